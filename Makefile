@@ -1,0 +1,41 @@
+# Two commands: `make run` starts the site, `make test` runs every test.
+
+PORT ?= 8000
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+
+.PHONY: run test lint requirements screenshots
+
+run: $(VENV)/run.stamp
+	@$(PYTHON) manage.py migrate --verbosity 0
+	@$(PYTHON) manage.py create_demo_data --first-run
+	@echo "\nThe dashboard: http://127.0.0.1:$(PORT)/scheduler-admin   (Ctrl-C stops site and consumer)\n"
+	@SITE_URL=$${SITE_URL:-http://127.0.0.1:$(PORT)} HOUSEKEEPING_AUTOSTART=true \
+		DJANGO_RUNSERVER_HIDE_WARNING=true \
+		$(PYTHON) manage.py runserver --noreload 127.0.0.1:$(PORT)
+
+test: $(VENV)/test.stamp
+	@sh tests/install_services.sh
+	$(PYTHON) -m pytest $(ARGS)
+
+lint: $(VENV)/test.stamp
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+# Pins requirements*.txt to the newest versions that requirements*.in allow.
+requirements: $(VENV)/test.stamp
+	$(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --no-header requirements.in -o requirements.txt
+	$(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --no-header requirements-dev.in -o requirements-dev.txt
+
+$(VENV)/run.stamp: requirements.txt
+	@test -x $(PYTHON) || python3 -m venv $(VENV)
+	@echo "Installing what the site needs …"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/test.stamp: requirements.txt requirements-dev.txt
+	@test -x $(PYTHON) || python3 -m venv $(VENV)
+	@echo "Installing what the tests need …"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,12 @@
+"""The site for an ASGI server: ``site_config.asgi:application``."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "site_config.settings")
+application = get_asgi_application()
+
+from housekeeping import schedules  # noqa: E402  (the apps are loaded only now)
+
+schedules.announce()

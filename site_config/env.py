@@ -1,0 +1,164 @@
+"""The environment and the ``.env`` file, read and checked.
+
+Every function takes a variable's name and its default and returns the value in
+the type it is used in. A value that can't be used ends the process with one line
+that names the variable, what was wrong and what would be right: an operator who
+mistyped a setting reads a sentence, not a traceback.
+"""
+
+import os
+import secrets
+import tempfile
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo
+
+from environ import Env
+
+_env = Env()
+
+
+class BadSetting(SystemExit):
+    """Ends the process; its text is the line that the operator reads."""
+
+
+def reject(name: str, value: object, wanted: str) -> NoReturn:
+    """Stop the start: ``name`` holds ``value``, and ``wanted`` says what it should hold."""
+    raise BadSetting(f"{name}={value}: {wanted}")
+
+
+def read_file(path: Path) -> None:
+    """Take the variables of a ``.env`` file, where there is one. The environment's own win."""
+    if path.is_file():
+        _env.read_env(path, overwrite=False)
+
+
+def text(name: str, default: str) -> str:
+    return str(_env.str(name, default)).strip()
+
+
+def words(name: str, default: list[str]) -> list[str]:
+    """A list, written with commas."""
+    return [word.strip() for word in _env.list(name, default=default) if word.strip()]
+
+
+def boolean(name: str, default: bool) -> bool:
+    value = text(name, str(default)).lower()
+    if value in ("true", "1", "yes", "on"):
+        return True
+    if value in ("false", "0", "no", "off", ""):
+        return False
+    reject(name, value, "write true or false")
+
+
+def integer(name: str, default: int, *, at_least: int = 0, at_most: int | None = None) -> int:
+    value = text(name, str(default))
+    upper = f" to {at_most}" if at_most is not None else " or more"
+    wanted = f"write a whole number, {at_least}{upper}"
+    try:
+        number = int(value)
+    except ValueError:
+        reject(name, value, wanted)
+    if number < at_least or (at_most is not None and number > at_most):
+        reject(name, value, wanted)
+    return number
+
+
+def days(name: str, default: int) -> int:
+    """A number of days, up to a century: a longer one leaves the calendar that Python knows."""
+    return integer(name, default, at_most=36_500)
+
+
+def share(name: str, default: float) -> float:
+    """A part of a whole, from 0 to 1."""
+    value = text(name, str(default))
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        reject(name, value, "write a number from 0 to 1")
+    return number
+
+
+def choice(name: str, default: str, choices: tuple[str, ...]) -> str:
+    value = text(name, default)
+    if value not in choices:
+        reject(name, value, f"write one of {', '.join(choices)}")
+    return value
+
+
+def time_zone(name: str, default: str) -> str:
+    value = text(name, default)
+    try:
+        ZoneInfo(value)
+    except (OSError, ValueError):
+        reject(name, value, "write the name of a time zone, such as Europe/Berlin")
+    return value
+
+
+def url(name: str, default: str, schemes: tuple[str, ...]) -> SplitResult:
+    """A URL of one of ``schemes``. Its password is never part of an error."""
+    try:
+        parts = urlsplit(text(name, default))
+        _ = parts.port  # urllib checks the port only when it is asked for
+    except ValueError as error:
+        reject(name, "…", f"not a URL ({error})")
+    if parts.scheme not in schemes:
+        reject(name, f"{parts.scheme}://…", f"start it with {' or '.join(f'{s}://' for s in schemes)}")
+    return parts
+
+
+def database(name: str, default: str, *, root: Path) -> dict[str, Any]:
+    """Django's DATABASES entry for ``sqlite://`` or ``postgres://``; files are relative to root."""
+    parts = url(name, default, ("sqlite", "postgres", "postgresql"))
+    if parts.scheme == "sqlite":
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": file_of(name, parts, root)}
+    if not parts.path.strip("/"):
+        reject(name, f"{parts.scheme}://…", "name the database after the host: postgres://user@host/name")
+    return dict(Env.db_url_config(parts.geturl()))
+
+
+def file_of(name: str, parts: SplitResult, root: Path) -> Path:
+    """The file of ``sqlite:///relative`` or ``sqlite:////absolute``."""
+    path = parts.path.removeprefix("/")
+    if parts.netloc or not path:
+        reject(name, parts.geturl(), "write sqlite:///file.sqlite3, or sqlite:////an/absolute/path")
+    return root / path
+
+
+def email(name: str, default: str) -> dict[str, Any]:
+    """Django's EMAIL_* settings for ``smtp://``, ``smtps://``, ``consolemail://`` and the like."""
+    parts = url(name, default, tuple(scheme for scheme in Env.EMAIL_SCHEMES if scheme))
+    return dict(Env.email_url_config(parts.geturl()))
+
+
+def secret_key(name: str, file: Path) -> str:
+    """The key of the variable, else of ``file``, which is made (mode 0600) at the first start."""
+    value = text(name, "")
+    if value:
+        return value
+    try:
+        if not file.exists():
+            _make_key_file(file)
+        value = file.read_text().strip()
+    except OSError as error:
+        reject(name, "", f"set it, or make {file} readable and writable ({error.strerror})")
+    if not value:
+        reject(name, "", f"{file} is empty; delete it to have a new key made, or set {name}")
+    return value
+
+
+def _make_key_file(file: Path) -> None:
+    # Site and consumer may start at the same moment: the key is written whole to
+    # a file of its own and linked into place, and the first of the two stays.
+    handle, draft = tempfile.mkstemp(dir=file.parent, prefix=f"{file.name}.")
+    try:
+        with os.fdopen(handle, "w") as stream:
+            stream.write(secrets.token_urlsafe(64))
+        os.link(draft, file)
+    except FileExistsError:
+        pass
+    finally:
+        os.unlink(draft)

@@ -1,0 +1,222 @@
+"""One file for every place the site runs; what differs comes from the environment (env.py)."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from site_config import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env.read_file(BASE_DIR / env.text("ENV_FILE", ".env"))
+
+# --- The site -----------------------------------------------------------------------------
+
+DEBUG = env.boolean("DEBUG", False)
+SECRET_KEY = env.secret_key("SECRET_KEY", BASE_DIR / ".secret_key")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+SITE_URL = env.url("SITE_URL", "http://127.0.0.1:8000", ("http", "https")).geturl().rstrip("/")
+
+ROOT_URLCONF = "site_config.urls"
+WSGI_APPLICATION = "site_config.wsgi.application"
+AUTH_USER_MODEL = "chat.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "housekeeping",  # before the apps whose commands it extends (runserver, run_huey)
+    "chat",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "huey.contrib.djhuey",
+    "rest_framework",
+    "rest_framework_simplejwt.token_blacklist",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# Static files straight from the apps and static/: no collectstatic to forget after a
+# deploy. They are few, and their short max-age makes a browser ask again (an ETag answers).
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
+USE_TZ = True
+
+# --- Safe by default ----------------------------------------------------------------------
+
+IS_HTTPS = SITE_URL.startswith("https://")
+SECURE_SSL_REDIRECT = IS_HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]  # probes come from inside, over plain HTTP
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Strict"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+CSRF_TRUSTED_ORIGINS = [SITE_URL]
+X_FRAME_OPTIONS = "DENY"
+# Only where a proxy in front of the site sets the header itself: else a client could.
+if env.boolean("BEHIND_PROXY", False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# Whether the owner's *other* subdomains speak HTTPS is not for this site to promise.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "dashboard"
+LOGOUT_REDIRECT_URL = "login"
+
+# --- Data ---------------------------------------------------------------------------------
+
+DATABASE: dict[str, Any] = env.database("DATABASE_URL", "sqlite:///db.sqlite3", root=BASE_DIR)
+if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASE["OPTIONS"] = {
+        # A transaction that will write says so at its start and waits for its turn. The
+        # default finds out halfway, and fails with "database is locked" without waiting.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        # Readers don't wait for the writer; 7 times the write speed of the defaults.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+    # A file, not memory: the tests share it with real consumers.
+    DATABASE["TEST"] = {"NAME": BASE_DIR / "test-output" / "test.sqlite3"}
+else:
+    DATABASE |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+    DATABASE.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+DATABASES = {"default": DATABASE}
+
+# --- The queue (housekeeping/queue/) --------------------------------------------------------
+
+HUEY_URL = env.url(
+    "HUEY_URL", "sqlite:///huey.sqlite3", ("sqlite", "redis", "rediss", "postgres", "postgresql")
+)
+HUEY: dict[str, Any] = {
+    "name": "housekeeping",
+    "immediate": False,  # whatever DEBUG says: a task never runs inside a request
+    "consumer": {
+        "workers": env.integer("HUEY_WORKERS", 2, at_least=1),
+        "worker_type": env.choice("HUEY_WORKER_TYPE", "thread", ("thread", "process", "greenlet")),
+        "max_delay": 0.5,  # seconds an idle worker may take to notice a message
+        "graceful_signal": "TERM",  # what docker stop and systemd send
+        "shutdown_timeout": 25,  # seconds; docker's default kill comes later with stop_grace_period 30s
+    },
+}
+if HUEY_URL.scheme == "sqlite":
+    HUEY |= {
+        "huey_class": "housekeeping.queue.huey.SqliteQueue",
+        "filename": str(env.file_of("HUEY_URL", HUEY_URL, BASE_DIR)),
+    }
+elif HUEY_URL.scheme.startswith("redis"):
+    HUEY |= {"huey_class": "housekeeping.queue.huey.RedisQueue", "url": HUEY_URL.geturl()}
+else:
+    HUEY |= {"huey_class": "housekeeping.queue.huey.PostgresQueue", "dsn": HUEY_URL.geturl()}
+
+# --- Housekeeping ---------------------------------------------------------------------------
+
+HOUSEKEEPING_CONVERSATION_RETENTION_DAYS = env.days("HOUSEKEEPING_CONVERSATION_RETENTION_DAYS", 30)
+HOUSEKEEPING_CONVERSATION_AGE_FROM = env.choice(
+    "HOUSEKEEPING_CONVERSATION_AGE_FROM", "created_at", ("created_at", "last_message_at")
+)
+HOUSEKEEPING_UNVERIFIED_USER_RETENTION_DAYS = env.days("HOUSEKEEPING_UNVERIFIED_USER_RETENTION_DAYS", 7)
+HOUSEKEEPING_TEST_SCHEDULE = env.boolean("HOUSEKEEPING_TEST_SCHEDULE", False)
+HOUSEKEEPING_UNDO_DAYS = env.days("HOUSEKEEPING_UNDO_DAYS", 7)
+HOUSEKEEPING_PACE = env.choice("HOUSEKEEPING_PACE", "normal", ("gentle", "normal", "flat-out"))
+HOUSEKEEPING_BRAKE_SHARE = env.share("HOUSEKEEPING_BRAKE_SHARE", 0.5)
+HOUSEKEEPING_BRAKE_ROWS = env.integer("HOUSEKEEPING_BRAKE_ROWS", 100)
+HOUSEKEEPING_AUTOSTART = env.boolean("HOUSEKEEPING_AUTOSTART", True)
+
+# --- Chat and mail ----------------------------------------------------------------------------
+
+# The dotted path of a function (conversation, message) -> text or None that answers messages.
+CHAT_REPLY = env.text("CHAT_REPLY", "")
+CHAT_VERIFICATION_MAX_AGE = timedelta(days=3)
+
+vars().update(env.email("EMAIL_URL", "consolemail://"))
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("DEFAULT_FROM_EMAIL", "housekeeping@localhost")
+
+# --- The JSON API -----------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework_simplejwt.authentication.JWTAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=1),
+    "ROTATE_REFRESH_TOKENS": True,
+    "BLACKLIST_AFTER_ROTATION": True,
+    "CHECK_REVOKE_TOKEN": True,  # a changed password ends the tokens made with the old one
+    "UPDATE_LAST_LOGIN": True,  # who signs in through the API alone has logged in, too
+}
+
+# --- Logging ------------------------------------------------------------------------------------
+
+LOG_FILE = env.text("LOG_FILE", "")
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "[{levelname}] {message}", "style": "{"},
+        "dated": {"format": "{asctime} [{levelname}] {name} {process} {message}", "style": "{"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {
+        name: {"handlers": ["console"], "level": level, "propagate": False}
+        for name, level in (
+            ("housekeeping", "INFO"),
+            ("chat", "INFO"),
+            ("huey", "INFO"),
+            ("django", "WARNING"),  # also with DEBUG off, when Django's own would be silent
+        )
+    },
+}
+if LOG_FILE:
+    LOGGING["handlers"]["file"] = {
+        "class": "logging.handlers.WatchedFileHandler",  # logrotate may move it away
+        "filename": BASE_DIR / LOG_FILE,
+        "formatter": "dated",
+    }
+    for logger in LOGGING["loggers"].values():
+        logger["handlers"].append("file")

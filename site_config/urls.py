@@ -1,0 +1,31 @@
+"""The whole address book on one page. Below /api/, a trailing slash is accepted and not needed."""
+
+from django.contrib import admin
+from django.contrib.auth import views as auth
+from django.urls import include, path, re_path
+from django.views.generic import RedirectView
+from rest_framework_simplejwt import views as jwt
+
+from chat.views import verify_page
+from housekeeping import probes
+from housekeeping.dashboard import views as dashboard
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="dashboard"), name="home"),
+    # For people
+    re_path(r"^scheduler-admin/?$", dashboard.overview, name="dashboard"),
+    path("scheduler-admin/", include("housekeeping.dashboard.urls")),
+    path("sign-in", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("sign-out", auth.LogoutView.as_view(), name="logout"),
+    path("verify/<str:token>", verify_page, name="verify"),
+    path("admin/", admin.site.urls),
+    # For programs
+    re_path(r"^api/token/?$", jwt.TokenObtainPairView.as_view(), name="token"),
+    re_path(r"^api/token/refresh/?$", jwt.TokenRefreshView.as_view(), name="token-refresh"),
+    re_path(r"^api/token/blacklist/?$", jwt.TokenBlacklistView.as_view(), name="token-blacklist"),
+    path("api/admin/scheduler/", include("housekeeping.api.urls")),
+    path("api/", include("chat.urls")),
+    # For machines
+    path("healthz", probes.healthz, name="healthz"),
+    path("readyz", probes.readyz, name="readyz"),
+]
