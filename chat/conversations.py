@@ -1,0 +1,60 @@
+"""Conversations: starting one, and writing in it."""
+
+import logging
+
+from django.db import transaction
+from django.utils import timezone
+
+from chat import replies
+from chat.models import ChatMessage, Conversation, User
+
+logger = logging.getLogger(__name__)
+
+TITLE_LENGTH = 60
+
+
+def start(user: User, title: str = "") -> Conversation:
+    return Conversation.objects.create(user=user, title=title)
+
+
+def post(
+    conversation: Conversation, content: str, role: ChatMessage.Role = ChatMessage.Role.USER
+) -> ChatMessage:
+    """Add a message, and count it as the conversation's last activity.
+
+    Raises Conversation.DoesNotExist where the conversation was purged meanwhile.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        # The update comes first: it locks the row, so that a purge which looks at the
+        # same moment either sees this activity or has already removed the conversation.
+        if not Conversation.objects.filter(pk=conversation.pk).update(last_message_at=now):
+            raise Conversation.DoesNotExist
+        return ChatMessage.objects.create(
+            conversation=conversation, role=role, content=content, created_at=now
+        )
+
+
+def say(
+    user: User, content: str, conversation: Conversation | None = None
+) -> tuple[ChatMessage, ChatMessage | None]:
+    """Post what ``user`` says, in a new conversation where none is given.
+
+    Returns the message and the reply, if the site has an answer to it. A reply function
+    that fails costs the reply, never the message.
+    """
+    with transaction.atomic():
+        conversation = conversation or start(user, title=_title(content))
+        message = post(conversation, content)
+    try:
+        answer = replies.reply(conversation, message)
+        reply = post(conversation, answer, ChatMessage.Role.ASSISTANT) if answer else None
+    except Exception:
+        logger.exception("The reply function failed on message %s", message.pk)
+        reply = None
+    return message, reply
+
+
+def _title(content: str) -> str:
+    line = " ".join(content.split())
+    return line if len(line) <= TITLE_LENGTH else f"{line[: TITLE_LENGTH - 1]}…"

@@ -1,0 +1,103 @@
+"""Users, their conversations, and the messages in them."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractUser, UserManager
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+
+class AccountManager(UserManager["User"]):
+    def create_superuser(
+        self, username: str, email: str | None = None, password: str | None = None, **fields: Any
+    ) -> "User":
+        """An administrator made on the command line is known: active and verified at once."""
+        fields.setdefault("is_active", True)
+        fields.setdefault("email_verified_at", timezone.now())
+        return super().create_superuser(username, email, password, **fields)
+
+
+class User(AbstractUser):
+    """An account. It can't sign in until its mail address is verified."""
+
+    email = models.EmailField("email address", unique=True)
+    email_verified_at = models.DateTimeField("email verified", null=True, blank=True, editable=False)
+    is_active = models.BooleanField(
+        "active", default=False, help_text="May sign in. Set when the mail address is verified."
+    )
+
+    objects: ClassVar[AccountManager] = AccountManager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                Lower("email"),
+                name="user_email_unique_in_any_case",
+                violation_error_message="A user with that email address already exists.",
+            )
+        ]
+
+    @property
+    def is_verified(self) -> bool:
+        return self.email_verified_at is not None
+
+
+class ConversationQuerySet(models.QuerySet["Conversation"]):
+    def of(self, user: User) -> "ConversationQuerySet":
+        return self.filter(user=user)
+
+    def silent_since(self, moment: datetime) -> "ConversationQuerySet":
+        """Conversations with no activity at ``moment`` or later.
+
+        The messages themselves are asked, beside ``last_message_at``: an import that
+        filled in messages but not that field must not make a live conversation look old.
+        """
+        later_message = ChatMessage.objects.filter(conversation=models.OuterRef("pk"), created_at__gte=moment)
+        return self.filter(
+            models.Q(last_message_at__lt=moment) | models.Q(last_message_at=None, created_at__lt=moment),
+            ~models.Exists(later_message),
+        )
+
+
+class Conversation(models.Model):
+    user = models.ForeignKey(User, models.CASCADE, related_name="conversations")
+    title = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+    last_message_at = models.DateTimeField(null=True, blank=True, db_index=True)
+
+    objects = ConversationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+
+    def __str__(self) -> str:
+        return self.title or f"Conversation {self.pk}"
+
+
+class ChatMessage(models.Model):
+    class Role(models.TextChoices):
+        USER = "user"
+        ASSISTANT = "assistant"
+        SYSTEM = "system"
+
+    # Null where an import lost the conversation: the orphans that housekeeping removes.
+    conversation = models.ForeignKey(
+        Conversation, models.CASCADE, related_name="messages", null=True, blank=True
+    )
+    role = models.CharField(max_length=10, choices=Role)
+    content = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        ordering = ["created_at", "pk"]
+        indexes = [models.Index(fields=["conversation", "created_at"])]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(role__in=["user", "assistant", "system"]), name="chatmessage_role_known"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} message {self.pk}"

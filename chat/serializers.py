@@ -1,0 +1,59 @@
+"""The chat's JSON: what is accepted, and how rows are written."""
+
+from typing import Any
+
+from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.core.exceptions import ValidationError
+from rest_framework import serializers
+
+from chat.models import ChatMessage, Conversation, User
+
+MESSAGE_LENGTH = 32_000
+
+
+class RegistrationSerializer(serializers.Serializer[User]):
+    username = serializers.CharField(max_length=150, validators=[UnicodeUsernameValidator()])
+    email = serializers.EmailField(max_length=254)
+    password = serializers.CharField(max_length=128, trim_whitespace=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        try:
+            validate_password(attrs["password"], User(username=attrs["username"], email=attrs["email"]))
+        except ValidationError as error:
+            raise serializers.ValidationError({"password": error.messages}) from error
+        return attrs
+
+
+class VerificationSerializer(serializers.Serializer[Any]):
+    token = serializers.CharField(max_length=1000)
+
+
+class MessageSerializer(serializers.ModelSerializer[ChatMessage]):
+    class Meta:
+        model = ChatMessage
+        fields = ["id", "role", "content", "created_at"]
+
+
+class ConversationSerializer(serializers.ModelSerializer[Conversation]):
+    class Meta:
+        model = Conversation
+        fields = ["id", "title", "created_at", "last_message_at"]
+        read_only_fields = ["created_at", "last_message_at"]
+
+
+class ContentSerializer(serializers.Serializer[Any]):
+    content = serializers.CharField(max_length=MESSAGE_LENGTH)
+
+
+class ChatSerializer(serializers.Serializer[Any]):
+    """A message, and the user's own conversation that it goes on in."""
+
+    message = serializers.CharField(max_length=MESSAGE_LENGTH)
+    conversation = serializers.PrimaryKeyRelatedField(
+        queryset=Conversation.objects.none(), required=False, allow_null=True, default=None
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["conversation"].queryset = Conversation.objects.of(user)  # type: ignore[attr-defined]

@@ -1,0 +1,14 @@
+"""The chat's JSON API, below /api/. A trailing slash is accepted and not needed."""
+
+from django.urls import re_path
+
+from chat import views
+
+urlpatterns = [
+    re_path(r"^register/?$", views.register, name="register"),
+    re_path(r"^verify/?$", views.verify, name="api-verify"),
+    re_path(r"^chat/?$", views.chat, name="chat"),
+    re_path(r"^chat/conversations/?$", views.conversation_list, name="conversation-list"),
+    re_path(r"^chat/conversations/(?P<pk>\d{1,18})/?$", views.conversation_detail, name="conversation"),
+    re_path(r"^chat/conversations/(?P<pk>\d{1,18})/messages/?$", views.message_list, name="message-list"),
+]

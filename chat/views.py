@@ -1,0 +1,137 @@
+"""The chat's JSON API, and the page that a verification link opens."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_http_methods
+from rest_framework import status
+from rest_framework.decorators import api_view, authentication_classes, permission_classes
+from rest_framework.exceptions import NotFound
+from rest_framework.pagination import CursorPagination
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import ValidationError
+
+from chat import accounts, conversations
+from chat.models import Conversation, User
+from chat.serializers import (
+    ChatSerializer,
+    ContentSerializer,
+    ConversationSerializer,
+    MessageSerializer,
+    RegistrationSerializer,
+    VerificationSerializer,
+)
+
+
+class NewestFirst(CursorPagination):
+    ordering = ("-created_at", "-id")
+    page_size = 50
+
+
+@api_view(["POST"])
+@authentication_classes([])
+@permission_classes([AllowAny])
+def register(request: Request) -> Response:
+    fields = RegistrationSerializer(data=request.data)
+    fields.is_valid(raise_exception=True)
+    try:
+        user = accounts.register(**fields.validated_data)
+    except accounts.AlreadyTaken as error:
+        raise ValidationError({error.field: [str(error)]}) from error
+    except OSError:  # the mail server; smtplib's errors are OSErrors, too
+        message = "The verification mail could not be sent. Please try again later."
+        return Response({"detail": message}, status=status.HTTP_503_SERVICE_UNAVAILABLE)
+    return Response(
+        {"id": user.pk, "username": user.username, "email": user.email, "verified": False},
+        status=status.HTTP_201_CREATED,
+    )
+
+
+@api_view(["POST"])
+@authentication_classes([])
+@permission_classes([AllowAny])
+def verify(request: Request) -> Response:
+    fields = VerificationSerializer(data=request.data)
+    fields.is_valid(raise_exception=True)
+    try:
+        user = accounts.verify(fields.validated_data["token"])
+    except accounts.BadVerificationLink as error:
+        raise ValidationError({"token": [str(error)]}) from error
+    return Response({"id": user.pk, "username": user.username, "email": user.email, "verified": True})
+
+
+@require_http_methods(["GET", "POST"])
+def verify_page(request: HttpRequest, token: str) -> HttpResponse:
+    """A page with one button: mail scanners follow links, and must not verify an address by it."""
+    if request.method == "GET":
+        return render(request, "chat/verify.html")
+    try:
+        user = accounts.verify(token)
+    except accounts.BadVerificationLink as error:
+        return render(request, "chat/verify.html", {"error": str(error)}, status=400)
+    return render(request, "chat/verify.html", {"verified": user})
+
+
+@api_view(["POST"])
+def chat(request: Request) -> Response:
+    fields = ChatSerializer(data=request.data, user=_user(request))
+    fields.is_valid(raise_exception=True)
+    try:
+        message, reply = conversations.say(
+            _user(request), fields.validated_data["message"], fields.validated_data["conversation"]
+        )
+    except Conversation.DoesNotExist as error:  # deleted since it was looked up
+        raise NotFound from error
+    return Response(
+        {
+            "conversation": message.conversation_id,
+            "message": MessageSerializer(message).data,
+            "reply": MessageSerializer(reply).data if reply else None,
+        },
+        status=status.HTTP_201_CREATED,
+    )
+
+
+@api_view(["GET", "POST"])
+def conversation_list(request: Request) -> Response:
+    if request.method == "POST":
+        fields = ConversationSerializer(data=request.data)
+        fields.is_valid(raise_exception=True)
+        conversation = conversations.start(_user(request), fields.validated_data.get("title", ""))
+        return Response(ConversationSerializer(conversation).data, status=status.HTTP_201_CREATED)
+
+    pages = NewestFirst()
+    page = pages.paginate_queryset(Conversation.objects.of(_user(request)), request)
+    return pages.get_paginated_response(ConversationSerializer(page, many=True).data)
+
+
+@api_view(["GET", "DELETE"])
+def conversation_detail(request: Request, pk: int) -> Response:
+    conversation = get_object_or_404(Conversation.objects.of(_user(request)), pk=pk)
+    if request.method == "DELETE":
+        conversation.delete()
+        return Response(status=status.HTTP_204_NO_CONTENT)
+    return Response(ConversationSerializer(conversation).data)
+
+
+@api_view(["GET", "POST"])
+def message_list(request: Request, pk: int) -> Response:
+    conversation = get_object_or_404(Conversation.objects.of(_user(request)), pk=pk)
+    if request.method == "POST":
+        fields = ContentSerializer(data=request.data)
+        fields.is_valid(raise_exception=True)
+        try:
+            message = conversations.post(conversation, fields.validated_data["content"])
+        except Conversation.DoesNotExist as error:  # deleted since it was looked up
+            raise NotFound from error
+        return Response(MessageSerializer(message).data, status=status.HTTP_201_CREATED)
+
+    pages = NewestFirst()
+    page = pages.paginate_queryset(conversation.messages.all(), request)
+    return pages.get_paginated_response(MessageSerializer(page, many=True).data)
+
+
+def _user(request: Request) -> User:
+    assert isinstance(request.user, User)  # IsAuthenticated, the API's default, let it through
+    return request.user
