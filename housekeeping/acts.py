@@ -1,0 +1,36 @@
+"""Who did what, when and from where: recorded in the transaction of the act itself."""
+
+import getpass
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils import timezone
+
+from housekeeping.models import Act
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Somebody who acts, and the face and address that they act from."""
+
+    name: str
+    origin: str
+
+
+def operator() -> Actor:
+    """Whoever uses the command line of this machine."""
+    return Actor(getpass.getuser(), f"command on {socket.gethostname()}")
+
+
+def record(actor: Actor | None, what: str, target: object, **details: Any) -> None:
+    """Write one line of history. Without an actor (a schedule) there is none to write."""
+    if actor:
+        Act.objects.create(
+            done_at=timezone.now(),
+            who=actor.name,
+            what=what,
+            target=str(target),
+            origin=actor.origin,
+            details=details,
+        )

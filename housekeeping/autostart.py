@@ -1,0 +1,52 @@
+"""A consumer beside the development server: started with it, ended with it.
+
+The consumer's standard input is a pipe that this process holds open and never writes
+to. However this process ends, be it kill -9, the system closes the pipe, and that is
+what the consumer waits for.
+"""
+
+import atexit
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
+
+STOP_WITH_PARENT = "--stop-with-parent"
+PATIENCE = 28.0  # seconds: the consumer's own shutdown_timeout, and a little
+
+
+def start_consumer() -> subprocess.Popen[bytes]:
+    """Start ``run_huey`` as a child that ends when this process does."""
+    consumer = subprocess.Popen(
+        [sys.executable, sys.argv[0], "run_huey", STOP_WITH_PARENT],
+        stdin=subprocess.PIPE,
+        # Ctrl-C goes to a terminal's whole group: the consumer is told once, by its pipe.
+        start_new_session=True,
+    )
+    atexit.register(_stop, consumer)
+    return consumer
+
+
+def _stop(consumer: subprocess.Popen[bytes]) -> None:
+    assert consumer.stdin
+    consumer.stdin.close()
+    try:
+        consumer.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        logger.warning("The consumer did not stop within %s s and is killed; its run is taken back", PATIENCE)
+        consumer.kill()
+
+
+def when_parent_ends(act: Callable[[], None]) -> None:
+    """Call ``act`` once the pipe of :func:`start_consumer` is closed at its other end."""
+
+    def watch() -> None:
+        while os.read(sys.stdin.fileno(), 1024):
+            pass
+        act()
+
+    threading.Thread(target=watch, name="Parent watch", daemon=True).start()

@@ -1,0 +1,53 @@
+"""The errors that a caller can act on. Each face translates them in one place."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from housekeeping.models import Run
+
+
+class HousekeepingError(Exception):
+    """Its text is a sentence for the operator."""
+
+
+class BadTrigger(HousekeepingError):
+    """A trigger that can't be read, or that never fires."""
+
+
+class UnknownTask(HousekeepingError):
+    """No task of that name is declared in this version of the site."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(f"There is no task {name!r}; there are {', '.join(known)}.")
+
+
+class RunInProgress(HousekeepingError):
+    """The task has a run already, queued or running: ``run``."""
+
+    def __init__(self, run: "Run") -> None:
+        super().__init__(f"The task {run.task!r} is {run.status} already, as run {run.pk}.")
+        self.run = run
+
+
+class NotPossible(HousekeepingError):
+    """The run is not in a state for that: one that ended can't be cancelled, for example."""
+
+
+class QueueUnreachable(HousekeepingError):
+    """The queue's storage doesn't answer, so that no consumer would hear of the run."""
+
+
+class RunStopped(HousekeepingError):
+    """Ends a task between two batches. A task lets it pass: what is committed stays."""
+
+
+class Cancelled(RunStopped):
+    """Someone asked for the run to be cancelled."""
+
+
+class ConsumerStopping(RunStopped):
+    """The consumer was told to stop; the rest of the run is handed back to the queue."""
+
+
+class ClaimLost(RunStopped):
+    """The run was taken back while this consumer was stalled; it is another's to finish."""

@@ -1,0 +1,227 @@
+"""The rows: what is scheduled, what ran, who runs it, and what was measured.
+
+A run's row is the truth about it; the queue only carries its id to a worker. What
+must never be (two runs of one fire time, one task running twice) is a constraint here.
+"""
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+# A consumer beats, and a running run renews its lease, each 10 s; three beats missed
+# and it counts as gone. The figures are Procrastinate's and GoodJob's, too.
+BEAT = timedelta(seconds=10)
+LIFE = timedelta(seconds=30)
+
+
+class Consumer(models.Model):
+    """One ``run_huey`` process, by its heartbeat."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    host = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    workers = models.PositiveSmallIntegerField()
+    worker_type = models.CharField(max_length=20)
+    schedules = models.BooleanField(help_text="Looks at the schedules: not started with -n.")
+    started_at = models.DateTimeField()
+    last_heartbeat_at = models.DateTimeField(db_index=True)
+    stopped_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-last_heartbeat_at"]
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}"
+
+    def is_alive(self, now: datetime) -> bool:
+        return self.stopped_at is None and self.last_heartbeat_at >= now - LIFE
+
+
+class ScheduleState(models.Model):
+    """What a declared schedule owes next. Its id is the declaration's."""
+
+    id = models.CharField(primary_key=True, max_length=100)
+    is_paused = models.BooleanField(default=False)
+    # The trigger and zone that next_fire_at was computed from: another one starts afresh.
+    computed_from = models.CharField(max_length=200)
+    next_fire_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class RunQuerySet(models.QuerySet["Run"]):
+    def active(self) -> "RunQuerySet":
+        """Runs that have not ended: queued, running or held."""
+        return self.filter(status__in=Run.ACTIVE)
+
+    def newest_first(self) -> "RunQuerySet":
+        return self.order_by("-requested_at", "-id")
+
+
+class Run(models.Model):
+    """One carrying-out of a task, from the request to its result."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        HELD = "held"
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+        MISSED = "missed"
+
+    class Cause(models.TextChoices):
+        SCHEDULE = "schedule"
+        CATCH_UP = "catch-up"
+        MANUAL = "manual"
+        RETRY = "retry"
+
+    ACTIVE = (Status.QUEUED, Status.RUNNING, Status.HELD)
+
+    # The same as the id of the Huey task that carries the run out.
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    task = models.CharField(max_length=100)
+    schedule = models.CharField(max_length=100, blank=True)
+    scheduled_for = models.DateTimeField(null=True, help_text="The fire time it answers.")
+    cause = models.CharField(max_length=20, choices=Cause)
+    status = models.CharField(max_length=20, choices=Status)
+    dry_run = models.BooleanField(default=False)
+
+    # A name, not a key: what was done stays on record when its author is gone.
+    requested_by = models.CharField(max_length=150, blank=True)
+    requested_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True, help_text="When its id last went into the queue.")
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    # Cutoffs count from this moment, fixed at the first start: a second attempt deletes
+    # what the first would have deleted, not what grew old in between.
+    as_of = models.DateTimeField(null=True)
+
+    # The claim: who may write to this row is whoever knows the number of attempts.
+    attempts = models.PositiveIntegerField(default=0)
+    losses = models.PositiveIntegerField(default=0, help_text="Attempts whose worker went silent.")
+    lease_until = models.DateTimeField(null=True)
+    consumer = models.ForeignKey(Consumer, models.SET_NULL, null=True, related_name="runs")
+    cancel_requested = models.BooleanField(default=False)
+
+    deleted = models.JSONField(default=dict, help_text="Rows by policy, counted with each batch.")
+    total = models.PositiveBigIntegerField(default=0, help_text="Rows that were due at the start.")
+    result = models.JSONField(null=True)
+    error = models.TextField(blank=True)
+    traceback = models.TextField(blank=True)
+
+    objects: ClassVar[RunQuerySet] = RunQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        permissions = [
+            ("operate", "Can trigger, cancel, retry, pause and approve"),
+            ("configure", "Can change schedules and retention, and undo a purge"),
+        ]
+        indexes = [
+            models.Index(fields=["-requested_at", "-id"], name="run_newest"),
+            models.Index(fields=["task", "-requested_at", "-id"], name="run_newest_of_task"),
+            models.Index(fields=["status", "-requested_at", "-id"], name="run_newest_of_status"),
+            models.Index(fields=["schedule", "-requested_at", "-id"], name="run_newest_of_schedule"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["schedule", "scheduled_for"],
+                condition=models.Q(cause__in=["schedule", "catch-up"]),
+                name="run_one_per_fire_time",
+            ),
+            models.UniqueConstraint(
+                fields=["task"], condition=models.Q(status="running"), name="run_one_running_per_task"
+            ),
+            # A run that was handed back waits again beside the next one.
+            models.UniqueConstraint(
+                fields=["task"],
+                condition=models.Q(status="queued", attempts=0),
+                name="run_one_waiting_per_task",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.task} {self.pk}"
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in self.ACTIVE
+
+    @property
+    def can_be_retried(self) -> bool:
+        return self.status in (self.Status.FAILED, self.Status.CANCELLED, self.Status.MISSED)
+
+    @property
+    def done(self) -> int:
+        """Rows deleted (in a dry run, counted) so far."""
+        return sum(self.deleted.values())
+
+    @property
+    def duration(self) -> timedelta | None:
+        """From the first start to the end, or to now while it runs."""
+        if self.started_at is None:
+            return None
+        return (self.finished_at or timezone.now()) - self.started_at
+
+    @property
+    def took(self) -> str:
+        """The duration in words a person reads at a glance: ``40 ms``, ``3 min 5 s``."""
+        if self.duration is None:
+            return ""
+        seconds = self.duration.total_seconds()
+        if seconds < 1:
+            return f"{seconds * 1000:.0f} ms"
+        if seconds < 60:
+            return f"{seconds:.1f} s"
+        minutes, seconds = divmod(round(seconds), 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+
+    def result_lines(self) -> list[tuple[str, Any]]:
+        """The result's numbers, each with its name in words, as one flat list."""
+        lines: list[tuple[str, Any]] = []
+        for name, value in (self.result or {}).items():
+            for key, number in value.items() if isinstance(value, dict) else [(name, value)]:
+                lines.append((key.replace("_", " "), number))
+        return lines
+
+    def progress(self) -> dict[str, int]:
+        # Rows may come due, or go, between the count at the start and the end.
+        return {"done": self.done, "total": max(self.total, self.done)}
+
+
+class Snapshot(models.Model):
+    """The five numbers at one moment."""
+
+    taken_at = models.DateTimeField(db_index=True)
+    numbers = models.JSONField()
+
+    class Meta:
+        ordering = ["-taken_at"]
+
+    def __str__(self) -> str:
+        return f"Statistics of {self.taken_at:%Y-%m-%d %H:%M}"
+
+    def __getitem__(self, name: str) -> Any:
+        return self.numbers[name]
+
+
+class Act(models.Model):
+    """Who did what, when, and from where."""
+
+    done_at = models.DateTimeField(db_index=True)
+    who = models.CharField(max_length=150, blank=True)
+    what = models.CharField(max_length=50)
+    target = models.CharField(max_length=100, help_text="The run, schedule or policy it was done to.")
+    origin = models.CharField(max_length=200, help_text="A face, and the address it was used from.")
+    details = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["-done_at"]
+
+    def __str__(self) -> str:
+        return f"{self.who} {self.what} {self.target}"

@@ -1,0 +1,193 @@
+"""All that the faces show, read in a few queries. Templates and serializers only print it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet, Subquery
+from django.urls import reverse
+from django.utils import timezone
+
+from housekeeping import consumers, schedules, stats
+from housekeeping.models import Consumer, Run
+from housekeeping.registry import SCHEDULES, TASKS, Schedule, Task
+
+RUNNING, PAUSED, STOPPED = "running", "paused", "stopped"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A schedule, when it is due next, and the run it opened last."""
+
+    schedule: Schedule
+    next_run_at: datetime | None
+    last_run: Run | None = None
+
+
+@dataclass(frozen=True)
+class TaskCard:
+    """A task, with the newest of its runs."""
+
+    task: Task
+    latest: Run | None
+
+
+@dataclass(frozen=True)
+class SchedulerStatus:
+    status: str
+    jobs: list[Job]
+
+
+@dataclass(frozen=True)
+class Overview:
+    now: datetime
+    scheduler: SchedulerStatus
+    consumers: list[Consumer]
+    numbers: stats.Numbers
+    cards: list[TaskCard]
+    recent: list[Run]
+
+    @property
+    def is_busy(self) -> bool:
+        """Is something queued or running, so that it is worth looking again soon?"""
+        return any(run.is_active for run in self.recent)
+
+    @property
+    def next_job(self) -> Job | None:
+        """The job that is due first."""
+        due = [job for job in self.scheduler.jobs if job.next_run_at]
+        return min(due, key=lambda job: job.next_run_at or self.now, default=None)
+
+    @property
+    def tiles(self) -> list[tuple[str, int]]:
+        """The five numbers, each under the words a person reads."""
+        return [(label, self.numbers[name]) for name, label in _LABELS.items()]
+
+    @property
+    def time_zone(self) -> str:
+        return timezone.get_current_timezone_name()
+
+
+_LABELS = {
+    "total_users": "Active users",
+    "total_conversations": "Conversations",
+    "total_messages": "Messages",
+    "recent_conversations_24h": "Conversations, 24 h",
+    "recent_messages_24h": "Messages, 24 h",
+}
+
+
+def overview(now: datetime) -> Overview:
+    alive = list(consumers.alive(now))
+    latest = _newest_of("task", TASKS)
+    return Overview(
+        now=now,
+        scheduler=scheduler_status(now, alive=alive),
+        consumers=alive,
+        numbers=stats.measure(),
+        cards=[TaskCard(task, latest.get(name)) for name, task in TASKS.items()],
+        recent=list(Run.objects.newest_first()[:10]),
+    )
+
+
+def scheduler_status(now: datetime, *, alive: list[Consumer] | None = None) -> SchedulerStatus:
+    """Whether schedules are being looked at, and what is due when, in the order declared."""
+    if alive is None:
+        alive = list(consumers.alive(now))
+    states = schedules.states()
+    last = _newest_of("schedule", SCHEDULES)
+    jobs = [
+        Job(schedule, schedules.next_fire_time(schedule, states.get(key), now), last.get(key))
+        for key, schedule in SCHEDULES.items()
+    ]
+    if jobs and all(key in states and states[key].is_paused for key in SCHEDULES):
+        status = PAUSED
+    elif any(consumer.schedules for consumer in alive):
+        status = RUNNING
+    else:
+        status = STOPPED
+    return SchedulerStatus(status, jobs)
+
+
+def history(filters: dict[str, Any]) -> QuerySet[Run]:
+    """Runs, newest first, by ``task``, ``schedule``, ``status``, ``cause``, ``after``, ``before``."""
+    runs = Run.objects.newest_first()
+    for name in ("task", "schedule", "status", "cause"):
+        if filters.get(name):
+            runs = runs.filter(**{name: filters[name]})
+    if filters.get("after"):
+        runs = runs.filter(requested_at__gte=filters["after"])
+    if filters.get("before"):
+        runs = runs.filter(requested_at__lt=filters["before"])
+    return runs
+
+
+def run_as_json(run: Run) -> dict[str, Any]:
+    """A run as the API, the commands and the dashboard's JSON all write it."""
+    return {
+        "id": str(run.pk),
+        "task": run.task,
+        "schedule": run.schedule or None,
+        "cause": run.cause,
+        "status": run.status,
+        "dry_run": run.dry_run,
+        "scheduled_for": iso(run.scheduled_for),
+        "requested_by": run.requested_by or None,
+        "requested_at": iso(run.requested_at),
+        "started_at": iso(run.started_at),
+        "finished_at": iso(run.finished_at),
+        "attempts": run.attempts,
+        "progress": run.progress(),
+        "result": run.result,
+        "error": run.error or None,
+        "url": reverse("run-result", args=[run.pk]),
+    }
+
+
+def status_as_json(scheduler: SchedulerStatus) -> dict[str, Any]:
+    """The scheduler's status as the API and ``scheduler_info --json`` write it."""
+    return {
+        "status": scheduler.status,
+        "total_jobs": len(scheduler.jobs),
+        "jobs": [
+            {
+                "id": job.schedule.id,
+                "name": job.schedule.name,
+                "next_run_time": iso(job.next_run_at),
+                "trigger": str(job.schedule.trigger),
+            }
+            for job in scheduler.jobs
+        ],
+    }
+
+
+def iso(moment: datetime | None) -> str | None:
+    """ISO 8601 in TIME_ZONE, with its offset: ``2025-12-17T02:00:00+00:00``."""
+    return timezone.localtime(moment).isoformat() if moment else None
+
+
+def message(run: Run) -> str:
+    """The sentence that tells somebody how the run they asked for stands."""
+    task = TASKS.get(run.task)
+    title = task.title if task else run.task
+    if run.status == Run.Status.SUCCEEDED:
+        if run.dry_run:
+            return f"{title}: a dry run, nothing was deleted"
+        return task.done if task else f"{title}: done"
+    return {
+        Run.Status.QUEUED: f"{title}: waiting for a consumer",
+        Run.Status.RUNNING: f"{title}: running",
+        Run.Status.HELD: f"{title}: held for approval",
+        Run.Status.FAILED: f"{title}: failed",
+        Run.Status.CANCELLED: f"{title}: cancelled",
+        Run.Status.MISSED: f"{title}: missed",
+    }[Run.Status(run.status)]
+
+
+def _newest_of(field: str, values: Any) -> dict[str, Run]:
+    """The newest run for each of ``values`` of ``field``, in one query on its index."""
+    newest = Run.objects.none()
+    for value in values:
+        of_value = Run.objects.filter(**{field: value}).newest_first().values("pk")[:1]
+        newest = newest | Run.objects.filter(pk=Subquery(of_value))
+    return {getattr(run, field): run for run in newest}

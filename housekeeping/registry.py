@@ -1,0 +1,116 @@
+"""What there is to do, and when: filled by ``tasks.py``, read by every face."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from housekeeping.exceptions import UnknownTask
+from housekeeping.policies import Policy
+from housekeeping.triggers import Cron, Interval
+
+TaskFunction = Callable[..., Mapping[str, Any]]
+F = TypeVar("F", bound=TaskFunction)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A named piece of housekeeping: a plain function that does it and returns its result."""
+
+    name: str
+    function: TaskFunction
+    policies: tuple[Policy, ...]
+    done: str
+
+    @property
+    def title(self) -> str:
+        """The function's name as words: ``Delete old conversations``."""
+        return self.function.__name__.replace("_", " ").capitalize()
+
+    @property
+    def description(self) -> str:
+        """The first line of the function's docstring."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+    @property
+    def tools(self) -> set[str]:
+        """The names of the tools that the function wants handed to it."""
+        return set(inspect.signature(self.function).parameters)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When a task runs by itself. ``grace``: how late a fire time is still made up for;
+    None is until the next one."""
+
+    id: str
+    name: str
+    trigger: Cron | Interval
+    task: Task
+    grace: timedelta | None = None
+
+    @property
+    def label(self) -> str:
+        """The id as words: ``Daily housekeeping``."""
+        return self.id.replace("_", " ").capitalize()
+
+
+TASKS: dict[str, Task] = {}
+SCHEDULES: dict[str, Schedule] = {}
+
+
+def task(
+    name: str | None = None,
+    *,
+    policy: Policy | None = None,
+    policies: tuple[Policy, ...] = (),
+    done: str | None = None,
+) -> Callable[[F], F]:
+    """Register a function as a task, under ``name`` or its policy's name.
+
+    ``policies`` are the ones that it purges by, ``done`` the sentence that says it
+    succeeded. The function stays what it was: called in a shell, it does the work.
+    """
+    policies = policies or ((policy,) if policy else ())
+
+    def register(function: F) -> F:
+        key = name or (policies[0].name if policies else function.__name__)
+        if key in TASKS:
+            raise ValueError(f"Two tasks are called {key!r}: give one of them another name.")
+        title = function.__name__.replace("_", " ").capitalize()
+        TASKS[key] = Task(key, function, policies, done or f"{title}: done")
+        return function
+
+    return register
+
+
+def scheduled(
+    id: str,
+    name: str,
+    trigger: Cron | Interval,
+    *,
+    when: bool = True,
+    grace: timedelta | None = None,
+) -> Callable[[F], F]:
+    """Run the task below this decorator by ``trigger``, unless ``when`` is false."""
+
+    def register(function: F) -> F:
+        if id in SCHEDULES:
+            raise ValueError(f"Two schedules have the id {id!r}: give one of them another.")
+        owner = next((task for task in TASKS.values() if task.function is function), None)
+        if owner is None:
+            raise ValueError(f"@scheduled({id!r}) stands above a function that is no @task.")
+        if when:
+            SCHEDULES[id] = Schedule(id, name, trigger, owner, grace)
+        return function
+
+    return register
+
+
+def find_task(name: str) -> Task:
+    """Raises UnknownTask."""
+    try:
+        return TASKS[name]
+    except KeyError:
+        raise UnknownTask(name, list(TASKS)) from None

@@ -1,0 +1,423 @@
+"""Runs: asked for, claimed, carried out, ended.
+
+What it promises:
+
+- A run is a row before it is a message. ``send`` puts its id into the queue, as a
+  wake-up call that may come twice, late or never without harm.
+- One conditional UPDATE claims a run and raises its number of attempts. Only who knows
+  that number may write to the row: a worker that was stalled and wakes up after its run
+  was taken back changes nothing, and its open batch is rolled back.
+- A run ends as exactly one of succeeded, failed, cancelled or missed, and a failed one
+  keeps what was raised.
+"""
+
+import json
+import logging
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from housekeeping import acts, registry, stats
+from housekeeping.acts import Actor
+from housekeeping.exceptions import (
+    Cancelled,
+    ClaimLost,
+    ConsumerStopping,
+    NotPossible,
+    QueueUnreachable,
+    RunInProgress,
+    UnknownTask,
+)
+from housekeeping.models import BEAT, LIFE, Consumer, Run
+from housekeeping.policies import Policy
+from housekeeping.purge import expired, purge_batches
+
+logger = logging.getLogger(__name__)
+
+Send = Callable[[Run], None]
+"""Puts a run's id into the queue. Raises QueueUnreachable."""
+
+MOST_LOSSES = 3
+# A message that nobody answered for so long is taken for lost, and sent again.
+RESEND_AFTER = timedelta(seconds=60)
+ERROR_LENGTH = 2_000  # characters of a message; the traceback beside it is whole up to:
+TRACEBACK_LENGTH = 50_000
+
+
+# --- Asking for a run -------------------------------------------------------------------------
+
+
+def request(
+    task: str,
+    *,
+    send: Send,
+    cause: Run.Cause = Run.Cause.MANUAL,
+    dry_run: bool = False,
+    by: Actor | None = None,
+    schedule: str = "",
+    scheduled_for: datetime | None = None,
+) -> Run:
+    """Ask a consumer to run ``task``. Returns its queued run.
+
+    Raises UnknownTask; RunInProgress where the task is queued or running already;
+    QueueUnreachable where no consumer could be told, and then no run is left behind.
+    """
+    registry.find_task(task)
+    active = Run.objects.filter(task=task).active().newest_first().first()
+    if active:
+        raise RunInProgress(active)
+    now = timezone.now()
+    run = Run(
+        task=task,
+        cause=cause,
+        status=Run.Status.QUEUED,
+        dry_run=dry_run,
+        requested_by=by.name if by else "",
+        requested_at=now,
+        sent_at=now,
+        schedule=schedule,
+        scheduled_for=scheduled_for,
+    )
+    try:
+        with transaction.atomic():
+            run.save(force_insert=True)
+            acts.record(by, "retry" if cause == Run.Cause.RETRY else "trigger", run.pk, task=task)
+    except IntegrityError:  # another request was faster by a moment
+        raise RunInProgress(Run.objects.filter(task=task).active().newest_first()[0]) from None
+    # Only a committed row is worth a message: a consumer could be faster than the commit.
+    transaction.on_commit(lambda: _send_or_withdraw(run, send))
+    return run
+
+
+def _send_or_withdraw(run: Run, send: Send) -> None:
+    try:
+        send(run)
+    except QueueUnreachable:
+        Run.objects.filter(pk=run.pk, status=Run.Status.QUEUED, attempts=0).delete()
+        raise
+
+
+def retry(run: Run, *, send: Send, by: Actor | None = None) -> Run:
+    """Run again what failed, was cancelled or was missed, as a new run.
+
+    Raises NotPossible for any other, and what :func:`request` raises.
+    """
+    if not run.can_be_retried:
+        raise NotPossible(
+            f"This run is {run.status}; only one that failed, was cancelled or missed is retried."
+        )
+    return request(
+        run.task,
+        send=send,
+        cause=Run.Cause.RETRY,
+        dry_run=run.dry_run,
+        by=by,
+        schedule=run.schedule,
+        scheduled_for=run.scheduled_for,
+    )
+
+
+def cancel(run: Run, *, by: Actor | None = None) -> Run:
+    """Cancel a run that has not ended: at once if it waits, after its batch if it runs.
+
+    Raises NotPossible if it has ended.
+    """
+    with transaction.atomic():
+        waiting = Run.objects.filter(pk=run.pk, status__in=(Run.Status.QUEUED, Run.Status.HELD))
+        running = Run.objects.filter(pk=run.pk, status=Run.Status.RUNNING)
+        if not (
+            waiting.update(status=Run.Status.CANCELLED, finished_at=timezone.now(), cancel_requested=True)
+            or running.update(cancel_requested=True)
+        ):
+            run.refresh_from_db()
+            raise NotPossible(f"This run is {run.status} already.")
+        acts.record(by, "cancel", run.pk, task=run.task)
+    run.refresh_from_db()
+    return run
+
+
+def wait(run: Run, seconds: float) -> Run:
+    """Look at the row until the run has ended, for at most so many seconds."""
+    deadline = time.monotonic() + seconds
+    pause = 0.02
+    run.refresh_from_db()
+    while run.status in (Run.Status.QUEUED, Run.Status.RUNNING) and time.monotonic() < deadline:
+        time.sleep(min(pause, max(deadline - time.monotonic(), 0)))
+        pause = min(pause * 1.5, 0.25)
+        run.refresh_from_db()
+    return run
+
+
+# --- Carrying it out --------------------------------------------------------------------------
+
+
+def claim(run_id: uuid.UUID, attempt: int, *, consumer: Consumer | None = None) -> Run | None:
+    """Take a waiting run as its next attempt.
+
+    ``attempt`` is the number of attempts that the caller was told of. None where the run
+    is not to be had: it was claimed by another, has ended, is gone, or its task is running.
+    """
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            claimed = Run.objects.filter(pk=run_id, attempts=attempt, status=Run.Status.QUEUED).update(
+                status=Run.Status.RUNNING,
+                attempts=F("attempts") + 1,
+                lease_until=now + LIFE,
+                consumer=consumer,
+                started_at=Coalesce("started_at", now),
+                as_of=Coalesce("as_of", now),
+            )
+    except IntegrityError:  # another run of this task is running: this one waits for its end
+        return None
+    return Run.objects.get(pk=run_id) if claimed else None
+
+
+def execute(
+    run: Run,
+    *,
+    should_stop: Callable[[], bool] = lambda: False,
+    watch: Callable[[Run], None] = lambda run: None,
+) -> Run:
+    """Carry out a claimed run and write down how it ended.
+
+    ``watch`` is shown the run's progress before each batch. ``should_stop`` is asked then,
+    too; once it is true, the run goes back to waiting, with what it has done counted. The
+    same happens on KeyboardInterrupt, which is raised again. Whatever else the task raises
+    ends the run as failed.
+    """
+    how = f"{run.cause} {'dry run' if run.dry_run else 'run'}, attempt {run.attempts}"
+    logger.info("Starting housekeeping task %s (%s)", run, how)
+    try:
+        with _lease(run) as lost:
+            result = _do(run, _Checkpoint(run, lost, should_stop, watch))
+    except ClaimLost:
+        logger.warning("Run %s was taken back while this worker was stalled; leaving it alone", run)
+    except ConsumerStopping:
+        _hand_back(run)
+    except KeyboardInterrupt:
+        _hand_back(run)
+        raise
+    except Cancelled:
+        _finish(run, Run.Status.CANCELLED)
+    # BaseException: a task that calls sys.exit() has failed, and must not take the worker along.
+    except BaseException as error:
+        logger.exception("Run %s failed", run)
+        _fail(run, error)
+    else:
+        _conclude(run, result)
+    run.refresh_from_db()
+    return run
+
+
+def _do(run: Run, checkpoint: "_Checkpoint") -> Mapping[str, Any]:
+    task = registry.find_task(run.task)
+    assert run.as_of is not None
+    if run.attempts == 1:
+        run.total = sum(expired(policy, cutoff=policy.cutoff(run.as_of)) for policy in task.policies)
+        _own(run).update(total=run.total)
+    tools: dict[str, Callable[..., Any]] = {
+        "purge": _counting(checkpoint) if run.dry_run else _purging(checkpoint),
+        "measure": stats.measure if run.dry_run else stats.take_snapshot,
+    }
+    checkpoint()
+    return task.function(**{name: tools[name] for name in task.tools})
+
+
+class _Checkpoint:
+    """Between two batches: is this run still ours, and is it still wanted?"""
+
+    def __init__(
+        self,
+        run: Run,
+        lost: threading.Event,
+        should_stop: Callable[[], bool],
+        watch: Callable[[Run], None],
+    ) -> None:
+        self.run, self._lost, self._should_stop, self._watch = run, lost, should_stop, watch
+
+    def __call__(self) -> None:
+        """Raises ClaimLost, Cancelled or ConsumerStopping."""
+        self._watch(self.run)
+        cancel_requested = _own(self.run).values_list("cancel_requested", flat=True).first()
+        if cancel_requested is None or self._lost.is_set():
+            raise ClaimLost
+        if cancel_requested:
+            raise Cancelled
+        if self._should_stop():
+            raise ConsumerStopping
+
+
+def _purging(checkpoint: _Checkpoint) -> Callable[[Policy], int]:
+    run = checkpoint.run
+
+    def purge(policy: Policy) -> int:
+        assert run.as_of is not None
+        deleted = run.deleted
+
+        def count(rows: int) -> None:
+            # In the batch's transaction, and only while the claim holds: each row is
+            # counted once, whoever finishes the run.
+            nonlocal deleted
+            deleted = {**run.deleted, policy.name: run.deleted.get(policy.name, 0) + rows}
+            if not _own(run).update(deleted=deleted, lease_until=timezone.now() + LIFE):
+                raise ClaimLost
+
+        checkpoint()
+        logger.info("Deleting %s", policy)
+        for _ in purge_batches(policy, cutoff=policy.cutoff(run.as_of), count=count):
+            run.deleted = deleted
+            checkpoint()
+        rows: int = run.deleted.get(policy.name, 0)
+        logger.info("Successfully deleted %s %s", rows, policy.name)
+        return rows
+
+    return purge
+
+
+def _counting(checkpoint: _Checkpoint) -> Callable[[Policy], int]:
+    run = checkpoint.run
+
+    def preview(policy: Policy) -> int:
+        assert run.as_of is not None
+        checkpoint()
+        rows = expired(policy, cutoff=policy.cutoff(run.as_of))
+        run.deleted = {**run.deleted, policy.name: rows}
+        _own(run).update(deleted=run.deleted)
+        return rows
+
+    return preview
+
+
+# --- Holding and ending a claim ---------------------------------------------------------------
+
+
+def _own(run: Run) -> QuerySet[Run]:
+    """The run's row, while this attempt holds its claim; else no row."""
+    return Run.objects.filter(pk=run.pk, attempts=run.attempts, status=Run.Status.RUNNING)
+
+
+@contextmanager
+def _lease(run: Run) -> Iterator[threading.Event]:
+    """Renew the run's lease from a thread, however long one batch or count takes.
+
+    Yields an event that is set once the claim is lost.
+    """
+    done, lost = threading.Event(), threading.Event()
+
+    def renew() -> None:
+        while not done.wait(BEAT.total_seconds()):
+            try:
+                if not _own(run).update(lease_until=timezone.now() + LIFE):
+                    lost.set()
+                    break
+            except DatabaseError as error:
+                logger.warning("The lease of run %s could not be renewed: %s", run, error)
+            finally:
+                connection.close()
+
+    thread = threading.Thread(target=renew, name=f"lease-{run.pk}", daemon=True)
+    thread.start()
+    try:
+        yield lost
+    finally:
+        done.set()
+        thread.join()
+
+
+def _conclude(run: Run, result: Mapping[str, Any]) -> None:
+    try:
+        kept = json.loads(json.dumps(result, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        _fail(run, TypeError(f"A task returns an object that JSON can hold: {error}"))
+        return
+    failures: list[Exception] = getattr(result, "failures", [])
+    if failures:
+        _fail(run, *failures, result=kept)
+    else:
+        _finish(run, Run.Status.SUCCEEDED, result=kept)
+
+
+def _fail(run: Run, *errors: BaseException, result: dict[str, Any] | None = None) -> None:
+    error = "; ".join(_sentence(error) for error in errors)
+    trace = "\n".join("".join(traceback.format_exception(error)) for error in errors)
+    _finish(
+        run,
+        Run.Status.FAILED,
+        result=result,
+        error=_storable(error)[:ERROR_LENGTH],
+        traceback=_storable(trace)[-TRACEBACK_LENGTH:],
+    )
+
+
+def _storable(text: str) -> str:
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")  # PostgreSQL's text holds no NUL
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, UnknownTask):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def _finish(run: Run, status: Run.Status, **fields: Any) -> None:
+    ended = _own(run).update(status=status, finished_at=timezone.now(), lease_until=None, **fields)
+    if not ended:
+        logger.warning("Run %s was taken back meanwhile; its end here is not written", run)
+        return
+    outcome = fields.get("error") or fields.get("result") or run.deleted
+    logger.info("Housekeeping task %s %s: %s", run, status, outcome)
+    # One that waited for this task to be free is sent for with the next look.
+    Run.objects.filter(task=run.task, status=Run.Status.QUEUED).update(sent_at=None)
+
+
+def _hand_back(run: Run) -> None:
+    if _own(run).update(status=Run.Status.QUEUED, lease_until=None, sent_at=None):
+        logger.info("Run %s handed back after %s rows", run, run.done)
+
+
+# --- Nothing lost -----------------------------------------------------------------------------
+
+
+def recover(now: datetime, *, send: Send) -> None:
+    """Take back the runs whose worker went silent, and send for those that nobody took.
+
+    Any number of consumers may look at the same moment: one of them gets each run.
+    Raises QueueUnreachable; what could not be sent is sent with a later look.
+    """
+    for run in Run.objects.filter(status=Run.Status.RUNNING, lease_until__lt=now):
+        _take_back(run, now)
+    unheard = Q(sent_at=None) | Q(sent_at__lt=now - RESEND_AFTER)
+    for run in Run.objects.filter(unheard, status=Run.Status.QUEUED):
+        if Run.objects.filter(unheard, pk=run.pk, status=Run.Status.QUEUED).update(sent_at=now):
+            send(run)
+
+
+def _take_back(run: Run, now: datetime) -> None:
+    mine = _own(run).filter(lease_until__lt=now)
+    silent = f"its worker ({run.consumer or 'a command'}) went silent in attempt {run.attempts}"
+    if run.losses + 1 < MOST_LOSSES:
+        taken = mine.update(status=Run.Status.QUEUED, losses=F("losses") + 1, lease_until=None, sent_at=None)
+        if taken:
+            logger.warning("Run %s is taken back: %s", run, silent)
+    else:
+        error = f"Abandoned: {silent}, and {MOST_LOSSES} attempts were lost that way."
+        taken = mine.update(
+            status=Run.Status.FAILED,
+            losses=F("losses") + 1,
+            lease_until=None,
+            finished_at=now,
+            error=error,
+        )
+        if taken:
+            logger.error("Run %s failed. %s", run, error)

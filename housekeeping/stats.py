@@ -1,0 +1,31 @@
+"""The five numbers that describe the site, and their snapshots."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.utils import timezone
+
+from chat.models import ChatMessage, Conversation, User
+from housekeeping.models import Snapshot
+
+Numbers = dict[str, int]
+Measure = Callable[[], Numbers]
+
+
+def measure() -> Numbers:
+    """Count now. The last two numbers are of the last 24 hours."""
+    yesterday = timezone.now() - timedelta(hours=24)
+    return {
+        "total_users": User.objects.filter(is_active=True).count(),
+        "total_conversations": Conversation.objects.count(),
+        "total_messages": ChatMessage.objects.count(),
+        "recent_conversations_24h": Conversation.objects.filter(created_at__gte=yesterday).count(),
+        "recent_messages_24h": ChatMessage.objects.filter(created_at__gte=yesterday).count(),
+    }
+
+
+def take_snapshot() -> Numbers:
+    """Count now, and keep the numbers."""
+    numbers = measure()
+    Snapshot.objects.create(taken_at=timezone.now(), numbers=numbers)
+    return numbers
