@@ -1,0 +1,95 @@
+"""The history of runs: list, show one, cancel, retry."""
+
+import json
+import uuid
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from housekeeping import acts, overview, runs
+from housekeeping.exceptions import HousekeepingError
+from housekeeping.models import Run
+from housekeeping.queue import tasks as queue
+
+
+class Command(BaseCommand):
+    help = "Lists the runs, shows one with its result, cancels or retries one."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", metavar="action")
+        # Without an action: the list, with its defaults.
+        parser.set_defaults(
+            action="list", task=None, status=None, schedule=None, cause=None, limit=20, json=False
+        )
+
+        listing = actions.add_parser("list", help="the newest runs (this is the default)")
+        listing.add_argument("--task")
+        listing.add_argument("--schedule")
+        listing.add_argument("--status", choices=Run.Status.values)
+        listing.add_argument("--cause", choices=Run.Cause.values)
+        listing.add_argument("--limit", type=int, default=20, help="default: 20")
+        listing.add_argument("--json", action="store_true")
+
+        for action, text in (
+            ("show", "one run, with its result or its error and traceback"),
+            ("cancel", "cancel a run that has not ended"),
+            ("retry", "run again what failed, was cancelled or was missed"),
+        ):
+            one = actions.add_parser(action, help=text)
+            one.add_argument("id", type=uuid.UUID)
+            one.add_argument("--json", action="store_true")
+
+    def handle(self, *args: Any, action: str, **options: Any) -> None:
+        if action == "list":
+            self._list(options)
+            return
+        try:
+            run = Run.objects.get(pk=options["id"])
+            if action == "cancel":
+                run = runs.cancel(run, by=acts.operator())
+            elif action == "retry":
+                run = runs.retry(run, send=queue.send, by=acts.operator())
+        except Run.DoesNotExist:
+            raise CommandError(f"There is no run {options['id']}.") from None
+        except HousekeepingError as error:
+            raise CommandError(str(error)) from error
+        self._show(run, as_json=options["json"])
+
+    def _list(self, options: dict[str, Any]) -> None:
+        if options["limit"] < 1:
+            raise CommandError("--limit is a whole number from 1.")
+        newest = overview.history(options)[: options["limit"]]
+        if options["json"]:
+            self.stdout.write(json.dumps([overview.run_as_json(run) for run in newest], indent=2))
+            return
+        for run in newest:
+            dry = " (dry run)" if run.dry_run else ""
+            self.stdout.write(
+                f"{run.pk}  {_plain(run.requested_at)}  {run.status:<9}  {run.cause:<8}  {run.task}{dry}"
+                f"  {run.error.splitlines()[0] if run.error else _short(run.result)}"
+            )
+        if not newest:
+            self.stdout.write("No runs.")
+
+    def _show(self, run: Run, *, as_json: bool) -> None:
+        facts = overview.run_as_json(run)
+        if as_json:
+            self.stdout.write(json.dumps(facts | {"traceback": run.traceback or None}, indent=2))
+            return
+        for name, value in facts.items():
+            if value is not None:
+                self.stdout.write(
+                    f"{name + ':':<15} {json.dumps(value) if isinstance(value, dict) else value}"
+                )
+        if run.traceback:
+            self.stdout.write(f"\n{run.traceback}")
+
+
+def _plain(moment: datetime) -> str:
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}"
+
+
+def _short(result: dict[str, Any] | None) -> str:
+    return ", ".join(f"{name} {value}" for name, value in (result or {}).items() if isinstance(value, int))

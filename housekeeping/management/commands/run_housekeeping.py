@@ -1,0 +1,77 @@
+"""Run a task here and now, in this process, and print its result."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from tqdm import tqdm
+
+from housekeeping import acts, overview, runs
+from housekeeping.exceptions import HousekeepingError, QueueUnreachable
+from housekeeping.models import Run
+from housekeeping.queue import tasks as queue
+from housekeeping.registry import TASKS
+
+
+class Command(BaseCommand):
+    help = "Runs a housekeeping task here and now, and prints its result."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--task", choices=list(TASKS), default="all", help="default: all")
+        parser.add_argument("--dry-run", action="store_true", help="delete nothing; say what would go")
+        parser.add_argument("--yes", action="store_true", help="approve beforehand what would be held")
+        parser.add_argument("--json", action="store_true", help="print message, result and run as JSON")
+
+    def handle(self, *args: Any, task: str, dry_run: bool, **options: Any) -> None:
+        try:
+            # No message: this process is the one that carries it out.
+            run = runs.request(task, send=lambda run: None, dry_run=dry_run, by=acts.operator())
+        except HousekeepingError as error:
+            raise CommandError(str(error)) from error
+        run = self._execute(run)
+        self._keep_result(run)
+        if options["json"]:
+            self._print_json(run)
+        else:
+            self._print(run)
+        if run.status != Run.Status.SUCCEEDED:
+            raise SystemExit(1)
+
+    def _execute(self, run: Run) -> Run:
+        claimed = runs.claim(run.pk, run.attempts)
+        if claimed is None:
+            raise CommandError(f"Run {run.pk} was taken by another process.")
+        # disable=None: a bar on a terminal, silence in a log.
+        with tqdm(total=0, unit=" rows", disable=None, leave=False) as bar:
+
+            def watch(run: Run) -> None:
+                progress = run.progress()
+                bar.total = progress["total"]
+                bar.update(progress["done"] - bar.n)
+
+            try:
+                return runs.execute(claimed, watch=watch)
+            except KeyboardInterrupt:
+                run = runs.cancel(run)
+                raise CommandError(
+                    f"Cancelled after {run.done} rows; what is deleted stays deleted."
+                ) from None
+
+    def _keep_result(self, run: Run) -> None:
+        try:
+            queue.keep_result(run)
+        except QueueUnreachable as error:
+            self.stderr.write(self.style.WARNING(f"The result is on the run, but not in the queue: {error}"))
+
+    def _print_json(self, run: Run) -> None:
+        answer = {"message": overview.message(run), "result": run.result, "run": overview.run_as_json(run)}
+        self.stdout.write(json.dumps(answer, indent=2))
+
+    def _print(self, run: Run) -> None:
+        style = self.style.SUCCESS if run.status == Run.Status.SUCCEEDED else self.style.ERROR
+        self.stdout.write(style(overview.message(run)))
+        for name, number in run.result_lines():
+            self.stdout.write(f"  {name}: {number}")
+        if run.error:
+            self.stderr.write(self.style.ERROR(run.error))
+        self.stdout.write(f"Run {run.pk} {run.status}")

@@ -1,0 +1,53 @@
+"""Print whether schedules are looked at, and what is due when."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.utils import timezone
+
+from housekeeping import overview
+from housekeeping.overview import PAUSED, RUNNING, STOPPED
+
+RULE = "=" * 80
+STATES = {STOPPED: 0, RUNNING: 1, PAUSED: 2}
+
+
+class Command(BaseCommand):
+    help = "Shows the scheduler's state and every schedule with its next run."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="as the API's status")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        now = timezone.now()
+        scheduler = overview.scheduler_status(now)
+        if options["json"]:
+            self.stdout.write(json.dumps(overview.status_as_json(scheduler), indent=2))
+            return
+        lines = [
+            RULE,
+            "Scheduler Status",
+            RULE,
+            f"Scheduler State: {STATES[scheduler.status]} ({scheduler.status})",
+            f"Current Time: {_plain(now)}",
+            "",
+            f"Total Scheduled Jobs: {len(scheduler.jobs)}",
+            RULE,
+        ]
+        for number, job in enumerate(scheduler.jobs, start=1):
+            lines += [
+                "",
+                f"Job #{number}:",
+                f"  ID: {job.schedule.id}",
+                f"  Name: {job.schedule.name}",
+                f"  Next Run: {_plain(job.next_run_at) if job.next_run_at else 'paused'}",
+                f"  Trigger: {job.schedule.trigger}",
+            ]
+        lines.append(RULE)
+        self.stdout.write("\n".join(lines))
+
+
+def _plain(moment: datetime) -> str:
+    return str(timezone.localtime(moment).replace(microsecond=0))

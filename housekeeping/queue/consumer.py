@@ -1,0 +1,102 @@
+"""``run_huey``: Huey's consumer, with a heartbeat, a graceful stop and a punctual scheduler."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from django.db import DatabaseError, close_old_connections, connection, connections
+from django.utils import timezone
+from huey import consumer as huey_consumer
+
+from housekeeping import consumers, runs, schedules
+from housekeeping.exceptions import QueueUnreachable
+from housekeeping.models import BEAT
+from housekeeping.models import Consumer as ConsumerRow
+
+logger = logging.getLogger(__name__)
+
+
+class Scheduler(huey_consumer.Scheduler):
+    """Looks each second, on the second: at our schedules, at silent runs, and for Huey
+    at its delayed tasks and, as a minute begins, at the periodic tasks of the site."""
+
+    def initialize(self) -> None:
+        super().initialize()
+        self._minute_seen: datetime | None = None
+
+    def loop(self, now: datetime | None = None) -> None:
+        # A fault in one of these must not cost the others their turn.
+        self._try("look at the schedules", self.look)
+        self._try("release delayed tasks", self.release_delayed)
+        minute = timezone.now().replace(second=0, microsecond=0)
+        if self.periodic and minute != self._minute_seen:
+            self._minute_seen = minute
+            self._try("look at the periodic tasks", lambda: self.enqueue_periodic_tasks(now))
+        self.stop_flag.wait(self.interval - time.time() % self.interval)
+
+    def look(self) -> None:
+        from housekeeping.queue.tasks import send
+
+        now = timezone.now()
+        if self.periodic:
+            schedules.tick(now, send=send)
+        runs.recover(now, send=send)
+
+    def release_delayed(self) -> None:
+        for task in self.huey.read_schedule():
+            self.huey.enqueue(task)
+
+    def _try(self, what: str, step: Callable[[], None]) -> None:
+        close_old_connections()
+        try:
+            step()
+        except (DatabaseError, QueueUnreachable) as error:
+            self._logger.error("Could not %s: %s", what, error)
+        except Exception:
+            self._logger.exception("Could not %s", what)
+        finally:
+            close_old_connections()
+
+
+class Consumer(huey_consumer.Consumer):
+    scheduler_class = Scheduler
+
+    row: ConsumerRow
+
+    def start(self) -> None:
+        initialize_schema = getattr(self.huey.storage, "initialize_schema", lambda: None)
+        initialize_schema()
+        self.row = consumers.join(
+            workers=self.workers,
+            worker_type=self.worker_type,
+            schedules=bool(self.periodic),
+            now=timezone.now(),
+        )
+        schedules.announce()
+        connections.close_all()  # worker processes are forked, and must not share one
+        super().start()
+        # After the forks: a thread of the parent does not exist in its children.
+        threading.Thread(target=self._beat, name="Heartbeat", daemon=True).start()
+
+    def stop(self, graceful: bool = False) -> None:
+        """Whatever the signal: let each worker end its batch and hand the rest back.
+
+        A purge does so within milliseconds; a task that looks at nothing is given
+        ``shutdown_timeout`` seconds.
+        """
+        super().stop(graceful=True)
+        try:
+            consumers.leave(self.row, timezone.now())
+        except DatabaseError as error:
+            logger.warning("The database was not told that this consumer stops: %s", error)
+
+    def _beat(self) -> None:
+        while not self.stop_flag.wait(BEAT.total_seconds()):
+            try:
+                consumers.beat(self.row, timezone.now())
+            except DatabaseError as error:
+                logger.warning("The heartbeat could not be written: %s", error)
+            finally:
+                connection.close()

@@ -1,0 +1,102 @@
+"""The Huey that settings.HUEY names: its messages are signed, its storage is HUEY_URL's."""
+
+import contextlib
+import logging
+import os
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import redis
+from django.conf import settings
+from huey import Huey
+from huey.api import Task
+from huey.serializer import SignedSerializer
+from huey.storage import PostgresStorage, RedisStorage, SqliteStorage
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+if TYPE_CHECKING:
+    from housekeeping.queue.consumer import Consumer
+
+logger = logging.getLogger(__name__)
+
+# What the three storages raise when they can't be reached or written to.
+STORAGE_ERRORS = (sqlite3.Error, psycopg.Error, redis.RedisError, OSError)
+
+
+class Queue(Huey):
+    """Huey, with messages that only this site can write, and our consumer."""
+
+    consumer: "Consumer | None" = None
+
+    def __init__(self, name: str, **options: Any) -> None:
+        signed = SignedSerializer(secret=settings.SECRET_KEY, salt="housekeeping.queue")
+        super().__init__(name, serializer=signed, **options)
+
+    def create_consumer(self, **options: Any) -> "Consumer":
+        # Django loads this module before its models: Huey's app makes its Huey on import.
+        from housekeeping.queue.consumer import Consumer
+
+        self.consumer = Consumer(self, **options)
+        return self.consumer
+
+    def is_stopping(self) -> bool:
+        """Was the consumer that this process works for told to stop?"""
+        return self.consumer is not None and self.consumer.stop_flag.is_set()
+
+    def dequeue(self) -> Task | None:
+        """The next message that can be read. One that can't is logged and left behind.
+
+        Huey's own would raise, and each bad message would put the worker to sleep.
+        """
+        while (data := self.storage.dequeue()) is not None:
+            try:
+                task: Task = self.deserialize_task(data)
+            except Exception as error:  # whatever a foreign message makes the parts below raise
+                logger.error("A message in the queue was dropped, as it can't be read: %s", error)
+            else:
+                return task
+        return None
+
+
+class SqlQueue(Queue):
+    def get_storage(self, **options: Any) -> Any:
+        # Huey makes its tables as it is imported. A site whose queue is out of reach at
+        # that moment must start all the same; the consumer makes them as it starts.
+        try:
+            return super().get_storage(**options)
+        except STORAGE_ERRORS as error:
+            logger.error("The queue is out of reach: %s", error)
+            return super().get_storage(create_tables=False, **options)
+
+
+class SqliteQueue(SqlQueue):
+    storage_class = SqliteStorage
+
+    def get_storage(self, *, filename: str = "", **options: Any) -> Any:
+        # Results may quote the site's data: the file is its owner's alone.
+        with contextlib.suppress(OSError):
+            os.close(os.open(filename, os.O_CREAT | os.O_RDWR, 0o600))
+        return super().get_storage(filename=filename, timeout=20, fsync=False, **options)
+
+
+class PostgresQueue(SqlQueue):
+    storage_class = PostgresStorage
+
+    def get_storage(self, *, dsn: str = "", **options: Any) -> Any:
+        return super().get_storage(dsn=dsn, connect_timeout=5, tcp_user_timeout=10_000, **options)
+
+
+class RedisQueue(Queue):
+    storage_class = RedisStorage
+
+    def get_storage(self, *, url: str = "", **options: Any) -> Any:
+        pool = redis.ConnectionPool.from_url(
+            url,
+            socket_connect_timeout=2,
+            socket_timeout=5,
+            health_check_interval=30,
+            retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), retries=2),
+        )
+        return super().get_storage(connection_pool=pool, **options)
