@@ -1,0 +1,74 @@
+"""What the API accepts, and how rows that only it shows are written."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from housekeeping import overview
+from housekeeping.models import Consumer, Run
+from housekeeping.registry import TASKS
+
+LONGEST_WAIT = 30
+DEFAULT_WAIT = 10
+
+
+class Strict(serializers.Serializer[Any]):
+    """Refuses fields that it does not know: a misspelt ``dry_run`` must not delete."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = sorted(set(data) - set(self.fields)) if isinstance(data, dict) else []
+        if unknown:
+            known = ", ".join(self.fields)
+            raise serializers.ValidationError(
+                {name: [f"Unknown field; known are {known}."] for name in unknown}
+            )
+        return super().to_internal_value(data)
+
+
+class TaskField(serializers.CharField):
+    def to_internal_value(self, data: Any) -> str:
+        name = super().to_internal_value(data)
+        if name not in TASKS:
+            raise serializers.ValidationError(f"{name!r} is no task; choose one of {', '.join(TASKS)}.")
+        return name
+
+
+class TriggerSerializer(Strict):
+    task = TaskField(
+        error_messages={"required": "Name a task.", "blank": "Name a task."},
+    )
+    dry_run = serializers.BooleanField(default=False)
+    wait = serializers.FloatField(
+        default=DEFAULT_WAIT,
+        min_value=0,
+        max_value=LONGEST_WAIT,
+        help_text="Seconds to wait for the end of the run.",
+    )
+
+
+class RunFilterSerializer(Strict):
+    """The query of the runs list."""
+
+    task = serializers.CharField(required=False)
+    schedule = serializers.CharField(required=False)
+    status = serializers.ChoiceField(Run.Status.choices, required=False)
+    cause = serializers.ChoiceField(Run.Cause.choices, required=False)
+    after = serializers.DateTimeField(required=False)
+    before = serializers.DateTimeField(required=False)
+    cursor = serializers.CharField(required=False)
+    page_size = serializers.IntegerField(required=False, min_value=1, max_value=200)
+
+
+def consumer_as_json(consumer: Consumer, *, alive: bool) -> dict[str, Any]:
+    return {
+        "id": str(consumer.pk),
+        "host": consumer.host,
+        "pid": consumer.pid,
+        "workers": consumer.workers,
+        "worker_type": consumer.worker_type,
+        "started_at": overview.iso(consumer.started_at),
+        "last_heartbeat_at": overview.iso(consumer.last_heartbeat_at),
+        "stopped_at": overview.iso(consumer.stopped_at),
+        "alive": alive,
+        "schedules": consumer.schedules,
+    }

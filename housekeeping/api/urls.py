@@ -1,0 +1,19 @@
+"""The housekeeping's JSON API, below /api/admin/scheduler/. A trailing slash is accepted."""
+
+from django.urls import re_path
+
+from housekeeping.api import views
+
+RUN = r"(?P<pk>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+
+urlpatterns = [
+    re_path(r"^status/?$", views.scheduler_status, name="scheduler-status"),
+    re_path(r"^trigger/?$", views.trigger, name="trigger"),
+    re_path(r"^statistics/?$", views.statistics, name="statistics"),
+    re_path(r"^consumers/?$", views.consumer_list, name="consumer-list"),
+    re_path(r"^runs/?$", views.run_list, name="run-list"),
+    re_path(rf"^results/{RUN}/?$", views.run_result, name="run-result"),
+    re_path(rf"^runs/{RUN}/?$", views.run_result, name="run"),
+    re_path(rf"^runs/{RUN}/cancel/?$", views.cancel_run, name="run-cancel"),
+    re_path(rf"^runs/{RUN}/retry/?$", views.retry_run, name="run-retry"),
+]

@@ -1,0 +1,139 @@
+"""The JSON API: parse, call one function of the core, answer."""
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from rest_framework import status
+from rest_framework.decorators import api_view, permission_classes
+from rest_framework.exceptions import APIException
+from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from housekeeping import overview, runs, stats
+from housekeeping.acts import Actor
+from housekeeping.api.permissions import MayOperate, MayView
+from housekeeping.api.serializers import RunFilterSerializer, TriggerSerializer, consumer_as_json
+from housekeeping.exceptions import NotPossible, QueueUnreachable, RunInProgress
+from housekeeping.models import Consumer, Run
+from housekeeping.queue import tasks as queue
+
+
+class Conflict(APIException):
+    status_code = status.HTTP_409_CONFLICT
+
+
+class Unavailable(APIException):
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+
+
+class RunPages(CursorPagination):
+    ordering = ("-requested_at", "-id")
+    page_size = 50
+    page_size_query_param = "page_size"
+    max_page_size = 200
+
+
+@api_view(["GET"])
+@permission_classes([MayView])
+def scheduler_status(request: Request) -> Response:
+    return Response(overview.status_as_json(overview.scheduler_status(timezone.now())))
+
+
+@api_view(["GET"])
+@permission_classes([MayView])
+def statistics(request: Request) -> Response:
+    return Response(stats.measure())
+
+
+@api_view(["POST"])
+@permission_classes([MayOperate])
+def trigger(request: Request) -> Response:
+    fields = TriggerSerializer(data=request.data)
+    fields.is_valid(raise_exception=True)
+    asked = fields.validated_data
+    try:
+        run = runs.request(asked["task"], send=queue.send, dry_run=asked["dry_run"], by=_actor(request))
+    except RunInProgress as error:
+        return _in_progress(error)
+    except QueueUnreachable as error:
+        raise Unavailable(str(error)) from error
+    return _answer(runs.wait(run, asked["wait"]))
+
+
+@api_view(["GET"])
+@permission_classes([MayView])
+def run_result(request: Request, pk: uuid.UUID) -> Response:
+    return Response(overview.run_as_json(get_object_or_404(Run, pk=pk)))
+
+
+@api_view(["GET"])
+@permission_classes([MayView])
+def run_list(request: Request) -> Response:
+    fields = RunFilterSerializer(data=request.query_params.dict())
+    fields.is_valid(raise_exception=True)
+    pages = RunPages()
+    page = pages.paginate_queryset(overview.history(fields.validated_data), request) or []
+    return pages.get_paginated_response([overview.run_as_json(run) for run in page])
+
+
+@api_view(["POST"])
+@permission_classes([MayOperate])
+def cancel_run(request: Request, pk: uuid.UUID) -> Response:
+    run = get_object_or_404(Run, pk=pk)
+    try:
+        run = runs.cancel(run, by=_actor(request))
+    except NotPossible as error:
+        raise Conflict(str(error)) from error
+    return Response({"message": overview.message(run), "run": overview.run_as_json(run)})
+
+
+@api_view(["POST"])
+@permission_classes([MayOperate])
+def retry_run(request: Request, pk: uuid.UUID) -> Response:
+    try:
+        run = runs.retry(get_object_or_404(Run, pk=pk), send=queue.send, by=_actor(request))
+    except RunInProgress as error:
+        return _in_progress(error)
+    except NotPossible as error:
+        raise Conflict(str(error)) from error
+    except QueueUnreachable as error:
+        raise Unavailable(str(error)) from error
+    return _answer(run)
+
+
+@api_view(["GET"])
+@permission_classes([MayView])
+def consumer_list(request: Request) -> Response:
+    """Consumers that are alive, or were heard of in the last day."""
+    now = timezone.now()
+    known = Consumer.objects.filter(last_heartbeat_at__gte=now - timedelta(days=1))
+    return Response({"results": [consumer_as_json(row, alive=row.is_alive(now)) for row in known]})
+
+
+def _answer(run: Run) -> Response:
+    """How the run stands: done, failed, or to be looked for at its address."""
+    body: dict[str, Any] = {"message": overview.message(run)}
+    facts = overview.run_as_json(run)
+    if run.status == Run.Status.SUCCEEDED:
+        return Response(body | {"result": run.result, "run": facts})
+    if run.status in (Run.Status.FAILED, Run.Status.CANCELLED):
+        body |= {"error": run.error or body["message"], "result": run.result, "run": facts}
+        failed = run.status == Run.Status.FAILED
+        code = status.HTTP_500_INTERNAL_SERVER_ERROR if failed else status.HTTP_409_CONFLICT
+        return Response(body, status=code)
+    return Response(
+        body | {"run": facts}, status=status.HTTP_202_ACCEPTED, headers={"Location": facts["url"]}
+    )
+
+
+def _in_progress(error: RunInProgress) -> Response:
+    body = {"message": str(error), "run": overview.run_as_json(error.run)}
+    return Response(body, status=status.HTTP_409_CONFLICT)
+
+
+def _actor(request: Request) -> Actor:
+    return Actor(request.user.get_username(), f"API from {request.META.get('REMOTE_ADDR', 'unknown')}")

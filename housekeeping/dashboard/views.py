@@ -1,0 +1,122 @@
+"""The dashboard: guard, fetch, call, render. Every page works without JavaScript."""
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
+from django_htmx.middleware import HtmxDetails
+
+from housekeeping import overview as core
+from housekeeping import runs
+from housekeeping.acts import Actor
+from housekeeping.exceptions import HousekeepingError, QueueUnreachable, RunInProgress
+from housekeeping.models import Run
+from housekeeping.queue import tasks as queue
+from housekeeping.registry import TASKS
+
+
+class HtmxHttpRequest(HttpRequest):
+    htmx: HtmxDetails
+
+
+PAGE = 50
+GLANCE = 0.8  # seconds
+
+may_view = permission_required("housekeeping.view_run", raise_exception=True)
+may_operate = permission_required("housekeeping.operate", raise_exception=True)
+
+
+@require_safe
+@login_required
+@may_view
+@vary_on_headers("HX-Request")
+def overview(request: HtmxHttpRequest) -> HttpResponse:
+    template = "_overview.html" if request.htmx else "overview.html"
+    return render(request, f"housekeeping/{template}", {"overview": core.overview(timezone.now())})
+
+
+@require_safe
+@login_required
+@may_view
+def run_list(request: HtmxHttpRequest) -> HttpResponse:
+    newest = core.history({"before": _before(request)})[: PAGE + 1]
+    page = list(newest[:PAGE])
+    older = page[-1].requested_at.isoformat() if len(newest) > PAGE else None
+    return render(request, "housekeeping/run_list.html", {"runs": page, "older": older})
+
+
+@require_safe
+@login_required
+@may_view
+@vary_on_headers("HX-Request")
+def run_detail(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
+    run = get_object_or_404(Run, pk=pk)
+    template = "_run.html" if request.htmx else "run_detail.html"
+    return render(request, f"housekeeping/{template}", {"run": run, "task": TASKS.get(run.task)})
+
+
+@require_POST
+@login_required
+@may_operate
+def trigger(request: HtmxHttpRequest, name: str) -> HttpResponse:
+    if name not in TASKS:
+        raise Http404(f"There is no task {name!r}.")
+    dry_run = request.POST.get("dry_run") == "true"
+    return _act(
+        request, lambda: runs.request(name, send=queue.send, dry_run=dry_run, by=_actor(request)), "dashboard"
+    )
+
+
+@require_POST
+@login_required
+@may_operate
+def cancel_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
+    run = get_object_or_404(Run, pk=pk)
+    return _act(request, lambda: runs.cancel(run, by=_actor(request)), "dashboard-run")
+
+
+@require_POST
+@login_required
+@may_operate
+def retry_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
+    run = get_object_or_404(Run, pk=pk)
+    return _act(request, lambda: runs.retry(run, send=queue.send, by=_actor(request)), "dashboard-run")
+
+
+def _act(request: HtmxHttpRequest, act: Callable[[], Run], page: str) -> HttpResponse:
+    """Do it and show how things stand: the overview's fragment to htmx, else a page."""
+    error, code = None, 200
+    run = None
+    try:
+        # Most runs end sooner than a person looks up: then the answer is the result.
+        run = runs.wait(act(), GLANCE)
+    except HousekeepingError as problem:
+        error, code = str(problem), 503 if isinstance(problem, QueueUnreachable) else 409
+        run = problem.run if isinstance(problem, RunInProgress) else None
+    if request.htmx:
+        facts = {"overview": core.overview(timezone.now()), "error": error}
+        return render(request, "housekeeping/_overview.html", facts, status=code)
+    if error:
+        messages.error(request, error)
+    elif run:
+        messages.success(request, core.message(run))
+    return redirect(page, pk=run.pk) if run and page == "dashboard-run" else redirect("dashboard")
+
+
+def _before(request: HtmxHttpRequest) -> datetime | None:
+    try:
+        return parse_datetime(request.GET.get("before", ""))
+    except ValueError:
+        return None
+
+
+def _actor(request: HtmxHttpRequest) -> Actor:
+    return Actor(request.user.get_username(), f"dashboard from {request.META.get('REMOTE_ADDR', 'unknown')}")
