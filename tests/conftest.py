@@ -1,0 +1,47 @@
+import pytest
+from rest_framework.test import APIClient
+from rest_framework_simplejwt.tokens import RefreshToken
+
+from tests import make, services
+
+
+@pytest.fixture(scope="session")
+def redis_url():
+    with services.redis() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_url():
+    with services.postgres() as url:
+        yield url
+
+
+@pytest.fixture
+def administrator(db):
+    return make.administrator(username="ada")
+
+
+@pytest.fixture
+def api(administrator):
+    """The JSON API as an administrator uses it, with a real token."""
+    return with_token(administrator)
+
+
+def with_token(user):
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {RefreshToken.for_user(user).access_token}")
+    return client
+
+
+@pytest.fixture
+def dashboard(client, administrator):
+    """The pages, as an administrator who has signed in."""
+    client.force_login(administrator)
+    return client
+
+
+def pytest_terminal_summary(terminalreporter):
+    if services.missing:
+        parts = ", ".join(sorted(services.missing))
+        terminalreporter.write_line(f"Skipped, as it could not be had on this machine: {parts}")

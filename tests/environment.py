@@ -1,0 +1,29 @@
+"""Loaded before Django's settings: where the tests' database and queue are.
+
+A developer's own .env and queue must not leak into the tests, nor the tests into them.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+OUTPUT = Path(__file__).parent.parent / "test-output"
+OUTPUT.mkdir(exist_ok=True)
+_scratch = tempfile.mkdtemp(prefix="housekeeping-tests-")
+
+for _name in [name for name in os.environ if name.startswith(("HOUSEKEEPING_", "HUEY_"))]:
+    del os.environ[_name]
+os.environ |= {
+    "ENV_FILE": os.devnull,
+    "SECRET_KEY": "a key for the tests alone, as long as Django wants one to be",
+    "HUEY_URL": f"sqlite:///{_scratch}/huey.sqlite3",
+    "EMAIL_URL": "memorymail://",
+    "SITE_URL": "http://testserver",
+    "DEBUG": "false",
+    "ALLOWED_HOSTS": "localhost,127.0.0.1,testserver",
+    "TIME_ZONE": "UTC",
+    "LOG_FILE": "",
+}
+os.environ.setdefault("DATABASE_URL", f"sqlite:///{_scratch}/db.sqlite3")
+# Playwright's own event loop makes Django think that tests are async.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"

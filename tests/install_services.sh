@@ -1,0 +1,19 @@
+#!/bin/sh
+# Installs the servers and the browser that the tests use, where they are missing and
+# this is root on a Debian; elsewhere the tests say what they had to skip.
+set -e
+
+missing=""
+command -v redis-server >/dev/null || missing="$missing redis-server"
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing="$missing postgresql"
+command -v chromium >/dev/null || missing="$missing chromium fonts-dejavu fonts-liberation"
+
+[ -n "$missing" ] || exit 0
+[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || exit 0
+echo "Installing$missing …"
+export DEBIAN_FRONTEND=noninteractive
+# The Debian package would start a server and make a cluster of its own: the tests start theirs.
+mkdir -p /etc/postgresql-common
+[ -e /etc/postgresql-common/createcluster.conf ] || echo "create_main_cluster = false" > /etc/postgresql-common/createcluster.conf
+apt-get update -qq
+apt-get install -qq -y --no-install-recommends $missing >/dev/null

@@ -1,0 +1,67 @@
+"""Builders: rows as a test wants them. Age is data; what a test doesn't name is unremarkable."""
+
+import itertools
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from chat.models import ChatMessage, Conversation, User
+from housekeeping.models import Consumer, Run
+
+_number = itertools.count(1)
+
+
+def days(number: float) -> timedelta:
+    return timedelta(days=number)
+
+
+def ago(**age: float) -> datetime:
+    return timezone.now() - timedelta(**age)
+
+
+def user(**fields: Any) -> User:
+    """A verified, active account."""
+    name = f"user{next(_number)}"
+    fields = {"is_active": True, "email_verified_at": timezone.now()} | fields
+    age = fields.pop("age", None)
+    if age is not None:
+        fields["date_joined"] = timezone.now() - age
+    return User.objects.create_user(
+        fields.pop("username", name), fields.pop("email", f"{name}@example.com"), **fields
+    )
+
+
+def visitor(**fields: Any) -> User:
+    """An account that never verified its address."""
+    return user(**{"is_active": False, "email_verified_at": None} | fields)
+
+
+def administrator(**fields: Any) -> User:
+    return user(**{"is_superuser": True, "is_staff": True} | fields)
+
+
+def conversation(*, age: timedelta = timedelta(), messages: int = 0, **fields: Any) -> Conversation:
+    fields.setdefault("created_at", timezone.now() - age)
+    made = Conversation.objects.create(user=fields.pop("user", None) or user(), **fields)
+    for _ in range(messages):
+        message(conversation=made, created_at=made.created_at)
+    return made
+
+
+def message(**fields: Any) -> ChatMessage:
+    """Without a conversation: an orphan."""
+    fields = {"role": "user", "content": "Hello"} | fields
+    return ChatMessage.objects.create(**fields)
+
+
+def run(task: str = "conversations", **fields: Any) -> Run:
+    fields = {"cause": "manual", "status": "queued", "requested_at": timezone.now()} | fields
+    return Run.objects.create(task=task, **fields)
+
+
+def consumer(*, age: timedelta = timedelta(), **fields: Any) -> Consumer:
+    """A consumer whose last heartbeat is ``age`` old."""
+    beat = timezone.now() - age
+    fields = {"host": "host", "pid": 1, "workers": 2, "worker_type": "thread", "schedules": True} | fields
+    return Consumer.objects.create(**{"started_at": beat, "last_heartbeat_at": beat} | fields)
