@@ -13,7 +13,7 @@ env.read_file(BASE_DIR / env.text("ENV_FILE", ".env"))
 
 DEBUG = env.boolean("DEBUG", False)
 SECRET_KEY = env.secret_key("SECRET_KEY", BASE_DIR / ".secret_key")
-ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 SITE_URL = env.url("SITE_URL", "http://127.0.0.1:8000", ("http", "https")).geturl().rstrip("/")
 
 ROOT_URLCONF = "site_config.urls"
@@ -118,7 +118,7 @@ if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
     # A file, not memory: the tests share it with real consumers.
-    DATABASE["TEST"] = {"NAME": BASE_DIR / "test-output" / "test.sqlite3"}
+    DATABASE["TEST"] = {"NAME": f"{DATABASE['NAME']}.test"}
 else:
     DATABASE |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
     DATABASE.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
@@ -170,6 +170,7 @@ HOUSEKEEPING_AUTOSTART = env.boolean("HOUSEKEEPING_AUTOSTART", True)
 CHAT_REPLY = env.text("CHAT_REPLY", "")
 CHAT_VERIFICATION_MAX_AGE = timedelta(days=3)
 
+EMAIL_TIMEOUT = 10  # seconds; without one, a mail server that hangs takes the request along
 vars().update(env.email("EMAIL_URL", "consolemail://"))
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("DEFAULT_FROM_EMAIL", "housekeeping@localhost")
 
@@ -188,6 +189,7 @@ SIMPLE_JWT = {
     "ROTATE_REFRESH_TOKENS": True,
     "BLACKLIST_AFTER_ROTATION": True,
     "CHECK_REVOKE_TOKEN": True,  # a changed password ends the tokens made with the old one
+    "TOKEN_REFRESH_SERIALIZER": "chat.serializers.RefreshSerializer",
     "UPDATE_LAST_LOGIN": True,  # who signs in through the API alone has logged in, too
 }
 
@@ -215,7 +217,7 @@ LOGGING: dict[str, Any] = {
 if LOG_FILE:
     LOGGING["handlers"]["file"] = {
         "class": "logging.handlers.WatchedFileHandler",  # logrotate may move it away
-        "filename": BASE_DIR / LOG_FILE,
+        "filename": env.in_folder("LOG_FILE", BASE_DIR / LOG_FILE),
         "formatter": "dated",
     }
     for logger in LOGGING["loggers"].values():

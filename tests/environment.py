@@ -3,13 +3,13 @@
 A developer's own .env and queue must not leak into the tests, nor the tests into them.
 """
 
+import atexit
 import os
+import shutil
 import tempfile
-from pathlib import Path
 
-OUTPUT = Path(__file__).parent.parent / "test-output"
-OUTPUT.mkdir(exist_ok=True)
 _scratch = tempfile.mkdtemp(prefix="housekeeping-tests-")
+atexit.register(shutil.rmtree, _scratch, ignore_errors=True)
 
 for _name in [name for name in os.environ if name.startswith(("HOUSEKEEPING_", "HUEY_"))]:
     del os.environ[_name]

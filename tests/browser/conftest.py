@@ -1,0 +1,60 @@
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests import make, services
+from tests.processes import Processes
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    program = services.chromium()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def processes(transactional_db, tmp_path):
+    running = Processes(tmp_path, HUEY_URL=f"sqlite:////{str(tmp_path).lstrip('/')}/huey.sqlite3")
+    yield running
+    running.end()
+
+
+@pytest.fixture
+def site(processes):
+    """The address of a real site with an administrator, and no consumer yet."""
+    make.administrator(username="ada", password=PASSWORD)
+    _, address = processes.site("--noreload", HOUSEKEEPING_AUTOSTART="false")
+    return address
+
+
+@pytest.fixture
+def open_page(chromium):
+    """Open pages that fail the test if the browser's console shows an error."""
+    contexts, errors = [], []
+
+    def open_one(**options):
+        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+def sign_in(page, site, path="/scheduler-admin"):
+    page.goto(site + path)
+    page.get_by_label("User name").fill("ada")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_selector("#overview")
+    return page

@@ -1,0 +1,457 @@
+import sys
+import uuid
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from chat.models import Conversation, User
+from housekeeping import registry, runs
+from housekeeping.acts import Actor
+from housekeeping.exceptions import NotPossible, QueueUnreachable, RunInProgress, UnknownTask
+from housekeeping.models import Act, Run, Snapshot
+from housekeeping.policies import Policy
+from housekeeping.purge import purge
+from housekeeping.tasks import cleanup_orphaned_messages, in_turn
+from tests import make
+from tests.make import days
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ADA = Actor("ada", "a test")
+
+
+@pytest.fixture
+def sent():
+    """The runs whose ids went into the queue."""
+    return []
+
+
+@pytest.fixture
+def declare():
+    """Declare a task for the length of a test."""
+    added = []
+
+    def add(name, function, **options):
+        registry.task(name, **options)(function)
+        added.append(name)
+
+    yield add
+    for name in added:
+        del registry.TASKS[name]
+
+
+def carry_out(run, **options):
+    return runs.execute(runs.claim(run.pk, run.attempts), batch_size=10, **options)
+
+
+# --- Asking -------------------------------------------------------------------------------
+
+
+def test_a_request_is_a_row_and_then_a_message(sent):
+    run = runs.request("conversations", send=sent.append, by=ADA)
+
+    assert sent == [run]
+    run.refresh_from_db()
+    assert (run.status, run.cause, run.requested_by, run.attempts) == ("queued", "manual", "ada", 0)
+
+
+def test_a_request_is_on_record(sent):
+    run = runs.request("conversations", send=sent.append, by=ADA)
+
+    act = Act.objects.get()
+    assert (act.who, act.what, act.target, act.origin) == ("ada", "trigger", str(run.pk), "a test")
+
+
+def test_a_task_that_does_not_exist_is_refused(sent):
+    with pytest.raises(UnknownTask, match="there are all, conversations"):
+        runs.request("dishes", send=sent.append)
+
+    assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize("status", ["queued", "running", "held"])
+def test_a_second_request_names_the_active_run(sent, status):
+    active = make.run(status=status)
+
+    with pytest.raises(RunInProgress) as error:
+        runs.request("conversations", send=sent.append)
+
+    assert error.value.run == active
+    assert (sent, Run.objects.count()) == ([], 1)
+
+
+def test_where_the_queue_is_out_of_reach_no_run_is_left(declare):
+    def refuse(run):
+        raise QueueUnreachable("connection refused")
+
+    with pytest.raises(QueueUnreachable):
+        runs.request("conversations", send=refuse)
+
+    assert not Run.objects.exists()
+
+
+def test_a_message_is_sent_only_once_its_row_is_committed(sent):
+    with transaction.atomic():
+        runs.request("conversations", send=sent.append)
+        assert sent == []
+
+    assert len(sent) == 1
+
+
+# --- Claiming -----------------------------------------------------------------------------
+
+
+def test_only_one_of_two_claims_wins():
+    run = make.run()
+
+    first, second = runs.claim(run.pk, 0), runs.claim(run.pk, 0)
+
+    assert (first.status, first.attempts, second) == ("running", 1, None)
+
+
+def test_a_message_that_comes_again_after_the_end_does_nothing():
+    run = carry_out(make.run())
+
+    assert runs.claim(run.pk, 0) is None
+    assert runs.claim(run.pk, 1) is None
+
+
+def test_a_run_that_is_gone_is_not_claimed():
+    assert runs.claim(uuid.uuid4(), 0) is None
+
+
+def test_a_run_waits_while_another_of_its_task_is_running():
+    make.run(status="running", attempts=1)
+    waiting = make.run()
+
+    assert runs.claim(waiting.pk, 0) is None
+    waiting.refresh_from_db()
+    assert waiting.status == "queued"
+
+
+def test_the_database_refuses_a_second_running_run_of_a_task():
+    make.run(status="running")
+
+    with pytest.raises(IntegrityError):
+        make.run(status="running")
+
+
+def test_the_database_refuses_a_second_run_of_a_fire_time():
+    moment = timezone.now()
+    make.run(cause="schedule", schedule="weekly_cleanup", scheduled_for=moment, status="succeeded")
+
+    with pytest.raises(IntegrityError):
+        make.run(cause="catch-up", schedule="weekly_cleanup", scheduled_for=moment, status="missed")
+
+
+# --- Carrying out -------------------------------------------------------------------------
+
+
+def test_a_run_deletes_and_keeps_its_result():
+    make.conversation(age=days(31))
+    kept = make.conversation(age=days(29))
+
+    run = carry_out(make.run())
+
+    assert (run.status, run.result) == ("succeeded", {"deleted_conversations": 1})
+    assert run.progress() == {"done": 1, "total": 1}
+    assert run.started_at <= run.finished_at
+    assert list(Conversation.objects.all()) == [kept]
+
+
+def test_all_runs_the_four_in_order_with_one_result():
+    make.conversation(age=days(31))
+    make.message()
+    make.visitor(age=days(8))
+
+    run = carry_out(make.run("all"))
+
+    assert list(run.result) == ["deleted_conversations", "cleaned_messages", "deleted_users", "stats"]
+    assert run.result["deleted_conversations"] == run.result["cleaned_messages"] == 1
+    assert run.result["deleted_users"] == 1
+    assert run.result["stats"]["total_conversations"] == 0
+    assert run.progress() == {"done": 3, "total": 3}
+
+
+def test_a_dry_run_takes_the_same_path_and_changes_nothing():
+    make.conversation(age=days(31), messages=2)
+    make.message()
+    make.visitor(age=days(8))
+
+    run = carry_out(make.run("all", dry_run=True))
+
+    assert run.status == "succeeded"
+    assert (run.result["deleted_conversations"], run.result["cleaned_messages"]) == (1, 1)
+    assert run.result["deleted_users"] == 1
+    assert Conversation.objects.count() == 1
+    assert User.objects.filter(is_active=False).count() == 1
+    assert not Snapshot.objects.exists()
+
+
+def test_a_failed_run_keeps_its_error_and_traceback(declare):
+    def break_down():
+        raise ValueError("the pipe burst")
+
+    declare("plumbing", break_down)
+
+    run = carry_out(make.run("plumbing"))
+
+    assert (run.status, run.error) == ("failed", "ValueError: the pipe burst")
+    assert "in break_down" in run.traceback
+    assert run.finished_at
+
+
+def test_all_goes_on_past_a_failed_step_and_ends_as_failed(declare):
+    def refuse():
+        raise ValueError("not today")
+
+    def both(purge=purge):
+        return in_turn(first=refuse, messages=lambda: cleanup_orphaned_messages(purge))
+
+    declare("both", both)
+    make.message()
+
+    run = carry_out(make.run("both"))
+
+    assert run.status == "failed"
+    assert run.result == {"errors": {"first": "ValueError: not today"}, "cleaned_messages": 1}
+    assert run.error == "ValueError: not today"
+    assert "in refuse" in run.traceback
+
+
+def test_a_task_that_calls_exit_fails_alone(declare):
+    declare("leaving", lambda: sys.exit(3))
+
+    run = carry_out(make.run("leaving"))
+
+    assert (run.status, run.error) == ("failed", "SystemExit: 3")
+
+
+def test_a_result_that_json_can_not_hold_fails_the_run(declare):
+    declare("odd", lambda: {"when": timezone.now()})
+
+    run = carry_out(make.run("odd"))
+
+    assert run.status == "failed"
+    assert "JSON" in run.error
+
+
+def test_a_task_that_this_version_does_not_know_fails_with_a_clear_error():
+    run = carry_out(make.run("from-tomorrow"))
+
+    assert run.status == "failed"
+    assert run.error.startswith("There is no task 'from-tomorrow'; there are all, ")
+
+
+def test_a_nul_in_an_error_does_not_lose_it(declare):
+    def complain():
+        raise ValueError("a \0 in the text")
+
+    declare("complaining", complain)
+
+    assert carry_out(make.run("complaining")).status == "failed"
+
+
+# --- Stopping and resuming ----------------------------------------------------------------
+
+
+def conversations(count):
+    owner = make.user()
+    Conversation.objects.bulk_create(
+        Conversation(user=owner, created_at=make.ago(days=40)) for _ in range(count)
+    )
+
+
+class After:
+    """True from the given look on."""
+
+    def __init__(self, looks):
+        self.looks = looks
+
+    def __call__(self, *_):
+        self.looks -= 1
+        return self.looks < 0
+
+
+def test_a_stop_hands_the_rest_back_and_the_next_attempt_counts_all():
+    conversations(25)
+
+    run = carry_out(make.run(), should_stop=After(2))
+
+    assert (run.status, run.attempts, run.done) == ("queued", 1, 10)
+    assert Conversation.objects.count() == 15
+
+    run = carry_out(run)
+
+    assert (run.status, run.attempts) == ("succeeded", 2)
+    assert run.result == {"deleted_conversations": 25}
+    assert run.progress() == {"done": 25, "total": 25}
+
+
+def test_a_second_attempt_deletes_what_the_first_would_have():
+    conversations(15)
+    run = carry_out(make.run(), should_stop=After(2))
+    cutoff = run.as_of - days(30)
+    young = make.conversation(created_at=cutoff)  # too young then, old enough now
+
+    run = carry_out(run)
+
+    assert run.result == {"deleted_conversations": 15}
+    assert list(Conversation.objects.all()) == [young]
+
+
+def test_a_cancelled_run_stops_between_batches():
+    conversations(25)
+    run = make.run()
+
+    def cancel_after_the_first(seen):
+        if seen.done == 10:
+            runs.cancel(run, by=ADA)
+
+    run = carry_out(run, watch=cancel_after_the_first)
+
+    assert (run.status, run.done, run.result) == ("cancelled", 10, None)
+    assert Conversation.objects.count() == 15
+
+
+def test_a_worker_that_lost_its_claim_writes_nothing_more():
+    conversations(25)
+    run = make.run()
+    taken_over = []
+
+    def take_over_after_the_first(seen):
+        if seen.done == 10 and not taken_over:
+            Run.objects.filter(pk=run.pk).update(status="queued")
+            taken_over.append(runs.claim(run.pk, 1))
+
+    run = carry_out(run, watch=take_over_after_the_first)
+
+    assert (run.status, run.attempts, run.done) == ("running", 2, 10)
+    assert Conversation.objects.count() == 15
+    assert runs.execute(taken_over[0]).result == {"deleted_conversations": 25}
+
+
+def test_a_batch_of_a_lost_claim_is_rolled_back(declare):
+    conversations(10)
+    looks = []
+
+    def rows(cutoff):
+        looks.append(cutoff)
+        if len(looks) == 2:  # the purge has checked its claim; now another takes it
+            Run.objects.update(attempts=7)
+        return Conversation.objects.filter(created_at__lt=cutoff)
+
+    policy = Policy("raced", rows=rows)
+    declare("raced", lambda purge=purge: {"gone": purge(policy)}, policy=policy)
+
+    run = carry_out(make.run("raced"))
+
+    assert (run.status, run.attempts, run.deleted) == ("running", 7, {})
+    assert Conversation.objects.count() == 10
+
+
+def test_ctrl_c_hands_back_and_goes_on_up(declare):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    declare("slow", interrupted)
+    run = make.run("slow")
+
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(run)
+
+    run.refresh_from_db()
+    assert run.status == "queued"
+
+
+# --- Cancel, retry, wait ------------------------------------------------------------------
+
+
+def test_a_waiting_run_is_cancelled_at_once():
+    run = runs.cancel(make.run(), by=ADA)
+
+    assert run.status == "cancelled"
+    assert runs.claim(run.pk, 0) is None
+    assert Act.objects.get().what == "cancel"
+
+
+@pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled", "missed"])
+def test_what_has_ended_is_not_cancelled(status):
+    with pytest.raises(NotPossible, match=status):
+        runs.cancel(make.run(status=status), by=ADA)
+
+    assert not Act.objects.exists()
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled", "missed"])
+def test_a_retry_is_a_new_run(sent, status):
+    old = make.run(status=status, dry_run=True, schedule="weekly_cleanup", scheduled_for=timezone.now())
+
+    new = runs.retry(old, send=sent.append, by=ADA)
+
+    assert (new.cause, new.status, new.dry_run, new.task) == ("retry", "queued", True, old.task)
+    assert sent == [new]
+
+
+@pytest.mark.parametrize("status", ["succeeded", "queued", "running"])
+def test_only_what_went_wrong_is_retried(sent, status):
+    with pytest.raises(NotPossible, match=status):
+        runs.retry(make.run(status=status), send=sent.append)
+
+
+def test_wait_comes_back_when_the_time_is_up():
+    run = runs.wait(make.run(), 0.1)
+
+    assert run.status == "queued"
+
+
+# --- Nothing lost -------------------------------------------------------------------------
+
+
+def test_a_run_whose_worker_went_silent_is_taken_back_and_sent_again(sent):
+    run = make.run(status="running", attempts=1, lease_until=make.ago(seconds=1))
+
+    runs.recover(timezone.now(), send=sent.append)
+
+    run.refresh_from_db()
+    assert (run.status, run.losses, sent) == ("queued", 1, [run])
+
+
+def test_after_three_losses_a_run_fails_with_the_reason(sent):
+    run = make.run(status="running", attempts=3, losses=2, lease_until=make.ago(seconds=1))
+
+    runs.recover(timezone.now(), send=sent.append)
+
+    run.refresh_from_db()
+    assert (run.status, sent) == ("failed", [])
+    assert "went silent in attempt 3" in run.error
+
+
+def test_a_run_with_a_fresh_lease_is_left_alone(sent):
+    run = make.run(status="running", attempts=1, lease_until=make.ago(seconds=-20))
+
+    runs.recover(timezone.now(), send=sent.append)
+
+    run.refresh_from_db()
+    assert (run.status, sent) == ("running", [])
+
+
+def test_a_run_that_nobody_took_for_a_minute_is_sent_again(sent):
+    lost = make.run(sent_at=make.ago(seconds=61))
+    make.run("users", sent_at=make.ago(seconds=30))
+
+    runs.recover(timezone.now(), send=sent.append)
+    runs.recover(timezone.now(), send=sent.append)
+
+    assert sent == [lost]
+
+
+def test_the_end_of_a_run_sends_for_the_one_that_waited(sent):
+    running = runs.claim(make.run().pk, 0)
+    waiting = make.run(sent_at=timezone.now())
+
+    runs.execute(running)
+    runs.recover(timezone.now(), send=sent.append)
+
+    assert sent == [waiting]

@@ -1,0 +1,83 @@
+"""The promises between rooms."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+CORE = [
+    "exceptions", "triggers", "models", "policies", "purge", "registry", "stats", "tasks",
+    "acts", "consumers", "runs", "schedules", "overview", "checks",
+]  # fmt: skip
+FACES = ["queue", "dashboard", "api", "management", "probes", "autostart"]
+
+
+def imports(path):
+    """The modules that a file imports, at its top or inside a function."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def test_every_module_of_housekeeping_has_a_room():
+    there = {path.stem for path in (ROOT / "housekeeping").iterdir() if not path.name.startswith("_")}
+
+    assert there - {"apps", "migrations"} == {*CORE, *FACES}
+
+
+@pytest.mark.parametrize("module", CORE)
+def test_the_core_imports_no_face_and_no_http(module):
+    forbidden = [f"housekeeping.{face}" for face in FACES]
+    forbidden += ["huey", "rest_framework", "django_htmx", "django.http", "django.template"]
+
+    found = imports(ROOT / "housekeeping" / f"{module}.py")
+
+    assert not [name for name in found for prefix in forbidden if (name + ".").startswith(prefix + ".")]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "chat").rglob("*.py")), ids=lambda path: path.stem)
+def test_the_chat_knows_nothing_of_housekeeping(path):
+    assert not [name for name in imports(path) if name.startswith("housekeeping")]
+
+
+def test_only_the_queue_room_imports_huey():
+    importers = {
+        path.relative_to(ROOT).parts[1]
+        for path in (ROOT / "housekeeping").rglob("*.py")
+        if any((name + ".").startswith("huey.") for name in imports(path))
+    }
+
+    assert importers == {"queue", "management"}  # run_huey extends Huey's command of that name
+
+
+def test_only_stats_and_tasks_name_the_chat():
+    importers = {
+        path.stem
+        for path in (ROOT / "housekeeping").rglob("*.py")
+        if any(name.startswith("chat") for name in imports(path))
+    }
+
+    assert importers == {"stats", "tasks"}
+
+
+def test_everything_that_is_installed_is_pinned():
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        lines = [
+            line
+            for line in (ROOT / name).read_text().splitlines()
+            if line and not line.startswith((" ", "#"))
+        ]
+        assert lines
+        assert all("==" in line for line in lines)
+        assert "http" not in (ROOT / name).read_text()
+
+
+def test_the_migrations_are_complete():
+    subprocess.run([sys.executable, ROOT / "manage.py", "makemigrations", "--check", "--dry-run"], check=True)
