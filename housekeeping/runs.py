@@ -40,7 +40,7 @@ from housekeeping.exceptions import (
 )
 from housekeeping.models import BEAT, LIFE, Consumer, Run
 from housekeeping.policies import Policy
-from housekeeping.purge import expired, purge_batches
+from housekeeping.purge import BATCH_SIZE, expired, purge_batches
 
 logger = logging.getLogger(__name__)
 
@@ -188,6 +188,7 @@ def execute(
     *,
     should_stop: Callable[[], bool] = lambda: False,
     watch: Callable[[Run], None] = lambda run: None,
+    batch_size: int = BATCH_SIZE,
 ) -> Run:
     """Carry out a claimed run and write down how it ended.
 
@@ -200,7 +201,7 @@ def execute(
     logger.info("Starting housekeeping task %s (%s)", run, how)
     try:
         with _lease(run) as lost:
-            result = _do(run, _Checkpoint(run, lost, should_stop, watch))
+            result = _do(run, _Checkpoint(run, lost, should_stop, watch), batch_size)
     except ClaimLost:
         logger.warning("Run %s was taken back while this worker was stalled; leaving it alone", run)
     except ConsumerStopping:
@@ -220,14 +221,14 @@ def execute(
     return run
 
 
-def _do(run: Run, checkpoint: "_Checkpoint") -> Mapping[str, Any]:
+def _do(run: Run, checkpoint: "_Checkpoint", batch_size: int) -> Mapping[str, Any]:
     task = registry.find_task(run.task)
     assert run.as_of is not None
     if run.attempts == 1:
         run.total = sum(expired(policy, cutoff=policy.cutoff(run.as_of)) for policy in task.policies)
         _own(run).update(total=run.total)
     tools: dict[str, Callable[..., Any]] = {
-        "purge": _counting(checkpoint) if run.dry_run else _purging(checkpoint),
+        "purge": _counting(checkpoint) if run.dry_run else _purging(checkpoint, batch_size),
         "measure": stats.measure if run.dry_run else stats.take_snapshot,
     }
     checkpoint()
@@ -258,7 +259,7 @@ class _Checkpoint:
             raise ConsumerStopping
 
 
-def _purging(checkpoint: _Checkpoint) -> Callable[[Policy], int]:
+def _purging(checkpoint: _Checkpoint, batch_size: int) -> Callable[[Policy], int]:
     run = checkpoint.run
 
     def purge(policy: Policy) -> int:
@@ -275,7 +276,8 @@ def _purging(checkpoint: _Checkpoint) -> Callable[[Policy], int]:
 
         checkpoint()
         logger.info("Deleting %s", policy)
-        for _ in purge_batches(policy, cutoff=policy.cutoff(run.as_of), count=count):
+        cutoff = policy.cutoff(run.as_of)
+        for _ in purge_batches(policy, cutoff=cutoff, batch_size=batch_size, count=count):
             run.deleted = deleted
             checkpoint()
         rows: int = run.deleted.get(policy.name, 0)

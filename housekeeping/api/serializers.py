@@ -1,6 +1,6 @@
 """What the API accepts, and how rows that only it shows are written."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 from rest_framework import serializers
 
@@ -26,17 +26,24 @@ class Strict(serializers.Serializer[Any]):
 
 
 class TaskField(serializers.CharField):
+    """The name of a task. Whatever is wrong with it, the answer names the choices."""
+
     def to_internal_value(self, data: Any) -> str:
         name = super().to_internal_value(data)
         if name not in TASKS:
-            raise serializers.ValidationError(f"{name!r} is no task; choose one of {', '.join(TASKS)}.")
+            raise serializers.ValidationError(f"{name!r} is no task; {_choices()}")
         return name
+
+    def fail(self, key: str, **facts: Any) -> NoReturn:
+        raise serializers.ValidationError(f"Name a task; {_choices()}", code=key)
+
+
+def _choices() -> str:
+    return f"choose one of {', '.join(TASKS)}."
 
 
 class TriggerSerializer(Strict):
-    task = TaskField(
-        error_messages={"required": "Name a task.", "blank": "Name a task."},
-    )
+    task = TaskField()
     dry_run = serializers.BooleanField(default=False)
     wait = serializers.FloatField(
         default=DEFAULT_WAIT,

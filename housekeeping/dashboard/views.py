@@ -2,16 +2,18 @@
 
 import uuid
 from collections.abc import Callable
-from datetime import datetime
+from functools import wraps
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
+from django_htmx.http import HttpResponseClientRefresh
 from django_htmx.middleware import HtmxDetails
 
 from housekeeping import overview as core
@@ -30,12 +32,26 @@ class HtmxHttpRequest(HttpRequest):
 PAGE = 50
 GLANCE = 0.8  # seconds
 
+
+def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """As login_required; but htmx, which would swap the sign-in page in, is told to load anew."""
+    guarded = login_required(view)
+
+    @wraps(view)
+    def guard(request: HtmxHttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.htmx and not request.user.is_authenticated:
+            return HttpResponseClientRefresh()
+        return guarded(request, *args, **kwargs)
+
+    return guard
+
+
 may_view = permission_required("housekeeping.view_run", raise_exception=True)
 may_operate = permission_required("housekeeping.operate", raise_exception=True)
 
 
 @require_safe
-@login_required
+@signed_in
 @may_view
 @vary_on_headers("HX-Request")
 def overview(request: HtmxHttpRequest) -> HttpResponse:
@@ -44,17 +60,17 @@ def overview(request: HtmxHttpRequest) -> HttpResponse:
 
 
 @require_safe
-@login_required
+@signed_in
 @may_view
 def run_list(request: HtmxHttpRequest) -> HttpResponse:
-    newest = core.history({"before": _before(request)})[: PAGE + 1]
-    page = list(newest[:PAGE])
-    older = page[-1].requested_at.isoformat() if len(newest) > PAGE else None
+    newest = list(_older(core.history({}), than=request.GET.get("before", ""))[: PAGE + 1])
+    page = newest[:PAGE]
+    older = page[-1].pk if len(newest) > PAGE else None
     return render(request, "housekeeping/run_list.html", {"runs": page, "older": older})
 
 
 @require_safe
-@login_required
+@signed_in
 @may_view
 @vary_on_headers("HX-Request")
 def run_detail(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
@@ -64,7 +80,7 @@ def run_detail(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 @require_POST
-@login_required
+@signed_in
 @may_operate
 def trigger(request: HtmxHttpRequest, name: str) -> HttpResponse:
     if name not in TASKS:
@@ -76,7 +92,7 @@ def trigger(request: HtmxHttpRequest, name: str) -> HttpResponse:
 
 
 @require_POST
-@login_required
+@signed_in
 @may_operate
 def cancel_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     run = get_object_or_404(Run, pk=pk)
@@ -84,7 +100,7 @@ def cancel_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 @require_POST
-@login_required
+@signed_in
 @may_operate
 def retry_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     run = get_object_or_404(Run, pk=pk)
@@ -111,11 +127,15 @@ def _act(request: HtmxHttpRequest, act: Callable[[], Run], page: str) -> HttpRes
     return redirect(page, pk=run.pk) if run and page == "dashboard-run" else redirect("dashboard")
 
 
-def _before(request: HtmxHttpRequest) -> datetime | None:
+def _older(history: QuerySet[Run], *, than: str) -> QuerySet[Run]:
+    """The part of the history below the run of that id; all of it, if there is no such run."""
     try:
-        return parse_datetime(request.GET.get("before", ""))
-    except ValueError:
-        return None
+        last = Run.objects.get(pk=uuid.UUID(than))
+    except (ValueError, Run.DoesNotExist):
+        return history
+    # One look at the schedules opens several runs at the same moment: the id tells them apart.
+    shown_beside = {"requested_at": last.requested_at, "pk__gte": last.pk}
+    return history.filter(requested_at__lte=last.requested_at).exclude(**shown_beside)
 
 
 def _actor(request: HtmxHttpRequest) -> Actor:

@@ -1,6 +1,7 @@
 """``run_huey``: Huey's consumer, with a heartbeat, a graceful stop and a punctual scheduler."""
 
 import logging
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from housekeeping.models import BEAT
 from housekeeping.models import Consumer as ConsumerRow
 
 logger = logging.getLogger(__name__)
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Scheduler(huey_consumer.Scheduler):
@@ -66,6 +69,15 @@ class Consumer(huey_consumer.Consumer):
     row: ConsumerRow
 
     def start(self) -> None:
+        # A stop that comes before Huey listens for it would leave half of the parts up.
+        early: list[int] = []
+        for number in STOP_SIGNALS:
+            signal.signal(number, lambda number, frame: early.append(number))
+        self._start_parts()
+        if early:
+            signal.raise_signal(early[0])
+
+    def _start_parts(self) -> None:
         initialize_schema = getattr(self.huey.storage, "initialize_schema", lambda: None)
         initialize_schema()
         self.row = consumers.join(
