@@ -1,11 +1,16 @@
 """The promises between rooms."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from chat import urls as chat_urls
+from housekeeping.api import urls as api_urls
+from housekeeping.registry import TASKS
 
 ROOT = Path(__file__).parent.parent
 CORE = [
@@ -81,3 +86,45 @@ def test_everything_that_is_installed_is_pinned():
 
 def test_the_migrations_are_complete():
     subprocess.run([sys.executable, ROOT / "manage.py", "makemigrations", "--check", "--dry-run"], check=True)
+
+
+def variables():
+    """The environment variables that settings.py reads."""
+    tree = ast.parse((ROOT / "site_config/settings.py").read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return {
+        call.args[0].value
+        for call in calls
+        if isinstance(call.func, ast.Attribute)
+        and getattr(call.func.value, "id", "") == "env"
+        and isinstance(call.args[0], ast.Constant)
+    }
+
+
+def test_the_readme_names_every_setting():
+    readme = (ROOT / "README.md").read_text()
+
+    assert {name for name in variables() if f"`{name}`" not in readme} == {"ENV_FILE"}
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/glossary.md"])
+def test_the_docs_name_every_task(document):
+    text = (ROOT / document).read_text()
+
+    assert [name for name in TASKS if f"`{name}`" not in text] == []
+
+
+def test_the_api_docs_name_every_address():
+    text = (ROOT / "docs/api.md").read_text()
+    routes = [str(route.pattern) for route in api_urls.urlpatterns + chat_urls.urlpatterns]
+    plain = [
+        re.sub(r"\(\?P<pk>.*?\)(?=/|$)", "<id>", route).strip("^$").removesuffix("/?") for route in routes
+    ]
+
+    assert [address for address in plain if address not in text] == []
+
+
+def test_every_decision_has_a_number_of_its_own():
+    names = sorted(path.name[:4] for path in (ROOT / "docs/decisions").iterdir())
+
+    assert names == [f"{number:04}" for number in range(1, len(names) + 1)]
