@@ -21,6 +21,13 @@ class UnknownTask(HousekeepingError):
         super().__init__(f"There is no task {name!r}; there are {', '.join(known)}.")
 
 
+class UnknownSchedule(HousekeepingError):
+    """No schedule of that id is declared in this version of the site."""
+
+    def __init__(self, schedule_id: str, known: list[str]) -> None:
+        super().__init__(f"There is no schedule {schedule_id!r}; there are {', '.join(known)}.")
+
+
 class RunInProgress(HousekeepingError):
     """The task has a run already, queued or running: ``run``."""
 

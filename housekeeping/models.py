@@ -45,8 +45,10 @@ class ScheduleState(models.Model):
 
     id = models.CharField(primary_key=True, max_length=100)
     is_paused = models.BooleanField(default=False)
+    trigger = models.CharField(max_length=200, blank=True, help_text="An operator's; blank: as declared.")
     # The trigger and zone that next_fire_at was computed from: another one starts afresh.
-    computed_from = models.CharField(max_length=200)
+    computed_from = models.CharField(max_length=300)
+    computed_at = models.DateTimeField(default=timezone.now)
     next_fire_at = models.DateTimeField(db_index=True)
 
     def __str__(self) -> str:

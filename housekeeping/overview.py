@@ -19,9 +19,13 @@ RUNNING, PAUSED, STOPPED = "running", "paused", "stopped"
 class Job:
     """A schedule, when it is due next, and the run it opened last."""
 
-    schedule: Schedule
+    entry: schedules.Entry
     next_run_at: datetime | None
     last_run: Run | None = None
+
+    @property
+    def schedule(self) -> Schedule:
+        return self.entry.schedule
 
 
 @dataclass(frozen=True)
@@ -94,13 +98,11 @@ def scheduler_status(now: datetime, *, alive: list[Consumer] | None = None) -> S
     """Whether schedules are being looked at, and what is due when, in the order declared."""
     if alive is None:
         alive = list(consumers.alive(now))
-    states = schedules.states()
     last = _newest_of("schedule", SCHEDULES)
     jobs = [
-        Job(schedule, schedules.next_fire_time(schedule, states.get(key), now), last.get(key))
-        for key, schedule in SCHEDULES.items()
+        Job(entry, entry.next_fire_time(now), last.get(entry.schedule.id)) for entry in schedules.entries()
     ]
-    if jobs and all(key in states and states[key].is_paused for key in SCHEDULES):
+    if jobs and all(job.entry.is_paused for job in jobs):
         status = PAUSED
     elif any(consumer.schedules for consumer in alive):
         status = RUNNING
@@ -154,7 +156,7 @@ def status_as_json(scheduler: SchedulerStatus) -> dict[str, Any]:
                 "id": job.schedule.id,
                 "name": job.schedule.name,
                 "next_run_time": iso(job.next_run_at),
-                "trigger": str(job.schedule.trigger),
+                "trigger": str(job.entry.trigger),
             }
             for job in scheduler.jobs
         ],

@@ -1,25 +1,38 @@
-"""Schedules: noticing fire times, and owing each of them exactly one run.
+"""Schedules: noticing fire times, owing each of them exactly one run, and steering them.
 
 What a schedule owes next is a row, computed from its last fire time and not matched
 against the clock: a look that comes late, twice or from many consumers finds the same.
+An operator's changes are in that row, too, so that every consumer sees them with its
+next look, a second later, and keeps them across restarts.
 """
 
 import logging
+from collections import deque
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from housekeeping.exceptions import QueueUnreachable
+from housekeeping import acts
+from housekeeping.acts import Actor
+from housekeeping.exceptions import BadTrigger, QueueUnreachable, UnknownSchedule
 from housekeeping.models import Run, ScheduleState
 from housekeeping.registry import SCHEDULES, Schedule
 from housekeeping.runs import Send
+from housekeeping.triggers import Cron, Interval, parse
 
 logger = logging.getLogger(__name__)
 
 # A run noticed within this time of its fire time ran on schedule; later, it catches up.
 PUNCTUAL = timedelta(seconds=60)
+# Of the fire times that one catch-up makes up for, so many get a row of their own.
+MOST_MISSED_ROWS = 50
+MISSED_ROWS_SPAN = timedelta(days=7)
+# While an old and a new version of the site look at the same schedule, each takes the
+# other's trigger for a change, once a second. A trigger seen so lately is still owed.
+SEEN_LATELY = timedelta(seconds=10)
 
 
 def announce() -> None:
@@ -28,18 +41,69 @@ def announce() -> None:
         logger.info("Scheduled: %s %s", schedule.label, schedule.trigger.describe())
 
 
-def states() -> dict[str, ScheduleState]:
-    """The state of each schedule that a consumer has seen, by its id."""
-    return {state.id: state for state in ScheduleState.objects.filter(id__in=SCHEDULES)}
+@dataclass(frozen=True)
+class Entry:
+    """A schedule as it is in force: declared, or as an operator has changed it."""
+
+    schedule: Schedule
+    state: ScheduleState | None
+
+    @property
+    def trigger(self) -> Cron | Interval:
+        return self.changed_trigger or self.schedule.trigger
+
+    @property
+    def changed_trigger(self) -> Cron | Interval | None:
+        """The operator's own trigger, where there is one."""
+        if not (self.state and self.state.trigger):
+            return None
+        try:
+            return parse(self.state.trigger)
+        except BadTrigger as error:  # written by another version of the site
+            logger.error("Schedule %s runs as declared: %s", self.schedule.id, error)
+            return None
+
+    @property
+    def source(self) -> str:
+        """What fire times are computed from: another source makes them start afresh."""
+        return f"{self.trigger.expression()} {settings.TIME_ZONE}"
+
+    @property
+    def is_paused(self) -> bool:
+        return bool(self.state and self.state.is_paused)
+
+    def next_fire_time(self, now: datetime) -> datetime | None:
+        """When it is due next; None while it is paused."""
+        if self.is_paused:
+            return None
+        if self.state and self.state.computed_from == self.source:
+            return self.state.next_fire_at
+        return self.trigger.next_fire_time(now, timezone.get_default_timezone())
 
 
-def next_fire_time(schedule: Schedule, state: ScheduleState | None, now: datetime) -> datetime | None:
-    """When the schedule is due next; None while it is paused."""
-    if state and state.is_paused:
-        return None
-    if state and state.computed_from == _source(schedule):
-        return state.next_fire_at
-    return schedule.trigger.next_fire_time(now, timezone.get_default_timezone())
+def entries() -> list[Entry]:
+    """Every schedule as it is in force, in the order declared."""
+    states = {state.id: state for state in ScheduleState.objects.filter(id__in=SCHEDULES)}
+    return [Entry(schedule, states.get(schedule.id)) for schedule in SCHEDULES.values()]
+
+
+def find(schedule_id: str) -> Entry:
+    """Raises UnknownSchedule."""
+    if schedule_id not in SCHEDULES:
+        raise UnknownSchedule(schedule_id, list(SCHEDULES))
+    return Entry(SCHEDULES[schedule_id], ScheduleState.objects.filter(id=schedule_id).first())
+
+
+def fire_times(trigger: Cron | Interval, after: datetime, count: int = 5) -> list[datetime]:
+    """The next ``count`` fire times after a moment, in UTC."""
+    times = []
+    for _ in range(count):
+        after = trigger.next_fire_time(after, timezone.get_default_timezone())
+        times.append(after)
+    return times
+
+
+# --- Noticing ---------------------------------------------------------------------------------
 
 
 def tick(now: datetime, *, send: Send) -> list[Run]:
@@ -47,14 +111,13 @@ def tick(now: datetime, *, send: Send) -> list[Run]:
 
     Any number of consumers may look at the same moment: one of them opens each run.
     """
-    known = states()
     opened = []
-    for schedule in SCHEDULES.values():
-        state = known.get(schedule.id)
-        if state is None or state.computed_from != _source(schedule):
-            _start_afresh(schedule, now)
-        elif not state.is_paused and state.next_fire_at <= now:
-            run = _open_run(schedule, state, now)
+    for entry in entries():
+        state = entry.state
+        if state is None or state.computed_from != entry.source:
+            state = _start_afresh(entry, now)
+        if not state.is_paused and state.next_fire_at <= now:
+            run = _open_run(entry, state, now)
             if run and run.status == Run.Status.QUEUED:
                 opened.append(run)
     for run in opened:
@@ -67,42 +130,43 @@ def tick(now: datetime, *, send: Send) -> list[Run]:
 
 def is_due(schedule: Schedule, now: datetime) -> bool:
     """Does the schedule owe a run at ``now`` that no consumer has opened yet?"""
-    state = ScheduleState.objects.filter(id=schedule.id, is_paused=False).first()
-    return bool(state and state.computed_from == _source(schedule) and state.next_fire_at <= now)
+    fire_time = find(schedule.id).next_fire_time(now)
+    return bool(fire_time and fire_time <= now)
 
 
-def _source(schedule: Schedule) -> str:
-    return f"{schedule.trigger.expression()} {settings.TIME_ZONE}"
-
-
-def _start_afresh(schedule: Schedule, now: datetime) -> None:
+def _start_afresh(entry: Entry, now: datetime) -> ScheduleState:
     """A schedule seen for the first time, or changed, owes nothing from before."""
-    next_fire_at = schedule.trigger.next_fire_time(now, timezone.get_default_timezone())
-    ScheduleState.objects.update_or_create(
-        id=schedule.id, defaults={"computed_from": _source(schedule), "next_fire_at": next_fire_at}
+    state = entry.state
+    lately = state is not None and state.computed_at > now - SEEN_LATELY
+    since = min(state.computed_at, now) if state and lately else now
+    state, _ = ScheduleState.objects.update_or_create(
+        id=entry.schedule.id,
+        defaults={
+            "computed_from": entry.source,
+            "computed_at": now,
+            "next_fire_at": entry.trigger.next_fire_time(since, timezone.get_default_timezone()),
+        },
     )
+    return state
 
 
-def _open_run(schedule: Schedule, state: ScheduleState, now: datetime) -> Run | None:
+def _open_run(entry: Entry, state: ScheduleState, now: datetime) -> Run | None:
     """Move the schedule on, and open the run of the newest fire time that has passed.
 
     None where another consumer did it.
     """
-    zone = timezone.get_default_timezone()
-    fire_time = schedule.trigger.last_fire_time(now, zone)
-    following = schedule.trigger.next_fire_time(fire_time, zone)
+    schedule, zone = entry.schedule, timezone.get_default_timezone()
+    # Not before the fire time that is owed: a clock that was set back finds it all the same.
+    fire_time = max(entry.trigger.last_fire_time(now, zone), state.next_fire_at)
+    following = entry.trigger.next_fire_time(fire_time, zone)
     late = now - fire_time
-    run = Run(
-        task=schedule.task.name,
-        schedule=schedule.id,
-        scheduled_for=fire_time,
-        cause=Run.Cause.SCHEDULE if late <= PUNCTUAL else Run.Cause.CATCH_UP,
-        status=Run.Status.QUEUED,
-        requested_at=now,
-        sent_at=now,
-    )
+    run = _run_of(schedule, fire_time, now)
+    if late > PUNCTUAL:
+        run.cause = Run.Cause.CATCH_UP
     if schedule.grace is not None and late > schedule.grace:
         _miss(run, f"Noticed {late} late; the schedule's grace is {schedule.grace}.")
+    older = _older_runs(entry, state.next_fire_at, fire_time, now)
+
     with transaction.atomic():
         due = ScheduleState.objects.filter(
             id=schedule.id,
@@ -112,6 +176,7 @@ def _open_run(schedule: Schedule, state: ScheduleState, now: datetime) -> Run | 
         )
         if not due.update(next_fire_at=following):
             return None
+        Run.objects.bulk_create(older, ignore_conflicts=True)
         try:
             with transaction.atomic():
                 run.save(force_insert=True)
@@ -124,8 +189,106 @@ def _open_run(schedule: Schedule, state: ScheduleState, now: datetime) -> Run | 
     return run
 
 
+def _older_runs(entry: Entry, first: datetime, newest: datetime, now: datetime) -> list[Run]:
+    """The fire times before the newest: on record as missed, the last few of them one by one."""
+    zone = timezone.get_default_timezone()
+    fire_time = first
+    if newest - first > MISSED_ROWS_SPAN:
+        fire_time = entry.trigger.next_fire_time(newest - MISSED_ROWS_SPAN, zone)
+    kept: deque[datetime] = deque(maxlen=MOST_MISSED_ROWS)
+    while fire_time < newest:
+        kept.append(fire_time)
+        fire_time = entry.trigger.next_fire_time(fire_time, zone)
+
+    runs = [_run_of(entry.schedule, missed, now) for missed in kept]
+    for run in runs:
+        _miss(
+            run,
+            f"No consumer looked at the time; the fire time {newest.isoformat()} stands for this one, too.",
+        )
+    if runs and kept[0] > first:
+        runs[0].error += f" Those from {first.isoformat()} to here are not listed."
+    return runs
+
+
+def _run_of(schedule: Schedule, fire_time: datetime, now: datetime) -> Run:
+    return Run(
+        task=schedule.task.name,
+        schedule=schedule.id,
+        scheduled_for=fire_time,
+        cause=Run.Cause.SCHEDULE,
+        status=Run.Status.QUEUED,
+        requested_at=now,
+        sent_at=now,
+    )
+
+
 def _miss(run: Run, reason: str) -> None:
     run.status = Run.Status.MISSED
     run.finished_at = run.requested_at
     run.sent_at = None
     run.error = reason
+
+
+# --- Steering ---------------------------------------------------------------------------------
+
+
+def pause(schedule_id: str, *, by: Actor | None = None) -> Entry:
+    """Open no more runs until :func:`resume`. What is queued or running is not touched."""
+    return _steer(schedule_id, "pause", by, is_paused=True)
+
+
+def resume(schedule_id: str, *, by: Actor | None = None) -> Entry:
+    """Go on from now: what would have been due meanwhile is not owed."""
+    return _steer(schedule_id, "resume", by, is_paused=False)
+
+
+def pause_all(*, by: Actor | None = None) -> None:
+    for schedule_id in SCHEDULES:
+        pause(schedule_id, by=by)
+
+
+def resume_all(*, by: Actor | None = None) -> None:
+    for schedule_id in SCHEDULES:
+        resume(schedule_id, by=by)
+
+
+def change(schedule_id: str, text: str, *, by: Actor | None = None) -> Entry:
+    """Run by five cron fields or an interval ``[D ]HH:MM:SS`` instead of the declared trigger.
+
+    Raises BadTrigger; then nothing has changed.
+    """
+    return _steer(schedule_id, "change trigger", by, trigger=parse(text).expression())
+
+
+def reset(schedule_id: str, *, by: Actor | None = None) -> Entry:
+    """Run by the declared trigger again."""
+    return _steer(schedule_id, "reset trigger", by, trigger="")
+
+
+def _steer(schedule_id: str, act: str, by: Actor | None, **fields: object) -> Entry:
+    """Change the schedule's row and record who did. Its next fire time counts from now."""
+    now = timezone.now()
+    find(schedule_id)
+    with transaction.atomic():
+        _start_afresh_if_new(schedule_id, now)
+        state = ScheduleState.objects.select_for_update().get(id=schedule_id)
+        before = {name: getattr(state, name) for name in fields}
+        if before == fields:
+            return Entry(SCHEDULES[schedule_id], state)  # nothing to do, nothing to record
+        for name, value in fields.items():
+            setattr(state, name, value)
+        entry = Entry(SCHEDULES[schedule_id], state)
+        state.computed_from = entry.source
+        state.computed_at = now
+        state.next_fire_at = entry.trigger.next_fire_time(now, timezone.get_default_timezone())
+        state.save()
+        acts.record(by, act, schedule_id, before=before, after=dict(fields))
+    logger.info("Schedule %s: %s by %s", schedule_id, act, by.name if by else "the site")
+    return entry
+
+
+def _start_afresh_if_new(schedule_id: str, now: datetime) -> None:
+    entry = find(schedule_id)
+    if entry.state is None:
+        _start_afresh(entry, now)

@@ -7,7 +7,8 @@ from typing import Any
 from django.utils import timezone
 
 from chat.models import ChatMessage, Conversation, User
-from housekeeping.models import Consumer, Run
+from housekeeping import schedules
+from housekeeping.models import Consumer, Run, ScheduleState
 
 _number = itertools.count(1)
 
@@ -65,3 +66,9 @@ def consumer(*, age: timedelta = timedelta(), **fields: Any) -> Consumer:
     beat = timezone.now() - age
     fields = {"host": "host", "pid": 1, "workers": 2, "worker_type": "thread", "schedules": True} | fields
     return Consumer.objects.create(**{"started_at": beat, "last_heartbeat_at": beat} | fields)
+
+
+def schedule_state(schedule: str, *, due: datetime, **fields: Any) -> ScheduleState:
+    """What a schedule owes: a fire time at ``due``, by its declared trigger."""
+    fields = {"computed_from": schedules.find(schedule).source, "computed_at": ago(days=100)} | fields
+    return ScheduleState.objects.create(id=schedule, next_fire_at=due, **fields)

@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from housekeeping import consumers, overview
-from housekeeping.models import Consumer, ScheduleState
+from housekeeping.models import Consumer
 from housekeeping.registry import SCHEDULES
 from tests import make
 
@@ -56,9 +56,7 @@ def test_the_scheduler_runs_with_a_consumer_that_schedules():
 def test_the_scheduler_is_paused_once_every_schedule_is():
     make.consumer()
     for key in SCHEDULES:
-        ScheduleState.objects.create(
-            id=key, is_paused=True, computed_from="anything", next_fire_at=timezone.now()
-        )
+        make.schedule_state(key, due=timezone.now(), is_paused=True)
 
     status = overview.scheduler_status(timezone.now())
 

@@ -2,11 +2,14 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils import timezone
 
 from housekeeping import registry, schedules
-from housekeeping.exceptions import QueueUnreachable
-from housekeeping.models import Run, ScheduleState
+from housekeeping.acts import Actor
+from housekeeping.exceptions import BadTrigger, QueueUnreachable, UnknownSchedule
+from housekeeping.models import Act, Run, ScheduleState
 from housekeeping.registry import SCHEDULES
+from housekeeping.triggers import Cron, parse
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -89,6 +92,9 @@ def test_several_missed_fire_times_are_caught_up_once(sent, only_daily):
 
     [run] = sent
     assert (run.cause, run.scheduled_for) == ("catch-up", TUESDAY_2_AM + timedelta(days=3))
+    missed = Run.objects.filter(status="missed").order_by("scheduled_for")
+    assert [one.scheduled_for for one in missed] == [TUESDAY_2_AM + timedelta(days=day) for day in range(3)]
+    assert "stands for this one" in missed[0].error
 
 
 def test_a_changed_trigger_owes_nothing_from_before(sent, only_daily):
@@ -110,8 +116,7 @@ def test_a_paused_schedule_opens_nothing(sent, only_daily):
     schedules.tick(TUESDAY_2_AM, send=sent.append)
 
     assert sent == []
-    state = ScheduleState.objects.get()
-    assert schedules.next_fire_time(SCHEDULES["daily_housekeeping"], state, MONDAY) is None
+    assert schedules.find("daily_housekeeping").next_fire_time(MONDAY) is None
 
 
 def test_a_fire_time_waits_behind_a_running_run(sent, only_daily):
@@ -169,3 +174,141 @@ def test_is_due_until_the_run_is_opened(sent, only_daily):
     schedules.tick(TUESDAY_2_AM, send=sent.append)
 
     assert not schedules.is_due(daily, TUESDAY_2_AM)
+
+
+# --- Several missed, several versions, a clock that moves ------------------------------------
+
+
+def test_a_long_absence_leaves_a_bounded_number_of_rows(sent, only_daily):
+    schedules.tick(MONDAY, send=sent.append)
+    ScheduleState.objects.update(trigger="*/5 * * * *", computed_from="*/5 * * * * UTC")
+
+    schedules.tick(MONDAY + timedelta(days=365), send=sent.append)
+
+    assert len(sent) == 1
+    missed = Run.objects.filter(status="missed").order_by("scheduled_for")
+    assert len(missed) == schedules.MOST_MISSED_ROWS
+    assert "are not listed" in missed[0].error
+
+
+def test_an_old_and_a_new_version_side_by_side_miss_nothing(sent, only_daily):
+    """Each takes the other's trigger for a change, and still no fire time is lost."""
+    second = timedelta(seconds=1)
+    now = TUESDAY_2_AM - timedelta(seconds=30)
+    daily = SCHEDULES["daily_housekeeping"]
+    other = registry.Schedule(daily.id, daily.name, Cron(hour=3), daily.task)
+
+    for _ in range(60):
+        for version in (daily, other):
+            SCHEDULES[daily.id] = version
+            schedules.tick(now, send=sent.append)
+        now += second
+    SCHEDULES[daily.id] = daily
+
+    assert [run.scheduled_for for run in sent] == [TUESDAY_2_AM]
+
+
+def test_a_clock_that_is_set_back_repeats_nothing(sent, only_daily):
+    schedules.tick(MONDAY, send=sent.append)
+    schedules.tick(TUESDAY_2_AM, send=sent.append)
+
+    for minutes in (-60, -1, 0, 1):
+        schedules.tick(TUESDAY_2_AM + timedelta(minutes=minutes), send=sent.append)
+
+    assert len(sent) == 1
+
+
+# --- Steering --------------------------------------------------------------------------------
+
+ADA = Actor("ada", "a test")
+
+
+def test_a_pause_and_a_resume_owe_nothing_from_between(sent, only_daily):
+    make.schedule_state("daily_housekeeping", due=make.ago(hours=-1))
+
+    schedules.pause("daily_housekeeping", by=ADA)
+    ScheduleState.objects.update(next_fire_at=make.ago(hours=5))
+    schedules.tick(timezone.now(), send=sent.append)
+    schedules.resume("daily_housekeeping", by=ADA)
+    schedules.tick(timezone.now(), send=sent.append)
+
+    assert (sent, Run.objects.count()) == ([], 0)
+    assert ScheduleState.objects.get().next_fire_at > timezone.now()
+
+
+def test_a_changed_trigger_is_in_force_and_can_be_reset(only_daily):
+    changed = schedules.change("daily_housekeeping", "30 4 * * *", by=ADA)
+    assert str(changed.trigger) == "cron[hour='4', minute='30']"
+
+    reset = schedules.reset("daily_housekeeping", by=ADA)
+
+    assert str(reset.trigger) == "cron[hour='2', minute='0']"
+    assert schedules.find("daily_housekeeping").changed_trigger is None
+
+
+def test_a_changed_trigger_is_what_the_next_look_goes_by(sent, only_daily):
+    schedules.change("daily_housekeeping", "00:01:00", by=ADA)
+    now = timezone.now()
+
+    schedules.tick(now + timedelta(seconds=61), send=sent.append)
+
+    assert len(sent) == 1
+
+
+def test_a_trigger_that_can_not_be_read_changes_nothing(only_daily):
+    schedules.change("daily_housekeeping", "30 4 * * *", by=ADA)
+
+    with pytest.raises(BadTrigger):
+        schedules.change("daily_housekeeping", "61 4 * * *", by=ADA)
+
+    assert ScheduleState.objects.get().trigger == "30 4 * * *"
+    assert Act.objects.count() == 1
+
+
+def test_each_act_says_who_and_what_before_and_after(only_daily):
+    schedules.change("daily_housekeeping", "30 4 * * *", by=ADA)
+    schedules.pause("daily_housekeeping", by=ADA)
+    schedules.pause("daily_housekeeping", by=ADA)  # it is paused already: nothing to record
+
+    acts = [(act.who, act.what, act.target, act.details) for act in Act.objects.order_by("id")]
+    assert acts == [
+        (
+            "ada",
+            "change trigger",
+            "daily_housekeeping",
+            {"before": {"trigger": ""}, "after": {"trigger": "30 4 * * *"}},
+        ),
+        (
+            "ada",
+            "pause",
+            "daily_housekeeping",
+            {"before": {"is_paused": False}, "after": {"is_paused": True}},
+        ),
+    ]
+
+
+def test_all_schedules_are_paused_and_resumed_together():
+    schedules.pause_all(by=ADA)
+    assert all(entry.is_paused for entry in schedules.entries())
+
+    schedules.resume_all(by=ADA)
+    assert not any(entry.is_paused for entry in schedules.entries())
+
+
+def test_a_schedule_that_does_not_exist_is_refused():
+    with pytest.raises(UnknownSchedule, match="'yearly'; there are daily_housekeeping, weekly"):
+        schedules.pause("yearly", by=ADA)
+
+
+def test_a_trigger_of_another_version_that_can_not_be_read_runs_as_declared(only_daily):
+    make.schedule_state("daily_housekeeping", due=make.ago(hours=-1), trigger="@solstice")
+
+    assert str(schedules.find("daily_housekeeping").trigger) == "cron[hour='2', minute='0']"
+
+
+def test_the_next_fire_times_of_a_trigger_are_shown_before_it_is_saved():
+    times = schedules.fire_times(parse("0 2 * * 1"), MONDAY, 3)
+
+    assert times == [datetime(2025, 12, day, 2, tzinfo=UTC) for day in (22, 29)] + [
+        datetime(2026, 1, 5, 2, tzinfo=UTC)
+    ]

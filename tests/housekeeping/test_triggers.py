@@ -2,8 +2,6 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from housekeeping.exceptions import BadTrigger
 from housekeeping.triggers import Cron, Interval, parse
@@ -101,20 +99,3 @@ def test_an_interval_keeps_its_phase_across_a_clock_change():
     second = trigger.next_fire_time(first, NEW_YORK)
 
     assert (first.hour, second - first) == (6, timedelta(hours=6))
-
-
-TRIGGERS = st.sampled_from(
-    [
-        parse(text)
-        for text in ("0 2 * * *", "*/15 * * * *", "30 1 * * *", "30 2 * * 0", "06:00:00", "01:30:00")
-    ]
-)
-MOMENTS = st.datetimes(datetime(2025, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))
-
-
-@given(trigger=TRIGGERS, moment=MOMENTS)
-def test_the_last_fire_time_is_the_newest_that_has_passed(trigger, moment):
-    last = trigger.last_fire_time(moment, NEW_YORK)
-
-    assert last <= moment < trigger.next_fire_time(last, NEW_YORK)
-    assert trigger.next_fire_time(last - timedelta(microseconds=1), NEW_YORK) == last

@@ -43,7 +43,7 @@ class Command(BaseCommand):
                 f"  ID: {job.schedule.id}",
                 f"  Name: {job.schedule.name}",
                 f"  Next Run: {_plain(job.next_run_at) if job.next_run_at else 'paused'}",
-                f"  Trigger: {job.schedule.trigger}",
+                f"  Trigger: {job.entry.trigger}",
             ]
         lines.append(RULE)
         self.stdout.write("\n".join(lines))
