@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from django.db import InterfaceError, OperationalError, connection
+
 if TYPE_CHECKING:
     from housekeeping.models import Run
 
@@ -58,3 +60,10 @@ class ConsumerStopping(RunStopped):
 
 class ClaimLost(RunStopped):
     """The run was taken back while this consumer was stalled; it is another's to finish."""
+
+
+def is_database_gone(error: BaseException) -> bool:
+    """Did ``error`` come of a lost connection, and not of what was asked of the database?"""
+    if not isinstance(error, OperationalError | InterfaceError):
+        return False
+    return connection.connection is None or not connection.is_usable()

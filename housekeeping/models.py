@@ -60,6 +60,15 @@ class RunQuerySet(models.QuerySet["Run"]):
         """Runs that have not ended: queued, running or held."""
         return self.filter(status__in=Run.ACTIVE)
 
+    def ended(self) -> "RunQuerySet":
+        return self.exclude(status__in=Run.ACTIVE)
+
+    def older_than(self, moment: datetime, *, keep_newest: int) -> "RunQuerySet":
+        """Runs requested before ``moment``, or beyond the newest so many."""
+        oldest_kept = Run.objects.newest_first().values("requested_at")[keep_newest - 1 : keep_newest]
+        beyond = models.Q(requested_at__lt=models.Subquery(oldest_kept))
+        return self.filter(models.Q(requested_at__lt=moment) | beyond)
+
     def newest_first(self) -> "RunQuerySet":
         return self.order_by("-requested_at", "-id")
 

@@ -41,6 +41,11 @@ class SchedulerStatus:
     status: str
     jobs: list[Job]
 
+    @property
+    def listed(self) -> list[Job]:
+        """The jobs that the contract lists: all but our own upkeep."""
+        return [job for job in self.jobs if not job.schedule.is_upkeep]
+
 
 @dataclass(frozen=True)
 class Overview:
@@ -102,7 +107,7 @@ def scheduler_status(now: datetime, *, alive: list[Consumer] | None = None) -> S
     jobs = [
         Job(entry, entry.next_fire_time(now), last.get(entry.schedule.id)) for entry in schedules.entries()
     ]
-    if jobs and all(job.entry.is_paused for job in jobs):
+    if all(job.entry.is_paused for job in jobs if not job.schedule.is_upkeep):
         status = PAUSED
     elif any(consumer.schedules for consumer in alive):
         status = RUNNING
@@ -150,7 +155,7 @@ def status_as_json(scheduler: SchedulerStatus) -> dict[str, Any]:
     """The scheduler's status as the API and ``scheduler_info --json`` write it."""
     return {
         "status": scheduler.status,
-        "total_jobs": len(scheduler.jobs),
+        "total_jobs": len(scheduler.listed),
         "jobs": [
             {
                 "id": job.schedule.id,
@@ -158,7 +163,7 @@ def status_as_json(scheduler: SchedulerStatus) -> dict[str, Any]:
                 "next_run_time": iso(job.next_run_at),
                 "trigger": str(job.entry.trigger),
             }
-            for job in scheduler.jobs
+            for job in scheduler.listed
         ],
     }
 

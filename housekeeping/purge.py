@@ -55,13 +55,13 @@ def purge_batches(
     *,
     cutoff: datetime,
     batch_size: int = BATCH_SIZE,
-    count: Callable[[int], None] = lambda deleted: None,
+    record: Callable[[list[Any]], None] = lambda keys: None,
 ) -> Iterator[int]:
     """Delete the rows that ``policy`` expired before ``cutoff``, lowest key first.
 
     Yields the number of rows each batch deleted, once that batch is committed: a
     caller that stops iterating leaves whole batches behind it and no half one.
-    Rows removed by cascade are not counted. ``count`` is called with the same number
+    Rows removed by cascade are not counted. ``record`` is called with the deleted keys
     inside the batch's transaction; what it raises undoes the batch. Raises
     ``ProtectedError`` or ``RestrictedError`` where a foreign key forbids the delete.
     """
@@ -70,19 +70,21 @@ def purge_batches(
     while keys := list(remaining.values_list("pk", flat=True)[:batch_size]):
         with transaction.atomic(using=rows.db):
             deleted = _delete(rows, keys)
-            count(deleted)
-        yield deleted
+            record(deleted)
+        yield len(deleted)
         remaining = rows.filter(pk__gt=keys[-1])
 
 
-def _delete(rows: QuerySet[Any], keys: list[Any]) -> int:
-    """Delete those of ``keys`` that are still expired, and all that cascades from them."""
+def _delete(rows: QuerySet[Any], keys: list[Any]) -> list[Any]:
+    """Delete those of ``keys`` that are still expired, and all that cascades from them.
+
+    Returns their keys.
+    """
     batch = rows.filter(pk__in=keys)
     if connections[rows.db].features.has_select_for_update:
         # Locked parents make a message that arrives meanwhile wait, instead of failing
         # the batch at its commit; READ COMMITTED looks at the condition again under the lock.
         batch = batch.select_for_update(of=("self",))
     locked = list(batch.values_list("pk", flat=True))
-    _, by_model = rows.model._base_manager.filter(pk__in=locked).delete()
-    deleted: int = by_model.get(rows.model._meta.label, 0)
-    return deleted
+    rows.model._base_manager.filter(pk__in=locked).delete()
+    return locked

@@ -42,13 +42,15 @@ class Task:
 @dataclass(frozen=True)
 class Schedule:
     """When a task runs by itself. ``grace``: how late a fire time is still made up for;
-    None is until the next one."""
+    None is until the next one. ``is_upkeep``: the housekeeping's own, which the contract's
+    list of jobs leaves out."""
 
     id: str
     name: str
     trigger: Cron | Interval
     task: Task
     grace: timedelta | None = None
+    is_upkeep: bool = False
 
     @property
     def label(self) -> str:
@@ -92,6 +94,7 @@ def scheduled(
     *,
     when: bool = True,
     grace: timedelta | None = None,
+    is_upkeep: bool = False,
 ) -> Callable[[F], F]:
     """Run the task below this decorator by ``trigger``, unless ``when`` is false."""
 
@@ -102,7 +105,7 @@ def scheduled(
         if owner is None:
             raise ValueError(f"@scheduled({id!r}) stands above a function that is no @task.")
         if when:
-            SCHEDULES[id] = Schedule(id, name, trigger, owner, grace)
+            SCHEDULES[id] = Schedule(id, name, trigger, owner, grace, is_upkeep)
         return function
 
     return register

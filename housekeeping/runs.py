@@ -22,7 +22,14 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import (
+    DatabaseError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    connection,
+    transaction,
+)
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -37,6 +44,7 @@ from housekeeping.exceptions import (
     QueueUnreachable,
     RunInProgress,
     UnknownTask,
+    is_database_gone,
 )
 from housekeeping.models import BEAT, LIFE, Consumer, Run
 from housekeeping.policies import Policy
@@ -146,6 +154,21 @@ def cancel(run: Run, *, by: Actor | None = None) -> Run:
     return run
 
 
+def reject(run_id: uuid.UUID, task: str) -> None:
+    """Keep a message for a task that this version of the site does not know, as a failed run."""
+    now = timezone.now()
+    error = f"{UnknownTask(task, list(registry.TASKS))} Is a newer version of the site running somewhere?"
+    fields = {
+        "task": task[:100],
+        "cause": Run.Cause.MANUAL,
+        "status": Run.Status.FAILED,
+        "requested_at": now,
+        "finished_at": now,
+        "error": error,
+    }
+    Run.objects.get_or_create(id=run_id, defaults=fields)
+
+
 def wait(run: Run, seconds: float) -> Run:
     """Look at the row until the run has ended, for at most so many seconds."""
     deadline = time.monotonic() + seconds
@@ -188,20 +211,39 @@ def execute(
     *,
     should_stop: Callable[[], bool] = lambda: False,
     watch: Callable[[Run], None] = lambda run: None,
+    gone: Callable[[Policy, list[Any]], None] = lambda policy, keys: None,
     batch_size: int = BATCH_SIZE,
 ) -> Run:
     """Carry out a claimed run and write down how it ended.
 
-    ``watch`` is shown the run's progress before each batch. ``should_stop`` is asked then,
-    too; once it is true, the run goes back to waiting, with what it has done counted. The
-    same happens on KeyboardInterrupt, which is raised again. Whatever else the task raises
-    ends the run as failed.
+    ``watch`` is shown the run's progress before each batch, ``gone`` the keys that a batch
+    has deleted after it. ``should_stop`` is asked between batches, too; once it is true,
+    the run goes back to waiting, with what it has done counted. The same happens on
+    KeyboardInterrupt, which is raised again. Whatever else the task raises ends the run as
+    failed; but where the database itself is gone, nothing can be written: the run is left
+    as it is, and taken back once its lease has run out.
     """
     how = f"{run.cause} {'dry run' if run.dry_run else 'run'}, attempt {run.attempts}"
     logger.info("Starting housekeeping task %s (%s)", run, how)
     try:
+        _carry_out(run, lambda lost: _Checkpoint(run, lost, should_stop, watch), gone, batch_size)
+        run.refresh_from_db()
+    except (OperationalError, InterfaceError) as error:
+        logger.error("The end of run %s can't be written, it is taken back later: %s", run, error)
+        if not connection.in_atomic_block:
+            connection.close()
+    return run
+
+
+def _carry_out(
+    run: Run,
+    checkpoint: Callable[[threading.Event], "_Checkpoint"],
+    gone: Callable[[Policy, list[Any]], None],
+    batch_size: int,
+) -> None:
+    try:
         with _lease(run) as lost:
-            result = _do(run, _Checkpoint(run, lost, should_stop, watch), batch_size)
+            result = _do(run, checkpoint(lost), gone, batch_size)
     except ClaimLost:
         logger.warning("Run %s was taken back while this worker was stalled; leaving it alone", run)
     except ConsumerStopping:
@@ -213,22 +255,24 @@ def execute(
         _finish(run, Run.Status.CANCELLED)
     # BaseException: a task that calls sys.exit() has failed, and must not take the worker along.
     except BaseException as error:
+        if is_database_gone(error):
+            raise
         logger.exception("Run %s failed", run)
         _fail(run, error)
     else:
         _conclude(run, result)
-    run.refresh_from_db()
-    return run
 
 
-def _do(run: Run, checkpoint: "_Checkpoint", batch_size: int) -> Mapping[str, Any]:
+def _do(
+    run: Run, checkpoint: "_Checkpoint", gone: Callable[[Policy, list[Any]], None], batch_size: int
+) -> Mapping[str, Any]:
     task = registry.find_task(run.task)
     assert run.as_of is not None
     if run.attempts == 1:
         run.total = sum(expired(policy, cutoff=policy.cutoff(run.as_of)) for policy in task.policies)
         _own(run).update(total=run.total)
     tools: dict[str, Callable[..., Any]] = {
-        "purge": _counting(checkpoint) if run.dry_run else _purging(checkpoint, batch_size),
+        "purge": _counting(checkpoint) if run.dry_run else _purging(checkpoint, gone, batch_size),
         "measure": stats.measure if run.dry_run else stats.take_snapshot,
     }
     checkpoint()
@@ -259,26 +303,30 @@ class _Checkpoint:
             raise ConsumerStopping
 
 
-def _purging(checkpoint: _Checkpoint, batch_size: int) -> Callable[[Policy], int]:
+def _purging(
+    checkpoint: _Checkpoint, gone: Callable[[Policy, list[Any]], None], batch_size: int
+) -> Callable[[Policy], int]:
     run = checkpoint.run
 
     def purge(policy: Policy) -> int:
         assert run.as_of is not None
-        deleted = run.deleted
+        deleted, batch = run.deleted, []
 
-        def count(rows: int) -> None:
+        def record(keys: list[Any]) -> None:
             # In the batch's transaction, and only while the claim holds: each row is
             # counted once, whoever finishes the run.
-            nonlocal deleted
-            deleted = {**run.deleted, policy.name: run.deleted.get(policy.name, 0) + rows}
+            nonlocal deleted, batch
+            batch = keys
+            deleted = {**run.deleted, policy.name: run.deleted.get(policy.name, 0) + len(keys)}
             if not _own(run).update(deleted=deleted, lease_until=timezone.now() + LIFE):
                 raise ClaimLost
 
         checkpoint()
         logger.info("Deleting %s", policy)
         cutoff = policy.cutoff(run.as_of)
-        for _ in purge_batches(policy, cutoff=cutoff, batch_size=batch_size, count=count):
+        for _ in purge_batches(policy, cutoff=cutoff, batch_size=batch_size, record=record):
             run.deleted = deleted
+            gone(policy, batch)
             checkpoint()
         rows: int = run.deleted.get(policy.name, 0)
         logger.info("Successfully deleted %s %s", rows, policy.name)

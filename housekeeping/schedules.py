@@ -38,6 +38,8 @@ SEEN_LATELY = timedelta(seconds=10)
 def announce() -> None:
     """Log what is declared, as the site starts."""
     for schedule in SCHEDULES.values():
+        if schedule.is_upkeep:
+            continue
         logger.info("Scheduled: %s %s", schedule.label, schedule.trigger.describe())
 
 

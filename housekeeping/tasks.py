@@ -6,7 +6,6 @@ how long rows are kept, change its policy's retention (or the settings that it r
 """
 
 import logging
-from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,11 +13,12 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from chat.models import ChatMessage, Conversation, User
-from housekeeping.exceptions import RunStopped
+from housekeeping.models import Consumer, Run, Snapshot
 from housekeeping.policies import Policy
 from housekeeping.purge import Purge, purge
 from housekeeping.registry import scheduled, task
 from housekeeping.stats import Measure, take_snapshot
+from housekeeping.steps import Outcome, in_turn
 from housekeeping.triggers import Cron, Interval
 
 logger = logging.getLogger(__name__)
@@ -61,6 +61,23 @@ never_verified_users = Policy(
     retention=timedelta(days=settings.HOUSEKEEPING_UNVERIFIED_USER_RETENTION_DAYS),
 )
 
+# Our own rows, by the same engine: what watches the site must not outgrow it.
+ended_runs = Policy(
+    "runs",
+    rows=lambda cutoff: Run.objects.ended().older_than(cutoff, keep_newest=100_000),
+    retention=timedelta(days=90),
+)
+old_snapshots = Policy(
+    "snapshots",
+    rows=lambda cutoff: Snapshot.objects.filter(taken_at__lt=cutoff),
+    retention=timedelta(days=90),
+)
+silent_consumers = Policy(
+    "consumers",
+    rows=lambda cutoff: Consumer.objects.filter(last_heartbeat_at__lt=cutoff),
+    retention=timedelta(days=90),
+)
+
 
 # --- Tasks ----------------------------------------------------------------------------------
 
@@ -77,7 +94,7 @@ never_verified_users = Policy(
     policies=(old_conversations, orphaned_messages, never_verified_users),
     done="All housekeeping tasks completed",
 )
-def run_all_housekeeping_tasks(purge: Purge = purge, measure: Measure = take_snapshot) -> "Outcome":
+def run_all_housekeeping_tasks(purge: Purge = purge, measure: Measure = take_snapshot) -> Outcome:
     """Run the four tasks below, one after the other."""
     return in_turn(
         conversations=lambda: delete_old_conversations(purge),
@@ -115,29 +132,12 @@ def generate_statistics(measure: Measure = take_snapshot) -> dict[str, Any]:
     return {"stats": numbers}
 
 
-# --- Several tasks as one ---------------------------------------------------------------------
-
-
-class Outcome(dict[str, Any]):
-    """A task's result that also carries what went wrong in it: the run counts as failed."""
-
-    failures: list[Exception]
-
-
-def in_turn(**steps: Callable[[], Mapping[str, Any]]) -> Outcome:
-    """Run each step even if one before it failed, and merge their results.
-
-    A failed step is named under ``errors``, with what it raised.
-    """
-    outcome = Outcome()
-    outcome.failures = []
-    for name, step in steps.items():
-        try:
-            outcome |= step()
-        except RunStopped:
-            raise
-        except Exception as error:
-            logger.warning("The step %s failed; the next ones still run", name)
-            outcome.setdefault("errors", {})[name] = f"{type(error).__name__}: {error}"
-            outcome.failures.append(error)
-    return outcome
+@scheduled("history_cleanup", "History Cleanup", Cron(hour=1, minute=30), is_upkeep=True)
+@task("history", policies=(ended_runs, old_snapshots, silent_consumers), done="History tidied")
+def tidy_history(purge: Purge = purge) -> dict[str, int]:
+    """Delete runs, statistics and heartbeats of more than 90 days ago."""
+    return {
+        "deleted_runs": purge(ended_runs),
+        "deleted_snapshots": purge(old_snapshots),
+        "deleted_consumers": purge(silent_consumers),
+    }

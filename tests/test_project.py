@@ -14,7 +14,7 @@ from housekeeping.registry import TASKS
 
 ROOT = Path(__file__).parent.parent
 CORE = [
-    "exceptions", "triggers", "models", "policies", "purge", "registry", "stats", "tasks",
+    "exceptions", "triggers", "models", "policies", "purge", "registry", "stats", "steps", "tasks",
     "acts", "consumers", "runs", "schedules", "overview", "checks",
 ]  # fmt: skip
 FACES = ["queue", "dashboard", "api", "management", "probes", "autostart"]

@@ -18,7 +18,17 @@ from housekeeping.models import Consumer as ConsumerRow
 
 logger = logging.getLogger(__name__)
 
+COMPLAIN_AGAIN = 60.0  # seconds
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class Worker(huey_consumer.Worker):
+    """Leaves when its consumer is gone: a killed parent would leave it running for ever."""
+
+    def loop(self, now: datetime | None = None) -> None:
+        if self.huey.is_orphan():
+            raise KeyboardInterrupt  # how Huey ends a worker without a fuss
+        super().loop(now)
 
 
 class Scheduler(huey_consumer.Scheduler):
@@ -28,8 +38,11 @@ class Scheduler(huey_consumer.Scheduler):
     def initialize(self) -> None:
         super().initialize()
         self._minute_seen: datetime | None = None
+        self._complaints: dict[str, tuple[str, float]] = {}
 
     def loop(self, now: datetime | None = None) -> None:
+        if self.huey.is_orphan():
+            raise KeyboardInterrupt
         # A fault in one of these must not cost the others their turn.
         self._try("look at the schedules", self.look)
         self._try("release delayed tasks", self.release_delayed)
@@ -55,15 +68,25 @@ class Scheduler(huey_consumer.Scheduler):
         close_old_connections()
         try:
             step()
-        except (DatabaseError, QueueUnreachable) as error:
-            self._logger.error("Could not %s: %s", what, error)
-        except Exception:
-            self._logger.exception("Could not %s", what)
+        except Exception as error:
+            self._complain(what, error)
+        else:
+            if self._complaints.pop(what, None):
+                self._logger.warning("Can %s again", what)
         finally:
             close_old_connections()
 
+    def _complain(self, what: str, error: Exception) -> None:
+        """Log a fault once, and again each minute that it lasts, not each second."""
+        last, since = self._complaints.get(what, ("", 0.0))
+        if str(error) != last or time.monotonic() - since >= COMPLAIN_AGAIN:
+            self._complaints[what] = (str(error), time.monotonic())
+            expected = isinstance(error, (DatabaseError, QueueUnreachable))
+            self._logger.error("Could not %s: %s", what, error, exc_info=not expected)
+
 
 class Consumer(huey_consumer.Consumer):
+    worker_class = Worker
     scheduler_class = Scheduler
 
     row: ConsumerRow

@@ -4,11 +4,13 @@ import contextlib
 import logging
 import os
 import sqlite3
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import redis
 from django.conf import settings
+from django.db import DatabaseError
 from huey import Huey
 from huey.api import Task
 from huey.serializer import SignedSerializer
@@ -43,7 +45,7 @@ class Queue(Huey):
 
     def is_stopping(self) -> bool:
         """Was the consumer that this process works for told to stop?"""
-        return self.consumer is not None and self.consumer.stop_flag.is_set()
+        return self.consumer is not None and (self.consumer.stop_flag.is_set() or self.is_orphan())
 
     def dequeue(self) -> Task | None:
         """The next message that can be read. One that can't is logged and left behind.
@@ -54,10 +56,31 @@ class Queue(Huey):
             try:
                 task: Task = self.deserialize_task(data)
             except Exception as error:  # whatever a foreign message makes the parts below raise
-                logger.error("A message in the queue was dropped, as it can't be read: %s", error)
+                self._leave_behind(data, error)
             else:
                 return task
         return None
+
+    def _leave_behind(self, data: bytes, error: Exception) -> None:
+        from housekeeping import runs
+
+        try:
+            message = self.serializer.deserialize(data)
+            run_id, task = uuid.UUID(message.id), str(message.name)
+        except Exception:
+            logger.error("A message in the queue was dropped, as it can't be read: %s", error)
+            return
+        # Ours, and signed, but for a task that only another version of the site has.
+        logger.error("The message %s in the queue is for an unknown task: %s", run_id, error)
+        try:
+            runs.reject(run_id, task)
+        except DatabaseError as problem:
+            logger.error("It could not be kept as a failed run: %s", problem)
+
+    def is_orphan(self) -> bool:
+        """Is this a worker process whose consumer is gone? Nobody would ever stop it."""
+        pid = self.consumer.row.pid if self.consumer else os.getpid()
+        return os.getpid() != pid and os.getppid() != pid
 
 
 class SqlQueue(Queue):

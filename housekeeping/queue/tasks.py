@@ -10,6 +10,7 @@ from huey.contrib.djhuey import HUEY, db_periodic_task, db_task
 from housekeeping import runs, schedules
 from housekeeping.exceptions import HousekeepingError, QueueUnreachable
 from housekeeping.models import Run
+from housekeeping.policies import Policy
 from housekeeping.queue.huey import STORAGE_ERRORS
 from housekeeping.registry import SCHEDULES, Schedule
 
@@ -28,7 +29,7 @@ def execute_run(run_id: str, attempt: int) -> dict[str, Any] | None:
     run = runs.claim(uuid.UUID(run_id), attempt, consumer=consumer)
     if run is None:
         return None
-    run = runs.execute(run, should_stop=HUEY.is_stopping)
+    run = runs.execute(run, should_stop=HUEY.is_stopping, gone=forget_results)
     if run.status == Run.Status.FAILED and run.result is None:
         raise RunFailed(run.error)
     return run.result
@@ -56,6 +57,13 @@ def keep_result(run: Run) -> None:
         HUEY.put_result(str(run.pk), run.result)
     except STORAGE_ERRORS as error:
         raise QueueUnreachable(f"The queue can't be reached: {error}") from error
+
+
+def forget_results(policy: Policy, keys: list[Any]) -> None:
+    """Huey's copy of a result goes with its run."""
+    if policy.model is Run:
+        for key in keys:
+            HUEY.delete(str(key))
 
 
 def _register(schedule: Schedule) -> None:

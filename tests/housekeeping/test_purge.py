@@ -120,14 +120,14 @@ def test_the_rows_go_lowest_key_first():
     assert set(Conversation.objects.values_list("pk", flat=True)) == {row.pk for row in rows[2:]}
 
 
-def test_a_batch_whose_count_fails_is_undone():
+def test_a_batch_whose_record_fails_is_undone():
     make.conversation(age=days(31), messages=2)
 
-    def refuse(rows):
-        raise RuntimeError("the count can't be written")
+    def refuse(keys):
+        raise RuntimeError("the record can't be written")
 
     with pytest.raises(RuntimeError):
-        list(purge_batches(old_conversations, cutoff=make.ago(days=30), count=refuse))
+        list(purge_batches(old_conversations, cutoff=make.ago(days=30), record=refuse))
 
     assert Conversation.objects.count() == 1
     assert ChatMessage.objects.count() == 2

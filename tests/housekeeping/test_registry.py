@@ -51,7 +51,9 @@ def test_a_schedule_above_no_task_is_refused():
 
 
 def test_an_unknown_task_is_named_with_the_known_ones():
-    with pytest.raises(UnknownTask, match="'dishes'; there are all, conversations, messages, users, stats"):
+    with pytest.raises(
+        UnknownTask, match="'dishes'; there are all, conversations, messages, users, stats, history"
+    ):
         registry.find_task("dishes")
 
 

@@ -12,7 +12,8 @@ from housekeeping.exceptions import NotPossible, QueueUnreachable, RunInProgress
 from housekeeping.models import Act, Run, Snapshot
 from housekeeping.policies import Policy
 from housekeeping.purge import purge
-from housekeeping.tasks import cleanup_orphaned_messages, in_turn
+from housekeeping.steps import in_turn
+from housekeeping.tasks import cleanup_orphaned_messages
 from tests import make
 from tests.make import days
 

@@ -22,6 +22,7 @@ def test_the_tasks_are_those_of_the_contract():
         "messages": "cleanup_orphaned_messages",
         "users": "cleanup_inactive_users",
         "stats": "generate_statistics",
+        "history": "tidy_history",
     }
 
 

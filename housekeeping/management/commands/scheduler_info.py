@@ -33,10 +33,10 @@ class Command(BaseCommand):
             f"Scheduler State: {STATES[scheduler.status]} ({scheduler.status})",
             f"Current Time: {_plain(now)}",
             "",
-            f"Total Scheduled Jobs: {len(scheduler.jobs)}",
+            f"Total Scheduled Jobs: {len(scheduler.listed)}",
             RULE,
         ]
-        for number, job in enumerate(scheduler.jobs, start=1):
+        for number, job in enumerate(scheduler.listed, start=1):
             lines += [
                 "",
                 f"Job #{number}:",

@@ -1,0 +1,37 @@
+"""Several tasks as one."""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from housekeeping.exceptions import RunStopped, is_database_gone
+
+logger = logging.getLogger(__name__)
+
+
+class Outcome(dict[str, Any]):
+    """A task's result that also carries what went wrong in it: the run counts as failed."""
+
+    failures: list[Exception]
+
+
+def in_turn(**steps: Callable[[], Mapping[str, Any]]) -> Outcome:
+    """Run each step even if one before it failed, and merge their results.
+
+    A failed step is named under ``errors``, with what it raised. A lost database is no
+    step's failure: it is raised, and the run resumed once the database is back.
+    """
+    outcome = Outcome()
+    outcome.failures = []
+    for name, step in steps.items():
+        try:
+            outcome |= step()
+        except RunStopped:
+            raise
+        except Exception as error:
+            if is_database_gone(error):
+                raise
+            logger.warning("The step %s failed; the next ones still run", name)
+            outcome.setdefault("errors", {})[name] = f"{type(error).__name__}: {error}"
+            outcome.failures.append(error)
+    return outcome

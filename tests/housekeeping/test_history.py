@@ -1,0 +1,59 @@
+"""What watches the site must not outgrow it."""
+
+import pytest
+from django.utils import timezone
+
+from housekeeping.models import Consumer, Run, Snapshot
+from housekeeping.tasks import tidy_history
+from tests import make
+from tests.make import days
+
+pytestmark = pytest.mark.django_db
+
+
+def test_history_goes_after_ninety_days_and_what_is_younger_stays():
+    make.run(status="succeeded", requested_at=make.ago(days=91))
+    young = make.run(status="failed", requested_at=make.ago(days=89))
+    Snapshot.objects.create(taken_at=make.ago(days=91), numbers={})
+    Snapshot.objects.create(taken_at=make.ago(days=89), numbers={})
+    make.consumer(age=days(91))
+    make.consumer(age=days(89))
+
+    result = tidy_history()
+
+    assert result == {"deleted_runs": 1, "deleted_snapshots": 1, "deleted_consumers": 1}
+    assert list(Run.objects.all()) == [young]
+    assert (Snapshot.objects.count(), Consumer.objects.count()) == (1, 1)
+
+
+@pytest.mark.parametrize("status", ["queued", "running", "held"])
+def test_a_run_that_has_not_ended_stays_however_old(status):
+    make.run(status=status, requested_at=make.ago(days=900))
+
+    assert tidy_history()["deleted_runs"] == 0
+
+
+def test_only_so_many_of_the_newest_runs_are_kept():
+    moments = [make.ago(hours=hours) for hours in range(10)]
+    for moment in moments:
+        make.run(status="succeeded", requested_at=moment)
+
+    beyond = Run.objects.ended().older_than(make.ago(days=90), keep_newest=4)
+
+    assert sorted(beyond.values_list("requested_at", flat=True)) == sorted(moments[4:])
+
+
+def test_fewer_runs_than_the_bound_all_stay():
+    make.run(status="succeeded", requested_at=timezone.now())
+
+    assert not Run.objects.ended().older_than(make.ago(days=90), keep_newest=4).exists()
+
+
+def test_a_run_outlives_the_row_of_its_consumer():
+    consumer = make.consumer(age=days(100))
+    run = make.run(status="succeeded", consumer=consumer)
+
+    tidy_history()
+
+    run.refresh_from_db()
+    assert run.consumer is None
