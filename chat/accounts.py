@@ -34,7 +34,8 @@ def register(username: str, email: str, password: str) -> User:
     try:
         user = User.objects.create_user(username, email.lower(), password)
     except IntegrityError as error:
-        taken = "username" if User.objects.filter(username=username).exists() else "email"
+        kept_name = User.normalize_username(username)
+        taken = "username" if User.objects.filter(username=kept_name).exists() else "email"
         raise AlreadyTaken(taken) from error
     try:
         mail.send_verification(user, verification_token(user))

@@ -1,5 +1,9 @@
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
+from django.http import HttpRequest
+from django.utils import timezone
 
 from chat.models import ChatMessage, Conversation, User
 
@@ -14,6 +18,13 @@ class AccountAdmin(UserAdmin):
         ("Verification", {"fields": ["email_verified_at"]}),
     )
     add_fieldsets = ((None, {"fields": ["username", "email", "is_active", "password1", "password2"]}),)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        # Whom an administrator lets in is known: verified, as create_superuser has it. Else the
+        # account, deactivated again, could not be told from one that was never let in.
+        if obj.is_active and not obj.is_verified:
+            obj.email_verified_at = timezone.now()
+        super().save_model(request, obj, form, change)
 
 
 class MessageInline(admin.TabularInline):

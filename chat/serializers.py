@@ -6,14 +6,23 @@ from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 from rest_framework import serializers
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework_simplejwt.serializers import TokenRefreshSerializer
 
 from chat.models import ChatMessage, Conversation, User
 
 MESSAGE_LENGTH = 32_000
 
 
+class UsernameField(serializers.CharField):
+    """A name in the form that it is kept in (NFKC): that form is what the limits are for."""
+
+    def to_internal_value(self, data: Any) -> str:
+        return User.normalize_username(super().to_internal_value(data))
+
+
 class RegistrationSerializer(serializers.Serializer[User]):
-    username = serializers.CharField(max_length=150, validators=[UnicodeUsernameValidator()])
+    username = UsernameField(max_length=150, validators=[UnicodeUsernameValidator()])
     email = serializers.EmailField(max_length=254)
     password = serializers.CharField(max_length=128, trim_whitespace=False)
 
@@ -51,9 +60,23 @@ class ChatSerializer(serializers.Serializer[Any]):
 
     message = serializers.CharField(max_length=MESSAGE_LENGTH)
     conversation = serializers.PrimaryKeyRelatedField(
-        queryset=Conversation.objects.none(), required=False, allow_null=True, default=None
+        queryset=Conversation.objects.none(),
+        pk_field=serializers.IntegerField(),
+        required=False,
+        allow_null=True,
+        default=None,
     )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["conversation"].queryset = Conversation.objects.of(user)  # type: ignore[attr-defined]
+
+
+class RefreshSerializer(TokenRefreshSerializer):
+    """SIMPLE_JWT's own takes it for a failure of the server that an account is gone."""
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
+        try:
+            return super().validate(attrs)
+        except User.DoesNotExist as error:
+            raise AuthenticationFailed(self.error_messages["no_active_account"]) from error

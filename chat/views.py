@@ -1,5 +1,8 @@
 """The chat's JSON API, and the page that a verification link opens."""
 
+from typing import Any
+
+from django.core.exceptions import ValidationError as BadDate
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_http_methods
@@ -27,6 +30,12 @@ from chat.serializers import (
 class NewestFirst(CursorPagination):
     ordering = ("-created_at", "-id")
     page_size = 50
+
+    def paginate_queryset(self, *args: Any, **kwargs: Any) -> list[Any] | None:
+        try:
+            return super().paginate_queryset(*args, **kwargs)
+        except BadDate as error:  # a cursor that was made up, not taken from a page
+            raise NotFound(self.invalid_cursor_message) from error
 
 
 @api_view(["POST"])

@@ -6,6 +6,7 @@ that names the variable, what was wrong and what would be right: an operator who
 mistyped a setting reads a sentence, not a traceback.
 """
 
+import io
 import os
 import secrets
 import tempfile
@@ -15,8 +16,6 @@ from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 from environ import Env
-
-_env = Env()
 
 
 class BadSetting(SystemExit):
@@ -30,17 +29,24 @@ def reject(name: str, value: object, wanted: str) -> NoReturn:
 
 def read_file(path: Path) -> None:
     """Take the variables of a ``.env`` file, where there is one. The environment's own win."""
-    if path.is_file():
-        _env.read_env(path, overwrite=False)
+    if not path.is_file():
+        return
+    try:
+        lines = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeError) as error:
+        reject("ENV_FILE", path, f"make it text (UTF-8) that the site may read ({error})")
+    Env.read_env(io.StringIO(lines), overwrite=False)
 
 
 def text(name: str, default: str) -> str:
-    return str(_env.str(name, default)).strip()
+    # Not environ's own reading: it takes a value that starts with "$" for another variable's
+    # name, so that a secret which happens to start so would be lost without a word.
+    return os.environ.get(name, default).strip()
 
 
-def words(name: str, default: list[str]) -> list[str]:
+def words(name: str, default: str) -> list[str]:
     """A list, written with commas."""
-    return [word.strip() for word in _env.list(name, default=default) if word.strip()]
+    return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
 def boolean(name: str, default: bool) -> bool:
@@ -93,7 +99,7 @@ def time_zone(name: str, default: str) -> str:
     value = text(name, default)
     try:
         ZoneInfo(value)
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):
         reject(name, value, "write the name of a time zone, such as Europe/Berlin")
     return value
 
@@ -103,10 +109,12 @@ def url(name: str, default: str, schemes: tuple[str, ...]) -> SplitResult:
     try:
         parts = urlsplit(text(name, default))
         _ = parts.port  # urllib checks the port only when it is asked for
-    except ValueError as error:
-        reject(name, "…", f"not a URL ({error})")
+    except ValueError:  # urllib's own words may quote a password
+        reject(name, "…", "not a URL; write a number for its port, and %2F for a slash in its password")
     if parts.scheme not in schemes:
         reject(name, f"{parts.scheme}://…", f"start it with {' or '.join(f'{s}://' for s in schemes)}")
+    if parts.scheme.startswith(("http", "smtp")) and not parts.hostname:
+        reject(name, f"{parts.scheme}://…", f"name the host: {parts.scheme}://host")
     return parts
 
 
@@ -124,8 +132,15 @@ def file_of(name: str, parts: SplitResult, root: Path) -> Path:
     """The file of ``sqlite:///relative`` or ``sqlite:////absolute``."""
     path = parts.path.removeprefix("/")
     if parts.netloc or not path:
-        reject(name, parts.geturl(), "write sqlite:///file.sqlite3, or sqlite:////an/absolute/path")
-    return root / path
+        reject(name, "sqlite://…", "write sqlite:///file.sqlite3, or sqlite:////an/absolute/path")
+    return in_folder(name, root / path)
+
+
+def in_folder(name: str, file: Path) -> Path:
+    """``file``, in a folder that is there: none is made by mistyping its name."""
+    if not file.parent.is_dir():
+        reject(name, "…", f"there is no folder {file.parent}")
+    return file
 
 
 def email(name: str, default: str) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def _conversations(
     count: int, owners: list[User], now: datetime, chance: random.Random
 ) -> Iterator[Conversation]:
     for number in range(count):
-        days = chance.uniform(31, 120) if number % 3 == 0 else chance.uniform(0, 29)
+        days = chance.uniform(31, 120) if number % 3 == 0 else chance.uniform(0.01, 29)
         start = now - timedelta(days=days)
         yield Conversation(
             user=chance.choice(owners),

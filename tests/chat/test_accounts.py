@@ -1,0 +1,157 @@
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from django.core import mail, signing
+from django.db import connection
+
+from chat import accounts
+from chat.models import User
+from tests import make, services
+
+pytestmark = pytest.mark.django_db
+
+PASSWORD = "correct horse 9"
+
+
+def test_registering_makes_an_account_that_waits_for_its_mail():
+    user = accounts.register("ada", "Ada@Example.com", PASSWORD)
+
+    user.refresh_from_db()
+    assert (user.username, user.email) == ("ada", "ada@example.com")
+    assert (user.is_active, user.email_verified_at) == (False, None)
+    assert (user.is_staff, user.is_superuser) == (False, False)
+    assert user.check_password(PASSWORD)
+    assert mail.outbox[0].to == ["ada@example.com"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("username", "email", "field"),
+    [
+        ("ada", "other@example.com", "username"),
+        ("aﬁ", "other@example.com", "username"),  # kept as "afi", one letter more
+        ("other", "ADA@example.com", "email"),
+    ],
+)
+def test_a_name_and_an_address_are_taken_once(username, email, field):
+    make.user(username="ada", email="ada@example.com")
+    make.user(username="afi")
+
+    with pytest.raises(accounts.AlreadyTaken) as refusal:
+        accounts.register(username, email, PASSWORD)
+
+    assert refusal.value.field == field
+    assert User.objects.count() == 2
+    assert mail.outbox == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_register_one_name_at_the_same_moment_one_gets_it():
+    def register(email):
+        try:
+            return accounts.register("ada", email, PASSWORD)
+        except accounts.AlreadyTaken as refusal:
+            return refusal.field
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor() as both:
+        outcomes = list(both.map(register, ["one@example.com", "two@example.com"]))
+
+    assert outcomes.count("username") == 1
+    assert User.objects.count() == len(mail.outbox) == 1
+
+
+def test_an_account_whose_mail_could_not_be_sent_is_not_kept(settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", services.free_port()
+
+    with pytest.raises(ConnectionRefusedError):
+        accounts.register("ada", "ada@example.com", PASSWORD)
+
+    assert not User.objects.exists()
+
+
+def test_verifying_lets_the_account_in():
+    visitor = make.visitor()
+
+    verified = accounts.verify(accounts.verification_token(visitor))
+
+    visitor.refresh_from_db()
+    assert verified == visitor
+    assert visitor.is_active
+    assert visitor.is_verified
+
+
+def test_a_link_used_twice_changes_nothing():
+    visitor = make.visitor()
+    token = accounts.verification_token(visitor)
+    first = accounts.verify(token)
+
+    second = accounts.verify(token)
+
+    assert second.email_verified_at == first.email_verified_at
+
+
+def test_an_old_link_does_not_bring_back_an_account_that_was_deactivated():
+    visitor = make.visitor()
+    token = accounts.verification_token(visitor)
+    accounts.verify(token)
+    User.objects.update(is_active=False)
+
+    accounts.verify(token)
+
+    visitor.refresh_from_db()
+    assert not visitor.is_active
+
+
+def test_a_link_that_is_too_old_is_refused(settings):
+    visitor = make.visitor()
+    token = accounts.verification_token(visitor)
+    settings.CHAT_VERIFICATION_MAX_AGE = timedelta(seconds=-1)
+
+    with pytest.raises(accounts.BadVerificationLink, match="too old"):
+        accounts.verify(token)
+
+    visitor.refresh_from_db()
+    assert (visitor.is_active, visitor.is_verified) == (False, False)
+
+
+@pytest.mark.parametrize("change", [lambda t: t[:-1], lambda t: "x" + t, lambda t: "", lambda t: "é:ü:ß"])
+def test_a_link_that_was_changed_is_refused(change):
+    token = accounts.verification_token(make.visitor())
+
+    with pytest.raises(accounts.BadVerificationLink, match="not a link of ours"):
+        accounts.verify(change(token))
+
+    assert not User.objects.filter(is_active=True).exists()
+
+
+def test_what_was_signed_for_another_purpose_verifies_nobody():
+    visitor = make.visitor()
+    token = signing.dumps({"user": visitor.pk, "email": visitor.email}, salt="another purpose")
+
+    with pytest.raises(accounts.BadVerificationLink):
+        accounts.verify(token)
+
+
+def test_a_link_to_an_address_that_the_account_no_longer_has_is_refused():
+    visitor = make.visitor(email="old@example.com")
+    token = accounts.verification_token(visitor)
+    User.objects.update(email="new@example.com")
+
+    with pytest.raises(accounts.BadVerificationLink):
+        accounts.verify(token)
+
+    visitor.refresh_from_db()
+    assert not visitor.is_verified
+
+
+def test_a_link_to_an_account_that_was_purged_is_refused():
+    visitor = make.visitor()
+    token = accounts.verification_token(visitor)
+    visitor.delete()
+
+    with pytest.raises(accounts.BadVerificationLink, match="no longer exists"):
+        accounts.verify(token)
