@@ -8,13 +8,14 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
 # A consumer beats, and a running run renews its lease, each 10 s; three beats missed
 # and it counts as gone. The figures are Procrastinate's and GoodJob's, too.
-BEAT = timedelta(seconds=10)
-LIFE = timedelta(seconds=30)
+BEAT = timedelta(seconds=settings.HOUSEKEEPING_HEARTBEAT_SECONDS)
+LIFE = 3 * BEAT
 
 
 class Consumer(models.Model):

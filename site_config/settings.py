@@ -121,7 +121,16 @@ if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     DATABASE["TEST"] = {"NAME": f"{DATABASE['NAME']}.test"}
 else:
     DATABASE |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
-    DATABASE.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+    # Nobody waits for ever: neither for a server that is gone (seconds; ms for the last),
+    # nor for the locks of a process that was stopped within a transaction.
+    DATABASE["OPTIONS"] = {
+        "connect_timeout": 5,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 15_000,
+        "options": "-c idle_in_transaction_session_timeout=30s",
+    } | DATABASE.get("OPTIONS", {})
 DATABASES = {"default": DATABASE}
 
 # --- The queue (housekeeping/queue/) --------------------------------------------------------
@@ -134,7 +143,7 @@ HUEY: dict[str, Any] = {
     "immediate": False,  # whatever DEBUG says: a task never runs inside a request
     "consumer": {
         "workers": env.integer("HUEY_WORKERS", 2, at_least=1),
-        "worker_type": env.choice("HUEY_WORKER_TYPE", "thread", ("thread", "process", "greenlet")),
+        "worker_type": env.choice("HUEY_WORKER_TYPE", "thread", ("thread", "process")),
         "max_delay": 0.5,  # seconds an idle worker may take to notice a message
         "graceful_signal": "TERM",  # what docker stop and systemd send
         "shutdown_timeout": 25,  # seconds; docker's default kill comes later with stop_grace_period 30s
@@ -162,6 +171,7 @@ HOUSEKEEPING_UNDO_DAYS = env.days("HOUSEKEEPING_UNDO_DAYS", 7)
 HOUSEKEEPING_PACE = env.choice("HOUSEKEEPING_PACE", "normal", ("gentle", "normal", "flat-out"))
 HOUSEKEEPING_BRAKE_SHARE = env.share("HOUSEKEEPING_BRAKE_SHARE", 0.5)
 HOUSEKEEPING_BRAKE_ROWS = env.integer("HOUSEKEEPING_BRAKE_ROWS", 100)
+HOUSEKEEPING_HEARTBEAT_SECONDS = env.integer("HOUSEKEEPING_HEARTBEAT_SECONDS", 10, at_least=1, at_most=3600)
 HOUSEKEEPING_AUTOSTART = env.boolean("HOUSEKEEPING_AUTOSTART", True)
 
 # --- Chat and mail ----------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from django.core.checks import run_checks
 
 from chat import conversations, replies
 from chat.models import ChatMessage
@@ -98,3 +99,9 @@ def test_what_the_function_raises_reaches_the_caller_of_reply(settings):
 
     with pytest.raises(ConnectionRefusedError):
         replies.reply(conversation, conversation.messages.get())
+
+
+def test_a_reply_function_that_is_not_there_is_found_by_check(settings):
+    settings.CHAT_REPLY = "chat.nowhere.answer"
+
+    assert "chat.E001" in [error.id for error in run_checks()]

@@ -42,8 +42,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, conversations: int, first_run: bool, **options: Any) -> None:
         if conversations < 1:
             raise CommandError("--conversations is a whole number from 1.")
-        if first_run and User.objects.exists():
-            return
+        if first_run:
+            if User.objects.exists():
+                return
+            self._create_administrator()  # first: an interrupted start must leave a way in
         now = timezone.now()
         with tqdm(total=conversations, unit=" conversations", disable=None, leave=False) as bar:
             self._create(conversations, now, bar)
@@ -51,8 +53,6 @@ class Command(BaseCommand):
             f"Created {conversations} conversations, a third of them older than 30 days, with their"
             " messages, and messages and accounts that nobody needs any more."
         )
-        if first_run:
-            self._create_administrator()
 
     def _create(self, conversations: int, now: datetime, bar: "tqdm[Any]") -> None:
         chance = random.Random()  # noqa: S311 (demo data)
