@@ -52,7 +52,7 @@ class Command(BaseCommand):
             try:
                 return runs.execute(claimed, watch=watch)
             except KeyboardInterrupt:
-                run = runs.cancel(run)
+                run = runs.cancel(run, by=acts.operator())
                 raise CommandError(
                     f"Cancelled after {run.done} rows; what is deleted stays deleted."
                 ) from None
