@@ -9,8 +9,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from housekeeping import consumers, schedules, stats
-from housekeeping.models import Consumer, Run
+from housekeeping.exceptions import BadTrigger
+from housekeeping.models import Act, Consumer, Run
 from housekeeping.registry import SCHEDULES, TASKS, Schedule, Task
+from housekeeping.triggers import parse
 
 RUNNING, PAUSED, STOPPED = "running", "paused", "stopped"
 
@@ -30,7 +32,7 @@ class Job:
 
 @dataclass(frozen=True)
 class TaskCard:
-    """A task, with the newest of its runs."""
+    """A task, with its active run, else the newest that it had."""
 
     task: Task
     latest: Run | None
@@ -55,11 +57,15 @@ class Overview:
     numbers: stats.Numbers
     cards: list[TaskCard]
     recent: list[Run]
+    is_busy: bool  # something is queued or running: it is worth looking again soon
 
     @property
-    def is_busy(self) -> bool:
-        """Is something queued or running, so that it is worth looking again soon?"""
-        return any(run.is_active for run in self.recent)
+    def has_paused_schedule(self) -> bool:
+        return any(job.entry.is_paused for job in self.scheduler.jobs)
+
+    @property
+    def has_running_schedule(self) -> bool:
+        return any(not job.entry.is_paused for job in self.scheduler.jobs)
 
     @property
     def next_job(self) -> Job | None:
@@ -88,7 +94,8 @@ _LABELS = {
 
 def overview(now: datetime) -> Overview:
     alive = list(consumers.alive(now))
-    latest = _newest_of("task", TASKS)
+    active = {run.task: run for run in Run.objects.active().order_by("requested_at")}
+    latest = _newest_of("task", TASKS) | active
     return Overview(
         now=now,
         scheduler=scheduler_status(now, alive=alive),
@@ -96,6 +103,7 @@ def overview(now: datetime) -> Overview:
         numbers=stats.measure(),
         cards=[TaskCard(task, latest.get(name)) for name, task in TASKS.items()],
         recent=list(Run.objects.newest_first()[:10]),
+        is_busy=bool(active),
     )
 
 
@@ -114,6 +122,35 @@ def scheduler_status(now: datetime, *, alive: list[Consumer] | None = None) -> S
     else:
         status = STOPPED
     return SchedulerStatus(status, jobs)
+
+
+@dataclass(frozen=True)
+class SchedulePage:
+    """A schedule, and the fire times of the trigger that somebody is about to save."""
+
+    job: Job
+    trigger: str
+    problem: str
+    fire_times: list[datetime]
+    acts: list[Act]
+
+    @property
+    def time_zone(self) -> str:
+        return timezone.get_current_timezone_name()
+
+
+def schedule_page(schedule_id: str, now: datetime, *, trigger: str | None = None) -> SchedulePage:
+    """``trigger``: what is asked about; without it, the trigger in force."""
+    entry = schedules.find(schedule_id)
+    last = Run.objects.filter(schedule=schedule_id).newest_first().first()
+    text = entry.trigger.expression() if trigger is None else trigger
+    problem, times = "", []
+    try:
+        times = schedules.fire_times(parse(text), now)
+    except BadTrigger as error:
+        problem = str(error)
+    acts = list(Act.objects.filter(target=schedule_id)[:5])
+    return SchedulePage(Job(entry, entry.next_fire_time(now), last), text, problem, times, acts)
 
 
 def history(filters: dict[str, Any]) -> QuerySet[Run]:
@@ -165,6 +202,27 @@ def status_as_json(scheduler: SchedulerStatus) -> dict[str, Any]:
             }
             for job in scheduler.listed
         ],
+    }
+
+
+def job_as_json(job: Job, now: datetime) -> dict[str, Any]:
+    """A schedule with all that can be said and changed about it."""
+    entry, zone = job.entry, timezone.get_default_timezone_name()
+    times = [] if entry.is_paused else schedules.fire_times(entry.trigger, now)
+    return {
+        "id": entry.schedule.id,
+        "name": entry.schedule.name,
+        "task": entry.schedule.task.name,
+        "trigger": str(entry.trigger),
+        "expression": entry.trigger.expression(),
+        "declared_expression": entry.schedule.trigger.expression(),
+        "time_zone": zone,
+        "paused": entry.is_paused,
+        "changed": entry.changed_trigger is not None,
+        "upkeep": entry.schedule.is_upkeep,
+        "next_run_time": iso(job.next_run_at),
+        "next_fire_times": [iso(moment) for moment in times],
+        "last_run": run_as_json(job.last_run) if job.last_run else None,
     }
 
 

@@ -100,8 +100,9 @@ def request(
         with transaction.atomic():
             run.save(force_insert=True)
             acts.record(by, "retry" if cause == Run.Cause.RETRY else "trigger", run.pk, task=task)
-    except IntegrityError:  # another request was faster by a moment
-        raise RunInProgress(Run.objects.filter(task=task).active().newest_first()[0]) from None
+    except IntegrityError:  # another request was faster by a moment, and may have ended since
+        faster = Run.objects.filter(task=task).newest_first().first()
+        raise RunInProgress(faster or run) from None
     # Only a committed row is worth a message: a consumer could be faster than the commit.
     transaction.on_commit(lambda: _send_or_withdraw(run, send))
     return run

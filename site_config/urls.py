@@ -26,6 +26,9 @@ urlpatterns = [
     path("api/admin/scheduler/", include("housekeeping.api.urls")),
     path("api/", include("chat.urls")),
     # For machines
-    path("healthz", probes.healthz, name="healthz"),
-    path("readyz", probes.readyz, name="readyz"),
+    re_path(r"^healthz/?$", probes.healthz, name="healthz"),
+    re_path(r"^readyz/?$", probes.readyz, name="readyz"),
 ]
+
+handler404 = "housekeeping.faults.not_found"
+handler500 = "housekeeping.faults.server_error"

@@ -17,7 +17,7 @@ CORE = [
     "exceptions", "triggers", "models", "policies", "purge", "registry", "stats", "steps", "tasks",
     "acts", "consumers", "runs", "schedules", "overview", "checks",
 ]  # fmt: skip
-FACES = ["queue", "dashboard", "api", "management", "probes", "autostart"]
+FACES = ["queue", "dashboard", "api", "management", "probes", "faults", "autostart"]
 
 
 def imports(path):

@@ -53,6 +53,25 @@ class TriggerSerializer(Strict):
     )
 
 
+class PauseSerializer(Strict):
+    paused = serializers.BooleanField()
+
+
+class ScheduleSerializer(Strict):
+    paused = serializers.BooleanField(required=False)
+    trigger = serializers.CharField(
+        required=False, help_text="Five cron fields, or an interval [D ]HH:MM:SS."
+    )
+    reset = serializers.BooleanField(required=False, help_text="true: the declared trigger again.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs:
+            raise serializers.ValidationError(f"Say what to change: {', '.join(self.fields)}.")
+        if "trigger" in attrs and attrs.get("reset"):
+            raise serializers.ValidationError({"reset": ["Either a trigger or a reset, not both."]})
+        return attrs
+
+
 class RunFilterSerializer(Strict):
     """The query of the runs list."""
 

@@ -4,30 +4,28 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
+from django.db import transaction
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from rest_framework import status
 from rest_framework.decorators import api_view, permission_classes
-from rest_framework.exceptions import APIException
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from housekeeping import overview, runs, stats
+from housekeeping import overview, runs, schedules, stats
 from housekeeping.acts import Actor
-from housekeeping.api.permissions import MayOperate, MayView
-from housekeeping.api.serializers import RunFilterSerializer, TriggerSerializer, consumer_as_json
-from housekeeping.exceptions import NotPossible, QueueUnreachable, RunInProgress
+from housekeeping.api.permissions import MayConfigure, MayOperate, MaySteer, MayView, check_right
+from housekeeping.api.serializers import (
+    PauseSerializer,
+    RunFilterSerializer,
+    ScheduleSerializer,
+    TriggerSerializer,
+    consumer_as_json,
+)
 from housekeeping.models import Consumer, Run
 from housekeeping.queue import tasks as queue
-
-
-class Conflict(APIException):
-    status_code = status.HTTP_409_CONFLICT
-
-
-class Unavailable(APIException):
-    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+from housekeeping.triggers import parse
 
 
 class RunPages(CursorPagination):
@@ -55,12 +53,7 @@ def trigger(request: Request) -> Response:
     fields = TriggerSerializer(data=request.data)
     fields.is_valid(raise_exception=True)
     asked = fields.validated_data
-    try:
-        run = runs.request(asked["task"], send=queue.send, dry_run=asked["dry_run"], by=_actor(request))
-    except RunInProgress as error:
-        return _in_progress(error)
-    except QueueUnreachable as error:
-        raise Unavailable(str(error)) from error
+    run = runs.request(asked["task"], send=queue.send, dry_run=asked["dry_run"], by=_actor(request))
     return _answer(runs.wait(run, asked["wait"]))
 
 
@@ -83,26 +76,65 @@ def run_list(request: Request) -> Response:
 @api_view(["POST"])
 @permission_classes([MayOperate])
 def cancel_run(request: Request, pk: uuid.UUID) -> Response:
-    run = get_object_or_404(Run, pk=pk)
-    try:
-        run = runs.cancel(run, by=_actor(request))
-    except NotPossible as error:
-        raise Conflict(str(error)) from error
+    run = runs.cancel(get_object_or_404(Run, pk=pk), by=_actor(request))
     return Response({"message": overview.message(run), "run": overview.run_as_json(run)})
 
 
 @api_view(["POST"])
 @permission_classes([MayOperate])
 def retry_run(request: Request, pk: uuid.UUID) -> Response:
-    try:
-        run = runs.retry(get_object_or_404(Run, pk=pk), send=queue.send, by=_actor(request))
-    except RunInProgress as error:
-        return _in_progress(error)
-    except NotPossible as error:
-        raise Conflict(str(error)) from error
-    except QueueUnreachable as error:
-        raise Unavailable(str(error)) from error
+    run = runs.retry(get_object_or_404(Run, pk=pk), send=queue.send, by=_actor(request))
     return _answer(run)
+
+
+@api_view(["GET", "PATCH"])
+@permission_classes([MaySteer])
+def schedule_list(request: Request) -> Response:
+    """Every schedule; PATCH ``{"paused": true}`` pauses all of them, and false resumes them."""
+    if request.method == "PATCH":
+        check_right(request, MayOperate)
+        fields = PauseSerializer(data=request.data)
+        fields.is_valid(raise_exception=True)
+        steer = schedules.pause_all if fields.validated_data["paused"] else schedules.resume_all
+        steer(by=_actor(request))
+    now = timezone.now()
+    jobs = overview.scheduler_status(now).jobs
+    return Response({"results": [overview.job_as_json(job, now) for job in jobs]})
+
+
+@api_view(["GET", "PATCH"])
+@permission_classes([MaySteer])
+def schedule_detail(request: Request, pk: str) -> Response:
+    """A schedule; PATCH pauses it or changes its trigger, all that is asked for or nothing."""
+    schedules.find(pk)
+    if request.method == "PATCH":
+        fields = ScheduleSerializer(data=request.data)
+        fields.is_valid(raise_exception=True)
+        asked = fields.validated_data
+        if "paused" in asked:
+            check_right(request, MayOperate)
+        if {"trigger", "reset"} & set(asked):
+            check_right(request, MayConfigure)
+        with transaction.atomic():
+            if "paused" in asked:
+                steer = schedules.pause if asked["paused"] else schedules.resume
+                steer(pk, by=_actor(request))
+            if "trigger" in asked:
+                schedules.change(pk, asked["trigger"], by=_actor(request))
+            if asked.get("reset"):
+                schedules.reset(pk, by=_actor(request))
+    now = timezone.now()
+    [job] = [job for job in overview.scheduler_status(now).jobs if job.schedule.id == pk]
+    return Response(overview.job_as_json(job, now))
+
+
+@api_view(["GET"])
+@permission_classes([MayView])
+def fire_times(request: Request) -> Response:
+    """When a trigger would fire: ``?trigger=0 2 * * *``, before it is saved."""
+    trigger = parse(request.query_params.get("trigger", ""))
+    times = schedules.fire_times(trigger, timezone.now())
+    return Response({"trigger": str(trigger), "next_fire_times": [overview.iso(moment) for moment in times]})
 
 
 @api_view(["GET"])
@@ -128,11 +160,6 @@ def _answer(run: Run) -> Response:
     return Response(
         body | {"run": facts}, status=status.HTTP_202_ACCEPTED, headers={"Location": facts["url"]}
     )
-
-
-def _in_progress(error: RunInProgress) -> Response:
-    body = {"message": str(error), "run": overview.run_as_json(error.run)}
-    return Response(body, status=status.HTTP_409_CONFLICT)
 
 
 def _actor(request: Request) -> Actor:

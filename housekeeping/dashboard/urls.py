@@ -6,6 +6,14 @@ from housekeeping.dashboard import views
 
 urlpatterns = [
     path("tasks/<str:name>/trigger", views.trigger, name="dashboard-trigger"),
+    path("schedules/pause", views.pause_all, name="dashboard-pause-all"),
+    path("schedules/resume", views.resume_all, name="dashboard-resume-all"),
+    path("schedules/<str:pk>", views.schedule_detail, name="dashboard-schedule"),
+    path("schedules/<str:pk>/pause", views.pause_schedule, name="dashboard-schedule-pause"),
+    path("schedules/<str:pk>/resume", views.resume_schedule, name="dashboard-schedule-resume"),
+    path("schedules/<str:pk>/run", views.run_schedule, name="dashboard-schedule-run"),
+    path("schedules/<str:pk>/change", views.change_schedule, name="dashboard-schedule-change"),
+    path("schedules/<str:pk>/reset", views.reset_schedule, name="dashboard-schedule-reset"),
     path("runs", views.run_list, name="dashboard-runs"),
     path("runs/<uuid:pk>", views.run_detail, name="dashboard-run"),
     path("runs/<uuid:pk>/cancel", views.cancel_run, name="dashboard-run-cancel"),

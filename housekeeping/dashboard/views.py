@@ -17,12 +17,12 @@ from django_htmx.http import HttpResponseClientRefresh
 from django_htmx.middleware import HtmxDetails
 
 from housekeeping import overview as core
-from housekeeping import runs
+from housekeeping import runs, schedules
 from housekeeping.acts import Actor
-from housekeeping.exceptions import HousekeepingError, QueueUnreachable, RunInProgress
+from housekeeping.exceptions import BadTrigger, HousekeepingError, QueueUnreachable, RunInProgress
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
-from housekeeping.registry import TASKS
+from housekeeping.registry import SCHEDULES, TASKS
 
 
 class HtmxHttpRequest(HttpRequest):
@@ -47,6 +47,7 @@ def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 
 
 may_view = permission_required("housekeeping.view_run", raise_exception=True)
+may_configure = permission_required("housekeeping.configure", raise_exception=True)
 may_operate = permission_required("housekeeping.operate", raise_exception=True)
 
 
@@ -107,10 +108,104 @@ def retry_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     return _act(request, lambda: runs.retry(run, send=queue.send, by=_actor(request)), "dashboard-run")
 
 
+@require_safe
+@signed_in
+@may_view
+@vary_on_headers("HX-Request")
+def schedule_detail(request: HtmxHttpRequest, pk: str) -> HttpResponse:
+    """The schedule, and when the trigger in ``?trigger=`` would fire, before it is saved."""
+    page = core.schedule_page(_known(pk), timezone.now(), trigger=request.GET.get("trigger"))
+    template = "_fire_times.html" if request.htmx else "schedule_detail.html"
+    return render(request, f"housekeeping/{template}", {"page": page})
+
+
+@require_POST
+@signed_in
+@may_operate
+def pause_schedule(request: HtmxHttpRequest, pk: str) -> HttpResponse:
+    return _steered(request, schedules.pause(_known(pk), by=_actor(request)), "is paused")
+
+
+@require_POST
+@signed_in
+@may_operate
+def resume_schedule(request: HtmxHttpRequest, pk: str) -> HttpResponse:
+    return _steered(request, schedules.resume(_known(pk), by=_actor(request)), "is resumed")
+
+
+@require_POST
+@signed_in
+@may_operate
+def pause_all(request: HtmxHttpRequest) -> HttpResponse:
+    schedules.pause_all(by=_actor(request))
+    return _overview(request)
+
+
+@require_POST
+@signed_in
+@may_operate
+def resume_all(request: HtmxHttpRequest) -> HttpResponse:
+    schedules.resume_all(by=_actor(request))
+    return _overview(request)
+
+
+@require_POST
+@signed_in
+@may_operate
+def run_schedule(request: HtmxHttpRequest, pk: str) -> HttpResponse:
+    task = schedules.find(_known(pk)).schedule.task.name
+
+    def ask() -> Run:
+        return runs.request(task, send=queue.send, schedule=pk, by=_actor(request))
+
+    return _act(request, ask, "dashboard-run")
+
+
+@require_POST
+@signed_in
+@may_configure
+def change_schedule(request: HtmxHttpRequest, pk: str) -> HttpResponse:
+    trigger = request.POST.get("trigger", "")
+    try:
+        entry = schedules.change(_known(pk), trigger, by=_actor(request))
+    except BadTrigger:
+        page = core.schedule_page(pk, timezone.now(), trigger=trigger)
+        return render(request, "housekeeping/schedule_detail.html", {"page": page}, status=400)
+    return _steered(request, entry, f"runs {entry.trigger.describe()} from now on")
+
+
+@require_POST
+@signed_in
+@may_configure
+def reset_schedule(request: HtmxHttpRequest, pk: str) -> HttpResponse:
+    entry = schedules.reset(_known(pk), by=_actor(request))
+    return _steered(request, entry, f"runs as declared, {entry.trigger.describe()}")
+
+
+def _known(pk: str) -> str:
+    if pk not in SCHEDULES:
+        raise Http404(f"There is no schedule {pk!r}.")
+    return pk
+
+
+def _steered(request: HtmxHttpRequest, entry: schedules.Entry, done: str) -> HttpResponse:
+    if request.htmx:
+        return _overview(request)
+    messages.success(request, f"{entry.schedule.name} {done}.")
+    return redirect("dashboard-schedule", pk=entry.schedule.id)
+
+
+def _overview(request: HtmxHttpRequest, *, error: str | None = None, status: int = 200) -> HttpResponse:
+    """How things stand now: the fragment to htmx, else the page."""
+    if not request.htmx:
+        return redirect("dashboard")
+    facts = {"overview": core.overview(timezone.now()), "error": error}
+    return render(request, "housekeeping/_overview.html", facts, status=status)
+
+
 def _act(request: HtmxHttpRequest, act: Callable[[], Run], page: str) -> HttpResponse:
-    """Do it and show how things stand: the overview's fragment to htmx, else a page."""
-    error, code = None, 200
-    run = None
+    """Ask for a run or change one, and show how it stands, or why it could not be done."""
+    error, code, run = None, 200, None
     try:
         # Most runs end sooner than a person looks up: then the answer is the result.
         run = runs.wait(act(), GLANCE)
@@ -118,8 +213,7 @@ def _act(request: HtmxHttpRequest, act: Callable[[], Run], page: str) -> HttpRes
         error, code = str(problem), 503 if isinstance(problem, QueueUnreachable) else 409
         run = problem.run if isinstance(problem, RunInProgress) else None
     if request.htmx:
-        facts = {"overview": core.overview(timezone.now()), "error": error}
-        return render(request, "housekeeping/_overview.html", facts, status=code)
+        return _overview(request, error=error, status=code)
     if error:
         messages.error(request, error)
     elif run:

@@ -228,6 +228,9 @@ ADDRESSES = {
     "runs/{run}": VIEW,
     "runs/{run}/cancel": OPERATE,
     "runs/{run}/retry": OPERATE,
+    "schedules": VIEW,
+    "schedules/fire-times": VIEW,
+    "schedules/weekly_cleanup": VIEW,
 }
 # Who is asking, and what they are told: to a look, and to an act.
 ROLES = {
@@ -247,7 +250,7 @@ def address(path):
 
 def ask(client, url, method):
     if method == VIEW:
-        return client.get(url)
+        return client.get(url, {"trigger": "0 2 * * *"} if "fire-times" in url else {})
     return client.post(url, {"task": "messages", "wait": 0} if "trigger" in url else {})
 
 
@@ -637,7 +640,7 @@ def test_a_queue_out_of_reach_leaves_no_run_behind(api, transactional_db, unreac
     answer = api.post(TRIGGER, {"task": "all"})
 
     assert answer.status_code == 503
-    assert "queue" in answer.json()["detail"]
+    assert "queue" in answer.json()["message"]
     assert not Run.objects.exists()
 
 
@@ -908,7 +911,7 @@ def test_a_run_that_has_ended_is_not_cancelled(status, api):
     answer = api.post(f"{RUNS}/{run.pk}/cancel")
 
     assert answer.status_code == 409
-    assert status in answer.json()["detail"]
+    assert status in answer.json()["message"]
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled", "missed"])

@@ -1,0 +1,49 @@
+"""What the site answers when it can't: JSON below /api/, a page elsewhere."""
+
+import logging
+from collections.abc import Callable
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
+from django.views import defaults
+
+from housekeeping.exceptions import is_database_gone
+
+logger = logging.getLogger(__name__)
+
+
+class DatabaseOutage:
+    """Middleware: a lost database is 503 and one line in the log, not a failure of the site."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if not (isinstance(error, OperationalError | InterfaceError) and is_database_gone(error)):
+            return None
+        logger.error("The database is out of reach: %s", error)
+        message = "The database is out of reach. Please try again later."
+        if _is_api(request):
+            return JsonResponse({"message": message}, status=503)
+        # Without the request: who is signed in stands in the database, too.
+        return HttpResponse(render_to_string("503.html", {"message": message}), status=503)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if _is_api(request):
+        return JsonResponse({"message": "There is nothing at this address."}, status=404)
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    if _is_api(request):
+        return JsonResponse({"message": "The site failed; the error is in its log."}, status=500)
+    return defaults.server_error(request)
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")

@@ -1,0 +1,92 @@
+"""The schedules: list, pause, resume, change, reset, run now."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from housekeeping import acts, overview, runs, schedules
+from housekeeping.exceptions import HousekeepingError
+from housekeeping.queue import tasks as queue
+from housekeeping.registry import SCHEDULES
+from housekeeping.triggers import parse
+
+
+class Command(BaseCommand):
+    help = "Lists the schedules; pauses, resumes, changes or resets one; runs one now."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", metavar="action")
+        parser.set_defaults(action="list", json=False)
+
+        listing = actions.add_parser("list", help="every schedule (this is the default)")
+        listing.add_argument("--json", action="store_true")
+        for action in ("pause", "resume"):
+            steering = actions.add_parser(action, help=f"{action} one schedule, or all")
+            steering.add_argument("id", help="a schedule's id, or: all")
+        changing = actions.add_parser("change", help="run by another trigger, until it is reset")
+        changing.add_argument("id")
+        changing.add_argument("trigger", help="'0 2 * * *' (five cron fields) or '06:00:00' ([D ]HH:MM:SS)")
+        changing.add_argument("--dry-run", action="store_true", help="only show the next five fire times")
+        for action, text in (
+            ("reset", "run by the declared trigger again"),
+            ("run", "ask a consumer to run it now"),
+        ):
+            actions.add_parser(action, help=text).add_argument("id")
+
+    def handle(self, *args: Any, action: str, **options: Any) -> None:
+        try:
+            getattr(self, f"_{action}")(options)
+        except HousekeepingError as error:
+            raise CommandError(str(error)) from error
+
+    def _list(self, options: dict[str, Any]) -> None:
+        now = timezone.now()
+        jobs = overview.scheduler_status(now).jobs
+        if options["json"]:
+            self.stdout.write(json.dumps([overview.job_as_json(job, now) for job in jobs], indent=2))
+            return
+        for job in jobs:
+            when = _plain(job.next_run_at) if job.next_run_at else "paused"
+            changed = f" (declared: {job.schedule.trigger})" if job.entry.changed_trigger else ""
+            self.stdout.write(f"{job.schedule.id:<24} {when:<26} {job.entry.trigger}{changed}")
+
+    def _pause(self, options: dict[str, Any]) -> None:
+        self._each(options["id"], schedules.pause, "paused")
+
+    def _resume(self, options: dict[str, Any]) -> None:
+        self._each(options["id"], schedules.resume, "resumed")
+
+    def _each(self, schedule_id: str, steer: Callable[..., schedules.Entry], done: str) -> None:
+        ids = list(SCHEDULES) if schedule_id == "all" else [schedule_id]
+        for one in ids:
+            steer(one, by=acts.operator())
+            self.stdout.write(f"{one} is {done}.")
+
+    def _change(self, options: dict[str, Any]) -> None:
+        schedules.find(options["id"])
+        trigger = parse(options["trigger"])
+        self.stdout.write(f"{options['id']} by {trigger} runs at:")
+        for moment in schedules.fire_times(trigger, timezone.now()):
+            self.stdout.write(f"  {_plain(moment)}")
+        if options["dry_run"]:
+            self.stdout.write("Nothing is changed yet: leave out --dry-run to save it.")
+            return
+        schedules.change(options["id"], options["trigger"], by=acts.operator())
+        self.stdout.write("Saved; consumers go by it within a second or two.")
+
+    def _reset(self, options: dict[str, Any]) -> None:
+        entry = schedules.reset(options["id"], by=acts.operator())
+        self.stdout.write(f"{options['id']} runs as declared again: {entry.trigger}.")
+
+    def _run(self, options: dict[str, Any]) -> None:
+        schedule = schedules.find(options["id"]).schedule
+        run = runs.request(schedule.task.name, send=queue.send, schedule=schedule.id, by=acts.operator())
+        self.stdout.write(f"{overview.message(run)}. Run {run.pk}")
+
+
+def _plain(moment: datetime) -> str:
+    return str(timezone.localtime(moment).replace(microsecond=0))
