@@ -92,14 +92,12 @@ class Cron:
         return fire_time
 
     def describe(self) -> str:
-        plain = self.minute.isdigit() and self.hour.isdigit() and self.day == self.month == "*"
-        if not plain:
-            return f"at {self}"
+        in_words = self.day == self.month == "*" and self.minute.isdigit() and self.hour.isdigit()
+        days = _days_in_words(self.day_of_week)
+        if not in_words or days is None:
+            return f"by cron {self.expression()}"
         at = f"at {_clock(int(self.hour), int(self.minute))}"
-        if self.day_of_week == "*":
-            return at
-        days = [_DAYS.get(day) for day in self.day_of_week.split(",")]
-        return f"on {' and '.join(map(str, days))} {at}" if all(days) else f"at {self}"
+        return f"on {days} {at}" if days else at
 
     def __str__(self) -> str:
         fields = ("month", "day", "day_of_week", "hour", "minute")
@@ -166,6 +164,16 @@ def parse(text: str) -> Cron | Interval:
 
 def _clock(hour: int, minute: int) -> str:
     return f"{hour % 12 or 12}:{minute:02} {'AM' if hour < 12 else 'PM'}"
+
+
+def _days_in_words(field: str) -> str | None:
+    """``sun`` as Sunday, ``mon-fri`` as Monday to Friday; nothing for ``*``, None for the rest."""
+    if field == "*":
+        return ""
+    spans = [[_DAYS.get(day) for day in span.split("-")] for span in field.split(",")]
+    if not all(all(span) and len(span) <= 2 for span in spans):
+        return None
+    return " and ".join(" to ".join(map(str, span)) for span in spans)
 
 
 _DAY_NAMES = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")

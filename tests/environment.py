@@ -1,12 +1,16 @@
 """Loaded before Django's settings: where the tests' database and queue are.
 
 A developer's own .env and queue must not leak into the tests, nor the tests into them.
+TEST_DATABASE=postgres runs them on a PostgreSQL server of their own instead of SQLite.
 """
 
 import atexit
 import os
 import shutil
 import tempfile
+from contextlib import ExitStack
+
+from tests import services
 
 _scratch = tempfile.mkdtemp(prefix="housekeeping-tests-")
 atexit.register(shutil.rmtree, _scratch, ignore_errors=True)
@@ -25,5 +29,9 @@ os.environ |= {
     "LOG_FILE": "",
 }
 os.environ.setdefault("DATABASE_URL", f"sqlite:///{_scratch}/db.sqlite3")
+if os.environ.get("TEST_DATABASE") == "postgres":
+    _server = ExitStack()
+    os.environ["DATABASE_URL"] = _server.enter_context(services.postgres())
+    atexit.register(_server.close)
 # Playwright's own event loop makes Django think that tests are async.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"

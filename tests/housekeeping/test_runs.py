@@ -161,14 +161,17 @@ def test_a_run_deletes_and_keeps_its_result():
     assert list(Conversation.objects.all()) == [kept]
 
 
-def test_all_runs_the_four_in_order_with_one_result():
+def test_all_runs_the_four_in_order_with_one_result(caplog):
     make.conversation(age=days(31))
     make.message()
     make.visitor(age=days(8))
 
     run = carry_out(make.run("all"))
 
-    assert list(run.result) == ["deleted_conversations", "cleaned_messages", "deleted_users", "stats"]
+    done = [line for line in caplog.messages if line.startswith(("Successfully deleted", "Statistics"))]
+    assert [line.split()[-1] for line in done[:3]] == ["conversations", "messages", "users"]
+    assert done[3].startswith("Statistics")
+    assert set(run.result) == {"deleted_conversations", "cleaned_messages", "deleted_users", "stats"}
     assert run.result["deleted_conversations"] == run.result["cleaned_messages"] == 1
     assert run.result["deleted_users"] == 1
     assert run.result["stats"]["total_conversations"] == 0

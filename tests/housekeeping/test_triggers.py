@@ -25,7 +25,17 @@ NEW_YORK = ZoneInfo("America/New_York")
             "cron[day_of_week='mon,thu', hour='3', minute='0']",
             "on Monday and Thursday at 3:00 AM",
         ),
-        (Cron(minute="*/5"), "cron[minute='*/5']", "at cron[minute='*/5']"),
+        (Cron(minute="*/5"), "cron[minute='*/5']", "by cron */5 * * * *"),
+        (
+            Cron(day_of_week="mon-fri", hour=7),
+            "cron[day_of_week='mon-fri', hour='7', minute='0']",
+            "on Monday to Friday at 7:00 AM",
+        ),
+        (
+            Cron(day_of_week="sun#1", hour=7),
+            "cron[day_of_week='sun#1', hour='7', minute='0']",
+            "by cron 0 7 * * sun#1",
+        ),
         (Interval(hours=6), "interval[0:06:00:00]", "every 6 hours"),
         (Interval(minutes=5), "interval[0:00:05:00]", "every 5 minutes"),
         (Interval(days=1), "interval[1:00:00:00]", "every day"),
