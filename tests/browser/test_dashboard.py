@@ -124,6 +124,36 @@ def test_everything_works_without_javascript(site, processes, open_page):
     page.get_by_role("heading", name="Sign in").wait_for()
 
 
+def test_a_schedule_is_paused_and_resumed_in_place(site, open_page):
+    page = sign_in(open_page(), site)
+    stayed = stays_the_same_page(page)
+
+    page.get_by_role("button", name="Pause Weekly Conversation Cleanup").click()
+    page.locator("#schedule-weekly_cleanup").get_by_text("paused").wait_for()
+    page.get_by_role("button", name="Resume Weekly Conversation Cleanup").click()
+    page.get_by_role("button", name="Pause Weekly Conversation Cleanup").wait_for()
+
+    assert stayed()
+
+
+def test_fire_times_follow_what_one_types_and_are_saved_only_then(site, open_page):
+    page = sign_in(open_page(), site)
+    page.get_by_role("link", name="Daily Housekeeping Tasks").click()
+    page.wait_for_url("**/schedules/daily_housekeeping")
+    stayed = stays_the_same_page(page)
+    field = page.get_by_label("Trigger")
+
+    field.fill("61 7 * * *")
+    page.get_by_text("Bad minute").wait_for()
+    field.fill("15 7 * * *")
+    page.locator("#fire-times li").nth(4).get_by_text("07:15:00").wait_for()
+
+    assert stayed()
+    assert field.evaluate("element => element === document.activeElement")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("runs at 7:15 AM from now on").wait_for()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
 def test_no_page_is_wider_than_its_screen(site, processes, open_page, size, theme):
@@ -144,6 +174,7 @@ def test_no_page_is_wider_than_its_screen(site, processes, open_page, size, them
     page.locator("#task-all").get_by_role("button", name="Run now").click()
     page.locator('#task-all .badge[data-status="succeeded"]').wait_for()
     look("overview")
-    for name, path in [("runs", "runs"), ("run", f"runs/{failed.pk}")]:
+    pages = [("runs", "runs"), ("run", f"runs/{failed.pk}"), ("schedule", "schedules/daily_housekeeping")]
+    for name, path in pages:
         page.goto(f"{site}/scheduler-admin/{path}")
         look(name)
