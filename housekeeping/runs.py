@@ -451,7 +451,19 @@ def recover(now: datetime, *, send: Send) -> None:
     unheard = Q(sent_at=None) | Q(sent_at__lt=now - RESEND_AFTER)
     for run in Run.objects.filter(unheard, status=Run.Status.QUEUED):
         if Run.objects.filter(unheard, pk=run.pk, status=Run.Status.QUEUED).update(sent_at=now):
-            send(run)
+            send_or_mark(run, send)
+
+
+def send_or_mark(run: Run, send: Send) -> None:
+    """Send the run's id; where that fails, mark the row to be sent for with the next look.
+
+    Raises QueueUnreachable.
+    """
+    try:
+        send(run)
+    except QueueUnreachable:
+        Run.objects.filter(pk=run.pk, status=Run.Status.QUEUED).update(sent_at=None)
+        raise
 
 
 def _take_back(run: Run, now: datetime) -> None:

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from housekeeping import acts
+from housekeeping import acts, runs
 from housekeeping.acts import Actor
 from housekeeping.exceptions import BadTrigger, QueueUnreachable, UnknownSchedule
 from housekeeping.models import Run, ScheduleState
@@ -124,8 +124,8 @@ def tick(now: datetime, *, send: Send) -> list[Run]:
                 opened.append(run)
     for run in opened:
         try:
-            send(run)
-        except QueueUnreachable as error:  # the row is there; it is sent for again later
+            runs.send_or_mark(run, send)
+        except QueueUnreachable as error:  # the row is there; it is sent for with the next look
             logger.error("Run %s could not be sent: %s", run, error)
     return opened
 
@@ -202,15 +202,15 @@ def _older_runs(entry: Entry, first: datetime, newest: datetime, now: datetime) 
         kept.append(fire_time)
         fire_time = entry.trigger.next_fire_time(fire_time, zone)
 
-    runs = [_run_of(entry.schedule, missed, now) for missed in kept]
-    for run in runs:
+    rows = [_run_of(entry.schedule, missed, now) for missed in kept]
+    for run in rows:
         _miss(
             run,
             f"No consumer looked at the time; the fire time {newest.isoformat()} stands for this one, too.",
         )
-    if runs and kept[0] > first:
-        runs[0].error += f" Those from {first.isoformat()} to here are not listed."
-    return runs
+    if rows and kept[0] > first:
+        rows[0].error += f" Those from {first.isoformat()} to here are not listed."
+    return rows
 
 
 def _run_of(schedule: Schedule, fire_time: datetime, now: datetime) -> Run:

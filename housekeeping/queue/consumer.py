@@ -6,19 +6,18 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from django.db import DatabaseError, close_old_connections, connection, connections
 from django.utils import timezone
 from huey import consumer as huey_consumer
 
 from housekeeping import consumers, runs, schedules
-from housekeeping.exceptions import QueueUnreachable
 from housekeeping.models import BEAT
 from housekeeping.models import Consumer as ConsumerRow
 
 logger = logging.getLogger(__name__)
 
-COMPLAIN_AGAIN = 60.0  # seconds
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -38,7 +37,6 @@ class Scheduler(huey_consumer.Scheduler):
     def initialize(self) -> None:
         super().initialize()
         self._minute_seen: datetime | None = None
-        self._complaints: dict[str, tuple[str, float]] = {}
 
     def loop(self, now: datetime | None = None) -> None:
         if self.huey.is_orphan():
@@ -61,28 +59,19 @@ class Scheduler(huey_consumer.Scheduler):
         runs.recover(now, send=send)
 
     def release_delayed(self) -> None:
-        for task in self.huey.read_schedule():
-            self.huey.enqueue(task)
+        for task in self.huey.read_schedule():  # and takes them out: each is ours to send on
+            self._try(f"enqueue {task}", partial(self.huey.enqueue, task))
 
     def _try(self, what: str, step: Callable[[], None]) -> None:
         close_old_connections()
         try:
             step()
         except Exception as error:
-            self._complain(what, error)
+            self.huey.complaints.about(what, error)
         else:
-            if self._complaints.pop(what, None):
-                self._logger.warning("Can %s again", what)
+            self.huey.complaints.are_over(what)
         finally:
             close_old_connections()
-
-    def _complain(self, what: str, error: Exception) -> None:
-        """Log a fault once, and again each minute that it lasts, not each second."""
-        last, since = self._complaints.get(what, ("", 0.0))
-        if str(error) != last or time.monotonic() - since >= COMPLAIN_AGAIN:
-            self._complaints[what] = (str(error), time.monotonic())
-            expected = isinstance(error, (DatabaseError, QueueUnreachable))
-            self._logger.error("Could not %s: %s", what, error, exc_info=not expected)
 
 
 class Consumer(huey_consumer.Consumer):

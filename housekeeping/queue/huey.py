@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import sqlite3
+import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from huey.storage import PostgresStorage, RedisStorage, SqliteStorage
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
+from housekeeping.exceptions import QueueUnreachable
+
 if TYPE_CHECKING:
     from housekeeping.queue.consumer import Consumer
 
@@ -25,6 +28,26 @@ logger = logging.getLogger(__name__)
 
 # What the three storages raise when they can't be reached or written to.
 STORAGE_ERRORS = (sqlite3.Error, psycopg.Error, redis.RedisError, OSError)
+
+
+class Complaints:
+    """Logs a fault once, and again each minute that it lasts, not with each try."""
+
+    AGAIN = 60.0  # seconds
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[str, float]] = {}
+
+    def about(self, what: str, error: Exception) -> None:
+        text, since = self._last.get(what, ("", 0.0))
+        if str(error) != text or time.monotonic() - since >= self.AGAIN:
+            self._last[what] = (str(error), time.monotonic())
+            expected = isinstance(error, (DatabaseError, QueueUnreachable, *STORAGE_ERRORS))
+            logger.error("Could not %s: %s", what, error, exc_info=not expected)
+
+    def are_over(self, what: str) -> None:
+        if self._last.pop(what, None):
+            logger.warning("Can %s again", what)
 
 
 class Queue(Huey):
@@ -35,6 +58,7 @@ class Queue(Huey):
     def __init__(self, name: str, **options: Any) -> None:
         signed = SignedSerializer(secret=settings.SECRET_KEY, salt="housekeeping.queue")
         super().__init__(name, serializer=signed, **options)
+        self.complaints = Complaints()
 
     def create_consumer(self, **options: Any) -> "Consumer":
         # Django loads this module before its models: Huey's app makes its Huey on import.
@@ -50,9 +74,10 @@ class Queue(Huey):
     def dequeue(self) -> Task | None:
         """The next message that can be read. One that can't is logged and left behind.
 
-        Huey's own would raise, and each bad message would put the worker to sleep.
+        Huey's own would raise: each bad message would put the worker to sleep, and each
+        look at a storage that is out of reach would log a traceback.
         """
-        while (data := self.storage.dequeue()) is not None:
+        while (data := self._take()) is not None:
             try:
                 task: Task = self.deserialize_task(data)
             except Exception as error:  # whatever a foreign message makes the parts below raise
@@ -60,6 +85,17 @@ class Queue(Huey):
             else:
                 return task
         return None
+
+    def _take(self) -> bytes | None:
+        try:
+            data: bytes | None = self.storage.dequeue()
+        except STORAGE_ERRORS as error:
+            self.complaints.about("read the queue", error)
+            if self.consumer:
+                self.consumer.stop_flag.wait(1.0)
+            return None
+        self.complaints.are_over("read the queue")
+        return data
 
     def _leave_behind(self, data: bytes, error: Exception) -> None:
         from housekeeping import runs
@@ -101,7 +137,7 @@ class SqliteQueue(SqlQueue):
         # Results may quote the site's data: the file is its owner's alone.
         with contextlib.suppress(OSError):
             os.close(os.open(filename, os.O_CREAT | os.O_RDWR, 0o600))
-        return super().get_storage(filename=filename, timeout=20, fsync=False, **options)
+        return super().get_storage(filename=filename, timeout=20, **options)
 
 
 class PostgresQueue(SqlQueue):

@@ -2,7 +2,7 @@ import sys
 import uuid
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from chat.models import Conversation, User
@@ -459,3 +459,53 @@ def test_the_end_of_a_run_sends_for_the_one_that_waited(sent):
     runs.recover(timezone.now(), send=sent.append)
 
     assert sent == [waiting]
+
+
+def test_a_run_that_could_not_be_sent_is_sent_for_with_the_next_look(sent):
+    run = make.run(sent_at=None)
+
+    def refuse(run):
+        raise QueueUnreachable("connection refused")
+
+    with pytest.raises(QueueUnreachable):
+        runs.recover(timezone.now(), send=refuse)
+    runs.recover(timezone.now(), send=sent.append)
+
+    assert sent == [run]
+
+
+def test_a_lost_database_is_not_the_task_s_failure(declare):
+    def lose_it():
+        connection.close()  # as a server that restarts does
+        raise OperationalError("server closed the connection unexpectedly")
+
+    declare("unlucky", lose_it)
+
+    run = carry_out(make.run("unlucky"))
+
+    run.refresh_from_db()
+    assert (run.status, run.error) == ("running", "")  # to be taken back when its lease ends
+
+
+def test_what_the_database_refuses_is_the_task_s_failure(declare):
+    def ask_for_nonsense():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT * FROM a_table_that_is_not_there")
+
+    declare("asking", ask_for_nonsense)
+
+    run = carry_out(make.run("asking"))
+
+    assert run.status == "failed"
+    assert "a_table_that_is_not_there" in run.error
+
+
+def test_a_message_for_an_unknown_task_is_kept_as_a_failed_run():
+    message = uuid.uuid4()
+
+    runs.reject(message, "shop.tasks.send_invoice")
+    runs.reject(message, "shop.tasks.send_invoice")
+
+    run = Run.objects.get()
+    assert (run.pk, run.status, run.task) == (message, "failed", "shop.tasks.send_invoice")
+    assert "newer version" in run.error
