@@ -42,6 +42,7 @@ def dashboard(client, administrator):
 
 
 def pytest_terminal_summary(terminalreporter):
-    if services.missing:
-        parts = ", ".join(sorted(services.missing))
-        terminalreporter.write_line(f"Skipped, as it could not be had on this machine: {parts}")
+    reasons = {str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", [])}
+    parts = sorted(reason.split()[1] for reason in reasons if reason.endswith(services.MISSING))
+    if parts:
+        terminalreporter.write_line(f"Skipped, as it could not be had on this machine: {', '.join(parts)}")

@@ -22,6 +22,18 @@ def database_url() -> str:
     return f"postgres://{facts['USER']}@{facts['HOST']}:{facts['PORT']}/{facts['NAME']}"
 
 
+def is_process(pid: int) -> bool:
+    """Neither gone nor a zombie."""
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 class Process:
     """A ``manage.py`` command, with its output in a file."""
 
@@ -41,6 +53,10 @@ class Process:
     @property
     def output(self) -> str:
         return self.log.read_text()
+
+    @property
+    def pid(self) -> int:
+        return self.child.pid
 
     @property
     def is_running(self) -> bool:
@@ -82,9 +98,21 @@ class Processes:
         return process
 
     def consumer(self, *options: str, **environment: str) -> Process:
-        process = self.start("run_huey", *options, **environment)
-        process.says("Huey consumer started")
+        [process] = self.consumers(1, *options, **environment)
         return process
+
+    def consumers(self, number: int, *options: str, **environment: str) -> list[Process]:
+        """So many consumers, starting side by side."""
+        started = [self.start("run_huey", *options, **environment) for _ in range(number)]
+        for process in started:
+            process.says("Huey consumer started")
+        return started
+
+    def shell(self, code: str, **environment: str) -> str:
+        """Run ``code`` in a process of the site, and return what it prints."""
+        process = self.start("shell", "--no-imports", "-c", code, **environment)
+        assert process.wait(60) == 0, process.output
+        return process.output
 
     def site(self, *options: str, **environment: str) -> tuple[Process, str]:
         """The development server, and its address."""

@@ -12,17 +12,16 @@ from pathlib import Path
 
 import pytest
 
-missing: set[str] = set()
+MISSING = " is missing on this machine"
 
 
 def need(part: str, path: str | None) -> str:
     """``path``, or skip the test where the machine lacks the part; in CI that is a failure."""
     if path:
         return path
-    missing.add(part)
     if os.environ.get("CI") == "true":
-        pytest.fail(f"{part} is missing on this machine")
-    pytest.skip(f"{part} is missing on this machine")
+        pytest.fail(part + MISSING)
+    pytest.skip(part + MISSING)
 
 
 def chromium() -> str:
@@ -50,40 +49,77 @@ def answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+class Redis:
+    """A Redis server of our own, that keeps nothing; it can be stopped and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.program = need("Redis", shutil.which("redis-server"))
+        self.folder, self.port = folder, free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.folder)]
+        self.server = subprocess.Popen([self.program, *options], stdout=subprocess.DEVNULL)
+        wait_until(lambda: answers(self.port), what="Redis")
+
+    def stop(self) -> None:
+        self.server.kill()
+        self.server.wait(10)
+
+
+class Postgres:
+    """A PostgreSQL server of our own, with an empty database; its rows outlast a stop."""
+
+    def __init__(self, folder: Path) -> None:
+        self.programs = _postgres_programs()
+        self.folder, self.port = folder, free_port()
+        self.url = f"postgres://postgres@127.0.0.1:{self.port}/postgres"
+        if os.getuid() == 0:  # PostgreSQL refuses to run as root
+            shutil.chown(folder, "postgres", "postgres")
+        _as_postgres(
+            [self.programs / "initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8"]
+        )
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def start(self) -> None:
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c fsync=off -k {self.folder}"
+        self._control("-o", options, "-w", "-l", self.folder / "log", "start")
+
+    def stop(self) -> None:
+        self._control("-m", "immediate", "stop")
+
+    def _control(self, *words: object) -> None:
+        _as_postgres([self.programs / "pg_ctl", "-D", self.data, *words])
+
+
+@contextmanager
+def running(kind: type[Redis | Postgres]) -> Iterator[Redis | Postgres]:
+    """A server of that kind, that may be stopped and started again meanwhile."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = kind(Path(folder))
+        server.start()
+        try:
+            yield server
+        finally:
+            if answers(server.port):
+                server.stop()
+
+
 @contextmanager
 def redis() -> Iterator[str]:
     """The URL of a Redis server of our own."""
-    program = need("Redis", shutil.which("redis-server"))
-    port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        server = subprocess.Popen(
-            [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder],
-            stdout=subprocess.DEVNULL,
-        )
-        try:
-            wait_until(lambda: answers(port), what="Redis")
-            yield f"redis://127.0.0.1:{port}/0"
-        finally:
-            server.terminate()
-            server.wait(10)
+    with running(Redis) as server:
+        yield server.url
 
 
 @contextmanager
 def postgres() -> Iterator[str]:
     """The URL of a PostgreSQL server of our own, with an empty database."""
-    programs = _postgres_programs()
-    port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder) / "data"
-        if os.getuid() == 0:  # PostgreSQL refuses to run as root
-            shutil.chown(folder, "postgres", "postgres")
-        _as_postgres([programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8"])
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c fsync=off -k {folder}"
-        _as_postgres([programs / "pg_ctl", "-D", data, "-o", options, "-w", "-l", f"{folder}/log", "start"])
-        try:
-            yield f"postgres://postgres@127.0.0.1:{port}/postgres"
-        finally:
-            _as_postgres([programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"])
+    with running(Postgres) as server:
+        yield server.url
 
 
 def _postgres_programs() -> Path:

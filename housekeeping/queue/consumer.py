@@ -121,6 +121,8 @@ class Consumer(huey_consumer.Consumer):
             try:
                 consumers.beat(self.row, timezone.now())
             except DatabaseError as error:
-                logger.warning("The heartbeat could not be written: %s", error)
+                self.huey.complaints.about("write the heartbeat", error)
+            else:
+                self.huey.complaints.are_over("write the heartbeat")
             finally:
                 connection.close()

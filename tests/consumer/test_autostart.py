@@ -4,12 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from housekeeping.models import Consumer
-from tests.processes import ROOT, Processes
+from tests.processes import ROOT, Processes, is_process
 from tests.services import wait_until
 
 
@@ -22,14 +21,6 @@ def processes(transactional_db, tmp_path):
 
 def alive():
     return Consumer.objects.filter(stopped_at=None)
-
-
-def is_process(pid):
-    """Neither gone nor a zombie."""
-    try:
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except FileNotFoundError:
-        return False
 
 
 @pytest.mark.parametrize("options", [(), ("--noreload",)], ids=["autoreload", "noreload"])
