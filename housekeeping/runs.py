@@ -269,8 +269,9 @@ def _do(
 ) -> Mapping[str, Any]:
     task = registry.find_task(run.task)
     assert run.as_of is not None
-    if run.attempts == 1:
-        run.total = sum(expired(policy, cutoff=policy.cutoff(run.as_of)) for policy in task.policies)
+    if not run.total:
+        due = sum(expired(policy, cutoff=policy.cutoff(run.as_of)) for policy in task.policies)
+        run.total = run.done + due
         _own(run).update(total=run.total)
     tools: dict[str, Callable[..., Any]] = {
         "purge": _counting(checkpoint) if run.dry_run else _purging(checkpoint, gone, batch_size),
@@ -454,6 +455,15 @@ def recover(now: datetime, *, send: Send) -> None:
             send_or_mark(run, send)
 
 
+def distrust_messages() -> None:
+    """Send for every waiting run with the next look.
+
+    A consumer that dies takes along the messages that it has read and not yet claimed.
+    Where one has died, or one starts, the rows are asked; a message too many does no harm.
+    """
+    Run.objects.filter(status=Run.Status.QUEUED).update(sent_at=None)
+
+
 def send_or_mark(run: Run, send: Send) -> None:
     """Send the run's id; where that fails, mark the row to be sent for with the next look.
 
@@ -473,6 +483,7 @@ def _take_back(run: Run, now: datetime) -> None:
         taken = mine.update(status=Run.Status.QUEUED, losses=F("losses") + 1, lease_until=None, sent_at=None)
         if taken:
             logger.warning("Run %s is taken back: %s", run, silent)
+            distrust_messages()
     else:
         error = f"Abandoned: {silent}, and {MOST_LOSSES} attempts were lost that way."
         taken = mine.update(

@@ -98,6 +98,7 @@ class Consumer(huey_consumer.Consumer):
             schedules=bool(self.periodic),
             now=timezone.now(),
         )
+        runs.distrust_messages()
         schedules.announce()
         connections.close_all()  # worker processes are forked, and must not share one
         super().start()

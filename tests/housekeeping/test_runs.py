@@ -509,3 +509,22 @@ def test_a_message_for_an_unknown_task_is_kept_as_a_failed_run():
     run = Run.objects.get()
     assert (run.pk, run.status, run.task) == (message, "failed", "shop.tasks.send_invoice")
     assert "newer version" in run.error
+
+
+def test_with_a_run_that_is_taken_back_all_that_wait_are_sent_for(sent):
+    """Its consumer may have read their messages, too, and died before it claimed them."""
+    taken_back = make.run(status="running", attempts=1, lease_until=make.ago(seconds=1))
+    waiting = make.run("users", sent_at=timezone.now())
+
+    runs.recover(timezone.now(), send=sent.append)
+
+    assert set(sent) == {taken_back, waiting}
+
+
+def test_a_count_that_the_first_attempt_did_not_write_is_made_up_for():
+    conversations(15)
+    run = make.run(attempts=1, deleted={"conversations": 10}, as_of=timezone.now())
+
+    run = carry_out(run)
+
+    assert run.progress() == {"done": 25, "total": 25}
