@@ -251,14 +251,23 @@ def test_a_queue_that_is_gone_is_reported_once_and_not_each_second(beside_server
 
 
 def test_a_run_whose_message_vanished_is_sent_for_again(processes):
-    run = make.run("stats", sent_at=ago(seconds=57))  # flushed: there is no message
     processes.consumer()
-    assert Run.objects.get().status == "queued"
+
+    run = make.run("stats", sent_at=ago(seconds=57))  # flushed: there is no message
 
     ended = wait_for(Run.objects.filter(status="succeeded"))
-
     assert (ended.pk, ended.attempts) == (run.pk, 1)
     assert ended.started_at > run.sent_at + timedelta(seconds=60)
+
+
+def test_a_consumer_that_starts_sends_for_all_that_wait(processes):
+    """The one before it may have died with their messages in its hands."""
+    for task in ("stats", "messages"):
+        make.run(task, sent_at=timezone.now())
+
+    processes.consumer()
+
+    wait_until(lambda: Run.objects.filter(status="succeeded").count() == 2, what="both runs")
 
 
 @on_sqlite
