@@ -55,6 +55,14 @@ def say(
     return message, reply
 
 
+def delete(conversation: Conversation) -> None:
+    """Delete the conversation with all its messages, one that arrives meanwhile included."""
+    with transaction.atomic():
+        # The lock comes first: a message that is being posted waits, or is waited for.
+        for locked in Conversation.objects.select_for_update().filter(pk=conversation.pk):
+            locked.delete()
+
+
 def _title(content: str) -> str:
     line = " ".join(content.split())
     return line if len(line) <= TITLE_LENGTH else f"{line[: TITLE_LENGTH - 1]}…"

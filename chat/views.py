@@ -119,7 +119,7 @@ def conversation_list(request: Request) -> Response:
 def conversation_detail(request: Request, pk: int) -> Response:
     conversation = get_object_or_404(Conversation.objects.of(_user(request)), pk=pk)
     if request.method == "DELETE":
-        conversation.delete()
+        conversations.delete(conversation)
         return Response(status=status.HTTP_204_NO_CONTENT)
     return Response(ConversationSerializer(conversation).data)
 

@@ -1,6 +1,7 @@
 """Who did what, when and from where: recorded in the transaction of the act itself."""
 
 import getpass
+import os
 import socket
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,11 @@ class Actor:
 
 def operator() -> Actor:
     """Whoever uses the command line of this machine."""
-    return Actor(getpass.getuser(), f"command on {socket.gethostname()}")
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        name = f"uid {os.getuid()}"
+    return Actor(name, f"command on {socket.gethostname()}")
 
 
 def record(actor: Actor | None, what: str, target: object, **details: Any) -> None:

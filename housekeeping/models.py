@@ -148,10 +148,11 @@ class Run(models.Model):
             models.UniqueConstraint(
                 fields=["task"], condition=models.Q(status="running"), name="run_one_running_per_task"
             ),
-            # A run that was handed back waits again beside the next one.
+            # A run that was handed back waits again beside the next one. A dry run does
+            # nobody's work: a fire time that finds one waiting gets a run of its own.
             models.UniqueConstraint(
                 fields=["task"],
-                condition=models.Q(status="queued", attempts=0),
+                condition=models.Q(status="queued", attempts=0, dry_run=False),
                 name="run_one_waiting_per_task",
             ),
         ]

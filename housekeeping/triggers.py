@@ -18,6 +18,7 @@ from housekeeping.exceptions import BadTrigger
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SHORTEST_INTERVAL = timedelta(minutes=1)
+LONGEST_EXPRESSION = 200  # what a schedule's row holds
 LONGEST_INTERVAL = timedelta(days=366)
 
 
@@ -149,6 +150,8 @@ def parse(text: str) -> Cron | Interval:
 
     Raises BadTrigger, whose text says what would be right.
     """
+    if len(text) > LONGEST_EXPRESSION:
+        raise BadTrigger(f"A trigger has at most {LONGEST_EXPRESSION} characters.")
     interval = re.fullmatch(r"(?:(\d{1,3}) )?(\d{1,2}):([0-5]\d):([0-5]\d)", text.strip())
     if interval:
         days, hours, minutes, seconds = (int(part or 0) for part in interval.groups())

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
+import redis
 from environ import Env
 
 
@@ -140,7 +141,17 @@ def in_folder(name: str, file: Path) -> Path:
     """``file``, in a folder that is there: none is made by mistyping its name."""
     if not file.parent.is_dir():
         reject(name, "…", f"there is no folder {file.parent}")
+    if file.is_dir():
+        reject(name, "…", f"{file} is a folder; name a file in it")
     return file
+
+
+def check_redis(name: str, parts: SplitResult) -> None:
+    """Are its database and options ones that the Redis client knows? Opens no connection."""
+    try:
+        redis.ConnectionPool.from_url(parts.geturl()).make_connection()
+    except (TypeError, ValueError) as error:
+        reject(name, f"{parts.scheme}://…", f"the Redis client refuses it ({error})")
 
 
 def email(name: str, default: str) -> dict[str, Any]:

@@ -156,6 +156,7 @@ if HUEY_URL.scheme == "sqlite":
         "filename": str(env.file_of("HUEY_URL", HUEY_URL, BASE_DIR)),
     }
 elif HUEY_URL.scheme.startswith("redis"):
+    env.check_redis("HUEY_URL", HUEY_URL)
     HUEY |= {"huey_class": "housekeeping.queue.huey.RedisQueue", "url": HUEY_URL.geturl()}
 else:
     HUEY |= {"huey_class": "housekeeping.queue.huey.PostgresQueue", "dsn": HUEY_URL.geturl()}

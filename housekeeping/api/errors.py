@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import InterfaceError, OperationalError
 from rest_framework import status
 from rest_framework.response import Response
@@ -40,6 +41,8 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
         if isinstance(error, RunInProgress):
             body["run"] = overview.run_as_json(error.run)
         return Response(body, status=CODES[type(error)])
+    if isinstance(error, ValidationError):  # a cursor that was made up, not taken from a page
+        return Response({"message": "; ".join(error.messages)}, status=status.HTTP_400_BAD_REQUEST)
     if isinstance(error, OperationalError | InterfaceError) and is_database_gone(error):
         logger.error("The database is out of reach: %s", error)
         body = {"message": "The database is out of reach. Please try again later."}

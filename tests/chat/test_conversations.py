@@ -1,4 +1,7 @@
+import threading
+
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from chat import conversations
@@ -86,6 +89,29 @@ def test_what_is_said_in_a_conversation_that_is_gone_is_said_nowhere():
 
     with pytest.raises(Conversation.DoesNotExist):
         conversations.say(conversation.user, "Still there?", conversation)
+
+    assert not Conversation.objects.exists()
+    assert not ChatMessage.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_conversation_is_deleted_with_the_message_that_arrives_meanwhile():
+    conversation = make.conversation(messages=1)
+    posted, deleting = threading.Event(), threading.Event()
+
+    def post():
+        with transaction.atomic():
+            conversations.post(conversation, "Wait!")
+            posted.set()
+            deleting.wait(0.5)
+        connection.close()
+
+    writer = threading.Thread(target=post)
+    writer.start()
+    posted.wait(5)
+    conversations.delete(conversation)
+    deleting.set()
+    writer.join()
 
     assert not Conversation.objects.exists()
     assert not ChatMessage.objects.exists()

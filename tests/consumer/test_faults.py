@@ -13,6 +13,7 @@ import subprocess
 import time
 from datetime import timedelta
 
+import psycopg
 import pytest
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
@@ -358,17 +359,18 @@ def on_disk(disk, tmp_path):
         HOUSEKEEPING_HEARTBEAT_SECONDS="1",
     )
     assert running.start("migrate").wait() == 0
-    running.shell("""
+    running.shell(MAKE_OLD_CONVERSATIONS)
+    yield running
+    running.end()
+
+
+MAKE_OLD_CONVERSATIONS = """
 from datetime import timedelta
 from django.utils import timezone
 from chat.models import Conversation, User
 owner, then = User.objects.create_user("ada", "ada@example.com"), timezone.now() - timedelta(days=40)
 Conversation.objects.bulk_create(Conversation(user=owner, created_at=then) for _ in range(20_000))
-""")
-    yield running
-    running.end()
-
-
+"""
 ASK_FOR_A_RUN = """
 from django.utils import timezone
 from housekeeping.models import Run
@@ -436,3 +438,51 @@ def remount(disk, mode):
     words = ["mount", "-o", f"remount,{mode}", str(disk)]
     # Refused while a process has a file open for writing: between two looks, none has.
     wait_until(lambda: subprocess.run(words, check=False, stderr=subprocess.DEVNULL).returncode == 0)
+
+
+# --- The site's own database goes away ----------------------------------------------------------
+
+
+@pytest.fixture
+def database():
+    """A PostgreSQL server that is the site's database, and can be stopped."""
+    with services.running(services.Postgres) as server:
+        yield server
+
+
+@pytest.fixture
+def on_postgres(database, tmp_path):
+    running = Processes(
+        tmp_path,
+        DATABASE_URL=database.url,
+        HUEY_URL=f"sqlite:////{str(tmp_path).lstrip('/')}/huey.sqlite3",
+        HOUSEKEEPING_HEARTBEAT_SECONDS="1",
+    )
+    assert running.start("migrate").wait() == 0
+    running.shell(MAKE_OLD_CONVERSATIONS)
+    yield running
+    running.end()
+
+
+def rows_of(database, sql):
+    with psycopg.connect(database.url) as client:
+        return client.execute(sql).fetchone()
+
+
+def test_a_database_that_goes_away_in_mid_purge_and_comes_back_costs_no_run(on_postgres, database):
+    consumer = on_postgres.consumer()
+    on_postgres.shell(ASK_FOR_A_RUN)
+    begun = "SELECT count(*) FROM housekeeping_run WHERE status = 'running' AND deleted != '{}'"
+    wait_until(lambda: rows_of(database, begun) == (1,), what="the first batch")
+
+    database.stop()
+    time.sleep(5)
+    assert consumer.is_running
+    database.start()
+
+    done = "SELECT status, result FROM housekeeping_run"
+    wait_until(lambda: rows_of(database, done)[0] == "succeeded", seconds=30, what="the run's end")
+    assert rows_of(database, done) == ("succeeded", {"deleted_conversations": 20_000})
+    assert rows_of(database, "SELECT count(*) FROM chat_conversation") == (0,)
+    alive = "SELECT last_heartbeat_at > now() - interval '3 seconds' FROM housekeeping_consumer"
+    wait_until(lambda: rows_of(database, alive) == (True,), what="a fresh heartbeat")

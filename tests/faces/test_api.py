@@ -990,3 +990,16 @@ def test_a_consumer_says_whether_it_lives_and_schedules(age, fields, alive, sche
 
 def test_nobody_running_is_an_empty_list(api):
     assert api.get(CONSUMERS).json() == {"results": []}
+
+
+def test_a_made_up_cursor_is_the_client_s_mistake(api):
+    assert api.get(f"{SCHEDULER}/runs?cursor=cD1ub3RhZGF0ZQ==").status_code == 400
+
+
+def test_a_long_trigger_is_refused_on_every_database(api):
+    minutes = ",".join(str(minute) for minute in range(60))
+    hours = ",".join(str(hour) for hour in range(24))
+
+    answer = api.patch(f"{SCHEDULER}/schedules/weekly_cleanup", {"trigger": f"{minutes} {hours} * * *"})
+
+    assert (answer.status_code, list(answer.json())) == (400, ["trigger"])

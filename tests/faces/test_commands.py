@@ -20,6 +20,7 @@ from housekeeping.models import Act, Run, ScheduleState, Snapshot
 from housekeeping.registry import SCHEDULES
 from housekeeping.tasks import orphaned_messages
 from tests import make
+from tests.processes import ROOT
 
 pytestmark = pytest.mark.django_db
 
@@ -477,3 +478,53 @@ def test_a_run_that_does_not_exist_is_said(action):
 def test_what_is_no_id_is_refused(action):
     with pytest.raises(CommandError, match="nonsense"):
         output("housekeeping_runs", action, "nonsense")
+
+
+def test_history_by_hand_takes_huey_s_results_along():
+    run = make.run("stats", status="succeeded", requested_at=make.ago(days=91))
+    HUEY.put_result(str(run.pk), {"stats": {}})
+
+    call_command("run_housekeeping", "--task", "history")
+
+    assert HUEY.result(str(run.pk), preserve=True) is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("scheduler_info",),
+        ("run_housekeeping",),
+        ("housekeeping_runs",),
+        ("housekeeping_schedules",),
+        ("run_huey",),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_database_without_tables_is_one_clear_line(words, tmp_path):
+    process = subprocess.run(
+        [sys.executable, "manage.py", *words],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": f"sqlite:///{tmp_path}/empty.sqlite3"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert process.returncode == 1
+    assert "migrate" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (("-w", "0"), "-w takes"),
+        (("-s", "7"), "factor of 60"),
+        (("-k", "greenlet"), "gevent"),
+        (("-l", "/nowhere/huey.log"), "can't be written"),
+    ],
+    ids=str,
+)
+def test_an_option_of_run_huey_that_can_not_be_used_is_one_clear_line(options, part):
+    with pytest.raises(CommandError, match=part):
+        call_command("run_huey", *options)

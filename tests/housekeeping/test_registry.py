@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import pytest
 from django.core.checks import run_checks
 
@@ -71,3 +75,24 @@ def test_an_immediate_queue_is_found_by_check(settings):
     settings.HUEY = settings.HUEY | {"immediate": True}
 
     assert "housekeeping.E002" in [error.id for error in run_checks()]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become a user without a name")
+def test_a_user_without_a_name_is_recorded_by_number():
+    code = (
+        "import django; django.setup();"
+        "import os; os.setuid(54321);"
+        "from housekeeping import acts; print(acts.operator().name)"
+    )
+    names = ("USER", "LOGNAME", "LNAME", "USERNAME")
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+
+    answer = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment | {"DJANGO_SETTINGS_MODULE": "site_config.settings"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert answer.stdout.strip() == "uid 54321"

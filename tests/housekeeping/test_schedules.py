@@ -313,3 +313,13 @@ def test_the_next_fire_times_of_a_trigger_are_shown_before_it_is_saved():
     assert times == [datetime(2025, 12, day, 2, tzinfo=UTC) for day in (22, 29)] + [
         datetime(2026, 1, 5, 2, tzinfo=UTC)
     ]
+
+
+def test_a_waiting_dry_run_swallows_no_fire_time(sent, only_daily):
+    schedules.tick(MONDAY, send=sent.append)
+    make.run("all", dry_run=True)
+
+    schedules.tick(TUESDAY_2_AM, send=sent.append)
+
+    [run] = sent
+    assert (run.status, run.dry_run) == ("queued", False)

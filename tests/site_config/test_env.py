@@ -46,6 +46,10 @@ def clone(tmp_path):
         ("SITE_URL", "https://"),
         ("BEHIND_PROXY", "nginx"),
         ("LOG_FILE", "/no/such/folder/site.log"),
+        ("LOG_FILE", "/tmp"),
+        ("DATABASE_URL", "sqlite:////tmp"),
+        ("HUEY_URL", "redis://localhost/0?socket_timeout=soon"),
+        ("HUEY_URL", "redis://localhost/0?colour=red"),
     ],
 )
 def test_a_bad_value_stops_the_start_with_one_line_that_names_the_variable(tmp_path, name, value):

@@ -5,16 +5,17 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from housekeeping import acts, overview, runs
 from housekeeping.exceptions import HousekeepingError
+from housekeeping.management.base import OperatorCommand
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Lists the runs, shows one with its result, cancels or retries one."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -5,17 +5,18 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from housekeeping import acts, overview, runs, schedules
 from housekeeping.exceptions import HousekeepingError
+from housekeeping.management.base import OperatorCommand
 from housekeeping.queue import tasks as queue
 from housekeeping.registry import SCHEDULES
 from housekeeping.triggers import parse
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Lists the schedules; pauses, resumes, changes or resets one; runs one now."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -3,17 +3,18 @@
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from tqdm import tqdm
 
 from housekeeping import acts, overview, runs
 from housekeeping.exceptions import HousekeepingError, QueueUnreachable
+from housekeeping.management.base import OperatorCommand
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
 from housekeeping.registry import TASKS
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Runs a housekeeping task here and now, and prints its result."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -50,7 +51,7 @@ class Command(BaseCommand):
                 bar.update(progress["done"] - bar.n)
 
             try:
-                return runs.execute(claimed, watch=watch)
+                return runs.execute(claimed, watch=watch, gone=queue.forget_results)
             except KeyboardInterrupt:
                 run = runs.cancel(run, by=acts.operator())
                 raise CommandError(

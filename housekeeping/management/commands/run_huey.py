@@ -1,7 +1,10 @@
 """Huey's consumer command, with one clear line where it can't start."""
 
+import logging
+import logging.handlers
 import os
 import signal
+from functools import cache
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -25,7 +28,10 @@ class Command(RunHueyCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options.pop("stop_with_parent"):
             autostart.when_parent_ends(lambda: os.kill(os.getpid(), signal.SIGTERM))
+        if options["workers"] is not None and options["workers"] < 1:
+            raise CommandError("-w takes a whole number of workers from 1.")
         try:
+            _set_up_logging(options)
             if unapplied_migrations():
                 raise CommandError("The database is not up to date: run `python manage.py migrate` first.")
             super().handle(*args, **options)
@@ -33,3 +39,25 @@ class Command(RunHueyCommand):
             raise CommandError(f"The database can't be used: {error}") from error
         except STORAGE_ERRORS as error:
             raise CommandError(f"The queue can't be used: {error}") from error
+        except (ImportError, ValueError) as error:  # -k greenlet without gevent, -s 7
+            raise CommandError(f"The consumer can't start like that: {error}") from error
+
+
+def _set_up_logging(options: dict[str, Any]) -> None:
+    """-l, -q and -V: Huey leaves them to the site, whose LOGGING has handlers already."""
+    for name in ("housekeeping", "chat", "huey"):
+        logger = logging.getLogger(name)
+        if options["logfile"]:
+            logger.addHandler(_file_handler(options["logfile"]))
+        if options["verbose"] is not None:
+            logger.setLevel(logging.DEBUG if options["verbose"] else logging.WARNING)
+
+
+@cache
+def _file_handler(path: str) -> logging.Handler:
+    try:
+        handler = logging.handlers.WatchedFileHandler(path)
+    except OSError as error:
+        raise CommandError(f"-l {path}: the log can't be written there ({error.strerror}).") from error
+    handler.setFormatter(logging.Formatter("{asctime} [{levelname}] {name} {process} {message}", style="{"))
+    return handler

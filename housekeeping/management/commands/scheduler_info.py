@@ -4,17 +4,18 @@ import json
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from housekeeping import overview
+from housekeeping.management.base import OperatorCommand
 from housekeeping.overview import PAUSED, RUNNING, STOPPED
 
 RULE = "=" * 80
 STATES = {STOPPED: 0, RUNNING: 1, PAUSED: 2}
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Shows the scheduler's state and every schedule with its next run."
 
     def add_arguments(self, parser: CommandParser) -> None:
