@@ -19,6 +19,7 @@ import traceback
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -227,7 +228,7 @@ def execute(
     how = f"{run.cause} {'dry run' if run.dry_run else 'run'}, attempt {run.attempts}"
     logger.info("Starting housekeeping task %s (%s)", run, how)
     try:
-        _carry_out(run, lambda lost: _Checkpoint(run, lost, should_stop, watch), gone, batch_size)
+        _end(_Attempt(run, should_stop, watch, gone, batch_size))
         run.refresh_from_db()
     except (OperationalError, InterfaceError) as error:
         logger.error("The end of run %s can't be written, it is taken back later: %s", run, error)
@@ -236,15 +237,12 @@ def execute(
     return run
 
 
-def _carry_out(
-    run: Run,
-    checkpoint: Callable[[threading.Event], "_Checkpoint"],
-    gone: Callable[[Policy, list[Any]], None],
-    batch_size: int,
-) -> None:
+def _end(attempt: "_Attempt") -> None:
+    """Carry the attempt out, and turn whatever comes of it into the run's end."""
+    run = attempt.run
     try:
-        with _lease(run) as lost:
-            result = _do(run, checkpoint(lost), gone, batch_size)
+        with _lease(run, attempt.lost):
+            result = attempt.carry_out()
     except ClaimLost:
         logger.warning("Run %s was taken back while this worker was stalled; leaving it alone", run)
     except ConsumerStopping:
@@ -264,91 +262,81 @@ def _carry_out(
         _conclude(run, result)
 
 
-def _do(
-    run: Run, checkpoint: "_Checkpoint", gone: Callable[[Policy, list[Any]], None], batch_size: int
-) -> Mapping[str, Any]:
-    task = registry.find_task(run.task)
-    assert run.as_of is not None
-    if not run.total:
-        due = sum(expired(policy, cutoff=policy.cutoff(run.as_of)) for policy in task.policies)
-        run.total = run.done + due
-        _own(run).update(total=run.total)
-    tools: dict[str, Callable[..., Any]] = {
-        "purge": _counting(checkpoint) if run.dry_run else _purging(checkpoint, gone, batch_size),
-        "measure": stats.measure if run.dry_run else stats.take_snapshot,
-    }
-    checkpoint()
-    return task.function(**{name: tools[name] for name in task.tools})
+@dataclass
+class _Attempt:
+    """One attempt at a run, and the tools that it hands to the task's function."""
 
+    run: Run
+    should_stop: Callable[[], bool]
+    watch: Callable[[Run], None]
+    gone: Callable[[Policy, list[Any]], None]
+    batch_size: int
+    lost: threading.Event = field(default_factory=threading.Event)
 
-class _Checkpoint:
-    """Between two batches: is this run still ours, and is it still wanted?"""
+    def carry_out(self) -> Mapping[str, Any]:
+        task = registry.find_task(self.run.task)
+        if not self.run.total:
+            due = sum(expired(policy, cutoff=self.cutoff(policy)) for policy in task.policies)
+            self.run.total = self.run.done + due
+            _own(self.run).update(total=self.run.total)
+        tools: dict[str, Callable[..., Any]] = {
+            "purge": self.preview if self.run.dry_run else self.purge,
+            "measure": stats.measure if self.run.dry_run else stats.take_snapshot,
+        }
+        self.checkpoint()
+        return task.function(**{name: tools[name] for name in task.tools})
 
-    def __init__(
-        self,
-        run: Run,
-        lost: threading.Event,
-        should_stop: Callable[[], bool],
-        watch: Callable[[Run], None],
-    ) -> None:
-        self.run, self._lost, self._should_stop, self._watch = run, lost, should_stop, watch
+    def checkpoint(self) -> None:
+        """Between two batches: is this run still ours, and is it still wanted?
 
-    def __call__(self) -> None:
-        """Raises ClaimLost, Cancelled or ConsumerStopping."""
-        self._watch(self.run)
+        Raises ClaimLost, Cancelled or ConsumerStopping.
+        """
+        self.watch(self.run)
         cancel_requested = _own(self.run).values_list("cancel_requested", flat=True).first()
-        if cancel_requested is None or self._lost.is_set():
+        if cancel_requested is None or self.lost.is_set():
             raise ClaimLost
         if cancel_requested:
             raise Cancelled
-        if self._should_stop():
+        if self.should_stop():
             raise ConsumerStopping
 
-
-def _purging(
-    checkpoint: _Checkpoint, gone: Callable[[Policy, list[Any]], None], batch_size: int
-) -> Callable[[Policy], int]:
-    run = checkpoint.run
-
-    def purge(policy: Policy) -> int:
-        assert run.as_of is not None
-        deleted, batch = run.deleted, []
+    def purge(self, policy: Policy) -> int:
+        """Delete what the policy expired, batch by batch, each counted on the run."""
+        counted, batch = self.run.deleted, []
 
         def record(keys: list[Any]) -> None:
             # In the batch's transaction, and only while the claim holds: each row is
             # counted once, whoever finishes the run.
-            nonlocal deleted, batch
-            batch = keys
-            deleted = {**run.deleted, policy.name: run.deleted.get(policy.name, 0) + len(keys)}
-            if not _own(run).update(deleted=deleted, lease_until=timezone.now() + LIFE):
+            nonlocal counted, batch
+            counted, batch = self._counted(policy, len(keys)), keys
+            if not _own(self.run).update(deleted=counted, lease_until=timezone.now() + LIFE):
                 raise ClaimLost
 
-        checkpoint()
+        self.checkpoint()
         logger.info("Deleting %s", policy)
-        cutoff = policy.cutoff(run.as_of)
-        for _ in purge_batches(policy, cutoff=cutoff, batch_size=batch_size, record=record):
-            run.deleted = deleted
-            gone(policy, batch)
-            checkpoint()
-        rows: int = run.deleted.get(policy.name, 0)
+        for _ in purge_batches(policy, cutoff=self.cutoff(policy), batch_size=self.batch_size, record=record):
+            self.run.deleted = counted
+            self.gone(policy, batch)
+            self.checkpoint()
+        rows: int = self.run.deleted.get(policy.name, 0)
         logger.info("Successfully deleted %s %s", rows, policy.name)
         return rows
 
-    return purge
-
-
-def _counting(checkpoint: _Checkpoint) -> Callable[[Policy], int]:
-    run = checkpoint.run
-
-    def preview(policy: Policy) -> int:
-        assert run.as_of is not None
-        checkpoint()
-        rows = expired(policy, cutoff=policy.cutoff(run.as_of))
-        run.deleted = {**run.deleted, policy.name: rows}
-        _own(run).update(deleted=run.deleted)
+    def preview(self, policy: Policy) -> int:
+        """Count what :meth:`purge` would delete."""
+        self.checkpoint()
+        rows = expired(policy, cutoff=self.cutoff(policy))
+        self.run.deleted = {**self.run.deleted, policy.name: rows}
+        _own(self.run).update(deleted=self.run.deleted)
         return rows
 
-    return preview
+    def cutoff(self, policy: Policy) -> datetime:
+        assert self.run.as_of is not None  # the claim has set it
+        return policy.cutoff(self.run.as_of)
+
+    def _counted(self, policy: Policy, rows: int) -> dict[str, int]:
+        """The run's counts once the batch at hand is committed."""
+        return {**self.run.deleted, policy.name: self.run.deleted.get(policy.name, 0) + rows}
 
 
 # --- Holding and ending a claim ---------------------------------------------------------------
@@ -360,12 +348,12 @@ def _own(run: Run) -> QuerySet[Run]:
 
 
 @contextmanager
-def _lease(run: Run) -> Iterator[threading.Event]:
+def _lease(run: Run, lost: threading.Event) -> Iterator[None]:
     """Renew the run's lease from a thread, however long one batch or count takes.
 
-    Yields an event that is set once the claim is lost.
+    Sets ``lost`` once the claim is.
     """
-    done, lost = threading.Event(), threading.Event()
+    done = threading.Event()
 
     def renew() -> None:
         while not done.wait(BEAT.total_seconds()):
@@ -381,7 +369,7 @@ def _lease(run: Run) -> Iterator[threading.Event]:
     thread = threading.Thread(target=renew, name=f"lease-{run.pk}", daemon=True)
     thread.start()
     try:
-        yield lost
+        yield
     finally:
         done.set()
         thread.join()
