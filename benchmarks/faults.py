@@ -33,7 +33,8 @@ The numbers:
 
 Two figures to read with care. Bare Huey looks each 60 s from its own start, so that its
 lateness with two consumers is up to a minute, by chance. And a message of ours that was
-read, but whose run was not yet claimed when the kill came, is sent again after 60 s.
+read, but whose run was not yet claimed when the kill came, is sent again as the next
+consumer starts; where none does, after 60 s.
 
 With few rounds the 99th percentile is the maximum. Nothing here is asserted; the
 milliseconds are this machine's.
