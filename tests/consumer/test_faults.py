@@ -89,7 +89,7 @@ def test_three_consumers_run_each_fire_time_once_and_on_time(processes):
 
 def test_whatever_is_killed_every_run_ends_and_every_row_is_counted_once(processes, queue_url):
     rounds, seed = 20 if queue_url.startswith("sqlite") else 6, random.randrange(10**6)
-    print(f"seed {seed}")  # noqa: T201
+    print(f"seed {seed}")
     dice = random.Random(seed)
     young = [make.conversation(age=days(29)) for _ in range(3)]
     made = old_conversations(40_000)
