@@ -77,8 +77,16 @@ class RunFilterSerializer(Strict):
 
     task = serializers.CharField(required=False)
     schedule = serializers.CharField(required=False)
-    status = serializers.ChoiceField(Run.Status.choices, required=False)
-    cause = serializers.ChoiceField(Run.Cause.choices, required=False)
+    status = serializers.ChoiceField(
+        Run.Status.choices,
+        required=False,
+        error_messages={"invalid_choice": f"Choose one of {', '.join(Run.Status.values)}."},
+    )
+    cause = serializers.ChoiceField(
+        Run.Cause.choices,
+        required=False,
+        error_messages={"invalid_choice": f"Choose one of {', '.join(Run.Cause.values)}."},
+    )
     after = serializers.DateTimeField(required=False)
     before = serializers.DateTimeField(required=False)
     cursor = serializers.CharField(required=False)
