@@ -214,21 +214,25 @@ def execute(
     should_stop: Callable[[], bool] = lambda: False,
     watch: Callable[[Run], None] = lambda run: None,
     gone: Callable[[Policy, list[Any]], None] = lambda policy, keys: None,
+    publish: Callable[[Run, Any], None] = lambda run, result: None,
     batch_size: int = BATCH_SIZE,
 ) -> Run:
     """Carry out a claimed run and write down how it ended.
 
     ``watch`` is shown the run's progress before each batch, ``gone`` the keys that a batch
-    has deleted after it. ``should_stop`` is asked between batches, too; once it is true,
-    the run goes back to waiting, with what it has done counted. The same happens on
-    KeyboardInterrupt, which is raised again. Whatever else the task raises ends the run as
-    failed; but where the database itself is gone, nothing can be written: the run is left
-    as it is, and taken back once its lease has run out.
+    has deleted after it. ``publish`` is handed the result just before the run is seen to
+    have ended, so that whoever sees the end finds the result there, too.
+
+    ``should_stop`` is asked between batches; once it is true, the run goes back to waiting,
+    with what it has done counted. The same happens on KeyboardInterrupt, which is raised
+    again. Whatever else the task raises ends the run as failed; but where the database
+    itself is gone, nothing can be written: the run is left as it is, and taken back once
+    its lease has run out.
     """
     how = f"{run.cause} {'dry run' if run.dry_run else 'run'}, attempt {run.attempts}"
     logger.info("Starting housekeeping task %s (%s)", run, how)
     try:
-        _end(_Attempt(run, should_stop, watch, gone, batch_size))
+        _end(_Attempt(run, should_stop, watch, gone, publish, batch_size))
         run.refresh_from_db()
     except (OperationalError, InterfaceError) as error:
         logger.error("The end of run %s can't be written, it is taken back later: %s", run, error)
@@ -259,7 +263,7 @@ def _end(attempt: "_Attempt") -> None:
         logger.exception("Run %s failed", run)
         _fail(run, error)
     else:
-        _conclude(run, result)
+        _conclude(run, result, attempt.publish)
 
 
 @dataclass
@@ -270,6 +274,7 @@ class _Attempt:
     should_stop: Callable[[], bool]
     watch: Callable[[Run], None]
     gone: Callable[[Policy, list[Any]], None]
+    publish: Callable[[Run, Any], None]
     batch_size: int
     lost: threading.Event = field(default_factory=threading.Event)
 
@@ -375,12 +380,13 @@ def _lease(run: Run, lost: threading.Event) -> Iterator[None]:
         thread.join()
 
 
-def _conclude(run: Run, result: Mapping[str, Any]) -> None:
+def _conclude(run: Run, result: Mapping[str, Any], publish: Callable[[Run, Any], None]) -> None:
     try:
         kept = json.loads(json.dumps(result, allow_nan=False))
     except (TypeError, ValueError) as error:
         _fail(run, TypeError(f"A task returns an object that JSON can hold: {error}"))
         return
+    publish(run, kept)
     failures: list[Exception] = getattr(result, "failures", [])
     if failures:
         _fail(run, *failures, result=kept)

@@ -1,5 +1,6 @@
 """The Huey tasks: one that carries out any run, and one periodic task per schedule."""
 
+import logging
 import uuid
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,8 @@ from housekeeping.models import Run
 from housekeeping.policies import Policy
 from housekeeping.queue.huey import STORAGE_ERRORS
 from housekeeping.registry import SCHEDULES, Schedule
+
+logger = logging.getLogger(__name__)
 
 
 class RunFailed(HousekeepingError):
@@ -29,7 +32,7 @@ def execute_run(run_id: str, attempt: int) -> dict[str, Any] | None:
     run = runs.claim(uuid.UUID(run_id), attempt, consumer=consumer)
     if run is None:
         return None
-    run = runs.execute(run, should_stop=HUEY.is_stopping, gone=forget_results)
+    run = runs.execute(run, should_stop=HUEY.is_stopping, gone=forget_results, publish=keep_result)
     if run.status == Run.Status.FAILED and run.result is None:
         raise RunFailed(run.error)
     return run.result
@@ -51,19 +54,27 @@ def ping() -> None:
         raise QueueUnreachable(f"The queue can't be reached: {error}") from error
 
 
-def keep_result(run: Run) -> None:
-    """Put the result of a run that no consumer carried out where Huey's own would be."""
+def keep_result(run: Run, result: Any) -> None:
+    """Put a result where Huey's own ``HUEY.result(run's id)`` finds it.
+
+    Huey would do so only after the run has ended, and for its own tasks alone. Where the
+    queue is out of reach, the run's row has the result all the same.
+    """
     try:
-        HUEY.put_result(str(run.pk), run.result)
+        HUEY.put_result(str(run.pk), result)
     except STORAGE_ERRORS as error:
-        raise QueueUnreachable(f"The queue can't be reached: {error}") from error
+        logger.warning("The result of run %s is on its row, but not in the queue: %s", run, error)
 
 
 def forget_results(policy: Policy, keys: list[Any]) -> None:
     """Huey's copy of a result goes with its run."""
-    if policy.model is Run:
+    if policy.model is not Run:
+        return
+    try:
         for key in keys:
             HUEY.delete(str(key))
+    except STORAGE_ERRORS as error:  # the runs are gone; their copies must not fail the purge
+        logger.warning("Results of purged runs stay in the queue's storage: %s", error)
 
 
 def _register(schedule: Schedule) -> None:

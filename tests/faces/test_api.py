@@ -453,8 +453,7 @@ def test_the_result_is_huey_s_own_too(api, worker):
 
     run = api.post(TRIGGER, {"task": "messages"}).json()["run"]
 
-    # Huey keeps it once the task has returned, a moment after the run's own row.
-    kept = HUEY.result(run["id"], blocking=True, timeout=10, preserve=True)
+    kept = HUEY.result(run["id"], preserve=True)
     assert kept == run["result"] == {"cleaned_messages": 1}
 
 

@@ -7,7 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 from tqdm import tqdm
 
 from housekeeping import acts, overview, runs
-from housekeeping.exceptions import HousekeepingError, QueueUnreachable
+from housekeeping.exceptions import HousekeepingError
 from housekeeping.management.base import OperatorCommand
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
@@ -30,7 +30,6 @@ class Command(OperatorCommand):
         except HousekeepingError as error:
             raise CommandError(str(error)) from error
         run = self._execute(run)
-        self._keep_result(run)
         if options["json"]:
             self._print_json(run)
         else:
@@ -51,18 +50,14 @@ class Command(OperatorCommand):
                 bar.update(progress["done"] - bar.n)
 
             try:
-                return runs.execute(claimed, watch=watch, gone=queue.forget_results)
+                return runs.execute(
+                    claimed, watch=watch, gone=queue.forget_results, publish=queue.keep_result
+                )
             except KeyboardInterrupt:
                 run = runs.cancel(run, by=acts.operator())
                 raise CommandError(
                     f"Cancelled after {run.done} rows; what is deleted stays deleted."
                 ) from None
-
-    def _keep_result(self, run: Run) -> None:
-        try:
-            queue.keep_result(run)
-        except QueueUnreachable as error:
-            self.stderr.write(self.style.WARNING(f"The result is on the run, but not in the queue: {error}"))
 
     def _print_json(self, run: Run) -> None:
         answer = {"message": overview.message(run), "result": run.result, "run": overview.run_as_json(run)}
