@@ -4,7 +4,7 @@ PORT ?= 8000
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 
-.PHONY: run test lint requirements screenshots
+.PHONY: run test lint requirements
 
 run: $(VENV)/run.stamp
 	@$(PYTHON) manage.py migrate --verbosity 0
