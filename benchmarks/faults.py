@@ -227,6 +227,7 @@ class Ours(Side):
         self.database = folder / "db.sqlite3"
         self.expected: dict[str, int] = {}  # rows that a run should delete, by its id
         environment = {
+            "HOUSEKEEPING_BRAKE_SHARE": "1",  # nearly all is purged, on purpose
             "ENV_FILE": os.devnull,
             "SECRET_KEY": "a key for the benchmark alone, as long as Django wants one to be",
             "DATABASE_URL": f"sqlite:///{self.database}",

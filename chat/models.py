@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
-from django.db.models.functions import Lower
+from django.db.models.functions import Coalesce, Lower
 from django.utils import timezone
 
 
@@ -31,6 +31,7 @@ class User(AbstractUser):
     objects: ClassVar[AccountManager] = AccountManager()
 
     class Meta:
+        indexes = [models.Index(fields=["date_joined"], name="user_joined")]
         constraints = [
             models.UniqueConstraint(
                 Lower("email"),
@@ -44,6 +45,11 @@ class User(AbstractUser):
         return self.email_verified_at is not None
 
 
+def last_activity() -> Coalesce:
+    """When something was last said in a conversation, else when it began. Indexed."""
+    return Coalesce("last_message_at", "created_at")
+
+
 class ConversationQuerySet(models.QuerySet["Conversation"]):
     def of(self, user: User) -> "ConversationQuerySet":
         return self.filter(user=user)
@@ -55,9 +61,8 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         filled in messages but not that field must not make a live conversation look old.
         """
         later_message = ChatMessage.objects.filter(conversation=models.OuterRef("pk"), created_at__gte=moment)
-        return self.filter(
-            models.Q(last_message_at__lt=moment) | models.Q(last_message_at=None, created_at__lt=moment),
-            ~models.Exists(later_message),
+        return self.alias(active_at=last_activity()).filter(
+            ~models.Exists(later_message), active_at__lt=moment
         )
 
 
@@ -71,6 +76,7 @@ class Conversation(models.Model):
 
     class Meta:
         ordering = ["-created_at", "-pk"]
+        indexes = [models.Index(last_activity(), name="conversation_last_activity")]
 
     def __str__(self) -> str:
         return self.title or f"Conversation {self.pk}"
@@ -83,8 +89,10 @@ class ChatMessage(models.Model):
         SYSTEM = "system"
 
     # Null where an import lost the conversation: the orphans that housekeeping removes.
+    # The index of (conversation, created_at) serves the key, too; a second one would only
+    # make every message dearer to write and to delete.
     conversation = models.ForeignKey(
-        Conversation, models.CASCADE, related_name="messages", null=True, blank=True
+        Conversation, models.CASCADE, related_name="messages", null=True, blank=True, db_index=False
     )
     role = models.CharField(max_length=10, choices=Role)
     content = models.TextField()

@@ -46,12 +46,20 @@ class QueueUnreachable(HousekeepingError):
     """The queue's storage doesn't answer, so that no consumer would hear of the run."""
 
 
+class RowsLeft(HousekeepingError):
+    """A purge went through, and rows are past due still."""
+
+
 class RunStopped(HousekeepingError):
     """Ends a task between two batches. A task lets it pass: what is committed stays."""
 
 
 class Cancelled(RunStopped):
     """Someone asked for the run to be cancelled."""
+
+
+class BrakeApplied(RunStopped):
+    """The run would delete more than looks right. Nothing is deleted until somebody approves."""
 
 
 class ConsumerStopping(RunStopped):

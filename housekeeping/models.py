@@ -8,7 +8,9 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
+from django.apps import apps
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 
@@ -120,7 +122,12 @@ class Run(models.Model):
     consumer = models.ForeignKey(Consumer, models.SET_NULL, null=True, related_name="runs")
     cancel_requested = models.BooleanField(default=False)
 
+    approved_by = models.CharField(max_length=150, blank=True, help_text="Who let it pass the brake.")
+    # The run whose rows it puts back.
+    undo_of = models.ForeignKey("self", models.SET_NULL, null=True, related_name="undos")
+
     deleted = models.JSONField(default=dict, help_text="Rows by policy, counted with each batch.")
+    receipt = models.JSONField(default=dict, help_text="By policy: what it was, and what it removed.")
     total = models.PositiveBigIntegerField(default=0, help_text="Rows that were due at the start.")
     result = models.JSONField(null=True)
     error = models.TextField(blank=True)
@@ -149,10 +156,10 @@ class Run(models.Model):
                 fields=["task"], condition=models.Q(status="running"), name="run_one_running_per_task"
             ),
             # A run that was handed back waits again beside the next one. A dry run does
-            # nobody's work: a fire time that finds one waiting gets a run of its own.
+            # nobody's work, nor does an undo: a fire time that finds one waiting gets a run of its own.
             models.UniqueConstraint(
                 fields=["task"],
-                condition=models.Q(status="queued", attempts=0, dry_run=False),
+                condition=models.Q(status="queued", attempts=0, dry_run=False, undo_of=None),
                 name="run_one_waiting_per_task",
             ),
         ]
@@ -205,6 +212,69 @@ class Run(models.Model):
     def progress(self) -> dict[str, int]:
         # Rows may come due, or go, between the count at the start and the end.
         return {"done": self.done, "total": max(self.total, self.done)}
+
+
+class Archive(models.Model):
+    """What one batch of a run removed from one table, until its undo window closes."""
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="archives")
+    policy = models.CharField(max_length=100)
+    model = models.CharField(max_length=200, help_text="The table's model: app_label.Model.")
+    is_own = models.BooleanField(help_text="Rows of the policy itself, not of its cascade.")
+    # Empty for rows; else the column that was emptied, where a foreign key says SET_NULL.
+    emptied = models.CharField(max_length=100, blank=True)
+    schema = models.JSONField(help_text="The columns as they were: [[name, type], …], key first.")
+    vendor = models.CharField(max_length=20, help_text="The database that wrote the payload.")
+    rows = models.PositiveIntegerField()
+    payload = models.BinaryField(help_text="zlib of JSON rows (SQLite) or of COPY text (PostgreSQL).")
+    size = models.PositiveIntegerField(help_text="Bytes of the payload.")
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.rows} rows of {self.model}"
+
+
+class HoldQuerySet(models.QuerySet["Hold"]):
+    def active(self, now: datetime) -> "HoldQuerySet":
+        return self.filter(models.Q(until=None) | models.Q(until__gt=now))
+
+
+class Hold(models.Model):
+    """A row that no policy may delete, neither itself nor by a cascade."""
+
+    model = models.CharField(max_length=200, help_text="app_label.Model")
+    key = models.CharField(max_length=100)
+    until = models.DateTimeField(null=True, blank=True, help_text="Empty: for good.")
+    reason = models.CharField(max_length=200)
+    made_by = models.CharField(max_length=150, blank=True)
+    made_at = models.DateTimeField(default=timezone.now)
+    # Set where an undo put the row back: all of its holds are one thing to an operator.
+    undo = models.ForeignKey(Run, models.SET_NULL, null=True, blank=True, related_name="holds")
+
+    objects: ClassVar[HoldQuerySet] = HoldQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["-made_at", "-pk"]
+        indexes = [models.Index(fields=["model", "key"], name="hold_of_row")]
+
+    def __str__(self) -> str:
+        return f"{self.model} {self.key}"
+
+    def clean(self) -> None:
+        """Raises ValidationError where there is no such row: a misspelt hold would keep nothing."""
+        try:
+            model = apps.get_model(self.model)
+        except (LookupError, ValueError):
+            raise ValidationError(
+                {"model": f"There is no model {self.model!r}; write chat.Conversation or chat.User."}
+            ) from None
+        self.model = model._meta.label
+        try:
+            there = model._base_manager.filter(pk=self.key).exists()
+        except (TypeError, ValueError, ValidationError):
+            there = False
+        if not there:
+            raise ValidationError({"key": f"There is no {self.model} with the key {self.key!r}."})
 
 
 class Snapshot(models.Model):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet, Subquery
+from django.db.models import Min, QuerySet, Subquery, Sum
 from django.urls import reverse
 from django.utils import timezone
 
@@ -153,6 +153,17 @@ def schedule_page(schedule_id: str, now: datetime, *, trigger: str | None = None
     return SchedulePage(Job(entry, entry.next_fire_time(now), last), text, problem, times, acts)
 
 
+def run_page(run: Run) -> dict[str, Any]:
+    """A run with what its page says of it: its task, its receipt, and what can be put back."""
+    kept = run.archives.aggregate(rows=Sum("rows"), size=Sum("size"), until=Min("expires_at"))
+    return {
+        "run": run,
+        "task": TASKS.get(run.task),
+        "kept": kept if kept["rows"] else None,
+        "undone_by": run.undos.order_by("-requested_at").first(),
+    }
+
+
 def history(filters: dict[str, Any]) -> QuerySet[Run]:
     """Runs, newest first, by ``task``, ``schedule``, ``status``, ``cause``, ``after``, ``before``."""
     runs = Run.objects.newest_first()
@@ -185,6 +196,9 @@ def run_as_json(run: Run) -> dict[str, Any]:
         "result": run.result,
         "error": run.error or None,
         "url": reverse("run-result", args=[run.pk]),
+        "approved_by": run.approved_by or None,
+        "undo_of": str(run.undo_of_id) if run.undo_of_id else None,
+        "receipt": run.receipt,
     }
 
 
@@ -235,6 +249,10 @@ def message(run: Run) -> str:
     """The sentence that tells somebody how the run they asked for stands."""
     task = TASKS.get(run.task)
     title = task.title if task else run.task
+    if run.undo_of_id:
+        title = f"Undo of {title[:1].lower()}{title[1:]}"
+        if run.status == Run.Status.SUCCEEDED:
+            return f"{title}: put back"
     if run.status == Run.Status.SUCCEEDED:
         if run.dry_run:
             return f"{title}: a dry run, nothing was deleted"

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db.models import Model, QuerySet
+from django.db.models import F, Model, QuerySet
+from django.db.models.expressions import Combinable
 
 
 @dataclass(frozen=True)
@@ -14,12 +15,20 @@ class Policy:
 
     ``rows(cutoff)`` gives the rows that had expired at ``cutoff``, as an unsliced
     queryset of one model. A policy without an age (``retention`` None) is handed the
-    run's own moment as its cutoff.
+    run's own moment as its cutoff. ``age``: the column (never null, best with an index) or
+    expression that the rows grow old by. ``is_upkeep``: the housekeeping's own rows, which
+    are neither archived nor braked.
     """
 
     name: str
     rows: Callable[[datetime], QuerySet[Any]]
     retention: timedelta | None = None
+    age: str | Callable[[], Combinable] = "pk"
+    is_upkeep: bool = False
+
+    def age_of(self) -> Combinable:
+        """What a purge walks by, and what tells the oldest row."""
+        return F(self.age) if isinstance(self.age, str) else self.age()
 
     @property
     def model(self) -> type[Model]:

@@ -17,12 +17,14 @@ import threading
 import time
 import traceback
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import (
     DatabaseError,
     IntegrityError,
@@ -31,25 +33,28 @@ from django.db import (
     connection,
     transaction,
 )
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from housekeeping import acts, registry, stats
+from housekeeping import acts, alerts, archive, registry, stats
 from housekeeping.acts import Actor
+from housekeeping.archive import Archiver
 from housekeeping.exceptions import (
+    BrakeApplied,
     Cancelled,
     ClaimLost,
     ConsumerStopping,
     NotPossible,
     QueueUnreachable,
+    RowsLeft,
     RunInProgress,
     UnknownTask,
     is_database_gone,
 )
 from housekeeping.models import BEAT, LIFE, Consumer, Run
 from housekeeping.policies import Policy
-from housekeeping.purge import BATCH_SIZE, expired, purge_batches
+from housekeeping.purge import Batch, expired, held_back, purge_batches
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +62,10 @@ Send = Callable[[Run], None]
 """Puts a run's id into the queue. Raises QueueUnreachable."""
 
 MOST_LOSSES = 3
+# Rows that were locked as a purge came by are looked at again so many times.
+MOST_PASSES = 3
+# Who undoes a purge needs time to see why it went wrong: what came back stays so long.
+HELD_AFTER_UNDO = timedelta(days=30)
 # A message that nobody answered for so long is taken for lost, and sent again.
 RESEND_AFTER = timedelta(seconds=60)
 ERROR_LENGTH = 2_000  # characters of a message; the traceback beside it is whole up to:
@@ -75,9 +84,11 @@ def request(
     by: Actor | None = None,
     schedule: str = "",
     scheduled_for: datetime | None = None,
+    is_approved: bool = False,
 ) -> Run:
     """Ask a consumer to run ``task``. Returns its queued run.
 
+    ``is_approved``: the brake lets it pass, as ``by`` has said so beforehand.
     Raises UnknownTask; RunInProgress where the task is queued or running already;
     QueueUnreachable where no consumer could be told, and then no run is left behind.
     """
@@ -85,18 +96,10 @@ def request(
     active = Run.objects.filter(task=task).active().newest_first().first()
     if active:
         raise RunInProgress(active)
-    now = timezone.now()
-    run = Run(
-        task=task,
-        cause=cause,
-        status=Run.Status.QUEUED,
-        dry_run=dry_run,
-        requested_by=by.name if by else "",
-        requested_at=now,
-        sent_at=now,
-        schedule=schedule,
-        scheduled_for=scheduled_for,
-    )
+    run = _queued(task, cause, by)
+    run.dry_run = dry_run
+    run.schedule, run.scheduled_for = schedule, scheduled_for
+    run.approved_by = run.requested_by if is_approved else ""
     try:
         with transaction.atomic():
             run.save(force_insert=True)
@@ -107,6 +110,19 @@ def request(
     # Only a committed row is worth a message: a consumer could be faster than the commit.
     transaction.on_commit(lambda: _send_or_withdraw(run, send))
     return run
+
+
+def _queued(task: str, cause: Run.Cause, by: Actor | None) -> Run:
+    now = timezone.now()
+    name = by.name if by else ""
+    return Run(
+        task=task,
+        cause=cause,
+        status=Run.Status.QUEUED,
+        requested_by=name,
+        requested_at=now,
+        sent_at=now,
+    )
 
 
 def _send_or_withdraw(run: Run, send: Send) -> None:
@@ -122,6 +138,8 @@ def retry(run: Run, *, send: Send, by: Actor | None = None) -> Run:
 
     Raises NotPossible for any other, and what :func:`request` raises.
     """
+    if run.undo_of:
+        return undo(run.undo_of, send=send, by=by)
     if not run.can_be_retried:
         raise NotPossible(
             f"This run is {run.status}; only one that failed, was cancelled or missed is retried."
@@ -154,6 +172,69 @@ def cancel(run: Run, *, by: Actor | None = None) -> Run:
         acts.record(by, "cancel", run.pk, task=run.task)
     run.refresh_from_db()
     return run
+
+
+def approve(run: Run, *, send: Send, by: Actor | None = None) -> Run:
+    """Let a held run go on, with the cutoff that it was held with.
+
+    Raises NotPossible for any other; QueueUnreachable, and then it stays held.
+    """
+    held = Run.objects.filter(pk=run.pk, status=Run.Status.HELD)
+    who = by.name if by else "the site"
+    with transaction.atomic():
+        if not held.update(
+            status=Run.Status.QUEUED, approved_by=who, error="", started_at=None, sent_at=timezone.now()
+        ):
+            run.refresh_from_db()
+            raise NotPossible(f"This run is {run.status}; only one that is held is approved.")
+        acts.record(by, "approve", run.pk, task=run.task)
+    reason = run.error
+    run.refresh_from_db()
+    transaction.on_commit(lambda: _send_or_hold(run, send, reason))
+    return run
+
+
+def _send_or_hold(run: Run, send: Send, reason: str) -> None:
+    try:
+        send(run)
+    except QueueUnreachable:
+        waiting = Run.objects.filter(pk=run.pk, status=Run.Status.QUEUED)
+        waiting.update(status=Run.Status.HELD, approved_by="", error=reason)
+        raise
+
+
+def undo(run: Run, *, send: Send, by: Actor | None = None) -> Run:
+    """Put back all that a run has deleted. Returns the run that does it.
+
+    A run that has not ended is cancelled first. Asking twice is harmless: while the undo is
+    under way it is returned, and once it is done there is nothing left to put back. Raises
+    NotPossible where there is nothing, QueueUnreachable where no consumer could be told.
+    """
+    under_way = run.undos.active().first()
+    if under_way:
+        return under_way
+    if run.status in (Run.Status.QUEUED, Run.Status.HELD) and not run.archives.exists():
+        raise NotPossible(f"This run is {run.status} and has deleted nothing; cancel it instead.")
+    if not run.is_active and not run.archives.exists():
+        raise NotPossible(_why_nothing_to_undo(run))
+    if run.is_active:
+        cancel(run, by=by)
+    putting_back = _queued(run.task, Run.Cause.MANUAL, by)
+    putting_back.undo_of = run
+    with transaction.atomic():
+        putting_back.save(force_insert=True)
+        acts.record(by, "undo", run.pk, task=run.task, run=str(putting_back.pk))
+    transaction.on_commit(lambda: _send_or_withdraw(putting_back, send))
+    return putting_back
+
+
+def _why_nothing_to_undo(run: Run) -> str:
+    done = run.undos.filter(status=Run.Status.SUCCEEDED).first()
+    if done:
+        return f"This run is undone already, by run {done.pk}."
+    if run.dry_run or run.undo_of or not run.done:
+        return "This run has deleted nothing that could be put back."
+    return "Nothing of this run is kept any more: its undo window has closed, or no archive was made."
 
 
 def reject(run_id: uuid.UUID, task: str) -> None:
@@ -215,7 +296,7 @@ def execute(
     watch: Callable[[Run], None] = lambda run: None,
     gone: Callable[[Policy, list[Any]], None] = lambda policy, keys: None,
     publish: Callable[[Run, Any], None] = lambda run, result: None,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
 ) -> Run:
     """Carry out a claimed run and write down how it ended.
 
@@ -256,6 +337,8 @@ def _end(attempt: "_Attempt") -> None:
         raise
     except Cancelled:
         _finish(run, Run.Status.CANCELLED)
+    except BrakeApplied as reason:
+        _hold(run, str(reason))
     # BaseException: a task that calls sys.exit() has failed, and must not take the worker along.
     except BaseException as error:
         if is_database_gone(error):
@@ -275,21 +358,58 @@ class _Attempt:
     watch: Callable[[Run], None]
     gone: Callable[[Policy, list[Any]], None]
     publish: Callable[[Run, Any], None]
-    batch_size: int
+    batch_size: int | None
     lost: threading.Event = field(default_factory=threading.Event)
 
     def carry_out(self) -> Mapping[str, Any]:
+        if self.run.undo_of:
+            return self.put_back(self.run.undo_of)
         task = registry.find_task(self.run.task)
+        due = {policy: expired(policy, cutoff=self.cutoff(policy)) for policy in task.policies}
         if not self.run.total:
-            due = sum(expired(policy, cutoff=self.cutoff(policy)) for policy in task.policies)
-            self.run.total = self.run.done + due
+            self.run.total = self.run.done + sum(due.values())
             _own(self.run).update(total=self.run.total)
+        if not (self.run.dry_run or self.run.approved_by or self.run.done):
+            self.brake(due)
         tools: dict[str, Callable[..., Any]] = {
             "purge": self.preview if self.run.dry_run else self.purge,
             "measure": stats.measure if self.run.dry_run else stats.take_snapshot,
         }
         self.checkpoint()
         return task.function(**{name: tools[name] for name in task.tools})
+
+    def brake(self, due: Mapping[Policy, int]) -> None:
+        """Raises BrakeApplied where so much would go that it looks like a mistake."""
+        share, least = settings.HOUSEKEEPING_BRAKE_SHARE, settings.HOUSEKEEPING_BRAKE_ROWS
+        for policy, rows in due.items():
+            if policy.is_upkeep or share >= 1 or rows < least or not rows:
+                continue
+            there = policy.model._base_manager.count()
+            if rows > share * there:
+                raise BrakeApplied(
+                    f"The policy {policy.name!r} would delete {rows:,} of {there:,} rows,"
+                    f" more than {share:.0%} of the table."
+                )
+
+    def put_back(self, purged: Run) -> Mapping[str, Any]:
+        """Undo ``purged``: all tables or nothing, and only while the claim holds."""
+        assert self.run.as_of is not None
+        if purged.status in (Run.Status.QUEUED, Run.Status.HELD):  # handed back as it was to stop
+            cancel(purged)
+        if purged.is_active:
+            raise ConsumerStopping
+        self.run.total = purged.archives.aggregate(rows=Sum("rows"))["rows"] or 0
+        _own(self.run).update(total=self.run.total)
+        with transaction.atomic():
+            held_until = self.run.as_of + HELD_AFTER_UNDO
+            back = archive.restore(purged, undo=self.run, held_until=held_until, checkpoint=self.checkpoint)
+            self.run.deleted = {"restored": sum(back.rows.values())}
+            if not _own(self.run).update(deleted=self.run.deleted, lease_until=timezone.now() + LIFE):
+                raise ClaimLost
+        left = {
+            f"{table}: {reason}": rows for table, why in back.left.items() for reason, rows in why.items()
+        }
+        return {"restored": dict(back.rows), "not_restored": left}
 
     def checkpoint(self) -> None:
         """Between two batches: is this run still ours, and is it still wanted?
@@ -306,26 +426,74 @@ class _Attempt:
             raise ConsumerStopping
 
     def purge(self, policy: Policy) -> int:
-        """Delete what the policy expired, batch by batch, each counted on the run."""
-        counted, batch = self.run.deleted, []
+        """Delete what the policy expired, batch by batch, each counted on the run.
 
-        def record(keys: list[Any]) -> None:
+        Counts again at the end: raises RowsLeft if rows are past due still.
+        """
+        logger.info("Deleting %s", policy)
+        left = 0
+        for _ in range(MOST_PASSES):
+            self._purge_once(policy)
+            left = expired(policy, cutoff=self.cutoff(policy))
+            if not left:
+                break
+        self._note(policy, left=left, held_back=held_back(policy, cutoff=self.cutoff(policy)))
+        rows: int = self.run.deleted.get(policy.name, 0)
+        if left:
+            raise RowsLeft(f"{left:,} rows of the policy {policy.name!r} are past due still; {rows:,} went.")
+        logger.info("Successfully deleted %s %s", rows, policy.name)
+        return rows
+
+    def _purge_once(self, policy: Policy) -> None:
+        deleted, receipt = self.run.deleted, self.run.receipt
+
+        def record(batch: Batch) -> None:
             # In the batch's transaction, and only while the claim holds: each row is
             # counted once, whoever finishes the run.
-            nonlocal counted, batch
-            counted, batch = self._counted(policy, len(keys)), keys
-            if not _own(self.run).update(deleted=counted, lease_until=timezone.now() + LIFE):
+            nonlocal deleted, receipt
+            deleted = self._counted(policy, len(batch.keys))
+            receipt = self._noted(policy, batch)
+            beat = timezone.now() + LIFE
+            if not _own(self.run).update(deleted=deleted, receipt=receipt, lease_until=beat):
                 raise ClaimLost
 
         self.checkpoint()
-        logger.info("Deleting %s", policy)
-        for _ in purge_batches(policy, cutoff=self.cutoff(policy), batch_size=self.batch_size, record=record):
-            self.run.deleted = counted
-            self.gone(policy, batch)
+        for batch in purge_batches(
+            policy,
+            cutoff=self.cutoff(policy),
+            batch_size=self.batch_size,
+            archiver=self._archiver(policy),
+            digest=self.run.receipt.get(policy.name, {}).get("digest", ""),
+            record=record,
+        ):
+            self.run.deleted, self.run.receipt = deleted, receipt
+            self.gone(policy, batch.keys)
             self.checkpoint()
-        rows: int = self.run.deleted.get(policy.name, 0)
-        logger.info("Successfully deleted %s %s", rows, policy.name)
-        return rows
+
+    def _archiver(self, policy: Policy) -> Archiver | None:
+        if policy.is_upkeep or not settings.HOUSEKEEPING_UNDO_DAYS:
+            return None
+        expires = timezone.now() + timedelta(days=settings.HOUSEKEEPING_UNDO_DAYS)
+        return Archiver(self.run, policy, expires)
+
+    def _noted(self, policy: Policy, batch: Batch) -> dict[str, Any]:
+        """The receipt once the batch at hand is committed."""
+        before = self.run.receipt.get(policy.name) or {
+            "cutoff": self.cutoff(policy).isoformat(),
+            "retention_days": policy.retention.days if policy.retention else None,
+            "rows": {},
+        }
+        rows = dict(Counter(before["rows"]) + batch.rows)
+        return {**self.run.receipt, policy.name: {**before, "rows": rows, "digest": batch.digest}}
+
+    def _note(self, policy: Policy, **facts: Any) -> None:
+        if policy.name in self.run.receipt or any(facts["held_back"].values()) or facts["left"]:
+            receipt = self._noted(
+                policy, Batch(digest=self.run.receipt.get(policy.name, {}).get("digest", ""))
+            )
+            receipt[policy.name] |= facts
+            self.run.receipt = receipt
+            _own(self.run).update(receipt=receipt)
 
     def preview(self, policy: Policy) -> int:
         """Count what :meth:`purge` would delete."""
@@ -425,6 +593,19 @@ def _finish(run: Run, status: Run.Status, **fields: Any) -> None:
     logger.info("Housekeeping task %s %s: %s", run, status, outcome)
     # One that waited for this task to be free is sent for with the next look.
     Run.objects.filter(task=run.task, status=Run.Status.QUEUED).update(sent_at=None)
+
+
+def _hold(run: Run, reason: str) -> None:
+    """Let the run wait for approval, in the place of one of this task that waits already."""
+    if not _own(run).update(status=Run.Status.HELD, lease_until=None, error=reason):
+        return
+    run.refresh_from_db()
+    logger.warning("Run %s is held for approval: %s", run, reason)
+    older = Run.objects.filter(task=run.task, status=Run.Status.HELD).exclude(pk=run.pk)
+    older.update(
+        status=Run.Status.CANCELLED, finished_at=timezone.now(), error=f"Run {run.pk} is held in its place."
+    )
+    alerts.held(run)
 
 
 def _hand_back(run: Run) -> None:

@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models.expressions import Combinable
 
-from chat.models import ChatMessage, Conversation, User
-from housekeeping.models import Consumer, Run, Snapshot
+from chat.models import ChatMessage, Conversation, User, last_activity
+from housekeeping.models import Archive, Consumer, Run, Snapshot
 from housekeeping.policies import Policy
 from housekeeping.purge import Purge, purge
 from housekeeping.registry import scheduled, task
@@ -33,6 +34,11 @@ def _old_conversations(cutoff: datetime) -> QuerySet[Conversation]:
     return Conversation.objects.filter(created_at__lt=cutoff)
 
 
+def _conversation_age() -> Combinable:
+    by_activity = settings.HOUSEKEEPING_CONVERSATION_AGE_FROM == "last_message_at"
+    return last_activity() if by_activity else F("created_at")
+
+
 def _never_verified_users(cutoff: datetime) -> QuerySet[User]:
     # Each condition spares somebody: an account that an administrator deactivated was
     # verified or has signed in once; staff may have been made by hand.
@@ -50,32 +56,54 @@ old_conversations = Policy(
     "conversations",
     rows=_old_conversations,
     retention=timedelta(days=settings.HOUSEKEEPING_CONVERSATION_RETENTION_DAYS),
+    age=_conversation_age,
 )
 orphaned_messages = Policy(
     "messages",
     rows=lambda cutoff: ChatMessage.objects.filter(conversation=None),
+    age="created_at",
 )
 never_verified_users = Policy(
     "users",
     rows=_never_verified_users,
     retention=timedelta(days=settings.HOUSEKEEPING_UNVERIFIED_USER_RETENTION_DAYS),
+    age="date_joined",
 )
+
+
+def _tidied_runs(cutoff: datetime) -> QuerySet[Run]:
+    # What can still be undone keeps its run.
+    undoable = Exists(Archive.objects.filter(run=OuterRef("pk")))
+    return Run.objects.ended().older_than(cutoff, keep_newest=100_000).exclude(undoable)
+
 
 # Our own rows, by the same engine: what watches the site must not outgrow it.
 ended_runs = Policy(
     "runs",
-    rows=lambda cutoff: Run.objects.ended().older_than(cutoff, keep_newest=100_000),
+    rows=_tidied_runs,
     retention=timedelta(days=90),
+    age="requested_at",
+    is_upkeep=True,
 )
 old_snapshots = Policy(
     "snapshots",
     rows=lambda cutoff: Snapshot.objects.filter(taken_at__lt=cutoff),
     retention=timedelta(days=90),
+    age="taken_at",
+    is_upkeep=True,
 )
 silent_consumers = Policy(
     "consumers",
     rows=lambda cutoff: Consumer.objects.filter(last_heartbeat_at__lt=cutoff),
     retention=timedelta(days=90),
+    age="last_heartbeat_at",
+    is_upkeep=True,
+)
+expired_archives = Policy(
+    "archives",
+    rows=lambda cutoff: Archive.objects.filter(expires_at__lt=cutoff),
+    age="expires_at",
+    is_upkeep=True,
 )
 
 
@@ -133,10 +161,13 @@ def generate_statistics(measure: Measure = take_snapshot) -> dict[str, Any]:
 
 
 @scheduled("history_cleanup", "History Cleanup", Cron(hour=1, minute=30), is_upkeep=True)
-@task("history", policies=(ended_runs, old_snapshots, silent_consumers), done="History tidied")
+@task(
+    "history", policies=(expired_archives, ended_runs, old_snapshots, silent_consumers), done="History tidied"
+)
 def tidy_history(purge: Purge = purge) -> dict[str, int]:
-    """Delete runs, statistics and heartbeats of more than 90 days ago."""
+    """Delete expired archives, and runs, statistics and heartbeats of more than 90 days ago."""
     return {
+        "deleted_archives": purge(expired_archives),
         "deleted_runs": purge(ended_runs),
         "deleted_snapshots": purge(old_snapshots),
         "deleted_consumers": purge(silent_consumers),

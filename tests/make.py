@@ -1,14 +1,17 @@
 """Builders: rows as a test wants them. Age is data; what a test doesn't name is unremarkable."""
 
 import itertools
+import zlib
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import connection
 from django.utils import timezone
 
 from chat.models import ChatMessage, Conversation, User
 from housekeeping import schedules
-from housekeeping.models import Consumer, Run, ScheduleState
+from housekeeping.archive import columns
+from housekeeping.models import Archive, Consumer, Run, ScheduleState
 
 _number = itertools.count(1)
 
@@ -59,6 +62,25 @@ def message(**fields: Any) -> ChatMessage:
 def run(task: str = "conversations", **fields: Any) -> Run:
     fields = {"cause": "manual", "status": "queued", "requested_at": timezone.now()} | fields
     return Run.objects.create(task=task, **fields)
+
+
+def archive(run: Run, **fields: Any) -> Archive:
+    """A kept row of a purge: a message that belongs to no conversation."""
+    rows = b'[[1, null, "user", "Hello", "2025-01-01 00:00:00"]]'
+    if connection.vendor == "postgresql":
+        rows = b"1\t\\N\tuser\tHello\t2025-01-01 00:00:00+00\n"
+    fields = {
+        "policy": "messages",
+        "model": "chat.ChatMessage",
+        "is_own": True,
+        "schema": [[one.column, one.db_type(connection)] for one in columns(ChatMessage)],
+        "vendor": connection.vendor,
+        "rows": 1,
+        "payload": zlib.compress(rows),
+        "size": 10,
+        "expires_at": timezone.now() + timedelta(days=7),
+    } | fields
+    return Archive.objects.create(run=run, **fields)
 
 
 def consumer(*, age: timedelta = timedelta(), **fields: Any) -> Consumer:

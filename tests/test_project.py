@@ -14,10 +14,10 @@ from housekeeping.registry import TASKS
 
 ROOT = Path(__file__).parent.parent
 CORE = [
-    "exceptions", "triggers", "models", "policies", "purge", "registry", "stats", "steps", "tasks",
-    "acts", "consumers", "runs", "schedules", "overview", "checks",
+    "exceptions", "triggers", "models", "policies", "cascade", "holds", "archive", "purge", "registry",
+    "stats", "steps", "tasks", "acts", "alerts", "consumers", "runs", "schedules", "overview", "checks",
 ]  # fmt: skip
-FACES = ["queue", "dashboard", "api", "management", "probes", "faults", "autostart"]
+FACES = ["queue", "dashboard", "api", "management", "probes", "faults", "autostart", "admin"]
 
 
 def imports(path):

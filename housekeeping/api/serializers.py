@@ -42,15 +42,18 @@ def _choices() -> str:
     return f"choose one of {', '.join(TASKS)}."
 
 
-class TriggerSerializer(Strict):
-    task = TaskField()
-    dry_run = serializers.BooleanField(default=False)
+class WaitSerializer(Strict):
     wait = serializers.FloatField(
         default=DEFAULT_WAIT,
         min_value=0,
         max_value=LONGEST_WAIT,
         help_text="Seconds to wait for the end of the run.",
     )
+
+
+class TriggerSerializer(WaitSerializer):
+    task = TaskField()
+    dry_run = serializers.BooleanField(default=False)
 
 
 class PauseSerializer(Strict):

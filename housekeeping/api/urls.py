@@ -19,4 +19,6 @@ urlpatterns = [
     re_path(rf"^runs/{RUN}/?$", views.run_result, name="run"),
     re_path(rf"^runs/{RUN}/cancel/?$", views.cancel_run, name="run-cancel"),
     re_path(rf"^runs/{RUN}/retry/?$", views.retry_run, name="run-retry"),
+    re_path(rf"^runs/{RUN}/approve/?$", views.approve_run, name="run-approve"),
+    re_path(rf"^runs/{RUN}/undo/?$", views.undo_run, name="run-undo"),
 ]

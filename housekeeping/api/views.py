@@ -21,6 +21,7 @@ from housekeeping.api.serializers import (
     RunFilterSerializer,
     ScheduleSerializer,
     TriggerSerializer,
+    WaitSerializer,
     consumer_as_json,
 )
 from housekeeping.models import Consumer, Run
@@ -86,6 +87,21 @@ def cancel_run(request: Request, pk: uuid.UUID) -> Response:
 def retry_run(request: Request, pk: uuid.UUID) -> Response:
     run = runs.retry(get_object_or_404(Run, pk=pk), send=queue.send, by=_actor(request))
     return _answer(run)
+
+
+@api_view(["POST"])
+@permission_classes([MayOperate])
+def approve_run(request: Request, pk: uuid.UUID) -> Response:
+    return _answer(runs.approve(get_object_or_404(Run, pk=pk), send=queue.send, by=_actor(request)))
+
+
+@api_view(["POST"])
+@permission_classes([MayConfigure])
+def undo_run(request: Request, pk: uuid.UUID) -> Response:
+    fields = WaitSerializer(data=request.data)
+    fields.is_valid(raise_exception=True)
+    undo = runs.undo(get_object_or_404(Run, pk=pk), send=queue.send, by=_actor(request))
+    return _answer(runs.wait(undo, fields.validated_data["wait"]))
 
 
 @api_view(["GET", "PATCH"])

@@ -18,4 +18,6 @@ urlpatterns = [
     path("runs/<uuid:pk>", views.run_detail, name="dashboard-run"),
     path("runs/<uuid:pk>/cancel", views.cancel_run, name="dashboard-run-cancel"),
     path("runs/<uuid:pk>/retry", views.retry_run, name="dashboard-run-retry"),
+    path("runs/<uuid:pk>/approve", views.approve_run, name="dashboard-run-approve"),
+    path("runs/<uuid:pk>/undo", views.undo_run, name="dashboard-run-undo"),
 ]

@@ -77,7 +77,7 @@ def run_list(request: HtmxHttpRequest) -> HttpResponse:
 def run_detail(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     run = get_object_or_404(Run, pk=pk)
     template = "_run.html" if request.htmx else "run_detail.html"
-    return render(request, f"housekeeping/{template}", {"run": run, "task": TASKS.get(run.task)})
+    return render(request, f"housekeeping/{template}", core.run_page(run))
 
 
 @require_POST
@@ -106,6 +106,22 @@ def cancel_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
 def retry_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     run = get_object_or_404(Run, pk=pk)
     return _act(request, lambda: runs.retry(run, send=queue.send, by=_actor(request)), "dashboard-run")
+
+
+@require_POST
+@signed_in
+@may_operate
+def approve_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
+    run = get_object_or_404(Run, pk=pk)
+    return _act(request, lambda: runs.approve(run, send=queue.send, by=_actor(request)), "dashboard-run")
+
+
+@require_POST
+@signed_in
+@may_configure
+def undo_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
+    run = get_object_or_404(Run, pk=pk)
+    return _act(request, lambda: runs.undo(run, send=queue.send, by=_actor(request)), "dashboard-run")
 
 
 @require_safe

@@ -53,6 +53,9 @@ RUN = [
     "result",
     "error",
     "url",
+    "approved_by",
+    "undo_of",
+    "receipt",
 ]
 JOBS = [
     ("daily_housekeeping", "Daily Housekeeping Tasks", "cron[hour='2', minute='0']"),
@@ -216,7 +219,7 @@ def test_the_session_of_a_browser_opens_nothing(dashboard):
 
 # --- Rights -----------------------------------------------------------------------------------
 
-VIEW, OPERATE = "GET", "POST"
+VIEW, OPERATE, CONFIGURE = "GET", "POST", "POST by who may configure"
 # Every address below /api/admin/scheduler, and the method that it answers.
 ADDRESSES = {
     "status": VIEW,
@@ -228,30 +231,40 @@ ADDRESSES = {
     "runs/{run}": VIEW,
     "runs/{run}/cancel": OPERATE,
     "runs/{run}/retry": OPERATE,
+    "runs/{run}/approve": OPERATE,
+    "runs/{run}/undo": CONFIGURE,
     "schedules": VIEW,
     "schedules/fire-times": VIEW,
     "schedules/weekly_cleanup": VIEW,
 }
-# Who is asking, and what they are told: to a look, and to an act.
+# Who is asking, and what they are told: to a look, to an act, and to an act of configuring.
 ROLES = {
-    "nobody": (lambda: APIClient(), 401, 401),
-    "user": (lambda: with_token(account()), 403, 403),
-    "staff": (lambda: with_token(make.user(is_staff=True)), 403, 403),
-    "viewer": (lambda: with_token(account("view_run")), 200, 403),
-    "operator": (lambda: with_token(account("view_run", "operate")), 200, 200),
-    "superuser": (lambda: with_token(make.administrator()), 200, 200),
+    "nobody": (lambda: APIClient(), 401, 401, 401),
+    "user": (lambda: with_token(account()), 403, 403, 403),
+    "staff": (lambda: with_token(make.user(is_staff=True)), 403, 403, 403),
+    "viewer": (lambda: with_token(account("view_run")), 200, 403, 403),
+    "operator": (lambda: with_token(account("view_run", "operate")), 200, 200, 403),
+    "configurer": (lambda: with_token(account("view_run", "configure")), 200, 403, 200),
+    "superuser": (lambda: with_token(make.administrator()), 200, 200, 200),
 }
 
 
 def address(path):
-    run = make.run("stats", status="failed" if path.endswith("retry") else "queued")
+    status = {"retry": "failed", "approve": "held", "undo": "succeeded"}.get(
+        path.rpartition("/")[2], "queued"
+    )
+    run = make.run("stats", status=status)
+    if path.endswith("undo"):
+        make.archive(run)
     return f"{SCHEDULER}/{path.format(run=run.pk)}"
 
 
 def ask(client, url, method):
     if method == VIEW:
         return client.get(url, {"trigger": "0 2 * * *"} if "fire-times" in url else {})
-    return client.post(url, {"task": "messages", "wait": 0} if "trigger" in url else {})
+    return client.post(
+        url, {"task": "messages", "wait": 0} if "trigger" in url else {"wait": 0} if "undo" in url else {}
+    )
 
 
 def test_every_address_stands_in_the_matrix():
@@ -266,12 +279,12 @@ def test_every_address_stands_in_the_matrix():
 @pytest.mark.parametrize("path", ADDRESSES)
 def test_each_address_asks_for_its_right(path, role):
     url, method = address(path), ADDRESSES[path]
-    client, look, act = ROLES[role]
+    client, look, act, configure = ROLES[role]
 
     answer = ask(client(), url, method)
 
     code = 200 if answer.status_code == 202 else answer.status_code
-    assert code == (look if method == VIEW else act)
+    assert code == {VIEW: look, OPERATE: act, CONFIGURE: configure}[method]
 
 
 @pytest.mark.parametrize("path", ADDRESSES)
@@ -714,6 +727,9 @@ def test_a_run_is_written_as_the_contract_says(api):
         "result": {"deleted_conversations": 5},
         "error": None,
         "url": result_of(run),
+        "approved_by": None,
+        "undo_of": None,
+        "receipt": {},
     }
 
 
@@ -730,6 +746,8 @@ def test_a_run_that_waits_has_nulls_where_nothing_happened_yet(api):
         "finished_at",
         "result",
         "error",
+        "approved_by",
+        "undo_of",
     ]
 
 

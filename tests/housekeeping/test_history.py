@@ -21,7 +21,12 @@ def test_history_goes_after_ninety_days_and_what_is_younger_stays():
 
     result = tidy_history()
 
-    assert result == {"deleted_runs": 1, "deleted_snapshots": 1, "deleted_consumers": 1}
+    assert result == {
+        "deleted_archives": 0,
+        "deleted_runs": 1,
+        "deleted_snapshots": 1,
+        "deleted_consumers": 1,
+    }
     assert list(Run.objects.all()) == [young]
     assert (Snapshot.objects.count(), Consumer.objects.count()) == (1, 1)
 

@@ -14,12 +14,16 @@ from tests.make import days
 pytestmark = pytest.mark.django_db
 
 
+def rows(batches):
+    return sum(len(batch.keys) for batch in batches)
+
+
 def test_exactly_thirty_days_old_stays_and_a_moment_more_goes():
     now = timezone.now()
     kept = make.conversation(created_at=now - days(30))
     make.conversation(created_at=now - days(30) - timedelta(microseconds=1))
 
-    deleted = sum(purge_batches(old_conversations, cutoff=old_conversations.cutoff(now)))
+    deleted = rows(purge_batches(old_conversations, cutoff=old_conversations.cutoff(now)))
 
     assert deleted == 1
     assert list(Conversation.objects.all()) == [kept]
@@ -81,7 +85,7 @@ def test_a_visitor_who_never_verified_goes_after_a_week():
     make.visitor(date_joined=now - days(7) - timedelta(microseconds=1))
     kept = make.visitor(date_joined=now - days(7))
 
-    deleted = sum(purge_batches(never_verified_users, cutoff=never_verified_users.cutoff(now)))
+    deleted = rows(purge_batches(never_verified_users, cutoff=never_verified_users.cutoff(now)))
 
     assert deleted == 1
     assert list(User.objects.all()) == [kept]
@@ -91,9 +95,9 @@ def test_batches_are_bounded_and_count_every_row_once():
     user = make.user()
     Conversation.objects.bulk_create(Conversation(user=user, created_at=make.ago(days=40)) for _ in range(23))
 
-    batches = list(purge_batches(old_conversations, cutoff=make.ago(days=30), batch_size=10))
+    batches = purge_batches(old_conversations, cutoff=make.ago(days=30), batch_size=10)
 
-    assert batches == [10, 10, 3]
+    assert [len(batch.keys) for batch in batches] == [10, 10, 3]
     assert not Conversation.objects.exists()
 
 
@@ -108,7 +112,7 @@ def test_who_stops_iterating_leaves_whole_batches_behind():
     assert Conversation.objects.count() == 15
 
 
-def test_the_rows_go_lowest_key_first():
+def test_the_rows_go_oldest_first():
     user = make.user()
     rows = Conversation.objects.bulk_create(
         Conversation(user=user, created_at=make.ago(days=40 - number)) for number in range(6)
@@ -141,7 +145,7 @@ def test_a_conversation_that_comes_alive_before_its_batch_stays(settings):
 
     Conversation.objects.filter(pk=second.pk).update(last_message_at=timezone.now())
 
-    assert list(batches) == []
+    assert rows(batches) == 0
     assert list(Conversation.objects.all()) == [second]
 
 
@@ -181,9 +185,9 @@ def test_a_protected_row_stops_the_purge_and_says_so(protected_user):
     assert User.objects.filter(pk=gone.pk).exists()
 
 
-def test_nothing_due_costs_one_query(django_assert_num_queries):
-    with django_assert_num_queries(1):
-        assert sum(purge_batches(old_conversations, cutoff=make.ago(days=30))) == 0
+def test_nothing_due_costs_two_queries(django_assert_num_queries):
+    with django_assert_num_queries(2):
+        assert rows(purge_batches(old_conversations, cutoff=make.ago(days=30))) == 0
 
 
 def test_memory_is_bounded_by_the_batch(django_assert_max_num_queries):
@@ -194,11 +198,11 @@ def test_memory_is_bounded_by_the_batch(django_assert_max_num_queries):
         Conversation(user=user, created_at=make.ago(days=40)) for _ in range(100)
     )
 
-    with django_assert_max_num_queries(4 * 8 + 4) as queries:
+    with django_assert_max_num_queries(4 * 12 + 4) as queries:
         list(purge_batches(old_conversations, cutoff=make.ago(days=30), batch_size=25))
 
     selects = [query["sql"] for query in queries if query["sql"].startswith("SELECT")]
-    assert all("LIMIT 25" in sql or " IN (" in sql for sql in selects)
+    assert all("LIMIT 25" in sql or " IN (" in sql or "hold" in sql for sql in selects)
 
 
 def test_expired_counts_at_a_cutoff():

@@ -1,4 +1,4 @@
-"""The history of runs: list, show one, cancel, retry."""
+"""The history of runs: list, show one, cancel, retry, approve, undo."""
 
 import json
 import uuid
@@ -16,7 +16,7 @@ from housekeeping.queue import tasks as queue
 
 
 class Command(OperatorCommand):
-    help = "Lists the runs, shows one with its result, cancels or retries one."
+    help = "Lists the runs, shows one with its result, cancels, retries, approves or undoes one."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", metavar="action")
@@ -37,6 +37,8 @@ class Command(OperatorCommand):
             ("show", "one run, with its result or its error and traceback"),
             ("cancel", "cancel a run that has not ended"),
             ("retry", "run again what failed, was cancelled or was missed"),
+            ("approve", "let a run go on that the brake holds"),
+            ("undo", "put back all that a run has deleted; a consumer does it"),
         ):
             one = actions.add_parser(action, help=text)
             one.add_argument("id", type=uuid.UUID)
@@ -52,6 +54,10 @@ class Command(OperatorCommand):
                 run = runs.cancel(run, by=acts.operator())
             elif action == "retry":
                 run = runs.retry(run, send=queue.send, by=acts.operator())
+            elif action == "approve":
+                run = runs.approve(run, send=queue.send, by=acts.operator())
+            elif action == "undo":
+                run = runs.undo(run, send=queue.send, by=acts.operator())
         except Run.DoesNotExist:
             raise CommandError(f"There is no run {options['id']}.") from None
         except HousekeepingError as error:

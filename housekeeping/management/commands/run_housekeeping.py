@@ -13,6 +13,8 @@ from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
 from housekeeping.registry import TASKS
 
+HELD = 3  # the exit status that tells a script: nothing is deleted, approve it or run with --yes
+
 
 class Command(OperatorCommand):
     help = "Runs a housekeeping task here and now, and prints its result."
@@ -26,7 +28,13 @@ class Command(OperatorCommand):
     def handle(self, *args: Any, task: str, dry_run: bool, **options: Any) -> None:
         try:
             # No message: this process is the one that carries it out.
-            run = runs.request(task, send=lambda run: None, dry_run=dry_run, by=acts.operator())
+            run = runs.request(
+                task,
+                send=lambda run: None,
+                dry_run=dry_run,
+                is_approved=options["yes"],
+                by=acts.operator(),
+            )
         except HousekeepingError as error:
             raise CommandError(str(error)) from error
         run = self._execute(run)
@@ -34,6 +42,8 @@ class Command(OperatorCommand):
             self._print_json(run)
         else:
             self._print(run)
+        if run.status == Run.Status.HELD:
+            raise SystemExit(HELD)
         if run.status != Run.Status.SUCCEEDED:
             raise SystemExit(1)
 
