@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.contenttypes.fields import GenericRelation
 from django.db import models
-from django.db.models import Exists, Model, OuterRef, Q
+from django.db.models import Count, Exists, Model, OuterRef, Q, QuerySet
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,31 @@ def walk(model: type[Model], prefix: str = "", seen: tuple[Any, ...] = ()) -> It
 def tables(model: type[Model]) -> list[type[Model]]:
     """The model, and every model whose rows go with its rows."""
     return list(dict.fromkeys([model, *(link.model for link, _ in walk(model) if link.is_cascade)]))
+
+
+def counts(model: type[Model], rows: QuerySet[Any]) -> dict[str, int]:
+    """How many rows of each table would go with ``rows`` of ``model``, those included."""
+    paths: dict[type[Model], Q] = {}
+    for link, path in walk(model):
+        if link.is_cascade:
+            reached = Q(**{f"{path}__in": rows.order_by().values("pk")})
+            paths[link.model] = paths.get(link.model, Q()) | reached
+    found = {model._meta.label: rows.order_by().count()}
+    # A row that two paths lead to is counted once: foreign keys lead to one row each.
+    return found | {
+        table._meta.label: table._base_manager.filter(reached).count() for table, reached in paths.items()
+    }
+
+
+def weights(model: type[Model], keys: Sequence[Any]) -> Counter[str]:
+    """How many rows hang from each of ``keys`` (as text), in all tables together."""
+    found: Counter[str] = Counter()
+    for link, path in walk(model):
+        if link.is_cascade:
+            below = link.model._base_manager.filter(**{f"{path}__in": keys}).order_by()
+            for key, rows in below.values_list(path).annotate(rows=Count("pk")):
+                found[str(key)] += rows
+    return found
 
 
 def protected(model: type[Model]) -> Q:

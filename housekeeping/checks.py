@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from housekeeping import cascade
+from housekeeping import cascade, registry
 from housekeeping.registry import TASKS
 
 TOOLS = {"purge", "measure"}
@@ -26,14 +26,13 @@ def tasks_take_known_tools(**kwargs: Any) -> list[CheckMessage]:
 
 @register
 def policies_can_be_undone(**kwargs: Any) -> list[CheckMessage]:
-    found = {policy.name: policy for task in TASKS.values() for policy in task.policies}
     return [
         Error(
             f"What the policy {policy.name!r} deletes can't be put back: {problem}.",
             hint="Name another model, or mark the policy is_upkeep=True: no archive is kept then.",
             id="housekeeping.E003",
         )
-        for policy in found.values()
+        for policy in registry.policies().values()
         if not policy.is_upkeep
         for problem in cascade.problems(policy.model)
     ]

@@ -30,6 +30,17 @@ class UnknownSchedule(HousekeepingError):
         super().__init__(f"There is no schedule {schedule_id!r}; there are {', '.join(known)}.")
 
 
+class UnknownPolicy(HousekeepingError):
+    """No policy of that name is declared in this version of the site."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(f"There is no policy {name!r}; there are {', '.join(known)}.")
+
+
+class BadRetention(HousekeepingError):
+    """A retention that can't be used, or a policy that has none."""
+
+
 class RunInProgress(HousekeepingError):
     """The task has a run already, queued or running: ``run``."""
 

@@ -20,6 +20,20 @@ BEAT = timedelta(seconds=settings.HOUSEKEEPING_HEARTBEAT_SECONDS)
 LIFE = 3 * BEAT
 
 
+def in_words(duration: timedelta | None) -> str:
+    """A duration that a person reads at a glance: ``40 ms``, ``3 min 5 s``; empty for None."""
+    if duration is None:
+        return ""
+    seconds = duration.total_seconds()
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+
+
 class Consumer(models.Model):
     """One ``run_huey`` process, by its heartbeat."""
 
@@ -56,6 +70,18 @@ class ScheduleState(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+
+class PolicyState(models.Model):
+    """What an operator has changed about a declared policy. Its name is the declaration's."""
+
+    name = models.CharField(primary_key=True, max_length=100)
+    retention_days = models.PositiveIntegerField(null=True, help_text="An operator's; null: as declared.")
+    changed_at = models.DateTimeField(default=timezone.now)
+    changed_by = models.CharField(max_length=150, blank=True)
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class RunQuerySet(models.QuerySet["Run"]):
@@ -114,6 +140,9 @@ class Run(models.Model):
     # Cutoffs count from this moment, fixed at the first start: a second attempt deletes
     # what the first would have deleted, not what grew old in between.
     as_of = models.DateTimeField(null=True)
+    # By policy, with the retention that was in force at that moment: a change comes too
+    # late for a run that has started.
+    cutoffs = models.JSONField(default=dict)
 
     # The claim: who may write to this row is whoever knows the number of attempts.
     attempts = models.PositiveIntegerField(default=0)
@@ -125,6 +154,10 @@ class Run(models.Model):
     approved_by = models.CharField(max_length=150, blank=True, help_text="Who let it pass the brake.")
     # The run whose rows it puts back.
     undo_of = models.ForeignKey("self", models.SET_NULL, null=True, related_name="undos")
+
+    # The preview that it carries out: its cutoffs and its rows, and no others.
+    plan_of = models.ForeignKey("self", models.SET_NULL, null=True, related_name="carried_out")
+    plan = models.JSONField(default=dict, help_text="By policy: what a preview, or the brake, saw.")
 
     deleted = models.JSONField(default=dict, help_text="Rows by policy, counted with each batch.")
     receipt = models.JSONField(default=dict, help_text="By policy: what it was, and what it removed.")
@@ -176,6 +209,11 @@ class Run(models.Model):
         return self.status in (self.Status.FAILED, self.Status.CANCELLED, self.Status.MISSED)
 
     @property
+    def is_plan(self) -> bool:
+        """A finished dry run that saw rows to delete: it can be carried out."""
+        return self.dry_run and self.status == self.Status.SUCCEEDED and bool(self.plan)
+
+    @property
     def done(self) -> int:
         """Rows deleted (in a dry run, counted) so far."""
         return sum(self.deleted.values())
@@ -189,17 +227,32 @@ class Run(models.Model):
 
     @property
     def took(self) -> str:
-        """The duration in words a person reads at a glance: ``40 ms``, ``3 min 5 s``."""
-        if self.duration is None:
-            return ""
-        seconds = self.duration.total_seconds()
-        if seconds < 1:
-            return f"{seconds * 1000:.0f} ms"
-        if seconds < 60:
-            return f"{seconds:.1f} s"
-        minutes, seconds = divmod(round(seconds), 60)
-        hours, minutes = divmod(minutes, 60)
-        return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+        """The duration in words."""
+        return in_words(self.duration)
+
+    @property
+    def time_left_words(self) -> str:
+        return in_words(self.time_left)
+
+    @property
+    def plan_rows(self) -> int:
+        """Rows that would go by the plan, in all tables together."""
+        return sum(rows for facts in self.plan.values() for rows in facts["tables"].values())
+
+    @property
+    def rows_per_second(self) -> float | None:
+        """How fast it goes, from its first start; None before there is anything to tell."""
+        if not self.done or self.duration is None:
+            return None
+        return self.done / max(self.duration.total_seconds(), 0.001)
+
+    @property
+    def time_left(self) -> timedelta | None:
+        """At the pace so far, until all is done that was due at the start."""
+        speed = self.rows_per_second
+        if speed is None or self.finished_at:
+            return None
+        return timedelta(seconds=round(max(self.total - self.done, 0) / speed))
 
     def result_lines(self) -> list[tuple[str, Any]]:
         """The result's numbers, each with its name in words, as one flat list."""
@@ -212,6 +265,18 @@ class Run(models.Model):
     def progress(self) -> dict[str, int]:
         # Rows may come due, or go, between the count at the start and the end.
         return {"done": self.done, "total": max(self.total, self.done)}
+
+
+class PlannedRows(models.Model):
+    """Keys of rows that a preview, or a held run, has seen: a purge of that plan takes no others."""
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="planned_rows")
+    policy = models.CharField(max_length=100)
+    rows = models.PositiveIntegerField()
+    payload = models.BinaryField(help_text="zlib of JSON: [[key, rows that hang from it], …], oldest first.")
+
+    def __str__(self) -> str:
+        return f"{self.rows} rows of the plan {self.run_id}"
 
 
 class Archive(models.Model):
@@ -275,6 +340,19 @@ class Hold(models.Model):
             there = False
         if not there:
             raise ValidationError({"key": f"There is no {self.model} with the key {self.key!r}."})
+
+
+class Gauge(models.Model):
+    """A figure that is dear to measure, kept with the moment at which it was measured."""
+
+    name = models.CharField(primary_key=True, max_length=100)
+    value = models.JSONField()
+    measured_at = models.DateTimeField()
+    took_ms = models.PositiveIntegerField(help_text="How long it took: what is cheap is measured anew.")
+    claimed_at = models.DateTimeField(null=True, help_text="When somebody began to measure it anew.")
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Snapshot(models.Model):

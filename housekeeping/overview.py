@@ -1,16 +1,18 @@
 """All that the faces show, read in a few queries. Templates and serializers only print it."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Min, QuerySet, Subquery, Sum
 from django.urls import reverse
 from django.utils import timezone
 
-from housekeeping import consumers, schedules, stats
-from housekeeping.exceptions import BadTrigger
-from housekeeping.models import Act, Consumer, Run
+from housekeeping import consumers, gauges, plans, registry, retentions, schedules
+from housekeeping.exceptions import BadRetention, BadTrigger
+from housekeeping.models import Act, Consumer, Gauge, PolicyState, Run
+from housekeeping.policies import Policy, in_days
 from housekeeping.registry import SCHEDULES, TASKS, Schedule, Task
 from housekeeping.triggers import parse
 
@@ -39,6 +41,34 @@ class TaskCard:
 
 
 @dataclass(frozen=True)
+class PolicyCard:
+    """A policy as it is in force, and what is past due by it."""
+
+    policy: Policy
+    retention_days: float | None
+    state: PolicyState | None
+    backlog: Gauge
+    task: Task | None  # that purges by this policy alone
+
+    @property
+    def declared_days(self) -> float | None:
+        return in_days(self.policy.retention)
+
+    @property
+    def is_changed(self) -> bool:
+        return self.state is not None and self.state.retention_days is not None
+
+    @property
+    def rows_due(self) -> int:
+        return int(self.backlog.value["rows"])
+
+    @property
+    def due_since(self) -> datetime | None:
+        since = self.backlog.value["due_since"]
+        return datetime.fromisoformat(since) if since else None
+
+
+@dataclass(frozen=True)
 class SchedulerStatus:
     status: str
     jobs: list[Job]
@@ -54,7 +84,9 @@ class Overview:
     now: datetime
     scheduler: SchedulerStatus
     consumers: list[Consumer]
-    numbers: stats.Numbers
+    statistics: Gauge
+    policies: list[PolicyCard]
+    archive: Gauge  # bytes that undo keeps
     cards: list[TaskCard]
     recent: list[Run]
     is_busy: bool  # something is queued or running: it is worth looking again soon
@@ -68,6 +100,11 @@ class Overview:
         return any(not job.entry.is_paused for job in self.scheduler.jobs)
 
     @property
+    def archive_budget(self) -> int:
+        """Bytes."""
+        return int(settings.HOUSEKEEPING_ARCHIVE_BUDGET_MB) * 1_000_000
+
+    @property
     def next_job(self) -> Job | None:
         """The job that is due first."""
         due = [job for job in self.scheduler.jobs if job.next_run_at]
@@ -76,7 +113,7 @@ class Overview:
     @property
     def tiles(self) -> list[tuple[str, int]]:
         """The five numbers, each under the words a person reads."""
-        return [(label, self.numbers[name]) for name, label in _LABELS.items()]
+        return [(label, self.statistics.value[name]) for name, label in _LABELS.items()]
 
     @property
     def time_zone(self) -> str:
@@ -100,7 +137,9 @@ def overview(now: datetime) -> Overview:
         now=now,
         scheduler=scheduler_status(now, alive=alive),
         consumers=alive,
-        numbers=stats.measure(),
+        statistics=gauges.read("statistics"),
+        policies=policies(upkeep=False),
+        archive=gauges.read("archive"),
         cards=[TaskCard(task, latest.get(name)) for name, task in TASKS.items()],
         recent=list(Run.objects.newest_first()[:10]),
         is_busy=bool(active),
@@ -153,6 +192,90 @@ def schedule_page(schedule_id: str, now: datetime, *, trigger: str | None = None
     return SchedulePage(Job(entry, entry.next_fire_time(now), last), text, problem, times, acts)
 
 
+def policies(*, upkeep: bool = True) -> list[PolicyCard]:
+    """Every policy, in the order declared; without ``upkeep``, those on the site's own rows."""
+    known = {name: found for name, found in registry.policies().items() if upkeep or not found.is_upkeep}
+    states = PolicyState.objects.in_bulk(known)
+    backlogs = gauges.read_all([f"backlog:{name}" for name in known])
+    return [
+        PolicyCard(
+            policy,
+            in_days(policy.retention_in_force()),
+            states.get(name),
+            backlogs[f"backlog:{name}"],
+            TASKS.get(name),
+        )
+        for name, policy in known.items()
+    ]
+
+
+def policy(name: str) -> PolicyCard:
+    """Raises UnknownPolicy."""
+    found = registry.find_policy(name)
+    state = PolicyState.objects.filter(name=name).first()
+    backlog = gauges.read(f"backlog:{name}")
+    return PolicyCard(found, in_days(found.retention_in_force()), state, backlog, TASKS.get(name))
+
+
+def preview(name: str, now: datetime, *, retention_days: int | None = None) -> dict[str, Any]:
+    """What a purge by the policy would delete now, and what it would by other retentions.
+
+    ``retention_days``: instead of the retention in force. Raises UnknownPolicy.
+    """
+    found = registry.find_policy(name)
+    retention = found.retention_in_force()
+    if retention is not None and retention_days is not None:
+        retention = timedelta(days=retention_days)
+    facts = plans.look(found, cutoff=now - (retention or timedelta()), retention=retention)
+    return {
+        "policy": name,
+        **facts,
+        "what_if": [
+            {"retention_days": days, "rows": rows} for days, rows in plans.what_if(found, now).items()
+        ],
+    }
+
+
+@dataclass(frozen=True)
+class PolicyPage:
+    """A policy, and what a retention that somebody is about to save would hit."""
+
+    card: PolicyCard
+    days: str
+    problem: str
+    effect: retentions.Effect | None
+    acts: list[Act]
+
+
+def policy_page(name: str, now: datetime, *, retention_days: str | None = None) -> PolicyPage:
+    """``retention_days``: what is asked about. Raises UnknownPolicy."""
+    card = policy(name)
+    problem, effect = "", None
+    if retention_days is not None:
+        try:
+            effect = retentions.effect(card.policy, retentions.parse(retention_days), now)
+        except BadRetention as error:
+            problem = str(error)
+    days = retention_days if retention_days is not None else str(card.retention_days)
+    return PolicyPage(card, days, problem, effect, list(Act.objects.filter(target=name)[:5]))
+
+
+def policy_as_json(card: PolicyCard) -> dict[str, Any]:
+    return {
+        "name": card.policy.name,
+        "task": card.task.name if card.task else None,
+        "model": card.policy.model._meta.label,
+        "retention_days": card.retention_days,
+        "declared_retention_days": card.declared_days,
+        "changed": card.is_changed,
+        "changed_by": card.state.changed_by or None if card.state else None,
+        "changed_at": iso(card.state.changed_at) if card.state else None,
+        "upkeep": card.policy.is_upkeep,
+        "backlog": {**card.backlog.value, "measured_at": iso(card.backlog.measured_at)},
+        "url": reverse("policy", args=[card.policy.name]),
+    }
+
+
 def run_page(run: Run) -> dict[str, Any]:
     """A run with what its page says of it: its task, its receipt, and what can be put back."""
     kept = run.archives.aggregate(rows=Sum("rows"), size=Sum("size"), until=Min("expires_at"))
@@ -160,6 +283,7 @@ def run_page(run: Run) -> dict[str, Any]:
         "run": run,
         "task": TASKS.get(run.task),
         "kept": kept if kept["rows"] else None,
+        "is_carried_out": run.carried_out.exists(),
         "undone_by": run.undos.order_by("-requested_at").first(),
     }
 
@@ -192,14 +316,25 @@ def run_as_json(run: Run) -> dict[str, Any]:
         "started_at": iso(run.started_at),
         "finished_at": iso(run.finished_at),
         "attempts": run.attempts,
-        "progress": run.progress(),
+        "progress": progress_as_json(run),
         "result": run.result,
         "error": run.error or None,
         "url": reverse("run-result", args=[run.pk]),
         "approved_by": run.approved_by or None,
         "undo_of": str(run.undo_of_id) if run.undo_of_id else None,
+        "plan_of": str(run.plan_of_id) if run.plan_of_id else None,
+        "plan": run.plan,
         "receipt": run.receipt,
     }
+
+
+def progress_as_json(run: Run) -> dict[str, Any]:
+    """Rows done of those due at the start; while it runs, how fast, and the seconds left."""
+    progress: dict[str, Any] = run.progress()
+    if run.status == Run.Status.RUNNING and run.rows_per_second is not None and run.time_left is not None:
+        progress["rows_per_second"] = round(run.rows_per_second)
+        progress["seconds_left"] = round(run.time_left.total_seconds())
+    return progress
 
 
 def status_as_json(scheduler: SchedulerStatus) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import Any
 from django.db.models import F, Model, QuerySet
 from django.db.models.expressions import Combinable
 
+from housekeeping.models import PolicyState
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -34,9 +36,29 @@ class Policy:
     def model(self) -> type[Model]:
         return self.rows(datetime.max.replace(tzinfo=UTC)).model
 
+    @property
+    def model_name(self) -> str:
+        """``chat.Conversation``"""
+        return self.model._meta.label
+
     def __str__(self) -> str:
         return f"{self.name} older than {self.retention.days} days" if self.retention else self.name
 
+    def retention_in_force(self) -> timedelta | None:
+        """As an operator has set it, else as declared. None for a policy without an age."""
+        if self.retention is None:
+            return None
+        days = PolicyState.objects.filter(name=self.name).values_list("retention_days", flat=True).first()
+        return self.retention if days is None else timedelta(days=days)
+
     def cutoff(self, as_of: datetime) -> datetime:
         """The moment before which rows are expired, for a run whose moment is ``as_of``."""
-        return as_of - (self.retention or timedelta())
+        return as_of - (self.retention_in_force() or timedelta())
+
+
+def in_days(retention: timedelta | None) -> float | None:
+    """A retention as a number of days, whole where it is whole."""
+    if retention is None:
+        return None
+    days = retention / timedelta(days=1)
+    return int(days) if days == int(days) else round(days, 6)

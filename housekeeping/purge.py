@@ -16,9 +16,10 @@ What it promises:
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any, Protocol
 
 from django.conf import settings
@@ -105,6 +106,7 @@ def purge_batches(
     batch_size: int | None = None,
     archiver: Archiver | None = None,
     digest: str = "",
+    plan: Iterable[tuple[Any, int]] | None = None,
     record: Callable[[Batch], None] = lambda batch: None,
 ) -> Iterator[Batch]:
     """Delete the rows that ``policy`` expired before ``cutoff``, oldest first.
@@ -112,18 +114,18 @@ def purge_batches(
     Yields each batch once it is committed: a caller that stops iterating leaves whole
     batches behind it and no half one. Without ``batch_size``, batches fit themselves to the
     pace (default: HOUSEKEEPING_PACE). ``archiver`` keeps what is removed; ``digest`` is the
-    chain of digests up to here. ``record`` is called inside the batch's transaction; what it
-    raises undoes the batch. Raises IntegrityError where a table that Django doesn't know of
-    forbids the delete.
+    chain of digests up to here. ``plan``: the only keys to look at, each with the number of
+    rows that may hang from it; one that more hangs from by now is spared. ``record`` is
+    called inside the batch's transaction; what it raises undoes the batch. Raises
+    IntegrityError where a table that Django doesn't know of forbids the delete.
     """
     pace = pace or PACES[settings.HOUSEKEEPING_PACE]
     size = batch_size or FIRST_BATCH
-    last: tuple[Any, Any] | None = None
-    while found := _next(policy, cutoff, after=last, size=size):
-        last = found[-1]
+    source = Walk(policy, cutoff) if plan is None else _Plan(plan)
+    while found := source.take(size):
         began = time.monotonic()
         with transaction.atomic():
-            batch = _Removal(policy, archiver, digest).remove(cutoff, [pk for _, pk in found])
+            batch = _Removal(policy, archiver, digest).remove(cutoff, found)
             record(batch)
         took = time.monotonic() - began
         digest = batch.digest
@@ -133,14 +135,33 @@ def purge_batches(
         time.sleep(took * pace.pause)
 
 
-def _next(policy: Policy, cutoff: datetime, *, after: tuple[Any, Any] | None, size: int) -> list[Any]:
-    """The next so many rows as (age, key). In the order of age, as its index gives it: a walk
-    by key would look at every row that is kept."""
-    rows = due(policy, cutoff=cutoff).annotate(aged=policy.age_of()).order_by("aged", "pk")
-    if after:
-        age, pk = after
-        rows = rows.filter(Q(aged__gt=age) | Q(aged=age, pk__gt=pk), aged__gte=age)
-    return list(rows.values_list("aged", "pk")[:size])
+class Walk:
+    """The due rows, oldest first, in the order of age as its index gives it: a walk by key
+    would look at every row that is kept."""
+
+    def __init__(self, policy: Policy, cutoff: datetime) -> None:
+        self.policy, self.cutoff = policy, cutoff
+        self.last: tuple[Any, Any] | None = None
+
+    def take(self, size: int) -> dict[Any, None]:
+        rows = due(self.policy, cutoff=self.cutoff).annotate(aged=self.policy.age_of()).order_by("aged", "pk")
+        if self.last:
+            age, pk = self.last
+            rows = rows.filter(Q(aged__gt=age) | Q(aged=age, pk__gt=pk), aged__gte=age)
+        found = list(rows.values_list("aged", "pk")[:size])
+        if found:
+            self.last = found[-1]
+        return {pk: None for _, pk in found}
+
+
+class _Plan:
+    """The rows that a plan names, with what may hang from each of them."""
+
+    def __init__(self, rows: Iterable[tuple[Any, int]]) -> None:
+        self.rows = iter(rows)
+
+    def take(self, size: int) -> dict[Any, int]:
+        return dict(islice(self.rows, size))
 
 
 def _fitted(size: int, took: float, pace: Pace) -> int:
@@ -157,12 +178,15 @@ class _Removal:
         self.batch = Batch(digest=digest or "00" * 32)
         self.seen: dict[type[Model], set[Any]] = {}
 
-    def remove(self, cutoff: datetime, keys: list[Any]) -> Batch:
+    def remove(self, cutoff: datetime, found: Mapping[Any, int | None]) -> Batch:
+        """``found``: keys, each with the number of rows that may hang from it (None: any)."""
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}")
         model = self.policy.model
-        self.batch.keys = self._lock(cutoff, keys)
+        self.batch.keys = self._lock(cutoff, list(found))
+        if None not in found.values():
+            self.batch.keys = self._as_planned(found)
         if self.batch.keys:
             self._remove(model, archive.stored_keys(model, self.batch.keys))
         return self.batch
@@ -177,6 +201,12 @@ class _Removal:
             # committed before it is seen, one that comes after it finds no row.
             keys = list(rows.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True))
         return list(due(self.policy, cutoff=cutoff).filter(pk__in=keys).values_list("pk", flat=True))
+
+    def _as_planned(self, found: Mapping[Any, int | None]) -> list[Any]:
+        """Under the lock: those that no more hangs from than the plan has seen."""
+        seen = {str(key): rows or 0 for key, rows in found.items()}
+        there = cascade.weights(self.policy.model, self.batch.keys)
+        return [key for key in self.batch.keys if there[str(key)] <= seen[str(key)]]
 
     def _remove(self, model: type[Model], keys: list[Any]) -> None:
         """Children before parents, by key."""

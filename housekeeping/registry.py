@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from housekeeping.exceptions import UnknownTask
+from housekeeping.exceptions import UnknownPolicy, UnknownTask
 from housekeeping.policies import Policy
 from housekeeping.triggers import Cron, Interval
 
@@ -117,3 +117,16 @@ def find_task(name: str) -> Task:
         return TASKS[name]
     except KeyError:
         raise UnknownTask(name, list(TASKS)) from None
+
+
+def policies() -> dict[str, Policy]:
+    """Every policy that a task purges by, by its name."""
+    return {policy.name: policy for task in TASKS.values() for policy in task.policies}
+
+
+def find_policy(name: str) -> Policy:
+    """Raises UnknownPolicy."""
+    known = policies()
+    if name not in known:
+        raise UnknownPolicy(name, list(known))
+    return known[name]

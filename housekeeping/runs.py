@@ -17,14 +17,11 @@ import threading
 import time
 import traceback
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import (
     DatabaseError,
     IntegrityError,
@@ -33,13 +30,13 @@ from django.db import (
     connection,
     transaction,
 )
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import F, Q, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from housekeeping import acts, alerts, archive, registry, stats
+from housekeeping import acts, alerts, plans, registry
 from housekeeping.acts import Actor
-from housekeeping.archive import Archiver
+from housekeeping.attempts import Attempt, own
 from housekeeping.exceptions import (
     BrakeApplied,
     Cancelled,
@@ -47,14 +44,12 @@ from housekeeping.exceptions import (
     ConsumerStopping,
     NotPossible,
     QueueUnreachable,
-    RowsLeft,
     RunInProgress,
     UnknownTask,
     is_database_gone,
 )
 from housekeeping.models import BEAT, LIFE, Consumer, Run
 from housekeeping.policies import Policy
-from housekeeping.purge import Batch, expired, held_back, purge_batches
 
 logger = logging.getLogger(__name__)
 
@@ -62,10 +57,6 @@ Send = Callable[[Run], None]
 """Puts a run's id into the queue. Raises QueueUnreachable."""
 
 MOST_LOSSES = 3
-# Rows that were locked as a purge came by are looked at again so many times.
-MOST_PASSES = 3
-# Who undoes a purge needs time to see why it went wrong: what came back stays so long.
-HELD_AFTER_UNDO = timedelta(days=30)
 # A message that nobody answered for so long is taken for lost, and sent again.
 RESEND_AFTER = timedelta(seconds=60)
 ERROR_LENGTH = 2_000  # characters of a message; the traceback beside it is whole up to:
@@ -85,24 +76,31 @@ def request(
     schedule: str = "",
     scheduled_for: datetime | None = None,
     is_approved: bool = False,
+    plan: Run | None = None,
 ) -> Run:
     """Ask a consumer to run ``task``. Returns its queued run.
 
-    ``is_approved``: the brake lets it pass, as ``by`` has said so beforehand.
-    Raises UnknownTask; RunInProgress where the task is queued or running already;
+    ``is_approved``: the brake lets it pass, as ``by`` has said so beforehand. ``plan``: the
+    dry run whose rows it deletes, and no others; who asks for that has seen the numbers, so
+    that the brake lets it pass, too. Raises UnknownTask; NotPossible where there is no such
+    plan any more; RunInProgress where the task is queued or running already;
     QueueUnreachable where no consumer could be told, and then no run is left behind.
     """
     registry.find_task(task)
+    if plan:
+        _check_plan(plan, task)
     active = Run.objects.filter(task=task).active().newest_first().first()
     if active:
         raise RunInProgress(active)
     run = _queued(task, cause, by)
     run.dry_run = dry_run
     run.schedule, run.scheduled_for = schedule, scheduled_for
-    run.approved_by = run.requested_by if is_approved else ""
+    run.approved_by = (run.requested_by or "the site") if is_approved or plan else ""
     try:
         with transaction.atomic():
             run.save(force_insert=True)
+            if plan:
+                _carry_over(plan, run)
             acts.record(by, "retry" if cause == Run.Cause.RETRY else "trigger", run.pk, task=task)
     except IntegrityError:  # another request was faster by a moment, and may have ended since
         faster = Run.objects.filter(task=task).newest_first().first()
@@ -110,6 +108,23 @@ def request(
     # Only a committed row is worth a message: a consumer could be faster than the commit.
     transaction.on_commit(lambda: _send_or_withdraw(run, send))
     return run
+
+
+def _check_plan(plan: Run, task: str) -> None:
+    if plan.task != task or not plan.is_plan:
+        raise NotPossible(f"Run {plan.pk} is no finished dry run of the task {task!r}.")
+    kept = plan.planned_rows.aggregate(rows=Sum("rows"))["rows"] or 0
+    if kept < sum(facts["rows"] for facts in plan.plan.values()):
+        raise NotPossible("The rows of this plan are not kept any more: preview again.")
+    if plan.carried_out.exclude(status__in=(Run.Status.FAILED, Run.Status.CANCELLED)).exists():
+        raise NotPossible("This plan is carried out already: preview again.")
+
+
+def _carry_over(plan: Run, run: Run) -> None:
+    """The run has the plan as its own: what becomes of the preview changes nothing for it."""
+    run.plan_of, run.plan, run.cutoffs = plan, plan.plan, plan.cutoffs
+    run.save(update_fields=["plan_of", "plan", "cutoffs"])
+    plans.copy(plan, to=run)
 
 
 def _queued(task: str, cause: Run.Cause, by: Actor | None) -> Run:
@@ -152,6 +167,7 @@ def retry(run: Run, *, send: Send, by: Actor | None = None) -> Run:
         by=by,
         schedule=run.schedule,
         scheduled_for=run.scheduled_for,
+        plan=run.plan_of,
     )
 
 
@@ -313,7 +329,7 @@ def execute(
     how = f"{run.cause} {'dry run' if run.dry_run else 'run'}, attempt {run.attempts}"
     logger.info("Starting housekeeping task %s (%s)", run, how)
     try:
-        _end(_Attempt(run, should_stop, watch, gone, publish, batch_size))
+        _end(Attempt(run, should_stop, watch, gone, publish, batch_size))
         run.refresh_from_db()
     except (OperationalError, InterfaceError) as error:
         logger.error("The end of run %s can't be written, it is taken back later: %s", run, error)
@@ -322,7 +338,7 @@ def execute(
     return run
 
 
-def _end(attempt: "_Attempt") -> None:
+def _end(attempt: Attempt) -> None:
     """Carry the attempt out, and turn whatever comes of it into the run's end."""
     run = attempt.run
     try:
@@ -349,175 +365,7 @@ def _end(attempt: "_Attempt") -> None:
         _conclude(run, result, attempt.publish)
 
 
-@dataclass
-class _Attempt:
-    """One attempt at a run, and the tools that it hands to the task's function."""
-
-    run: Run
-    should_stop: Callable[[], bool]
-    watch: Callable[[Run], None]
-    gone: Callable[[Policy, list[Any]], None]
-    publish: Callable[[Run, Any], None]
-    batch_size: int | None
-    lost: threading.Event = field(default_factory=threading.Event)
-
-    def carry_out(self) -> Mapping[str, Any]:
-        if self.run.undo_of:
-            return self.put_back(self.run.undo_of)
-        task = registry.find_task(self.run.task)
-        due = {policy: expired(policy, cutoff=self.cutoff(policy)) for policy in task.policies}
-        if not self.run.total:
-            self.run.total = self.run.done + sum(due.values())
-            _own(self.run).update(total=self.run.total)
-        if not (self.run.dry_run or self.run.approved_by or self.run.done):
-            self.brake(due)
-        tools: dict[str, Callable[..., Any]] = {
-            "purge": self.preview if self.run.dry_run else self.purge,
-            "measure": stats.measure if self.run.dry_run else stats.take_snapshot,
-        }
-        self.checkpoint()
-        return task.function(**{name: tools[name] for name in task.tools})
-
-    def brake(self, due: Mapping[Policy, int]) -> None:
-        """Raises BrakeApplied where so much would go that it looks like a mistake."""
-        share, least = settings.HOUSEKEEPING_BRAKE_SHARE, settings.HOUSEKEEPING_BRAKE_ROWS
-        for policy, rows in due.items():
-            if policy.is_upkeep or share >= 1 or rows < least or not rows:
-                continue
-            there = policy.model._base_manager.count()
-            if rows > share * there:
-                raise BrakeApplied(
-                    f"The policy {policy.name!r} would delete {rows:,} of {there:,} rows,"
-                    f" more than {share:.0%} of the table."
-                )
-
-    def put_back(self, purged: Run) -> Mapping[str, Any]:
-        """Undo ``purged``: all tables or nothing, and only while the claim holds."""
-        assert self.run.as_of is not None
-        if purged.status in (Run.Status.QUEUED, Run.Status.HELD):  # handed back as it was to stop
-            cancel(purged)
-        if purged.is_active:
-            raise ConsumerStopping
-        self.run.total = purged.archives.aggregate(rows=Sum("rows"))["rows"] or 0
-        _own(self.run).update(total=self.run.total)
-        with transaction.atomic():
-            held_until = self.run.as_of + HELD_AFTER_UNDO
-            back = archive.restore(purged, undo=self.run, held_until=held_until, checkpoint=self.checkpoint)
-            self.run.deleted = {"restored": sum(back.rows.values())}
-            if not _own(self.run).update(deleted=self.run.deleted, lease_until=timezone.now() + LIFE):
-                raise ClaimLost
-        left = {
-            f"{table}: {reason}": rows for table, why in back.left.items() for reason, rows in why.items()
-        }
-        return {"restored": dict(back.rows), "not_restored": left}
-
-    def checkpoint(self) -> None:
-        """Between two batches: is this run still ours, and is it still wanted?
-
-        Raises ClaimLost, Cancelled or ConsumerStopping.
-        """
-        self.watch(self.run)
-        cancel_requested = _own(self.run).values_list("cancel_requested", flat=True).first()
-        if cancel_requested is None or self.lost.is_set():
-            raise ClaimLost
-        if cancel_requested:
-            raise Cancelled
-        if self.should_stop():
-            raise ConsumerStopping
-
-    def purge(self, policy: Policy) -> int:
-        """Delete what the policy expired, batch by batch, each counted on the run.
-
-        Counts again at the end: raises RowsLeft if rows are past due still.
-        """
-        logger.info("Deleting %s", policy)
-        left = 0
-        for _ in range(MOST_PASSES):
-            self._purge_once(policy)
-            left = expired(policy, cutoff=self.cutoff(policy))
-            if not left:
-                break
-        self._note(policy, left=left, held_back=held_back(policy, cutoff=self.cutoff(policy)))
-        rows: int = self.run.deleted.get(policy.name, 0)
-        if left:
-            raise RowsLeft(f"{left:,} rows of the policy {policy.name!r} are past due still; {rows:,} went.")
-        logger.info("Successfully deleted %s %s", rows, policy.name)
-        return rows
-
-    def _purge_once(self, policy: Policy) -> None:
-        deleted, receipt = self.run.deleted, self.run.receipt
-
-        def record(batch: Batch) -> None:
-            # In the batch's transaction, and only while the claim holds: each row is
-            # counted once, whoever finishes the run.
-            nonlocal deleted, receipt
-            deleted = self._counted(policy, len(batch.keys))
-            receipt = self._noted(policy, batch)
-            beat = timezone.now() + LIFE
-            if not _own(self.run).update(deleted=deleted, receipt=receipt, lease_until=beat):
-                raise ClaimLost
-
-        self.checkpoint()
-        for batch in purge_batches(
-            policy,
-            cutoff=self.cutoff(policy),
-            batch_size=self.batch_size,
-            archiver=self._archiver(policy),
-            digest=self.run.receipt.get(policy.name, {}).get("digest", ""),
-            record=record,
-        ):
-            self.run.deleted, self.run.receipt = deleted, receipt
-            self.gone(policy, batch.keys)
-            self.checkpoint()
-
-    def _archiver(self, policy: Policy) -> Archiver | None:
-        if policy.is_upkeep or not settings.HOUSEKEEPING_UNDO_DAYS:
-            return None
-        expires = timezone.now() + timedelta(days=settings.HOUSEKEEPING_UNDO_DAYS)
-        return Archiver(self.run, policy, expires)
-
-    def _noted(self, policy: Policy, batch: Batch) -> dict[str, Any]:
-        """The receipt once the batch at hand is committed."""
-        before = self.run.receipt.get(policy.name) or {
-            "cutoff": self.cutoff(policy).isoformat(),
-            "retention_days": policy.retention.days if policy.retention else None,
-            "rows": {},
-        }
-        rows = dict(Counter(before["rows"]) + batch.rows)
-        return {**self.run.receipt, policy.name: {**before, "rows": rows, "digest": batch.digest}}
-
-    def _note(self, policy: Policy, **facts: Any) -> None:
-        if policy.name in self.run.receipt or any(facts["held_back"].values()) or facts["left"]:
-            receipt = self._noted(
-                policy, Batch(digest=self.run.receipt.get(policy.name, {}).get("digest", ""))
-            )
-            receipt[policy.name] |= facts
-            self.run.receipt = receipt
-            _own(self.run).update(receipt=receipt)
-
-    def preview(self, policy: Policy) -> int:
-        """Count what :meth:`purge` would delete."""
-        self.checkpoint()
-        rows = expired(policy, cutoff=self.cutoff(policy))
-        self.run.deleted = {**self.run.deleted, policy.name: rows}
-        _own(self.run).update(deleted=self.run.deleted)
-        return rows
-
-    def cutoff(self, policy: Policy) -> datetime:
-        assert self.run.as_of is not None  # the claim has set it
-        return policy.cutoff(self.run.as_of)
-
-    def _counted(self, policy: Policy, rows: int) -> dict[str, int]:
-        """The run's counts once the batch at hand is committed."""
-        return {**self.run.deleted, policy.name: self.run.deleted.get(policy.name, 0) + rows}
-
-
 # --- Holding and ending a claim ---------------------------------------------------------------
-
-
-def _own(run: Run) -> QuerySet[Run]:
-    """The run's row, while this attempt holds its claim; else no row."""
-    return Run.objects.filter(pk=run.pk, attempts=run.attempts, status=Run.Status.RUNNING)
 
 
 @contextmanager
@@ -531,7 +379,7 @@ def _lease(run: Run, lost: threading.Event) -> Iterator[None]:
     def renew() -> None:
         while not done.wait(BEAT.total_seconds()):
             try:
-                if not _own(run).update(lease_until=timezone.now() + LIFE):
+                if not own(run).update(lease_until=timezone.now() + LIFE):
                     lost.set()
                     break
             except DatabaseError as error:
@@ -585,7 +433,7 @@ def _sentence(error: BaseException) -> str:
 
 
 def _finish(run: Run, status: Run.Status, **fields: Any) -> None:
-    ended = _own(run).update(status=status, finished_at=timezone.now(), lease_until=None, **fields)
+    ended = own(run).update(status=status, finished_at=timezone.now(), lease_until=None, **fields)
     if not ended:
         logger.warning("Run %s was taken back meanwhile; its end here is not written", run)
         return
@@ -597,7 +445,7 @@ def _finish(run: Run, status: Run.Status, **fields: Any) -> None:
 
 def _hold(run: Run, reason: str) -> None:
     """Let the run wait for approval, in the place of one of this task that waits already."""
-    if not _own(run).update(status=Run.Status.HELD, lease_until=None, error=reason):
+    if not own(run).update(status=Run.Status.HELD, lease_until=None, error=reason):
         return
     run.refresh_from_db()
     logger.warning("Run %s is held for approval: %s", run, reason)
@@ -609,7 +457,7 @@ def _hold(run: Run, reason: str) -> None:
 
 
 def _hand_back(run: Run) -> None:
-    if _own(run).update(status=Run.Status.QUEUED, lease_until=None, sent_at=None):
+    if own(run).update(status=Run.Status.QUEUED, lease_until=None, sent_at=None):
         logger.info("Run %s handed back after %s rows", run, run.done)
 
 
@@ -652,7 +500,7 @@ def send_or_mark(run: Run, send: Send) -> None:
 
 
 def _take_back(run: Run, now: datetime) -> None:
-    mine = _own(run).filter(lease_until__lt=now)
+    mine = own(run).filter(lease_until__lt=now)
     silent = f"its worker ({run.consumer or 'a command'}) went silent in attempt {run.attempts}"
     if run.losses + 1 < MOST_LOSSES:
         taken = mine.update(status=Run.Status.QUEUED, losses=F("losses") + 1, lease_until=None, sent_at=None)

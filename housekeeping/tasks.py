@@ -14,7 +14,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from django.db.models.expressions import Combinable
 
 from chat.models import ChatMessage, Conversation, User, last_activity
-from housekeeping.models import Archive, Consumer, Run, Snapshot
+from housekeeping.models import Archive, Consumer, PlannedRows, Run, Snapshot
 from housekeeping.policies import Policy
 from housekeeping.purge import Purge, purge
 from housekeeping.registry import scheduled, task
@@ -105,6 +105,14 @@ expired_archives = Policy(
     age="expires_at",
     is_upkeep=True,
 )
+old_plans = Policy(
+    "plans",
+    rows=lambda cutoff: PlannedRows.objects.filter(run__requested_at__lt=cutoff).exclude(
+        run__status__in=Run.ACTIVE
+    ),
+    retention=timedelta(days=7),
+    is_upkeep=True,
+)
 
 
 # --- Tasks ----------------------------------------------------------------------------------
@@ -162,12 +170,15 @@ def generate_statistics(measure: Measure = take_snapshot) -> dict[str, Any]:
 
 @scheduled("history_cleanup", "History Cleanup", Cron(hour=1, minute=30), is_upkeep=True)
 @task(
-    "history", policies=(expired_archives, ended_runs, old_snapshots, silent_consumers), done="History tidied"
+    "history",
+    policies=(expired_archives, old_plans, ended_runs, old_snapshots, silent_consumers),
+    done="History tidied",
 )
 def tidy_history(purge: Purge = purge) -> dict[str, int]:
-    """Delete expired archives, and runs, statistics and heartbeats of more than 90 days ago."""
+    """Delete expired archives and plans, and runs, statistics and heartbeats of more than 90 days ago."""
     return {
         "deleted_archives": purge(expired_archives),
+        "deleted_plans": purge(old_plans),
         "deleted_runs": purge(ended_runs),
         "deleted_snapshots": purge(old_snapshots),
         "deleted_consumers": purge(silent_consumers),

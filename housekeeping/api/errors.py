@@ -11,11 +11,13 @@ from rest_framework.views import exception_handler
 
 from housekeeping import overview
 from housekeeping.exceptions import (
+    BadRetention,
     BadTrigger,
     HousekeepingError,
     NotPossible,
     QueueUnreachable,
     RunInProgress,
+    UnknownPolicy,
     UnknownSchedule,
     UnknownTask,
     is_database_gone,
@@ -24,6 +26,7 @@ from housekeeping.exceptions import (
 logger = logging.getLogger(__name__)
 
 CODES: dict[type[HousekeepingError], int] = {
+    UnknownPolicy: status.HTTP_404_NOT_FOUND,
     UnknownSchedule: status.HTTP_404_NOT_FOUND,
     UnknownTask: status.HTTP_409_CONFLICT,  # of an old run; a request for one is refused as it is read
     RunInProgress: status.HTTP_409_CONFLICT,
@@ -36,6 +39,8 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's EXCEPTION_HANDLER. None leaves the error to Django, as a failure of the site."""
     if isinstance(error, BadTrigger):
         return Response({"trigger": [str(error)]}, status=status.HTTP_400_BAD_REQUEST)
+    if isinstance(error, BadRetention):
+        return Response({"retention_days": [str(error)]}, status=status.HTTP_400_BAD_REQUEST)
     if isinstance(error, HousekeepingError) and type(error) in CODES:
         body: dict[str, Any] = {"message": str(error)}
         if isinstance(error, RunInProgress):

@@ -4,7 +4,8 @@ from typing import Any, NoReturn
 
 from rest_framework import serializers
 
-from housekeeping import overview
+from housekeeping import overview, retentions
+from housekeeping.exceptions import BadRetention
 from housekeeping.models import Consumer, Run
 from housekeeping.registry import TASKS
 
@@ -54,6 +55,14 @@ class WaitSerializer(Strict):
 class TriggerSerializer(WaitSerializer):
     task = TaskField()
     dry_run = serializers.BooleanField(default=False)
+    plan = serializers.UUIDField(
+        required=False, help_text="A dry run: delete the rows that it saw, and no others."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["dry_run"] and "plan" in attrs:
+            raise serializers.ValidationError({"plan": ["A dry run makes a plan; it can't carry one out."]})
+        return attrs
 
 
 class PauseSerializer(Strict):
@@ -72,6 +81,33 @@ class ScheduleSerializer(Strict):
             raise serializers.ValidationError(f"Say what to change: {', '.join(self.fields)}.")
         if "trigger" in attrs and attrs.get("reset"):
             raise serializers.ValidationError({"reset": ["Either a trigger or a reset, not both."]})
+        return attrs
+
+
+class RetentionField(serializers.Field[int, Any, int, Any]):
+    """A number of days; the core knows which."""
+
+    def to_internal_value(self, data: Any) -> int:
+        try:
+            return retentions.parse(data)
+        except BadRetention as error:
+            raise serializers.ValidationError(str(error)) from None
+
+
+class PreviewSerializer(Strict):
+    retention_days = RetentionField(required=False)
+
+
+class PolicySerializer(Strict):
+    retention_days = RetentionField(required=False)
+    reset = serializers.BooleanField(required=False, help_text="true: the declared retention again.")
+    dry_run = serializers.BooleanField(default=False, help_text="Only say what it would hit.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("retention_days" in attrs) == bool(attrs.get("reset")):
+            raise serializers.ValidationError(
+                {"retention_days": ["Give either retention_days or reset: true."]}
+            )
         return attrs
 
 

@@ -2,22 +2,27 @@
 
 import uuid
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.db import transaction
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from rest_framework import status
 from rest_framework.decorators import api_view, permission_classes
+from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from housekeeping import overview, runs, schedules, stats
+from housekeeping import gauges, overview, receipts, registry, retentions, runs, schedules
 from housekeeping.acts import Actor
 from housekeeping.api.permissions import MayConfigure, MayOperate, MaySteer, MayView, check_right
 from housekeeping.api.serializers import (
     PauseSerializer,
+    PolicySerializer,
+    PreviewSerializer,
     RunFilterSerializer,
     ScheduleSerializer,
     TriggerSerializer,
@@ -45,7 +50,7 @@ def scheduler_status(request: Request) -> Response:
 @api_view(["GET"])
 @permission_classes([MayView])
 def statistics(request: Request) -> Response:
-    return Response(stats.measure())
+    return Response(gauges.read_fresh("statistics").value)
 
 
 @api_view(["POST"])
@@ -55,7 +60,13 @@ def trigger(request: Request) -> Response:
     fields = TriggerSerializer(data=request.data if isinstance(request.data, dict) else {})
     fields.is_valid(raise_exception=True)
     asked = fields.validated_data
-    run = runs.request(asked["task"], send=queue.send, dry_run=asked["dry_run"], by=_actor(request))
+    run = runs.request(
+        asked["task"],
+        send=queue.send,
+        dry_run=asked["dry_run"],
+        plan=_plan(asked.get("plan")),
+        by=_actor(request),
+    )
     return _answer(runs.wait(run, asked["wait"]))
 
 
@@ -147,6 +158,61 @@ def schedule_detail(request: Request, pk: str) -> Response:
 
 @api_view(["GET"])
 @permission_classes([MayView])
+def policy_list(request: Request) -> Response:
+    return Response({"results": [overview.policy_as_json(card) for card in overview.policies()]})
+
+
+@api_view(["GET", "PATCH"])
+@permission_classes([MaySteer])
+def policy_detail(request: Request, pk: str) -> Response:
+    """A policy; PATCH changes its retention, or with ``dry_run`` says what that would hit."""
+    found = registry.find_policy(pk)
+    answer: dict[str, Any] = {}
+    if request.method == "PATCH":
+        check_right(request, MayConfigure)
+        fields = PolicySerializer(data=request.data)
+        fields.is_valid(raise_exception=True)
+        asked = fields.validated_data
+        days = asked.get("retention_days") or retentions.declared_days(found)
+        effect = retentions.effect(found, days, timezone.now())
+        if not asked["dry_run"]:
+            change = retentions.reset if asked.get("reset") else partial(retentions.change, days=days)
+            change(pk, by=_actor(request))
+        answer["effect"] = {
+            "retention_days": effect.days,
+            "rows": effect.rows,
+            "rows_before": effect.rows_now,
+            "saved": not asked["dry_run"],
+        }
+    return Response(overview.policy_as_json(overview.policy(pk)) | answer)
+
+
+@api_view(["GET"])
+@permission_classes([MayView])
+def policy_preview(request: Request, pk: str) -> Response:
+    """What a purge would delete now; with ``?retention_days=``, by that retention."""
+    fields = PreviewSerializer(data=request.query_params.dict())
+    fields.is_valid(raise_exception=True)
+    days = fields.validated_data.get("retention_days")
+    return Response(overview.preview(pk, timezone.now(), retention_days=days))
+
+
+@api_view(["GET"])
+@permission_classes([MayView])
+def receipt(request: Request, pk: uuid.UUID) -> Response:
+    return Response(receipts.document(get_object_or_404(Run, pk=pk)))
+
+
+@api_view(["GET"])
+@permission_classes([MayView])
+def receipt_csv(request: Request, pk: uuid.UUID) -> HttpResponse:
+    run = get_object_or_404(Run, pk=pk)
+    name = {"Content-Disposition": f'attachment; filename="receipt-{run.pk}.csv"'}
+    return HttpResponse(receipts.as_csv(run), content_type="text/csv; charset=utf-8", headers=name)
+
+
+@api_view(["GET"])
+@permission_classes([MayView])
 def fire_times(request: Request) -> Response:
     """When a trigger would fire: ``?trigger=0 2 * * *``, before it is saved."""
     trigger = parse(request.query_params.get("trigger", ""))
@@ -161,6 +227,16 @@ def consumer_list(request: Request) -> Response:
     now = timezone.now()
     known = Consumer.objects.filter(last_heartbeat_at__gte=now - timedelta(days=1))
     return Response({"results": [consumer_as_json(row, alive=row.is_alive(now)) for row in known]})
+
+
+def _plan(pk: uuid.UUID | None) -> Run | None:
+    """Raises ValidationError where there is no such run."""
+    if pk is None:
+        return None
+    plan = Run.objects.filter(pk=pk).first()
+    if plan is None:
+        raise ValidationError({"plan": [f"There is no run {pk}; name a dry run that has ended."]})
+    return plan
 
 
 def _answer(run: Run) -> Response:

@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
@@ -17,9 +17,16 @@ from django_htmx.http import HttpResponseClientRefresh
 from django_htmx.middleware import HtmxDetails
 
 from housekeeping import overview as core
-from housekeeping import runs, schedules
+from housekeeping import receipts, retentions, runs, schedules
 from housekeeping.acts import Actor
-from housekeeping.exceptions import BadTrigger, HousekeepingError, QueueUnreachable, RunInProgress
+from housekeeping.exceptions import (
+    BadRetention,
+    BadTrigger,
+    HousekeepingError,
+    QueueUnreachable,
+    RunInProgress,
+    UnknownPolicy,
+)
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
 from housekeeping.registry import SCHEDULES, TASKS
@@ -90,6 +97,41 @@ def trigger(request: HtmxHttpRequest, name: str) -> HttpResponse:
     return _act(
         request, lambda: runs.request(name, send=queue.send, dry_run=dry_run, by=_actor(request)), "dashboard"
     )
+
+
+@require_POST
+@signed_in
+@may_operate
+def carry_out(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Run a plan: delete what the dry run showed, and no other rows."""
+    plan = get_object_or_404(Run, pk=pk)
+    return _act(
+        request,
+        lambda: runs.request(plan.task, send=queue.send, plan=plan, by=_actor(request)),
+        "dashboard-run",
+    )
+
+
+@require_safe
+@signed_in
+@may_view
+def receipt_json(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
+    document = receipts.document(get_object_or_404(Run, pk=pk))
+    answer = JsonResponse(document, json_dumps_params={"indent": 2, "ensure_ascii": False})
+    return _as_file(answer, f"receipt-{pk}.json")
+
+
+@require_safe
+@signed_in
+@may_view
+def receipt_csv(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
+    lines = receipts.as_csv(get_object_or_404(Run, pk=pk))
+    return _as_file(HttpResponse(lines, content_type="text/csv; charset=utf-8"), f"receipt-{pk}.csv")
+
+
+def _as_file(answer: HttpResponse, name: str) -> HttpResponse:
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
 
 
 @require_POST
@@ -196,6 +238,65 @@ def change_schedule(request: HtmxHttpRequest, pk: str) -> HttpResponse:
 def reset_schedule(request: HtmxHttpRequest, pk: str) -> HttpResponse:
     entry = schedules.reset(_known(pk), by=_actor(request))
     return _steered(request, entry, f"runs as declared, {entry.trigger.describe()}")
+
+
+@require_safe
+@signed_in
+@may_view
+@vary_on_headers("HX-Request")
+def policy_detail(request: HtmxHttpRequest, pk: str) -> HttpResponse:
+    """The policy, and what the retention in ``?retention_days=`` would hit, before it is saved."""
+    asked = request.GET.get("retention_days")
+    page = _policy_page(pk, asked)
+    template = "_effect.html" if request.htmx else "policy_detail.html"
+    return render(request, f"housekeeping/{template}", {"page": page})
+
+
+@require_safe
+@signed_in
+@may_view
+@vary_on_headers("HX-Request")
+def policy_preview(request: HtmxHttpRequest, pk: str) -> HttpResponse:
+    """Counts large tables: the policy's page fetches it once it is there itself."""
+    facts = {"page": _policy_page(pk), "preview": core.preview(pk, timezone.now())}
+    template = "_preview.html" if request.htmx else "policy_detail.html"
+    return render(request, f"housekeeping/{template}", facts)
+
+
+@require_POST
+@signed_in
+@may_configure
+def change_retention(request: HtmxHttpRequest, pk: str) -> HttpResponse:
+    """Save a retention; a shorter one only once its effect has been seen."""
+    days = request.POST.get("retention_days", "")
+    page = _policy_page(pk, days)
+    is_seen = page.effect and request.POST.get("seen") == str(page.effect.days)
+    if page.problem or (page.effect and page.effect.is_shorter and not is_seen):
+        return render(request, "housekeeping/policy_detail.html", {"page": page}, status=422)
+    retentions.change(pk, days, by=_actor(request))
+    messages.success(request, f"Rows of {pk} are kept for {days} days from the next run on.")
+    return redirect("dashboard-policy", pk=pk)
+
+
+@require_POST
+@signed_in
+@may_configure
+def reset_retention(request: HtmxHttpRequest, pk: str) -> HttpResponse:
+    page = _policy_page(pk)
+    try:
+        retentions.reset(pk, by=_actor(request))
+    except BadRetention as error:
+        messages.error(request, str(error))
+        return redirect("dashboard-policy", pk=pk)
+    messages.success(request, f"Rows of {pk} are kept as declared: {page.card.declared_days} days.")
+    return redirect("dashboard-policy", pk=pk)
+
+
+def _policy_page(pk: str, days: str | None = None) -> core.PolicyPage:
+    try:
+        return core.policy_page(pk, timezone.now(), retention_days=days)
+    except UnknownPolicy as error:
+        raise Http404(str(error)) from None
 
 
 def _known(pk: str) -> str:

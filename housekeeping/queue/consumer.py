@@ -12,7 +12,7 @@ from django.db import DatabaseError, close_old_connections, connection, connecti
 from django.utils import timezone
 from huey import consumer as huey_consumer
 
-from housekeeping import consumers, runs, schedules
+from housekeeping import consumers, gauges, runs, schedules
 from housekeeping.models import BEAT
 from housekeeping.models import Consumer as ConsumerRow
 
@@ -102,8 +102,10 @@ class Consumer(huey_consumer.Consumer):
         schedules.announce()
         connections.close_all()  # worker processes are forked, and must not share one
         super().start()
-        # After the forks: a thread of the parent does not exist in its children.
-        threading.Thread(target=self._beat, name="Heartbeat", daemon=True).start()
+        # After the forks: a thread of the parent does not exist in its children. One each, as
+        # a count that takes long must not look like death.
+        self._every(BEAT.total_seconds(), "write the heartbeat", consumers.beat, self.row)
+        self._every(5.0, "measure the gauges", gauges.refresh)
 
     def stop(self, graceful: bool = False) -> None:
         """Whatever the signal: let each worker end its batch and hand the rest back.
@@ -117,13 +119,18 @@ class Consumer(huey_consumer.Consumer):
         except DatabaseError as error:
             logger.warning("The database was not told that this consumer stops: %s", error)
 
-    def _beat(self) -> None:
-        while not self.stop_flag.wait(BEAT.total_seconds()):
-            try:
-                consumers.beat(self.row, timezone.now())
-            except DatabaseError as error:
-                self.huey.complaints.about("write the heartbeat", error)
-            else:
-                self.huey.complaints.are_over("write the heartbeat")
-            finally:
-                connection.close()
+    def _every(self, seconds: float, what: str, act: Callable[..., None], *facts: object) -> None:
+        """Call ``act`` with ``facts`` and the time, in a thread of its own, until the consumer stops."""
+
+        def go_on() -> None:
+            while not self.stop_flag.wait(seconds):
+                try:
+                    act(*facts, timezone.now())
+                except DatabaseError as error:
+                    self.huey.complaints.about(what, error)
+                else:
+                    self.huey.complaints.are_over(what)
+                finally:
+                    connection.close()
+
+        threading.Thread(target=go_on, name=what, daemon=True).start()

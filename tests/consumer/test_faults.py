@@ -33,7 +33,6 @@ on_sqlite = pytest.mark.parametrize("queue_url", ["sqlite"], indirect=True)
 @pytest.fixture
 def processes(processes):
     processes.environment["HOUSEKEEPING_HEARTBEAT_SECONDS"] = "1"
-    processes.environment["HOUSEKEEPING_BRAKE_SHARE"] = "1"  # nearly all is purged, on purpose
     return processes
 
 

@@ -55,6 +55,8 @@ RUN = [
     "url",
     "approved_by",
     "undo_of",
+    "plan_of",
+    "plan",
     "receipt",
 ]
 JOBS = [
@@ -229,6 +231,11 @@ ADDRESSES = {
     "runs": VIEW,
     "results/{run}": VIEW,
     "runs/{run}": VIEW,
+    "runs/{run}/receipt": VIEW,
+    "runs/{run}/receipt.csv": VIEW,
+    "policies": VIEW,
+    "policies/conversations": VIEW,
+    "policies/conversations/preview": VIEW,
     "runs/{run}/cancel": OPERATE,
     "runs/{run}/retry": OPERATE,
     "runs/{run}/approve": OPERATE,
@@ -729,6 +736,8 @@ def test_a_run_is_written_as_the_contract_says(api):
         "url": result_of(run),
         "approved_by": None,
         "undo_of": None,
+        "plan_of": None,
+        "plan": {},
         "receipt": {},
     }
 
@@ -748,6 +757,7 @@ def test_a_run_that_waits_has_nulls_where_nothing_happened_yet(api):
         "error",
         "approved_by",
         "undo_of",
+        "plan_of",
     ]
 
 

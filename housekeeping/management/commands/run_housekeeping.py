@@ -1,6 +1,7 @@
 """Run a task here and now, in this process, and print its result."""
 
 import json
+import uuid
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -22,6 +23,7 @@ class Command(OperatorCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--task", choices=list(TASKS), default="all", help="default: all")
         parser.add_argument("--dry-run", action="store_true", help="delete nothing; say what would go")
+        parser.add_argument("--plan", metavar="RUN", type=uuid.UUID, help="delete what that dry run has seen")
         parser.add_argument("--yes", action="store_true", help="approve beforehand what would be held")
         parser.add_argument("--json", action="store_true", help="print message, result and run as JSON")
 
@@ -33,8 +35,11 @@ class Command(OperatorCommand):
                 send=lambda run: None,
                 dry_run=dry_run,
                 is_approved=options["yes"],
+                plan=Run.objects.get(pk=options["plan"]) if options["plan"] else None,
                 by=acts.operator(),
             )
+        except Run.DoesNotExist:
+            raise CommandError(f"There is no run {options['plan']}.") from None
         except HousekeepingError as error:
             raise CommandError(str(error)) from error
         run = self._execute(run)
@@ -80,4 +85,14 @@ class Command(OperatorCommand):
             self.stdout.write(f"  {name}: {number}")
         if run.error:
             self.stderr.write(self.style.ERROR(run.error))
+        self._print_receipt(run)
         self.stdout.write(f"Run {run.pk} {run.status}")
+
+    def _print_receipt(self, run: Run) -> None:
+        for policy, facts in (run.receipt or run.plan).items():
+            tables = facts.get("rows") if run.receipt else facts["tables"]
+            for table, rows in (tables or {}).items():
+                self.stdout.write(f"  {policy}: {rows:,} rows of {table}")
+            for key in ("warning", "stopped"):
+                if facts.get(key):
+                    self.stdout.write(self.style.WARNING(f"  {policy}: {facts[key]}"))

@@ -1,0 +1,278 @@
+"""One attempt at a run: what it looks at, what it hands to the task's function, when it stops.
+
+What it promises:
+
+- Whatever it writes to the run, it writes only while its claim holds.
+- Cutoffs are fixed as the run starts: a second attempt deletes what the first would have
+  deleted, whatever has grown old, and whatever retention was changed, in between.
+- A purge that looks like a mistake deletes nothing. It leaves a plan, to be approved.
+- A purge counts again at its end: what is left is explained by a bound, or is a failure.
+"""
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet, Sum
+from django.utils import timezone
+
+from housekeeping import archive, plans, registry, stats
+from housekeeping.archive import Archiver
+from housekeeping.exceptions import (
+    BrakeApplied,
+    Cancelled,
+    ClaimLost,
+    ConsumerStopping,
+    RowsLeft,
+)
+from housekeeping.models import LIFE, Run
+from housekeeping.policies import Policy, in_days
+from housekeeping.purge import Batch, expired, held_back, purge_batches
+
+logger = logging.getLogger(__name__)
+
+# Rows that were locked as a purge came by are looked at again so many times.
+MOST_PASSES = 3
+# Who undoes a purge needs time to see why it went wrong: what came back stays so long.
+HELD_AFTER_UNDO = timedelta(days=30)
+
+
+def own(run: Run) -> QuerySet[Run]:
+    """The run's row, while this attempt holds its claim; else no row."""
+    return Run.objects.filter(pk=run.pk, attempts=run.attempts, status=Run.Status.RUNNING)
+
+
+@dataclass
+class Attempt:
+    """A claimed run, and the tools that it hands to the task's function."""
+
+    run: Run
+    should_stop: Callable[[], bool]
+    watch: Callable[[Run], None]
+    gone: Callable[[Policy, list[Any]], None]
+    publish: Callable[[Run, Any], None]
+    batch_size: int | None
+    lost: threading.Event = field(default_factory=threading.Event)
+
+    def carry_out(self) -> Mapping[str, Any]:
+        """Do the run's work and return its result. Raises what the task raises, and RunStopped."""
+        if self.run.undo_of:
+            return self.put_back(self.run.undo_of)
+        task = registry.find_task(self.run.task)
+        self._fix_cutoffs(task.policies)
+        due = {policy: self._due(policy) for policy in task.policies}
+        if not self.run.total:
+            self._write(total=self.run.done + sum(due.values()))
+        if not (self.run.dry_run or self.run.approved_by or self.run.done):
+            self._brake(due)
+        tools: dict[str, Callable[..., Any]] = {
+            "purge": self.preview if self.run.dry_run else self.purge,
+            "measure": stats.measure if self.run.dry_run else stats.take_snapshot,
+        }
+        self.checkpoint()
+        return task.function(**{name: tools[name] for name in task.tools})
+
+    def checkpoint(self) -> None:
+        """Between two batches: is this run still ours, and is it still wanted?
+
+        Raises ClaimLost, Cancelled or ConsumerStopping.
+        """
+        self.watch(self.run)
+        cancel_requested = own(self.run).values_list("cancel_requested", flat=True).first()
+        if cancel_requested is None or self.lost.is_set():
+            raise ClaimLost
+        if cancel_requested:
+            raise Cancelled
+        if self.should_stop():
+            raise ConsumerStopping
+
+    # --- Before anything is deleted -------------------------------------------------------------
+
+    def _fix_cutoffs(self, policies: Iterable[Policy]) -> None:
+        assert self.run.as_of is not None  # the claim has set it
+        cutoffs = dict(self.run.cutoffs)
+        for policy in policies:
+            if policy.name not in cutoffs:
+                retention = policy.retention_in_force()
+                cutoff = self.run.as_of - (retention or timedelta())
+                cutoffs[policy.name] = {"cutoff": cutoff.isoformat(), "retention_days": in_days(retention)}
+        if cutoffs != self.run.cutoffs:
+            self._write(cutoffs=cutoffs)
+
+    def _cutoff(self, policy: Policy) -> datetime:
+        if policy.name not in self.run.cutoffs:  # one that the task did not declare
+            self._fix_cutoffs([policy])
+        return datetime.fromisoformat(self.run.cutoffs[policy.name]["cutoff"])
+
+    def _due(self, policy: Policy) -> int:
+        if self.is_planned:
+            return int(self.run.plan.get(policy.name, {}).get("rows", 0))
+        return expired(policy, cutoff=self._cutoff(policy))
+
+    @property
+    def is_planned(self) -> bool:
+        """Does the run carry out a plan, one that was previewed or held?"""
+        return bool(self.run.plan) and not self.run.dry_run
+
+    def _brake(self, due: Mapping[Policy, int]) -> None:
+        """Raises BrakeApplied, with a plan kept, where so much would go that it looks like a mistake."""
+        share, least = settings.HOUSEKEEPING_BRAKE_SHARE, settings.HOUSEKEEPING_BRAKE_ROWS
+        for policy, rows in due.items():
+            if policy.is_upkeep or share >= 1 or rows < least or not rows:
+                continue
+            there = policy.model._base_manager.count()
+            if rows > share * there:
+                for each in due:
+                    self._plan(each)
+                raise BrakeApplied(
+                    f"The policy {policy.name!r} would delete {rows:,} of {there:,} rows,"
+                    f" more than {share:.0%} of the table."
+                )
+
+    def _plan(self, policy: Policy) -> int:
+        cutoff = self._cutoff(policy)
+        facts = plans.look(policy, cutoff=cutoff, retention=policy.retention_in_force())
+        facts["retention_days"] = self.run.cutoffs[policy.name]["retention_days"]
+        facts["rows"] = plans.write(self.run, policy, cutoff=cutoff, checkpoint=self.checkpoint)
+        self._write(plan={**self.run.plan, policy.name: facts})
+        return int(facts["rows"])
+
+    def preview(self, policy: Policy) -> int:
+        """Count what :meth:`purge` would delete, and keep it as a plan."""
+        self.checkpoint()
+        rows = self._plan(policy)
+        self._write(deleted={**self.run.deleted, policy.name: rows})
+        return rows
+
+    # --- Deleting -------------------------------------------------------------------------------
+
+    def purge(self, policy: Policy) -> int:
+        """Delete what the policy expired, batch by batch, each counted on the run.
+
+        Counts again at the end: raises RowsLeft if rows are past due still, and neither the
+        run's time budget nor its plan explains them.
+        """
+        logger.info("Deleting %s", policy)
+        self._note(policy, warning=plans.warning(policy, self._due(policy)))
+        left = 0
+        for _ in range(MOST_PASSES):
+            self._purge_once(policy)
+            left = self._left(policy)
+            if not left or self.is_out_of_time():
+                break
+        rows: int = self.run.deleted.get(policy.name, 0)
+        facts = {"left": left, "held_back": held_back(policy, cutoff=self._cutoff(policy))}
+        if self.is_planned:
+            facts["planned"] = self._due(policy)
+        if left and self.is_out_of_time():
+            facts["stopped"] = (
+                f"The run's time budget of {settings.HOUSEKEEPING_TIME_BUDGET_MINUTES} min is over;"
+                f" {left:,} rows are left for the next run."
+            )
+        self._note(policy, **facts)
+        if left and not self.is_planned and not self.is_out_of_time():
+            raise RowsLeft(f"{left:,} rows of the policy {policy.name!r} are past due still; {rows:,} went.")
+        logger.info("Successfully deleted %s %s", rows, policy.name)
+        return rows
+
+    def _left(self, policy: Policy) -> int:
+        if self.is_planned:  # spared, as they have changed since; or not yet looked at
+            return self._due(policy) - int(self.run.deleted.get(policy.name, 0))
+        return expired(policy, cutoff=self._cutoff(policy))
+
+    def is_out_of_time(self) -> bool:
+        minutes = settings.HOUSEKEEPING_TIME_BUDGET_MINUTES
+        assert self.run.started_at is not None
+        return bool(minutes) and timezone.now() >= self.run.started_at + timedelta(minutes=minutes)
+
+    def _purge_once(self, policy: Policy) -> None:
+        deleted, receipt = self.run.deleted, self.run.receipt
+
+        def record(batch: Batch) -> None:
+            # In the batch's transaction, and only while the claim holds: each row is
+            # counted once, whoever finishes the run.
+            nonlocal deleted, receipt
+            deleted = self._counted(policy, len(batch.keys))
+            receipt = self._noted(policy, batch)
+            beat = timezone.now() + LIFE
+            if not own(self.run).update(deleted=deleted, receipt=receipt, lease_until=beat):
+                raise ClaimLost
+
+        self.checkpoint()
+        if self.is_out_of_time():
+            return
+        for batch in purge_batches(
+            policy,
+            cutoff=self._cutoff(policy),
+            batch_size=self.batch_size,
+            archiver=self._archiver(policy),
+            digest=self.run.receipt.get(policy.name, {}).get("digest", ""),
+            plan=plans.read(self.run, policy) if self.is_planned else None,
+            record=record,
+        ):
+            self.run.deleted, self.run.receipt = deleted, receipt
+            self.gone(policy, batch.keys)
+            self.checkpoint()
+            if self.is_out_of_time():
+                return
+
+    def _archiver(self, policy: Policy) -> Archiver | None:
+        if policy.is_upkeep or not settings.HOUSEKEEPING_UNDO_DAYS:
+            return None
+        expires = timezone.now() + timedelta(days=settings.HOUSEKEEPING_UNDO_DAYS)
+        return Archiver(self.run, policy, expires)
+
+    # --- The receipt ----------------------------------------------------------------------------
+
+    def _counted(self, policy: Policy, rows: int) -> dict[str, int]:
+        """The run's counts once the batch at hand is committed."""
+        return {**self.run.deleted, policy.name: self.run.deleted.get(policy.name, 0) + rows}
+
+    def _noted(self, policy: Policy, batch: Batch) -> dict[str, Any]:
+        """The receipt once the batch at hand is committed."""
+        before = self.run.receipt.get(policy.name) or {
+            "model": policy.model._meta.label,
+            **self.run.cutoffs[policy.name],
+            "declared_retention_days": in_days(policy.retention),
+            "rows": {},
+        }
+        rows = dict(Counter(before["rows"]) + batch.rows)
+        return {**self.run.receipt, policy.name: {**before, "rows": rows, "digest": batch.digest}}
+
+    def _note(self, policy: Policy, **facts: Any) -> None:
+        self._cutoff(policy)
+        digest = self.run.receipt.get(policy.name, {}).get("digest", "")
+        receipt = self._noted(policy, Batch(digest=digest))
+        receipt[policy.name] |= {name: fact for name, fact in facts.items() if fact is not None}
+        self._write(receipt=receipt)
+
+    def _write(self, **fields: Any) -> None:
+        """Set fields on the run's row. Raises ClaimLost."""
+        if not own(self.run).update(**fields):
+            raise ClaimLost
+        for name, value in fields.items():
+            setattr(self.run, name, value)
+
+    # --- Putting back ---------------------------------------------------------------------------
+
+    def put_back(self, purged: Run) -> Mapping[str, Any]:
+        """Undo ``purged``: all tables or nothing, and only while the claim holds."""
+        assert self.run.as_of is not None
+        waiting = Run.objects.filter(pk=purged.pk, status__in=(Run.Status.QUEUED, Run.Status.HELD))
+        if purged.is_active and not waiting.update(status=Run.Status.CANCELLED, finished_at=timezone.now()):
+            raise ConsumerStopping  # its worker ends its batch first; this run waits meanwhile
+        self._write(total=purged.archives.aggregate(rows=Sum("rows"))["rows"] or 0)
+        with transaction.atomic():
+            held_until = self.run.as_of + HELD_AFTER_UNDO
+            back = archive.restore(purged, undo=self.run, held_until=held_until, checkpoint=self.checkpoint)
+            self._write(deleted={"restored": sum(back.rows.values())}, lease_until=timezone.now() + LIFE)
+        left = {
+            f"{table}: {reason}": rows for table, why in back.left.items() for reason, rows in why.items()
+        }
+        return {"restored": dict(back.rows), "not_restored": left}

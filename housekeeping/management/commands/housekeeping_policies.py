@@ -1,0 +1,85 @@
+"""The policies: list, preview, change or reset how long rows are kept."""
+
+import json
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.utils import timezone
+
+from housekeeping import acts, overview, retentions
+from housekeeping.exceptions import HousekeepingError
+from housekeeping.management.base import OperatorCommand
+
+
+class Command(OperatorCommand):
+    help = "Lists the policies with what is past due; previews one; changes or resets its retention."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", metavar="action")
+        parser.set_defaults(action="list", json=False)
+
+        listing = actions.add_parser("list", help="every policy (this is the default)")
+        listing.add_argument("--json", action="store_true")
+        looking = actions.add_parser("preview", help="what would go now, and by other retentions")
+        looking.add_argument("name")
+        looking.add_argument("--retention-days", metavar="DAYS", help="instead of the retention in force")
+        looking.add_argument("--json", action="store_true")
+        changing = actions.add_parser("change", help="keep rows for so many days, until it is reset")
+        changing.add_argument("name")
+        changing.add_argument("days")
+        changing.add_argument("--yes", action="store_true", help="save a shorter one, too")
+        actions.add_parser("reset", help="keep rows as long as declared").add_argument("name")
+
+    def handle(self, *args: Any, action: str, **options: Any) -> None:
+        try:
+            getattr(self, f"_{action}")(options)
+        except HousekeepingError as error:
+            raise CommandError(str(error)) from error
+
+    def _list(self, options: dict[str, Any]) -> None:
+        cards = overview.policies()
+        if options["json"]:
+            self.stdout.write(json.dumps([overview.policy_as_json(card) for card in cards], indent=2))
+            return
+        for card in cards:
+            kept = "any age" if card.retention_days is None else f"{card.retention_days} days"
+            declared = f" (declared: {card.declared_days})" if card.is_changed else ""
+            self.stdout.write(f"{card.policy.name:<16} {kept + declared:<26} {card.rows_due:,} rows past due")
+
+    def _preview(self, options: dict[str, Any]) -> None:
+        days = options["retention_days"]
+        facts = overview.preview(
+            options["name"], timezone.now(), retention_days=None if days is None else retentions.parse(days)
+        )
+        if options["json"]:
+            self.stdout.write(json.dumps(facts, indent=2))
+            return
+        for table, rows in facts["tables"].items():
+            self.stdout.write(f"{table}: {rows:,} rows would go")
+        for reason, rows in facts["held_back"].items():
+            if rows:
+                self.stdout.write(f"{rows:,} rows are past due and stay: {reason}")
+        if facts["oldest"]:
+            self.stdout.write(f"from {facts['oldest']} to {facts['newest']}")
+        if facts["warning"]:
+            self.stdout.write(self.style.WARNING(facts["warning"]))
+        for one in facts["what_if"]:
+            self.stdout.write(f"kept for {one['retention_days']:>3} days: {one['rows']:,} rows past due")
+
+    def _change(self, options: dict[str, Any]) -> None:
+        name, days = options["name"], retentions.parse(options["days"])
+        effect = retentions.effect(overview.policy(name).policy, days, timezone.now())
+        self.stdout.write(
+            f"At {days} days the next run deletes {effect.rows:,} rows;"
+            f" at {effect.days_now}, {effect.rows_now:,}."
+        )
+        if effect.is_shorter and not options["yes"]:
+            raise CommandError("Nothing is changed: rows would be kept for less long. Add --yes to save it.")
+        retentions.change(name, days, by=acts.operator())
+        self.stdout.write(f"Rows of {name} are kept for {days} days from the next run on.")
+
+    def _reset(self, options: dict[str, Any]) -> None:
+        policy = retentions.reset(options["name"], by=acts.operator())
+        self.stdout.write(
+            f"Rows of {policy.name} are kept as declared: {retentions.declared_days(policy)} days."
+        )

@@ -1,0 +1,149 @@
+"""Plans: what a purge would delete, seen beforehand, and kept so that a run deletes just that.
+
+What it promises:
+
+- Looking changes nothing.
+- A purge of a plan deletes no row that the plan has not seen. It spares what has changed
+  since: a row that is no longer expired, that is held or protected by now, or that more
+  hangs from than the plan has counted.
+- Memory is bounded by a chunk of keys.
+"""
+
+import json
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from statistics import median
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, Max, Min, QuerySet
+from django.utils import timezone
+
+from housekeeping import cascade
+from housekeeping.models import PlannedRows, Run
+from housekeeping.policies import Policy
+from housekeeping.purge import Walk, due, expired, held_back
+
+CHUNK = 5_000  # keys in one row of a plan
+SAMPLE = 10  # rows that a preview names
+HORIZONS = (7, 30, 60, 90, 365)  # days, for what-if
+# So many times the usual number of rows is worth a warning; the usual is the median of
+# the newest so many runs that deleted any.
+UNUSUAL = 3
+USUAL_RUNS = 10
+
+
+def look(policy: Policy, *, cutoff: datetime, retention: timedelta | None) -> dict[str, Any]:
+    """What a purge would delete, as an object for JSON.
+
+    ``rows`` of the policy itself and ``tables`` with all that hangs from them; the ages of
+    the ``oldest`` and ``newest``; a ``sample`` of the oldest; ``held_back``: rows that are
+    expired and stay, by the reason; ``usual``: the median of the last runs, and a
+    ``warning`` where this is far beyond it.
+    """
+    rows = due(policy, cutoff=cutoff)
+    tables = cascade.counts(policy.model, rows)
+    count = tables[policy.model._meta.label]
+    return {
+        "cutoff": cutoff.isoformat(),
+        "retention_days": retention.days if retention is not None else None,
+        "rows": count,
+        "tables": tables,
+        **_ends(policy, rows),
+        "sample": _sample(policy, rows),
+        "held_back": held_back(policy, cutoff=cutoff),
+        "usual": usual(policy),
+        "warning": warning(policy, count),
+    }
+
+
+def backlog(policy: Policy) -> dict[str, Any]:
+    """How many rows are past due by now and would go, and since when the oldest is."""
+    retention = policy.retention_in_force() or timedelta()
+    rows = due(policy, cutoff=timezone.now() - retention)
+    facts = rows.aggregate(rows=Count("pk"), oldest=Min(policy.age_of()))
+    due_since = facts["oldest"] + retention if isinstance(facts["oldest"], datetime) else None
+    return {"rows": facts["rows"], "due_since": due_since.isoformat() if due_since else None}
+
+
+def what_if(policy: Policy, now: datetime, days: Sequence[int] = HORIZONS) -> dict[int, int]:
+    """How many rows would be past the policy, by the retention in days."""
+    if policy.retention is None:
+        return {}
+    return {number: expired(policy, cutoff=now - timedelta(days=number)) for number in days}
+
+
+def usual(policy: Policy) -> int | None:
+    """How many rows a run deletes as a rule; None before there was one that deleted any."""
+    ended = Run.objects.filter(status=Run.Status.SUCCEEDED, dry_run=False, undo_of=None).newest_first()
+    counts = [deleted.get(policy.name, 0) for deleted in ended.values_list("deleted", flat=True)[:50]]
+    some = [count for count in counts if count][:USUAL_RUNS]
+    return round(median(some)) if some else None
+
+
+def warning(policy: Policy, rows: int) -> str | None:
+    """A sentence where ``rows`` is far beyond what runs delete as a rule."""
+    rule = usual(policy)
+    if rule is None or rows < settings.HOUSEKEEPING_BRAKE_ROWS or rows <= UNUSUAL * rule:
+        return None
+    return f"{rows:,} rows are more than {UNUSUAL} times the usual {rule:,}."
+
+
+def _ends(policy: Policy, rows: QuerySet[Any]) -> dict[str, str | None]:
+    ends = rows.aggregate(oldest=Min(policy.age_of()), newest=Max(policy.age_of()))
+    return {name: end.isoformat() if isinstance(end, datetime) else None for name, end in ends.items()}
+
+
+def _sample(policy: Policy, rows: QuerySet[Any]) -> list[dict[str, str | None]]:
+    oldest = rows.annotate(aged=policy.age_of()).order_by("aged", "pk")[:SAMPLE]
+    return [
+        {
+            "key": str(row.pk),
+            "text": str(row),
+            "age_from": row.aged.isoformat() if isinstance(row.aged, datetime) else None,
+        }
+        for row in oldest
+    ]
+
+
+# --- Kept, to be carried out ------------------------------------------------------------------
+
+
+def write(run: Run, policy: Policy, *, cutoff: datetime, checkpoint: Callable[[], None]) -> int:
+    """Keep the keys of all rows that are due, as the run's plan. Returns their number.
+
+    What an earlier attempt has kept is replaced. ``checkpoint`` is called between chunks;
+    what it raises leaves a part of a plan, which nobody carries out.
+    """
+    run.planned_rows.filter(policy=policy.name).delete()
+    planned = 0
+    for keys in _chunks(policy, cutoff):
+        checkpoint()
+        below = cascade.weights(policy.model, keys)
+        text = json.dumps([[key, below[str(key)]] for key in keys], default=str)
+        PlannedRows.objects.create(
+            run=run, policy=policy.name, rows=len(keys), payload=zlib.compress(text.encode())
+        )
+        planned += len(keys)
+    return planned
+
+
+def copy(run: Run, to: Run) -> None:
+    """Give ``to`` the planned rows of ``run``."""
+    for row in run.planned_rows.order_by("pk").iterator(chunk_size=50):
+        PlannedRows.objects.create(run=to, policy=row.policy, rows=row.rows, payload=row.payload)
+
+
+def read(run: Run, policy: Policy) -> Iterator[tuple[Any, int]]:
+    """The run's planned keys, each with the number of rows that hung from it."""
+    numbers = run.planned_rows.filter(policy=policy.name).order_by("pk").values_list("pk", flat=True)
+    for number in list(numbers):
+        payload = PlannedRows.objects.values_list("payload", flat=True).get(pk=number)
+        yield from map(tuple, json.loads(zlib.decompress(bytes(payload))))
+
+
+def _chunks(policy: Policy, cutoff: datetime) -> Iterator[list[Any]]:
+    walk = Walk(policy, cutoff)
+    while found := walk.take(CHUNK):
+        yield list(found)

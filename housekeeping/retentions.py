@@ -1,0 +1,104 @@
+"""Retentions changed while everything runs: validated, recorded, kept apart from the declared."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from housekeeping import acts, registry
+from housekeeping.acts import Actor
+from housekeeping.exceptions import BadRetention
+from housekeeping.models import PolicyState
+from housekeeping.policies import Policy, in_days
+from housekeeping.purge import expired
+
+logger = logging.getLogger(__name__)
+
+# A day at least: nothing less is meant by anybody. A century at most, as in the settings.
+LONGEST_DAYS = 36_500
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a retention of so many days would do to the next run."""
+
+    days: float
+    days_now: float
+    rows: int  # past due by it, now
+    rows_now: int  # past due by the retention in force
+
+    @property
+    def is_shorter(self) -> bool:
+        return self.days < self.days_now
+
+    @property
+    def rows_more(self) -> int:
+        """Rows that the next run would delete beyond those that it deletes anyway."""
+        return max(self.rows - self.rows_now, 0)
+
+
+def parse(text: object) -> int:
+    """A number of days from what a person or program wrote. Raises BadRetention."""
+    try:
+        days = int(str(text))
+    except ValueError:
+        days = 0
+    if isinstance(text, bool) or not 1 <= days <= LONGEST_DAYS:
+        raise BadRetention(f"{text!r} is no retention: write a whole number of days, 1 to {LONGEST_DAYS}.")
+    return days
+
+
+def declared_days(policy: Policy) -> float:
+    """The retention as declared. Raises BadRetention where the policy has none."""
+    _in_force(policy)
+    return in_days(policy.retention) or 0
+
+
+def effect(policy: Policy, days: float, now: datetime) -> Effect:
+    """What a retention of ``days`` would hit, before it is saved. Raises BadRetention."""
+    in_force = _in_force(policy)
+    return Effect(
+        days=days,
+        days_now=in_days(in_force) or 0,
+        rows=expired(policy, cutoff=now - timedelta(days=days)),
+        rows_now=expired(policy, cutoff=now - in_force),
+    )
+
+
+def change(name: str, days: object, *, by: Actor | None = None) -> Policy:
+    """Keep rows for ``days`` from the next run on; a run that has started goes by what it was.
+
+    Raises UnknownPolicy, BadRetention; then nothing has changed.
+    """
+    return _set(name, parse(days), "change retention", by)
+
+
+def reset(name: str, *, by: Actor | None = None) -> Policy:
+    """Keep rows as long as declared again."""
+    return _set(name, None, "reset retention", by)
+
+
+def _set(name: str, days: int | None, act: str, by: Actor | None) -> Policy:
+    policy = registry.find_policy(name)
+    _in_force(policy)
+    with transaction.atomic():
+        state, _ = PolicyState.objects.select_for_update().get_or_create(name=name)
+        if state.retention_days == days:
+            return policy  # nothing to do, nothing to record
+        before = in_days(policy.retention_in_force())
+        state.retention_days, state.changed_at = days, timezone.now()
+        state.changed_by = by.name if by else ""
+        state.save()
+        after = in_days(policy.retention_in_force())
+        acts.record(by, act, name, before={"retention_days": before}, after={"retention_days": after})
+    logger.info("Policy %s keeps rows for %s days, %s before: by %s", name, after, before, by and by.name)
+    return policy
+
+
+def _in_force(policy: Policy) -> timedelta:
+    retention = policy.retention_in_force()
+    if retention is None:
+        raise BadRetention(f"The policy {policy.name!r} has no retention: its rows go whatever their age.")
+    return retention

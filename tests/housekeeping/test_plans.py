@@ -1,0 +1,193 @@
+"""Previews, and runs that delete what a preview showed and nothing else."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from chat.models import ChatMessage, Conversation
+from housekeeping import plans, runs
+from housekeeping.acts import Actor
+from housekeeping.exceptions import NotPossible
+from housekeeping.models import Hold, PlannedRows
+from housekeeping.tasks import old_conversations
+from tests import make
+from tests.make import days
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ADA = Actor("ada", "a test")
+
+
+def carry_out(run):
+    return runs.execute(runs.claim(run.pk, run.attempts))
+
+
+def asked(task="conversations", **options):
+    return carry_out(runs.request(task, send=lambda run: None, by=ADA, **options))
+
+
+def look(**options):
+    options = {"cutoff": make.ago(days=30), "retention": days(30)} | options
+    return plans.look(old_conversations, **options)
+
+
+def test_a_preview_counts_each_table_and_names_the_oldest():
+    oldest = make.conversation(age=days(50), messages=3, title="The oldest")
+    newest = make.conversation(age=days(40), messages=1)
+    make.conversation(age=days(1), messages=5)
+
+    seen = look()
+
+    assert (seen["rows"], seen["tables"]) == (2, {"chat.Conversation": 2, "chat.ChatMessage": 4})
+    assert (seen["oldest"], seen["newest"]) == (oldest.created_at.isoformat(), newest.created_at.isoformat())
+    assert (seen["sample"][0]["key"], seen["sample"][0]["text"]) == (str(oldest.pk), "The oldest")
+
+
+def test_a_preview_says_what_is_held_back_and_why():
+    kept = make.conversation(age=days(50), messages=3)
+    Hold.objects.create(model="chat.Conversation", key=str(kept.pk), reason="A dispute")
+
+    seen = look()
+
+    assert (seen["rows"], seen["held_back"]) == (0, {"held": 1, "protected": 0})
+    assert seen["tables"]["chat.ChatMessage"] == 0
+
+
+def test_what_if_counts_by_each_retention():
+    for age in (8, 31, 61, 91, 366):
+        make.conversation(age=days(age))
+
+    assert plans.what_if(old_conversations, timezone.now()) == {7: 5, 30: 4, 60: 3, 90: 2, 365: 1}
+
+
+def test_a_plan_is_carried_out_as_it_was_seen():
+    for _ in range(3):
+        make.conversation(age=days(40), messages=2)
+    dry = asked(dry_run=True)
+
+    run = asked(plan=dry)
+
+    assert (run.status, run.result) == ("succeeded", {"deleted_conversations": 3})
+    assert run.receipt["conversations"]["rows"] == dry.plan["conversations"]["tables"]
+    assert (run.receipt["conversations"]["planned"], run.receipt["conversations"]["left"]) == (3, 0)
+    assert (run.plan_of, run.approved_by) == (dry, "ada")
+
+
+def test_what_has_changed_since_the_plan_is_spared(settings):
+    settings.HOUSEKEEPING_CONVERSATION_AGE_FROM = "last_message_at"
+    alive, held, grown, gone, goes = (make.conversation(age=days(40), messages=1) for _ in range(5))
+    dry = asked(dry_run=True)
+    Conversation.objects.filter(pk=alive.pk).update(last_message_at=timezone.now())
+    Hold.objects.create(model="chat.Conversation", key=str(held.pk), reason="A dispute")
+    make.message(conversation=grown, created_at=make.ago(days=39))
+    gone.delete()
+    imported = make.conversation(age=days(60), messages=1)
+
+    run = asked(plan=dry)
+
+    assert set(Conversation.objects.all()) == {alive, held, grown, imported}
+    assert ChatMessage.objects.count() == 5
+    assert (run.result, run.receipt["conversations"]["left"]) == ({"deleted_conversations": 1}, 4)
+    assert not Conversation.objects.filter(pk=goes.pk).exists()
+
+
+def test_a_plan_keeps_its_cutoff_however_late_it_is_carried_out():
+    make.conversation(age=days(30) - timedelta(seconds=1))
+    due = make.conversation(age=days(31))
+    dry = asked(dry_run=True)
+    later = make.conversation(age=days(30) + timedelta(seconds=1))
+
+    asked(plan=dry)
+
+    assert not Conversation.objects.filter(pk=due.pk).exists()
+    assert Conversation.objects.filter(pk=later.pk).exists()
+
+
+def test_a_plan_is_carried_out_once():
+    make.conversation(age=days(40))
+    dry = asked(dry_run=True)
+    asked(plan=dry)
+
+    with pytest.raises(NotPossible, match="carried out already"):
+        asked(plan=dry)
+
+
+@pytest.mark.parametrize("task", ["conversations", "users"])
+def test_only_a_finished_dry_run_of_the_same_task_is_a_plan(task):
+    make.conversation(age=days(40))
+    other = asked("users", dry_run=True) if task == "conversations" else asked()
+
+    with pytest.raises(NotPossible, match="no finished dry run"):
+        asked(plan=other)
+
+
+def test_a_plan_whose_rows_are_not_kept_any_more_deletes_nothing():
+    make.conversation(age=days(40))
+    dry = asked(dry_run=True)
+    PlannedRows.objects.all().delete()
+
+    with pytest.raises(NotPossible, match="preview again"):
+        asked(plan=dry)
+
+    assert Conversation.objects.count() == 1
+
+
+def test_a_held_run_is_approved_as_it_was_seen(settings):
+    settings.HOUSEKEEPING_BRAKE_ROWS = 2
+    for _ in range(3):
+        make.conversation(age=days(40))
+    held = asked()
+    imported = make.conversation(age=days(60))
+
+    run = carry_out(runs.approve(held, send=lambda run: None, by=ADA))
+
+    assert (run.status, run.result) == ("succeeded", {"deleted_conversations": 3})
+    assert list(Conversation.objects.all()) == [imported]
+
+
+def test_a_plan_that_was_cut_off_in_the_middle_goes_on(settings):
+    for _ in range(10):
+        make.conversation(age=days(40), messages=1)
+    dry = asked(dry_run=True)
+    run = runs.request("conversations", send=lambda run: None, plan=dry)
+    stops = iter([False, False, False, True])
+
+    run = runs.execute(runs.claim(run.pk, 0), should_stop=lambda: next(stops), batch_size=2)
+    assert (run.status, run.deleted) == ("queued", {"conversations": 4})
+    run = carry_out(run)
+
+    assert (run.status, run.result) == ("succeeded", {"deleted_conversations": 10})
+    assert run.receipt["conversations"]["rows"] == {"chat.Conversation": 10, "chat.ChatMessage": 10}
+
+
+def test_far_more_than_usual_is_worth_a_warning(settings):
+    settings.HOUSEKEEPING_BRAKE_ROWS = 5
+    for _ in range(3):
+        make.run(status="succeeded", deleted={"conversations": 2})
+    for _ in range(7):
+        make.conversation(age=days(40))
+    for _ in range(10):
+        make.conversation()
+
+    seen, run = look(), asked()
+
+    assert (seen["usual"], seen["warning"]) == (2, "7 rows are more than 3 times the usual 2.")
+    assert run.receipt["conversations"]["warning"] == seen["warning"]
+
+
+def test_a_run_whose_time_is_over_stops_between_batches_and_says_what_is_left(settings):
+    settings.HOUSEKEEPING_TIME_BUDGET_MINUTES = 1
+    for _ in range(6):
+        make.conversation(age=days(40))
+    run = runs.claim(runs.request("conversations", send=lambda run: None).pk, 0)
+
+    def let_time_pass(run):
+        if run.done:
+            run.started_at = make.ago(minutes=2)
+
+    run = runs.execute(run, watch=let_time_pass, batch_size=2)
+
+    assert (run.status, run.result) == ("succeeded", {"deleted_conversations": 2})
+    assert run.receipt["conversations"]["left"] == 4
+    assert "time budget of 1 min is over; 4 rows are left" in run.receipt["conversations"]["stopped"]
