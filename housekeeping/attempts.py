@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
@@ -31,6 +31,7 @@ from housekeeping.exceptions import (
     ConsumerStopping,
     RowsLeft,
 )
+from housekeeping.logs import RunLog
 from housekeeping.models import LIFE, Run
 from housekeeping.policies import Policy, in_days
 from housekeeping.purge import Batch, expired, held_back, purge_batches
@@ -58,6 +59,7 @@ class Attempt:
     gone: Callable[[Policy, list[Any]], None]
     publish: Callable[[Run, Any], None]
     batch_size: int | None
+    log: RunLog
     lost: threading.Event = field(default_factory=threading.Event)
 
     def carry_out(self) -> Mapping[str, Any]:
@@ -84,6 +86,8 @@ class Attempt:
         Raises ClaimLost, Cancelled or ConsumerStopping.
         """
         self.watch(self.run)
+        if not connection.in_atomic_block:  # an undo is one transaction: its lines come at its end
+            self.log.write()
         cancel_requested = own(self.run).values_list("cancel_requested", flat=True).first()
         if cancel_requested is None or self.lost.is_set():
             raise ClaimLost

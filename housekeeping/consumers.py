@@ -3,9 +3,11 @@
 import os
 import socket
 from datetime import datetime
+from importlib import metadata
 
 from django.db.models import QuerySet
 
+import housekeeping
 from housekeeping.models import LIFE, Consumer
 
 
@@ -17,9 +19,15 @@ def join(*, workers: int, worker_type: str, schedules: bool, now: datetime) -> C
         workers=workers,
         worker_type=worker_type,
         schedules=schedules,
+        version=version(),
         started_at=now,
         last_heartbeat_at=now,
     )
+
+
+def version() -> str:
+    """Of the code that this process runs: ``housekeeping 1.0, Huey 3.5.4``."""
+    return f"housekeeping {housekeeping.__version__}, Huey {metadata.version('huey')}"
 
 
 def beat(consumer: Consumer, now: datetime) -> None:

@@ -43,6 +43,7 @@ class Consumer(models.Model):
     workers = models.PositiveSmallIntegerField()
     worker_type = models.CharField(max_length=20)
     schedules = models.BooleanField(help_text="Looks at the schedules: not started with -n.")
+    version = models.CharField(max_length=100, blank=True, help_text="Of the site, and of Huey.")
     started_at = models.DateTimeField()
     last_heartbeat_at = models.DateTimeField(db_index=True)
     stopped_at = models.DateTimeField(null=True)
@@ -134,6 +135,8 @@ class Run(models.Model):
     # A name, not a key: what was done stays on record when its author is gone.
     requested_by = models.CharField(max_length=150, blank=True)
     requested_at = models.DateTimeField()
+    # Whoever repeats a request with the same key gets the same run, and no second one.
+    idempotency_key = models.CharField(max_length=100, blank=True)
     sent_at = models.DateTimeField(null=True, help_text="When its id last went into the queue.")
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
@@ -178,6 +181,8 @@ class Run(models.Model):
             models.Index(fields=["task", "-requested_at", "-id"], name="run_newest_of_task"),
             models.Index(fields=["status", "-requested_at", "-id"], name="run_newest_of_status"),
             models.Index(fields=["schedule", "-requested_at", "-id"], name="run_newest_of_schedule"),
+            models.Index(fields=["requested_by", "-requested_at", "-id"], name="run_newest_of_who"),
+            models.Index(fields=["status", "task", "-requested_at", "-id"], name="run_newest_of_status_task"),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -187,6 +192,11 @@ class Run(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["task"], condition=models.Q(status="running"), name="run_one_running_per_task"
+            ),
+            models.UniqueConstraint(
+                fields=["requested_by", "idempotency_key"],
+                condition=~models.Q(idempotency_key=""),
+                name="run_one_per_idempotency_key",
             ),
             # A run that was handed back waits again beside the next one. A dry run does
             # nobody's work, nor does an undo: a fire time that finds one waiting gets a run of its own.
@@ -265,6 +275,40 @@ class Run(models.Model):
     def progress(self) -> dict[str, int]:
         # Rows may come due, or go, between the count at the start and the end.
         return {"done": self.done, "total": max(self.total, self.done)}
+
+
+class LogLine(models.Model):
+    """What was logged while a run was carried out."""
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="log_lines")
+    logged_at = models.DateTimeField()
+    level = models.CharField(max_length=10)
+    text = models.TextField()
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Tally(models.Model):
+    """The runs of one task that ended on one day in one way: what charts are drawn from."""
+
+    day = models.DateField(help_text="In TIME_ZONE.")
+    task = models.CharField(max_length=100)
+    status = models.CharField(max_length=20)
+    runs = models.PositiveIntegerField(default=0)
+    rows = models.PositiveBigIntegerField(default=0, help_text="Rows of the policies' own that were deleted.")
+    duration_ms = models.PositiveBigIntegerField(default=0, help_text="Of all these runs together.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["day", "task", "status"], name="tally_one_per_day_task_status")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.task} {self.status}"
 
 
 class PlannedRows(models.Model):
@@ -360,6 +404,7 @@ class Snapshot(models.Model):
 
     taken_at = models.DateTimeField(db_index=True)
     numbers = models.JSONField()
+    database_bytes = models.PositiveBigIntegerField(null=True, help_text="The database's size on disk.")
 
     class Meta:
         ordering = ["-taken_at"]

@@ -60,10 +60,10 @@ def look(policy: Policy, *, cutoff: datetime, retention: timedelta | None) -> di
 
 def backlog(policy: Policy) -> dict[str, Any]:
     """How many rows are past due by now and would go, and since when the oldest is."""
-    retention = policy.retention_in_force() or timedelta()
-    rows = due(policy, cutoff=timezone.now() - retention)
+    retention = policy.retention_in_force()
+    rows = due(policy, cutoff=timezone.now() - (retention or timedelta()))
     facts = rows.aggregate(rows=Count("pk"), oldest=Min(policy.age_of()))
-    due_since = facts["oldest"] + retention if isinstance(facts["oldest"], datetime) else None
+    due_since = facts["oldest"] + retention if retention and facts["oldest"] else None
     return {"rows": facts["rows"], "due_since": due_since.isoformat() if due_since else None}
 
 

@@ -34,7 +34,7 @@ from django.db.models import F, Q, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from housekeeping import acts, alerts, plans, registry
+from housekeeping import acts, alerts, logs, plans, registry, tallies
 from housekeeping.acts import Actor
 from housekeeping.attempts import Attempt, own
 from housekeeping.exceptions import (
@@ -179,10 +179,10 @@ def cancel(run: Run, *, by: Actor | None = None) -> Run:
     with transaction.atomic():
         waiting = Run.objects.filter(pk=run.pk, status__in=(Run.Status.QUEUED, Run.Status.HELD))
         running = Run.objects.filter(pk=run.pk, status=Run.Status.RUNNING)
-        if not (
-            waiting.update(status=Run.Status.CANCELLED, finished_at=timezone.now(), cancel_requested=True)
-            or running.update(cancel_requested=True)
-        ):
+        now = timezone.now()
+        if waiting.update(status=Run.Status.CANCELLED, finished_at=now, cancel_requested=True):
+            tallies.add(run, Run.Status.CANCELLED, now)
+        elif not running.update(cancel_requested=True):
             run.refresh_from_db()
             raise NotPossible(f"This run is {run.status} already.")
         acts.record(by, "cancel", run.pk, task=run.task)
@@ -327,14 +327,17 @@ def execute(
     its lease has run out.
     """
     how = f"{run.cause} {'dry run' if run.dry_run else 'run'}, attempt {run.attempts}"
-    logger.info("Starting housekeeping task %s (%s)", run, how)
-    try:
-        _end(Attempt(run, should_stop, watch, gone, publish, batch_size))
-        run.refresh_from_db()
-    except (OperationalError, InterfaceError) as error:
-        logger.error("The end of run %s can't be written, it is taken back later: %s", run, error)
-        if not connection.in_atomic_block:
-            connection.close()
+    with logs.kept(run) as log:
+        logger.info("Starting housekeeping task %s (%s)", run, how)
+        try:
+            _end(Attempt(run, should_stop, watch, gone, publish, batch_size, log))
+            run.refresh_from_db()
+        except (OperationalError, InterfaceError) as error:
+            logger.error("The end of run %s can't be written, it is taken back later: %s", run, error)
+            if not connection.in_atomic_block:
+                connection.close()
+        else:
+            log.write()
     return run
 
 
@@ -344,6 +347,7 @@ def _end(attempt: Attempt) -> None:
     try:
         with _lease(run, attempt.lost):
             result = attempt.carry_out()
+        attempt.log.write()  # before the run is seen to have ended
     except ClaimLost:
         logger.warning("Run %s was taken back while this worker was stalled; leaving it alone", run)
     except ConsumerStopping:
@@ -433,7 +437,11 @@ def _sentence(error: BaseException) -> str:
 
 
 def _finish(run: Run, status: Run.Status, **fields: Any) -> None:
-    ended = own(run).update(status=status, finished_at=timezone.now(), lease_until=None, **fields)
+    now = timezone.now()
+    with transaction.atomic():
+        ended = own(run).update(status=status, finished_at=now, lease_until=None, **fields)
+        if ended:
+            tallies.add(run, status, now)
     if not ended:
         logger.warning("Run %s was taken back meanwhile; its end here is not written", run)
         return
@@ -509,12 +517,15 @@ def _take_back(run: Run, now: datetime) -> None:
             distrust_messages()
     else:
         error = f"Abandoned: {silent}, and {MOST_LOSSES} attempts were lost that way."
-        taken = mine.update(
-            status=Run.Status.FAILED,
-            losses=F("losses") + 1,
-            lease_until=None,
-            finished_at=now,
-            error=error,
-        )
+        with transaction.atomic():
+            taken = mine.update(
+                status=Run.Status.FAILED,
+                losses=F("losses") + 1,
+                lease_until=None,
+                finished_at=now,
+                error=error,
+            )
+            if taken:
+                tallies.add(run, Run.Status.FAILED, now)
         if taken:
             logger.error("Run %s failed. %s", run, error)

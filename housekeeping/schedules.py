@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from housekeeping import acts, runs
+from housekeeping import acts, runs, tallies
 from housekeeping.acts import Actor
 from housekeeping.exceptions import BadTrigger, QueueUnreachable, UnknownSchedule
 from housekeeping.models import Run, ScheduleState
@@ -179,6 +179,7 @@ def _open_run(entry: Entry, state: ScheduleState, now: datetime) -> Run | None:
         if not due.update(next_fire_at=following):
             return None
         Run.objects.bulk_create(older, ignore_conflicts=True)
+        tallies.add_missed(older)
         try:
             with transaction.atomic():
                 run.save(force_insert=True)
@@ -187,6 +188,8 @@ def _open_run(entry: Entry, state: ScheduleState, now: datetime) -> Run | None:
                 return None
             _miss(run, "A run of this task was waiting already; it does this one's work, too.")
             run.save(force_insert=True)
+        if run.status == Run.Status.MISSED:
+            tallies.add_missed([run])
     logger.info("Schedule %s is due (%s): run %s %s", schedule.id, fire_time.isoformat(), run.pk, run.status)
     return run
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+from django.db import connection
 from django.utils import timezone
 
 from chat.models import ChatMessage, Conversation, User
@@ -25,7 +26,18 @@ def measure() -> Numbers:
 
 
 def take_snapshot() -> Numbers:
-    """Count now, and keep the numbers."""
+    """Count now, and keep the numbers with the database's size."""
     numbers = measure()
-    Snapshot.objects.create(taken_at=timezone.now(), numbers=numbers)
+    Snapshot.objects.create(taken_at=timezone.now(), numbers=numbers, database_bytes=database_bytes())
     return numbers
+
+
+def database_bytes() -> int:
+    """What the database takes up on disk, free pages included."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT pg_database_size(current_database())")
+        else:
+            cursor.execute("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")
+        size: int = cursor.fetchone()[0]
+    return size

@@ -94,8 +94,9 @@ def trigger(request: HtmxHttpRequest, name: str) -> HttpResponse:
     if name not in TASKS:
         raise Http404(f"There is no task {name!r}.")
     dry_run = request.POST.get("dry_run") == "true"
+    page = "dashboard-run" if request.POST.get("show") == "run" else "dashboard"
     return _act(
-        request, lambda: runs.request(name, send=queue.send, dry_run=dry_run, by=_actor(request)), "dashboard"
+        request, lambda: runs.request(name, send=queue.send, dry_run=dry_run, by=_actor(request)), page
     )
 
 

@@ -1,0 +1,37 @@
+"""Tallies: how many runs ended how on each day, kept as they end, so that a chart counts no runs."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db.models import F
+from django.utils import timezone
+
+from housekeeping.models import Run, Tally
+
+
+def add(run: Run, status: str, at: datetime) -> None:
+    """Count a run that ended at ``at`` as ``status``. In the transaction that ends it."""
+    purged = status != Run.Status.MISSED and not run.dry_run and run.undo_of_id is None
+    day = timezone.localdate(at)
+    tally, _ = Tally.objects.get_or_create(day=day, task=run.task, status=status)
+    Tally.objects.filter(pk=tally.pk).update(
+        runs=F("runs") + 1,
+        rows=F("rows") + (run.done if purged else 0),
+        duration_ms=F("duration_ms") + _duration_ms(run, at),
+    )
+
+
+def add_missed(runs: Iterable[Run]) -> None:
+    """Count fire times that were missed, each on the day it was due."""
+    for run in runs:
+        add(run, Run.Status.MISSED, run.scheduled_for or run.requested_at)
+
+
+def since(now: datetime, days: int) -> Iterable[Tally]:
+    """The tallies of the last so many days, today included, oldest first."""
+    first = timezone.localdate(now) - timedelta(days=days - 1)
+    return Tally.objects.filter(day__gte=first).order_by("day")
+
+
+def _duration_ms(run: Run, at: datetime) -> int:
+    return round((at - run.started_at) / timedelta(milliseconds=1)) if run.started_at else 0

@@ -1,0 +1,64 @@
+import logging
+
+import pytest
+
+from housekeeping import logs, runs
+from housekeeping.models import LogLine
+from tests import make
+from tests.make import days
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def carry_out(run, **options):
+    return runs.execute(runs.claim(run.pk, run.attempts), **options)
+
+
+def lines(run):
+    return list(run.log_lines.values_list("level", "text"))
+
+
+def test_a_run_keeps_what_is_logged_while_it_is_carried_out():
+    make.conversation(age=days(40))
+
+    run = carry_out(make.run())
+
+    assert [text for _, text in lines(run)][:3] == [
+        f"Starting housekeeping task {run} (manual run, attempt 1)",
+        "Deleting conversations older than 30 days",
+        "Successfully deleted 1 conversations",
+    ]
+
+
+def test_the_lines_are_there_while_it_goes_on():
+    for _ in range(4):
+        make.conversation(age=days(40))
+    seen = []
+
+    carry_out(make.run(), batch_size=2, watch=lambda run: seen.append(run.log_lines.count()))
+
+    assert seen[-1] > 0
+
+
+def test_what_is_logged_beside_a_run_is_not_the_runs():
+    with logs.kept(make.run()) as log:
+        pass
+    logging.getLogger("housekeeping").info("Something else")
+
+    log.write()
+
+    assert not LogLine.objects.exists()
+
+
+def test_a_run_that_logs_without_end_keeps_a_bounded_part(monkeypatch):
+    monkeypatch.setattr(logs, "MOST_LINES", 5)
+    run = make.run()
+
+    with logs.kept(run) as log:
+        for number in range(20):
+            logging.getLogger("chat").warning("line %s\0", number)
+        log.write()
+
+    assert len(lines(run)) == 5
+    assert lines(run)[0] == ("WARNING", "line 0\N{REPLACEMENT CHARACTER}")
+    assert lines(run)[-1][1] == "The rest is in the site's log alone."
