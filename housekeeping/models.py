@@ -139,7 +139,7 @@ class Run(models.Model):
     idempotency_key = models.CharField(max_length=100, blank=True)
     sent_at = models.DateTimeField(null=True, help_text="When its id last went into the queue.")
     started_at = models.DateTimeField(null=True)
-    finished_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True, db_index=True)
     # Cutoffs count from this moment, fixed at the first start: a second attempt deletes
     # what the first would have deleted, not what grew old in between.
     as_of = models.DateTimeField(null=True)

@@ -1,20 +1,37 @@
 """All that the faces show, read in a few queries. Templates and serializers only print it."""
 
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
+from django.db import connection
 from django.db.models import Min, QuerySet, Subquery, Sum
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import get_text_list
+from django.utils.translation import gettext, gettext_lazy
 
-from housekeeping import consumers, gauges, plans, registry, retentions, schedules
+from housekeeping import consumers, gauges, plans, registry, retentions, schedules, stats, tallies
 from housekeeping.exceptions import BadRetention, BadTrigger
-from housekeeping.models import Act, Consumer, Gauge, PolicyState, Run
+from housekeeping.models import (
+    LIFE,
+    Act,
+    Consumer,
+    Gauge,
+    PolicyState,
+    Run,
+    Snapshot,
+    Tally,
+)
 from housekeeping.policies import Policy, in_days
 from housekeeping.registry import SCHEDULES, TASKS, Schedule, Task
 from housekeeping.triggers import parse
+from housekeeping.verdict import Verdict, is_late, verdict
 
 RUNNING, PAUSED, STOPPED = "running", "paused", "stopped"
 
@@ -26,18 +43,11 @@ class Job:
     entry: schedules.Entry
     next_run_at: datetime | None
     last_run: Run | None = None
+    is_late: bool = False
 
     @property
     def schedule(self) -> Schedule:
         return self.entry.schedule
-
-
-@dataclass(frozen=True)
-class TaskCard:
-    """A task, with its active run, else the newest that it had."""
-
-    task: Task
-    latest: Run | None
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,23 @@ class PolicyCard:
 
 
 @dataclass(frozen=True)
+class TaskCard:
+    """A task, with its active run, else the newest that it had, and what it would delete now."""
+
+    task: Task
+    latest: Run | None
+    policies: list[PolicyCard]
+
+    @property
+    def would_delete(self) -> str:
+        """``1,204 conversations and 9,873 chat messages``; empty for nothing."""
+        tables: Counter[str] = Counter()
+        for card in self.policies:
+            tables.update(card.backlog.value["tables"])
+        return in_words({table: rows for table, rows in tables.items() if rows})
+
+
+@dataclass(frozen=True)
 class SchedulerStatus:
     status: str
     jobs: list[Job]
@@ -80,16 +107,46 @@ class SchedulerStatus:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A run that was, or a fire time that comes, on the timeline."""
+
+    at: datetime
+    task: str
+    label: str
+    status: str  # a run's; "next" for a fire time
+    run: Run | None = None
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One of the five numbers, and how it went lately, oldest first."""
+
+    name: str
+    label: str
+    number: int
+    history: list[int]
+
+
+@dataclass(frozen=True)
 class Overview:
     now: datetime
+    verdict: Verdict
     scheduler: SchedulerStatus
     consumers: list[Consumer]
+    waiting: int  # runs that wait for a worker
     statistics: Gauge
+    tiles: list[Tile]
     policies: list[PolicyCard]
     archive: Gauge  # bytes that undo keeps
     cards: list[TaskCard]
+    active: list[Run]
     recent: list[Run]
-    is_busy: bool  # something is queued or running: it is worth looking again soon
+    timeline: list[Mark]
+
+    @property
+    def is_busy(self) -> bool:
+        """Something is queued or running: it is worth looking again soon."""
+        return any(run.status != Run.Status.HELD for run in self.active)
 
     @property
     def has_paused_schedule(self) -> bool:
@@ -105,45 +162,129 @@ class Overview:
         return int(settings.HOUSEKEEPING_ARCHIVE_BUDGET_MB) * 1_000_000
 
     @property
-    def next_job(self) -> Job | None:
-        """The job that is due first."""
-        due = [job for job in self.scheduler.jobs if job.next_run_at]
-        return min(due, key=lambda job: job.next_run_at or self.now, default=None)
-
-    @property
-    def tiles(self) -> list[tuple[str, int]]:
-        """The five numbers, each under the words a person reads."""
-        return [(label, self.statistics.value[name]) for name, label in _LABELS.items()]
-
-    @property
     def time_zone(self) -> str:
         return timezone.get_current_timezone_name()
 
 
 _LABELS = {
-    "total_users": "Active users",
-    "total_conversations": "Conversations",
-    "total_messages": "Messages",
-    "recent_conversations_24h": "Conversations, 24 h",
-    "recent_messages_24h": "Messages, 24 h",
+    "total_users": gettext_lazy("Active users"),
+    "total_conversations": gettext_lazy("Conversations"),
+    "total_messages": gettext_lazy("Messages"),
+    "recent_conversations_24h": gettext_lazy("Conversations, 24 h"),
+    "recent_messages_24h": gettext_lazy("Messages, 24 h"),
 }
+TILE_SNAPSHOTS = 30
+# The timeline reaches so far back and ahead, with so many marks at most on either side.
+TIMELINE = timedelta(hours=24)
+MOST_MARKS = 300
+MOST_SNAPSHOTS = 1_000
+MOST_FIRE_TIMES = 50  # of one schedule
+
+
+def in_words(tables: Mapping[str, int]) -> str:
+    """Rows by table, by the names that people have for them."""
+    return get_text_list(
+        [
+            f"{rows:,} {meta.verbose_name if rows == 1 else meta.verbose_name_plural}"
+            for table, rows in tables.items()
+            if (meta := apps.get_model(table)._meta)
+        ],
+        gettext("and"),
+    )
 
 
 def overview(now: datetime) -> Overview:
     alive = list(consumers.alive(now))
-    active = {run.task: run for run in Run.objects.active().order_by("requested_at")}
-    latest = _newest_of("task", TASKS) | active
+    active = list(Run.objects.active().order_by("requested_at")[:50])
+    newest = _newest_of("task", TASKS, dry_run=False, status__in=(Run.Status.SUCCEEDED, Run.Status.FAILED))
+    latest = _newest_of("task", TASKS) | {run.task: run for run in active}
+    scheduler = scheduler_status(now, alive=alive)
+    entries = [job.entry for job in scheduler.jobs]
+    figures = gauges.read_all(["statistics", "archive"])
+    cards = policies(upkeep=False)
+    by_name = {card.policy.name: card for card in cards}
     return Overview(
         now=now,
-        scheduler=scheduler_status(now, alive=alive),
+        verdict=verdict(
+            now,
+            consumers=alive,
+            entries=entries,
+            active=active,
+            newest=list(newest.values()),
+            archive_bytes=figures["archive"].value,
+        ),
+        scheduler=scheduler,
         consumers=alive,
-        statistics=gauges.read("statistics"),
-        policies=policies(upkeep=False),
-        archive=gauges.read("archive"),
-        cards=[TaskCard(task, latest.get(name)) for name, task in TASKS.items()],
+        waiting=sum(run.status == Run.Status.QUEUED for run in active),
+        statistics=figures["statistics"],
+        tiles=_tiles(figures["statistics"].value),
+        policies=cards,
+        archive=figures["archive"],
+        cards=[
+            TaskCard(
+                task, latest.get(name), [by_name[one.name] for one in task.policies if one.name in by_name]
+            )
+            for name, task in TASKS.items()
+        ],
+        active=active,
         recent=list(Run.objects.newest_first()[:10]),
-        is_busy=bool(active),
+        timeline=_timeline(entries, now),
     )
+
+
+def _tiles(numbers: stats.Numbers) -> list[Tile]:
+    snapshots = list(Snapshot.objects.all()[:TILE_SNAPSHOTS])[::-1]
+    return [
+        Tile(name, str(label), numbers[name], [snapshot[name] for snapshot in snapshots] + [numbers[name]])
+        for name, label in _LABELS.items()
+    ]
+
+
+def _timeline(entries: list[schedules.Entry], now: datetime) -> list[Mark]:
+    runs = Run.objects.filter(requested_at__gte=now - TIMELINE).newest_first()[:MOST_MARKS]
+    past = [
+        Mark(run.started_at or run.scheduled_for or run.requested_at, run.task, run.task, run.status, run)
+        for run in runs
+    ]
+    zone = timezone.get_default_timezone()
+    coming: list[Mark] = []
+    for entry in entries:
+        at = entry.next_fire_time(now)
+        times = 0
+        while at and at <= now + TIMELINE and times < MOST_FIRE_TIMES:
+            coming.append(Mark(at, entry.schedule.task.name, entry.schedule.name, "next"))
+            at = entry.trigger.next_fire_time(at, zone)
+            times += 1
+    return sorted([*past, *coming], key=lambda mark: mark.at)
+
+
+# Whatever is done, by a consumer or an operator, moves one of these; each is read off an index.
+_FINGERPRINT = """
+SELECT (SELECT max(finished_at) FROM housekeeping_run),
+       (SELECT max(requested_at) FROM housekeeping_run),
+       (SELECT count(*) FROM housekeeping_run WHERE status IN ('queued', 'running', 'held')),
+       (SELECT max(attempts) FROM housekeeping_run WHERE status IN ('queued', 'running', 'held')),
+       (SELECT max(id) FROM housekeeping_act),
+       (SELECT max(next_fire_at) FROM housekeeping_schedulestate),
+       (SELECT min(next_fire_at) FROM housekeeping_schedulestate WHERE NOT is_paused),
+       (SELECT count(*) FROM housekeeping_consumer WHERE stopped_at IS NULL AND last_heartbeat_at >= %s)
+"""
+
+
+def fingerprint(now: datetime) -> str:
+    """Changes with anything that the overview shows, and is had without reading what it shows."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FINGERPRINT, [connection.ops.adapt_datetimefield_value(now - LIFE)])
+        facts = list(cursor.fetchone())
+    figures = list(Gauge.objects.order_by("name").values_list("name", "value", "measured_at"))
+    is_busy = facts[2] > 0
+    is_measured = any(measured_at > now - timedelta(seconds=40) for *_, measured_at in figures)
+    # Progress moves with each batch; what no consumer measures is measured by who looks; and
+    # the timeline moves on.
+    seconds = 1 if is_busy else 300 if is_measured else 30
+    facts += [figure[:2] for figure in figures]
+    facts.append(int(now.timestamp()) // seconds)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
 
 def scheduler_status(now: datetime, *, alive: list[Consumer] | None = None) -> SchedulerStatus:
@@ -152,7 +293,8 @@ def scheduler_status(now: datetime, *, alive: list[Consumer] | None = None) -> S
         alive = list(consumers.alive(now))
     last = _newest_of("schedule", SCHEDULES)
     jobs = [
-        Job(entry, entry.next_fire_time(now), last.get(entry.schedule.id)) for entry in schedules.entries()
+        Job(entry, entry.next_fire_time(now), last.get(entry.schedule.id), is_late(entry, now))
+        for entry in schedules.entries()
     ]
     if all(job.entry.is_paused for job in jobs if not job.schedule.is_upkeep):
         status = PAUSED
@@ -161,6 +303,12 @@ def scheduler_status(now: datetime, *, alive: list[Consumer] | None = None) -> S
     else:
         status = STOPPED
     return SchedulerStatus(status, jobs)
+
+
+def trends(now: datetime, days: int) -> tuple[list[Tally], list[Snapshot]]:
+    """The tallies and snapshots of the last so many days, oldest first."""
+    newest = Snapshot.objects.filter(taken_at__gte=now - timedelta(days=days))[:MOST_SNAPSHOTS]
+    return list(tallies.since(now, days)), list(newest)[::-1]
 
 
 @dataclass(frozen=True)
@@ -200,7 +348,7 @@ def policies(*, upkeep: bool = True) -> list[PolicyCard]:
     return [
         PolicyCard(
             policy,
-            in_days(policy.retention_in_force()),
+            in_days(policy.retention_with(states.get(name))),
             states.get(name),
             backlogs[f"backlog:{name}"],
             TASKS.get(name),
@@ -402,10 +550,10 @@ def message(run: Run) -> str:
     }[Run.Status(run.status)]
 
 
-def _newest_of(field: str, values: Any) -> dict[str, Run]:
+def _newest_of(field: str, values: Any, **conditions: Any) -> dict[str, Run]:
     """The newest run for each of ``values`` of ``field``, in one query on its index."""
     newest = Run.objects.none()
     for value in values:
-        of_value = Run.objects.filter(**{field: value}).newest_first().values("pk")[:1]
+        of_value = Run.objects.filter(**{field: value}, **conditions).newest_first().values("pk")[:1]
         newest = newest | Run.objects.filter(pk=Subquery(of_value))
     return {getattr(run, field): run for run in newest}

@@ -59,12 +59,16 @@ def look(policy: Policy, *, cutoff: datetime, retention: timedelta | None) -> di
 
 
 def backlog(policy: Policy) -> dict[str, Any]:
-    """How many rows are past due by now and would go, and since when the oldest is."""
+    """How many rows are past due by now and would go, with what hangs from them, and since when."""
     retention = policy.retention_in_force()
     rows = due(policy, cutoff=timezone.now() - (retention or timedelta()))
     facts = rows.aggregate(rows=Count("pk"), oldest=Min(policy.age_of()))
     due_since = facts["oldest"] + retention if retention and facts["oldest"] else None
-    return {"rows": facts["rows"], "due_since": due_since.isoformat() if due_since else None}
+    return {
+        "rows": facts["rows"],
+        "tables": cascade.counts(policy.model, rows) if facts["rows"] else {},
+        "due_since": due_since.isoformat() if due_since else None,
+    }
 
 
 def what_if(policy: Policy, now: datetime, days: Sequence[int] = HORIZONS) -> dict[int, int]:

@@ -46,10 +46,13 @@ class Policy:
 
     def retention_in_force(self) -> timedelta | None:
         """As an operator has set it, else as declared. None for a policy without an age."""
-        if self.retention is None:
-            return None
-        days = PolicyState.objects.filter(name=self.name).values_list("retention_days", flat=True).first()
-        return self.retention if days is None else timedelta(days=days)
+        return self.retention_with(PolicyState.objects.filter(name=self.name).first())
+
+    def retention_with(self, state: PolicyState | None) -> timedelta | None:
+        """The retention in force, for who has the policy's state at hand."""
+        if self.retention is None or state is None or state.retention_days is None:
+            return self.retention
+        return timedelta(days=state.retention_days)
 
     def cutoff(self, as_of: datetime) -> datetime:
         """The moment before which rows are expired, for a run whose moment is ``as_of``."""

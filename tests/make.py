@@ -10,10 +10,12 @@ from django.utils import timezone
 
 from chat.models import ChatMessage, Conversation, User
 from housekeeping import schedules
+from housekeeping.acts import Actor
 from housekeeping.archive import columns
-from housekeeping.models import Archive, Consumer, Run, ScheduleState
+from housekeeping.models import Archive, Consumer, Run, ScheduleState, Tally
 
 _number = itertools.count(1)
+ADA = Actor("ada", "a test")
 
 
 def days(number: float) -> timedelta:
@@ -81,6 +83,12 @@ def archive(run: Run, **fields: Any) -> Archive:
         "expires_at": timezone.now() + timedelta(days=7),
     } | fields
     return Archive.objects.create(run=run, **fields)
+
+
+def tally(task: str = "conversations", **fields: Any) -> Tally:
+    """Runs of today that succeeded."""
+    fields = {"day": timezone.localdate(), "status": "succeeded", "runs": 1} | fields
+    return Tally.objects.create(task=task, **fields)
 
 
 def consumer(*, age: timedelta = timedelta(), **fields: Any) -> Consumer:

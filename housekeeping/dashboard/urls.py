@@ -5,6 +5,7 @@ from django.urls import path
 from housekeeping.dashboard import views
 
 urlpatterns = [
+    path("trends", views.trends, name="dashboard-trends"),
     path("tasks/<str:name>/trigger", views.trigger, name="dashboard-trigger"),
     path("schedules/pause", views.pause_all, name="dashboard-pause-all"),
     path("schedules/resume", views.resume_all, name="dashboard-resume-all"),

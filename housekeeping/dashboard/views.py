@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseClientRefresh
@@ -19,6 +20,7 @@ from django_htmx.middleware import HtmxDetails
 from housekeeping import overview as core
 from housekeeping import receipts, retentions, runs, schedules
 from housekeeping.acts import Actor
+from housekeeping.dashboard import charts
 from housekeeping.exceptions import (
     BadRetention,
     BadTrigger,
@@ -36,6 +38,8 @@ class HtmxHttpRequest(HttpRequest):
     htmx: HtmxDetails
 
 
+RIGHTS = ("view_run", "operate", "configure")
+TREND_DAYS = ("7", "30", "90")
 PAGE = 50
 GLANCE = 0.8  # seconds
 
@@ -63,8 +67,31 @@ may_operate = permission_required("housekeeping.operate", raise_exception=True)
 @may_view
 @vary_on_headers("HX-Request")
 def overview(request: HtmxHttpRequest) -> HttpResponse:
+    tag = _tag(request, core.fingerprint(timezone.now()))
+    if request.htmx and request.headers.get("HX-PTag") == tag:
+        return HttpResponse(status=304)
     template = "_overview.html" if request.htmx else "overview.html"
-    return render(request, f"housekeeping/{template}", {"overview": core.overview(timezone.now())})
+    facts = {"overview": core.overview(timezone.now()), "tag": tag}
+    answer = render(request, f"housekeeping/{template}", facts)
+    answer["HX-PTag"] = tag
+    return answer
+
+
+def _tag(request: HtmxHttpRequest, fingerprint: str) -> str:
+    """What a poll is answered 304 by: the same facts, for the same eyes."""
+    rights = "".join(str(int(request.user.has_perm(f"housekeeping.{right}"))) for right in RIGHTS)
+    return f"{fingerprint}-{rights}-{get_language()}"
+
+
+@require_safe
+@signed_in
+@may_view
+def trends(request: HtmxHttpRequest) -> HttpResponse:
+    days = int(asked) if (asked := request.GET.get("days", "")) in TREND_DAYS else 30
+    now = timezone.now()
+    shown = charts.trends(*core.trends(now, days), timezone.localdate(now), days)
+    facts = {"charts": shown, "days": str(days), "choices": TREND_DAYS}
+    return render(request, "housekeeping/trends.html", facts)
 
 
 @require_safe

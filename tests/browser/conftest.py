@@ -36,11 +36,13 @@ def open_page(chromium):
     """Open pages that fail the test if the browser's console shows an error."""
     contexts, errors = [], []
 
-    def open_one(**options):
+    def open_one(*, expect_errors=False, **options):
         context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(15_000)
+        if expect_errors:
+            return page
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         return page

@@ -8,6 +8,7 @@ from tests import make
 from tests.browser.conftest import sign_in
 from tests.make import days
 from tests.processes import ROOT
+from tests.services import wait_until
 
 SCREENSHOTS = ROOT / "test-output" / "screenshots"
 SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
@@ -26,6 +27,12 @@ def stays_the_same_page(page):
     return lambda: page.evaluate("window.stayed === true")
 
 
+def confirm(page):
+    """Answer the question that a button asks before it deletes."""
+    if page.get_by_role("dialog").is_visible():
+        page.get_by_role("button", name="Delete them").click()
+
+
 def test_each_button_shows_its_result_without_a_reload(site, processes, open_page):
     something_to_do()
     processes.consumer()
@@ -41,8 +48,9 @@ def test_each_button_shows_its_result_without_a_reload(site, processes, open_pag
     ]:
         card = page.locator(f"#task-{task}")
         card.get_by_role("button", name="Run now").click()
+        confirm(page)
         card.locator('.badge[data-status="succeeded"]').wait_for()
-        assert result in " ".join(card.locator(".feedback").inner_text().split())
+        assert result in " ".join(card.get_by_role("status").inner_text().split())
 
     assert stayed()
     assert (Conversation.objects.count(), ChatMessage.objects.count()) == (1, 2)
@@ -58,7 +66,7 @@ def test_a_dry_run_shows_what_would_go_and_deletes_nothing(site, processes, open
     card.get_by_role("button", name="Dry run").click()
     card.get_by_text("dry run", exact=True).wait_for()
 
-    assert "deleted conversations 1" in " ".join(card.locator(".feedback").inner_text().split())
+    assert "deleted conversations 1" in " ".join(card.get_by_role("status").inner_text().split())
     assert Conversation.objects.count() == 2
 
 
@@ -69,12 +77,13 @@ def test_the_banner_goes_when_a_consumer_starts_and_what_waited_runs(site, proce
     page.get_by_text("No consumer is running").wait_for()
     card = page.locator("#task-conversations")
     card.get_by_role("button", name="Run now").click()
+    confirm(page)
     card.locator('.badge[data-status="queued"]').wait_for()
 
     processes.consumer()
 
     card.locator('.badge[data-status="succeeded"]').wait_for()
-    page.get_by_text("Schedules are being watched").wait_for()
+    page.get_by_text("All well.").wait_for()
     assert page.get_by_text("No consumer is running").count() == 0
     assert stayed()
 
@@ -138,7 +147,7 @@ def test_a_schedule_is_paused_and_resumed_in_place(site, open_page):
 
 def test_fire_times_follow_what_one_types_and_are_saved_only_then(site, open_page):
     page = sign_in(open_page(), site)
-    page.get_by_role("link", name="Daily Housekeeping Tasks").click()
+    page.get_by_role("link", name="Daily Housekeeping Tasks", exact=True).click()
     page.wait_for_url("**/schedules/daily_housekeeping")
     stayed = stays_the_same_page(page)
     field = page.get_by_label("Trigger")
@@ -172,9 +181,136 @@ def test_no_page_is_wider_than_its_screen(site, processes, open_page, size, them
     look("sign-in")
     sign_in(page, site)
     page.locator("#task-all").get_by_role("button", name="Run now").click()
+    confirm(page)
     page.locator('#task-all .badge[data-status="succeeded"]').wait_for()
     look("overview")
     pages = [("runs", "runs"), ("run", f"runs/{failed.pk}"), ("schedule", "schedules/daily_housekeeping")]
     for name, path in pages:
         page.goto(f"{site}/scheduler-admin/{path}")
         look(name)
+
+
+# --- Behaviour --------------------------------------------------------------------------------
+
+
+def test_a_button_that_deletes_asks_back_with_numbers_and_can_be_left(site, open_page):
+    something_to_do()
+    page = sign_in(open_page(), site)
+
+    page.locator("#task-conversations").get_by_role("button", name="Run now").click()
+
+    page.get_by_text("Delete 1 conversation and 3 chat messages?").wait_for()
+    page.get_by_role("button", name="Leave it").click()
+    page.wait_for_timeout(300)
+    assert not Run.objects.exists()
+
+
+def test_a_button_can_not_be_pressed_twice(site, open_page):
+    page = sign_in(open_page(), site)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if request.method == "POST" else None)
+
+    page.locator("#task-stats").get_by_role("button", name="Run now").dblclick()
+
+    page.locator('#task-stats .badge[data-status="queued"]').wait_for()
+    assert len([url for url in asked if url.endswith("stats/trigger")]) == 1
+    assert Run.objects.count() == 1
+
+
+def test_an_unchanged_poll_is_answered_304_and_a_change_is_seen(site, open_page):
+    make.consumer()
+    page = sign_in(open_page(), site)
+
+    def poll():
+        with page.expect_response(lambda answer: answer.url.endswith("/scheduler-admin")) as answer:
+            page.evaluate("document.dispatchEvent(new Event('look-again'))")
+        return answer.value.status
+
+    wait_until(lambda: poll() == 304, what="a poll with nothing new")
+
+    make.run("stats", status="failed", error="the pipe burst", finished_at=make.ago())
+    page.evaluate("document.dispatchEvent(new Event('look-again'))")
+
+    page.locator("#task-stats").get_by_text("the pipe burst").wait_for()
+
+
+def test_an_opened_table_and_focus_survive_a_refresh(site, open_page):
+    page = sign_in(open_page(), site)
+    page.locator("#timeline-table summary").click()
+    page.locator("#timeline-table summary").focus()
+
+    make.run("stats", status="failed", error="the pipe burst", finished_at=make.ago())
+    page.evaluate("document.dispatchEvent(new Event('look-again'))")
+    page.locator("#task-stats").get_by_text("the pipe burst").wait_for()
+
+    assert page.locator("#timeline-table").get_attribute("open") is not None
+    assert page.locator("#timeline-table summary").evaluate("it => it === document.activeElement")
+
+
+def test_a_hidden_tab_does_not_poll_and_catches_up_when_it_is_seen_again(site, open_page):
+    page = sign_in(open_page(), site)
+    make.run("stats")
+    page.evaluate("document.dispatchEvent(new Event('look-again'))")
+    page.locator('#task-stats .badge[data-status="queued"]').wait_for()
+    page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    page.wait_for_timeout(500)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    Run.objects.update(status="failed", error="the pipe burst", finished_at=make.ago())
+
+    page.wait_for_timeout(3_000)
+    assert asked == []
+    page.evaluate("Object.defineProperty(document, 'hidden', {value: false, configurable: true})")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+    page.locator("#task-stats").get_by_text("the pipe burst").wait_for()
+
+
+def test_a_lost_connection_is_shown_and_goes_when_it_is_back(site, open_page):
+    page = sign_in(open_page(expect_errors=True), site)
+    page.context.set_offline(True)
+    page.evaluate("document.dispatchEvent(new Event('look-again'))")
+    page.get_by_text("Connection lost").wait_for()
+    assert page.locator("#task-stats").is_visible()
+
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Try now").click()
+
+    page.get_by_text("Connection lost").wait_for(state="hidden")
+
+
+def test_times_are_shown_in_the_zone_of_who_looks(site, open_page):
+    page = sign_in(open_page(timezone_id="Asia/Tokyo", locale="en-GB"), site)
+
+    next_run = page.locator("#schedule-daily_housekeeping time").first
+
+    assert "11:00" in next_run.inner_text()
+    assert "Japan" in next_run.get_attribute("title") or "GMT+9" in next_run.get_attribute("title")
+
+
+def test_keys_lead_to_the_pages_and_can_be_switched_off(site, open_page):
+    page = sign_in(open_page(), site)
+    page.keyboard.press("g")
+    page.keyboard.press("r")
+    page.wait_for_url("**/scheduler-admin/runs")
+    page.keyboard.press("?")
+    page.get_by_label("Use single-key shortcuts").uncheck()
+    page.get_by_role("button", name="Close").click()
+
+    page.keyboard.press("g")
+    page.keyboard.press("o")
+    page.wait_for_timeout(300)
+
+    assert page.url.endswith("/runs")
+
+
+def test_charts_have_the_same_numbers_as_a_table(site, open_page):
+    make.tally(runs=3, rows=1204)
+    page = sign_in(open_page(), site)
+    page.get_by_role("link", name="Trends").first.click()
+
+    figure = page.locator("#chart-purged")
+    assert figure.locator("svg rect").count() == 1
+    figure.get_by_text("As a table").click()
+
+    assert figure.get_by_role("cell", name="1,204").is_visible()

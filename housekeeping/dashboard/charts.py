@@ -1,0 +1,192 @@
+"""Charts as coordinates: templates print them as SVG, with a table of the same numbers behind each.
+
+Drawn on the server: no script, no inline style, nothing to wait for, and they print. Widths
+are in percent or stretched, so that a chart fits a phone and a wide screen alike.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from django.utils.translation import gettext as _
+
+from housekeeping.models import Run, Snapshot, Tally
+from housekeeping.overview import TIMELINE, Mark
+
+# The units of a chart's own coordinates; the page stretches them.
+WIDTH, HEIGHT = 300, 100
+STATUSES = (Run.Status.SUCCEEDED, Run.Status.FAILED, Run.Status.CANCELLED, Run.Status.MISSED)
+
+
+# --- The timeline -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Point:
+    x: str  # percent of the width; 50 is now
+    mark: Mark
+
+
+@dataclass(frozen=True)
+class Lane:
+    task: str
+    points: list[Point]
+
+
+def timeline(marks: Iterable[Mark], now: datetime) -> list[Lane]:
+    """A lane for each task that ran or will run, in the order of their first marks."""
+    lanes: dict[str, list[Point]] = {}
+    for mark in marks:
+        share = (mark.at - (now - TIMELINE)) / (2 * TIMELINE)
+        lanes.setdefault(mark.task, []).append(Point(f"{min(max(share, 0), 1) * 100:.2f}%", mark))
+    return [Lane(task, points) for task, points in lanes.items()]
+
+
+def sparkline(numbers: Sequence[int]) -> str:
+    """The points of a polyline in a box of WIDTH by HEIGHT; empty for less than two numbers."""
+    if len(numbers) < 2:
+        return ""
+    least, most = min(numbers), max(numbers)
+    span = (most - least) or 1
+    step = WIDTH / (len(numbers) - 1)
+    return " ".join(
+        f"{index * step:.1f},{HEIGHT - (number - least) / span * HEIGHT:.1f}"
+        for index, number in enumerate(numbers)
+    )
+
+
+# --- Trends -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Bar:
+    x: float
+    y: float
+    width: float
+    height: float
+    status: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """Places are in time, heights from zero: a small change must not look like a great one."""
+
+    points: str
+
+
+@dataclass
+class Chart:
+    """What a figure shows, and the same as a table. ``unit``: ``number``, ``bytes`` or ``ms``."""
+
+    id: str
+    title: str
+    unit: str
+    first: date
+    last: date
+    most: float
+    columns: list[str]
+    rows: list[tuple[date | datetime, list[float]]]
+    bars: list[Bar] = field(default_factory=list)
+    line: Line | None = None
+    legend: list[str] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(any(numbers) for _moment, numbers in self.rows)
+
+
+def trends(tallies: Iterable[Tally], snapshots: Sequence[Snapshot], today: date, days: int) -> list[Chart]:
+    """Runs by outcome, rows purged and duration per day; row counts and size over time."""
+    span = [today - timedelta(days=days - 1 - number) for number in range(days)]
+    by_day: dict[date, list[Tally]] = defaultdict(list)
+    for tally in tallies:
+        by_day[tally.day].append(tally)
+
+    def runs(day: date, *statuses: str) -> list[Tally]:
+        return [tally for tally in by_day[day] if tally.status in statuses]
+
+    def duration(day: date) -> float:
+        ended = runs(day, Run.Status.SUCCEEDED, Run.Status.FAILED)
+        count = sum(tally.runs for tally in ended)
+        return round(sum(tally.duration_ms for tally in ended) / count) if count else 0
+
+    def ended_as(status: str) -> Callable[[date], float]:
+        return lambda day: sum(tally.runs for tally in runs(day, status))
+
+    outcomes = _bars(
+        "outcomes",
+        _("Runs by outcome, per day"),
+        "number",
+        span,
+        {str(status): ended_as(status) for status in STATUSES},
+    )
+    outcomes.legend = [str(status) for status in STATUSES]
+    return [
+        outcomes,
+        _bars(
+            "purged",
+            _("Rows purged, per day"),
+            "number",
+            span,
+            {_("rows"): lambda day: sum(tally.rows for tally in by_day[day])},
+        ),
+        _bars("duration", _("Duration of a run, mean per day"), "ms", span, {_("mean"): duration}),
+        *_counts(snapshots, span),
+    ]
+
+
+def _bars(
+    id: str, title: str, unit: str, span: list[date], series: dict[str, Callable[[date], float]]
+) -> Chart:
+    rows = [(day, [count(day) for count in series.values()]) for day in span]
+    most = max((sum(numbers) for _, numbers in rows), default=0)
+    chart = Chart(id, title, unit, span[0], span[-1], most, [str(name) for name in series], list(rows))
+    width = WIDTH / len(span)
+    for index, (day, numbers) in enumerate(rows):
+        top = float(HEIGHT)
+        for status, number in zip(series, numbers, strict=True):
+            if not number:
+                continue
+            height = number / most * HEIGHT
+            top -= height
+            left = index * width + width * 0.1
+            title_ = f"{day}: {number:,}"
+            chart.bars.append(Bar(_r(left), _r(top), _r(width * 0.8), _r(height), str(status), title_))
+    return chart
+
+
+def _counts(snapshots: Sequence[Snapshot], span: list[date]) -> list[Chart]:
+    names = {
+        "total_users": _("Active users"),
+        "total_conversations": _("Conversations"),
+        "total_messages": _("Messages"),
+    }
+    charts = [
+        _line(name, title, "number", [(one.taken_at, one[name]) for one in snapshots], span)
+        for name, title in names.items()
+    ]
+    sizes = [(one.taken_at, one.database_bytes) for one in snapshots if one.database_bytes is not None]
+    return [*charts, _line("size", _("Size of the database"), "bytes", sizes, span)]
+
+
+def _line(id: str, title: str, unit: str, values: list[tuple[datetime, int]], span: list[date]) -> Chart:
+    most = max((number for _, number in values), default=0)
+    chart = Chart(
+        id, title, unit, span[0], span[-1], most, [title], [(at, [number]) for at, number in values]
+    )
+    if len(values) > 1:
+        first, last = values[0][0], values[-1][0]
+        length = (last - first) or timedelta(seconds=1)
+        points = [
+            f"{_r((at - first) / length * WIDTH)},{_r(HEIGHT - number / (most or 1) * HEIGHT)}"
+            for at, number in values
+        ]
+        chart.first, chart.last = first.date(), last.date()
+        chart.line = Line(" ".join(points))
+    return chart
+
+
+def _r(number: float) -> float:
+    return round(number, 2)

@@ -1,0 +1,140 @@
+"""Is all well? One sentence of truth, and what to do where it is not."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from housekeeping.models import Consumer, Run
+from housekeeping.schedules import PUNCTUAL, Entry
+
+GOOD, WARNING, BAD = "good", "warning", "bad"
+# A queued run that no worker has taken for so long is worth a word.
+LONG_WAIT = timedelta(minutes=2)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it should be."""
+
+    level: str
+    text: str
+    advice: str = ""
+    run: Run | None = None
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``findings`` with the worst first; none where all is well."""
+
+    findings: list[Finding]
+    last: Run | None
+    next: tuple[str, datetime] | None
+
+    @property
+    def level(self) -> str:
+        return self.findings[0].level if self.findings else GOOD
+
+
+def verdict(
+    now: datetime,
+    *,
+    consumers: Sequence[Consumer],
+    entries: Sequence[Entry],
+    active: Sequence[Run],
+    newest: Sequence[Run],
+    archive_bytes: int,
+) -> Verdict:
+    """``active``: runs that have not ended; ``newest``: the newest that has ended, of each task."""
+    findings = [
+        *_consumers(consumers),
+        *_schedules(entries, now),
+        *_ended(newest),
+        *_active(active, now),
+        *_archive(archive_bytes),
+    ]
+    purged = [run for run in newest if run.status == Run.Status.SUCCEEDED and not run.dry_run]
+    due = [(entry.schedule.name, at) for entry in entries if (at := entry.next_fire_time(now))]
+    return Verdict(
+        sorted(findings, key=lambda finding: finding.level != BAD),
+        max(purged, key=lambda run: run.finished_at or run.requested_at, default=None),
+        min(due, key=lambda pair: pair[1], default=None),
+    )
+
+
+def _consumers(alive: Sequence[Consumer]) -> Iterator[Finding]:
+    if not alive:
+        yield Finding(
+            BAD,
+            _("No consumer is running: nothing will be cleaned up."),
+            _("Start one; what is queued runs then."),
+            command="python manage.py run_huey",
+        )
+    elif not any(consumer.schedules for consumer in alive):
+        yield Finding(
+            BAD,
+            _("No consumer watches the schedules: those that run were started with -n."),
+            _("Start one without -n."),
+            command="python manage.py run_huey",
+        )
+
+
+def _schedules(entries: Sequence[Entry], now: datetime) -> Iterator[Finding]:
+    listed = [entry for entry in entries if not entry.schedule.is_upkeep]
+    paused = [entry.schedule.name for entry in listed if entry.is_paused]
+    if listed and len(paused) == len(listed):
+        yield Finding(WARNING, _("All schedules are paused."), _("Tasks run when you start them."))
+    elif paused:
+        yield Finding(WARNING, _("Paused: %(names)s.") % {"names": ", ".join(paused)})
+    late = [entry.schedule.name for entry in entries if is_late(entry, now)]
+    if late:
+        yield Finding(BAD, _("Late: %(names)s.") % {"names": ", ".join(late)})
+
+
+def is_late(entry: Entry, now: datetime) -> bool:
+    """Is a fire time overdue that no consumer has opened a run for?"""
+    due = entry.next_fire_time(now)
+    return bool(due and due < now - PUNCTUAL)
+
+
+def _ended(newest: Sequence[Run]) -> Iterator[Finding]:
+    for run in newest:
+        if run.status == Run.Status.FAILED:
+            text = _("%(task)s failed: %(error)s") % {"task": run.task, "error": _short(run.error)}
+            yield Finding(BAD, text, _("Look at it, mend it, retry it."), run=run)
+
+
+def _active(active: Sequence[Run], now: datetime) -> Iterator[Finding]:
+    for run in active:
+        if run.status == Run.Status.HELD:
+            text = _("%(task)s waits for approval: %(reason)s") % {"task": run.task, "reason": run.error}
+            yield Finding(WARNING, text, _("Approve it or cancel it."), run=run)
+    waiting = [
+        run for run in active if run.status == Run.Status.QUEUED and run.requested_at < now - LONG_WAIT
+    ]
+    if waiting:
+        text = ngettext(
+            "%(count)s run has waited for a worker for more than two minutes.",
+            "%(count)s runs have waited for a worker for more than two minutes.",
+            len(waiting),
+        )
+        yield Finding(WARNING, text % {"count": len(waiting)}, run=waiting[0])
+
+
+def _archive(size: int) -> Iterator[Finding]:
+    if size > settings.HOUSEKEEPING_ARCHIVE_BUDGET_MB * 1_000_000:
+        yield Finding(
+            WARNING,
+            _("What undo keeps is over its budget of %(budget)s MB.")
+            % {"budget": settings.HOUSEKEEPING_ARCHIVE_BUDGET_MB},
+            _("It expires by itself; HOUSEKEEPING_UNDO_DAYS says when."),
+        )
+
+
+def _short(error: str) -> str:
+    line = error.partition("\n")[0]
+    return line if len(line) <= 160 else f"{line[:159]}…"

@@ -1,0 +1,130 @@
+// What pages need beyond htmx. Each of them works without this file, only less well.
+"use strict";
+
+// --- Times, in the zone and language of who looks ------------------------------------------
+
+const language = document.documentElement.lang;
+const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
+const day = new Intl.DateTimeFormat(language, { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const year = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+const exact = new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "long" });
+const relative = new Intl.RelativeTimeFormat(language, { numeric: "always", style: "short" });
+const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+
+function near(moment) {
+  const now = new Date();
+  if (moment.toDateString() === now.toDateString()) return clock.format(moment);
+  return (Math.abs(moment - now) < 300 * 86400e3 ? day : year).format(moment);
+}
+
+function fromNow(moment) {
+  const seconds = Math.round((moment - Date.now()) / 1000);
+  const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? UNITS.at(-1);
+  return relative.format(Math.trunc(seconds / size), unit);
+}
+
+function showTimes() {
+  for (const element of document.querySelectorAll("time[datetime]")) {
+    const moment = new Date(element.dateTime);
+    if (Number.isNaN(moment.valueOf())) continue;
+    // Fire times are read in the site's zone, and stay in it (data-as-is).
+    const text = "relative" in element.dataset ? fromNow(moment) : near(moment);
+    if (!("asIs" in element.dataset) && element.textContent !== text) element.textContent = text;
+    const title = exact.format(moment);
+    if (element.title !== title) element.title = title;
+  }
+}
+
+// --- Polls: none while nobody looks; a lost connection is shown ------------------------------
+
+const lost = document.getElementById("connection");
+
+// Only what a timer asks for: what a person asks for is never held back.
+function isPoll(event) {
+  return event.detail.ctx.sourceElement.getAttribute("hx-trigger")?.startsWith("every");
+}
+
+document.addEventListener("htmx:before:request", (event) => {
+  if (document.hidden && isPoll(event)) event.preventDefault();
+});
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return;
+  showTimes();
+  document.dispatchEvent(new Event("look-again"));
+});
+
+// A whole page in answer to a fragment's request (a proxy's error, an outage) is not for its place.
+document.addEventListener("htmx:after:request", (event) => {
+  const { text, response } = event.detail.ctx;
+  const isPage = /^\s*<!doctype/i.test(text ?? "");
+  lost.hidden = !isPage;
+  if (isPage && response.status < 500) location.reload();
+  if (isPage) event.preventDefault();
+});
+document.addEventListener("htmx:error", () => { lost.hidden = false; });
+lost.querySelector("button").addEventListener("click", () => document.dispatchEvent(new Event("look-again")));
+
+for (const name of ["DOMContentLoaded", "htmx:after:swap"]) document.addEventListener(name, showTimes);
+setInterval(() => { if (!document.hidden) showTimes(); }, 10_000);
+
+// --- Buttons: pressed once, and asked back where it matters ----------------------------------
+
+const question = document.getElementById("question");
+
+document.addEventListener("submit", (event) => {
+  const form = event.target, submitter = event.submitter;
+  const text = submitter?.dataset.confirm ?? form.dataset.confirm;
+  if (!text || form.dataset.confirmed) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  question.querySelector("p").textContent = text;
+  const answer = question.querySelector("[value=yes]");
+  answer.textContent = submitter?.dataset.confirmButton ?? form.dataset.confirmButton ?? submitter?.textContent ?? "OK";
+  question.returnValue = "";
+  question.addEventListener("close", () => {
+    if (question.returnValue !== "yes") return;
+    form.dataset.confirmed = "yes";
+    form.requestSubmit(submitter);
+    delete form.dataset.confirmed;
+  }, { once: true });
+  question.showModal();
+}, true);
+
+// htmx disables the buttons of its own forms (hx-disable); these lead to another page.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method === "post" && !form.hasAttribute("hx-post")) {
+    setTimeout(() => { for (const button of form.querySelectorAll("button")) button.disabled = true; });
+  }
+});
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload(); // back: the page as it is now, with its buttons
+});
+
+// --- Keys ------------------------------------------------------------------------------------
+
+const sheet = document.getElementById("keys");
+const wanted = sheet?.querySelector("input");
+let before = "";
+
+function isTyping(target) {
+  return target.closest?.("input, select, textarea, [contenteditable]") || document.querySelector("dialog[open]");
+}
+
+if (sheet) {
+  wanted.checked = localStorage.getItem("keys") !== "off";
+  wanted.addEventListener("change", () => localStorage.setItem("keys", wanted.checked ? "on" : "off"));
+  document.getElementById("keys-button").addEventListener("click", () => sheet.showModal());
+  document.addEventListener("keydown", (event) => {
+    if (!wanted.checked || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+    const keys = before + event.key;
+    before = event.key === "g" ? "g" : "";
+    const link = document.querySelector(`a[data-key="${CSS.escape(keys)}"]`);
+    if (link) link.click();
+    else if (event.key === "?") sheet.showModal();
+    else if (event.key === "r") document.dispatchEvent(new Event("look-again"));
+    else if (event.key === "/") document.querySelector("[data-key='/']")?.focus();
+    if (["/", "?"].includes(event.key)) event.preventDefault();
+  });
+}

@@ -1,0 +1,101 @@
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from housekeeping import overview, schedules
+from housekeeping.models import Gauge
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+
+def look():
+    return overview.overview(timezone.now()).verdict
+
+
+def texts():
+    return [finding.text for finding in look().findings]
+
+
+@pytest.fixture
+def consumer(db):
+    return make.consumer()
+
+
+def test_all_is_well_with_a_consumer_and_nothing_wrong(consumer):
+    run = make.run(status="succeeded", finished_at=make.ago(minutes=5), deleted={"conversations": 1204})
+
+    seen = look()
+
+    assert (seen.level, seen.findings, seen.last) == ("good", [], run)
+    assert seen.next[1] > timezone.now()
+
+
+def test_without_a_consumer_the_command_that_starts_one_is_named():
+    [finding] = look().findings
+
+    assert (finding.level, finding.command) == ("bad", "python manage.py run_huey")
+
+
+def test_a_failed_task_is_said_until_it_has_succeeded_again(consumer):
+    make.run("users", status="failed", error="Out of ink\nand more", requested_at=make.ago(hours=1))
+    assert texts() == ["users failed: Out of ink"]
+
+    make.run("users", status="succeeded", dry_run=True)
+    assert len(texts()) == 1
+
+    make.run("users", status="succeeded")
+    assert texts() == []
+
+
+def test_a_held_run_and_one_that_nobody_takes_are_worth_a_word(consumer):
+    make.run("users", status="held", error="Most of the table.")
+    make.run("stats", requested_at=make.ago(minutes=3))
+    make.run("messages", requested_at=make.ago(minutes=1))
+
+    assert texts() == [
+        "users waits for approval: Most of the table.",
+        "1 run has waited for a worker for more than two minutes.",
+    ]
+
+
+def test_a_late_schedule_is_worse_than_a_paused_one(consumer):
+    schedules.pause("weekly_cleanup")
+    make.schedule_state("daily_housekeeping", due=make.ago(minutes=2))
+
+    assert [(finding.level, finding.text) for finding in look().findings] == [
+        ("bad", "Late: Daily Housekeeping Tasks."),
+        ("warning", "Paused: Weekly Conversation Cleanup."),
+    ]
+
+
+def test_an_archive_over_its_budget_is_said(consumer, settings):
+    settings.HOUSEKEEPING_ARCHIVE_BUDGET_MB = 1
+    make.archive(make.run(status="succeeded"), size=1_000_001)
+
+    assert texts() == ["What undo keeps is over its budget of 1 MB."]
+
+
+def test_the_fingerprint_changes_with_what_is_shown_and_not_by_itself(consumer):
+    overview.overview(timezone.now())
+    Gauge.objects.update(measured_at=timezone.now())
+    now = timezone.now().replace(minute=1, second=1)
+    before = overview.fingerprint(now)
+    assert overview.fingerprint(now + timedelta(seconds=2)) == before
+
+    schedules.pause("weekly_cleanup", by=make.ADA)
+    paused = overview.fingerprint(now)
+    make.run("stats")
+
+    assert len({before, paused, overview.fingerprint(now)}) == 3
+
+
+def test_the_timeline_shows_what_was_and_what_comes(consumer):
+    run = make.run("stats", status="succeeded", requested_at=make.ago(hours=3), started_at=make.ago(hours=3))
+    make.run("stats", status="succeeded", requested_at=make.ago(hours=25))
+
+    marks = overview.overview(timezone.now()).timeline
+
+    assert [mark.run for mark in marks if mark.run] == [run]
+    assert sum(mark.status == "next" and mark.task == "stats" for mark in marks) in (3, 4)
