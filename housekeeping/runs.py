@@ -20,7 +20,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -52,6 +52,7 @@ from housekeeping.exceptions import (
     UnknownTask,
     is_database_gone,
 )
+from housekeeping.mailing import Mailed, mail_each
 from housekeeping.models import BEAT, LIFE, Consumer, Run
 from housekeeping.policies import Policy
 from housekeeping.purge import Batch, expired, held_back, purge_batches
@@ -374,6 +375,8 @@ class _Attempt:
         tools: dict[str, Callable[..., Any]] = {
             "purge": self.preview if self.run.dry_run else self.purge,
             "measure": stats.measure if self.run.dry_run else stats.take_snapshot,
+            "mail": self.count_mails if self.run.dry_run else self.mail,
+            "checkpoint": self.checkpoint,
         }
         self.checkpoint()
         return task.function(**{name: tools[name] for name in task.tools})
@@ -502,6 +505,23 @@ class _Attempt:
         self.run.deleted = {**self.run.deleted, policy.name: rows}
         _own(self.run).update(deleted=self.run.deleted)
         return rows
+
+    def mail(self, name: str, people: QuerySet[Any], send: Callable[[Any], None]) -> Mailed:
+        """Mail each of ``people``, stopped between two, each counted once whoever finishes the run."""
+
+        def record() -> None:
+            self.run.deleted = {**self.run.deleted, name: self.run.deleted.get(name, 0) + 1}
+            _own(self.run).update(deleted=self.run.deleted)
+
+        _own(self.run).update(total=self.run.done + people.count())
+        mailed = mail_each(name, people, send, checkpoint=self.checkpoint, record=record)
+        return replace(mailed, sent=self.run.deleted.get(name, 0))
+
+    def count_mails(self, name: str, people: QuerySet[Any], send: Callable[[Any], None]) -> Mailed:
+        """Count what :meth:`mail` would send."""
+        self.run.deleted = {**self.run.deleted, name: people.count()}
+        _own(self.run).update(deleted=self.run.deleted)
+        return Mailed(sent=self.run.deleted[name])
 
     def cutoff(self, policy: Policy) -> datetime:
         assert self.run.as_of is not None  # the claim has set it
