@@ -139,13 +139,17 @@ def _as_postgres(command: list[object]) -> None:
 
 
 class _MailServer(socketserver.ThreadingTCPServer):
-    """Takes mail on a loopback port, and refuses recipients in whose address ``refuse`` stands."""
+    """Takes mail on a loopback port, and refuses recipients in whose address ``refuse`` stands.
+
+    ``taken`` is called with a mail in hand, before whoever sent it is told.
+    """
 
     daemon_threads = True
 
     def __init__(self, refuse: str) -> None:
         super().__init__(("127.0.0.1", 0), _MailSession)
         self.refuse, self.accepted = refuse, list[str]()
+        self.taken: Callable[[], object] = lambda: None
         self.port: int = self.server_address[1]
 
 
@@ -162,6 +166,7 @@ class _MailSession(socketserver.StreamRequestHandler):
                 self._say("354 go on")
                 while self.rfile.readline() != b".\r\n":
                     pass
+                self.server.taken()
                 self._say("250 taken")
             elif word.upper() == "QUIT":
                 self._say("221 bye")
@@ -170,7 +175,7 @@ class _MailSession(socketserver.StreamRequestHandler):
                 self._say("250 well")
 
     def _recipient(self, address: str) -> None:
-        if self.server.refuse in address:
+        if self.server.refuse and self.server.refuse in address:
             self._say("550 no such person")
         else:
             self.server.accepted.append(address)
@@ -181,7 +186,7 @@ class _MailSession(socketserver.StreamRequestHandler):
 
 
 @contextmanager
-def mail_server(*, refuse: str) -> Iterator[_MailServer]:
+def mail_server(*, refuse: str = "") -> Iterator[_MailServer]:
     with _MailServer(refuse) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()

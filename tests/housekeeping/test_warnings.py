@@ -1,9 +1,14 @@
 """Who never verified is told before the account goes, and goes only then."""
 
+import os
 import re
+import signal
+import subprocess
+import sys
 
 import pytest
 from django.core import mail
+from django.db import connection
 from django.utils import timezone
 
 from chat import accounts
@@ -12,6 +17,7 @@ from housekeeping import registry, runs, tasks
 from housekeeping.models import Hold
 from tests import make, services
 from tests.make import ago, days
+from tests.processes import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -199,6 +205,24 @@ def test_a_consumer_that_stops_ends_between_two_mails_and_another_goes_on():
     assert (finished.status, finished.result) == ("succeeded", {"warned_users": 4, "failed_mails": 0})
     assert finished.progress() == {"done": 4, "total": 4}
     assert mailed() == [visitor.email for visitor in visitors]
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="a process finds the test's database by its file")
+def test_a_process_that_is_killed_between_a_mail_and_its_mark_leaves_nobody_unwarned():
+    visitor = make.visitor(age=days(900))
+
+    with services.mail_server() as server:
+        url = f"sqlite:///{connection.settings_dict['NAME']}"
+        environment = {"DATABASE_URL": url, "EMAIL_URL": f"smtp://127.0.0.1:{server.port}"}
+        environment["HOUSEKEEPING_UNVERIFIED_USER_WARNING_DAYS"] = "3"
+        command = [sys.executable, "manage.py", "run_housekeeping", "--task", "warnings"]
+        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment)
+        server.taken = process.kill
+        assert process.wait(30) == -signal.SIGKILL
+
+    assert server.accepted == [f"<{visitor.email}>"]
+    assert purged() == 0
+    assert tasks.warn_never_verified_users()["warned_users"] == 1
 
 
 def test_a_cancelled_run_mails_nobody_more():
