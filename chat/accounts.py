@@ -1,6 +1,6 @@
-"""Accounts: how one is made, and how its mail address is verified."""
+"""Accounts: how one is made, how its mail address is verified, how it is told that it will go."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core import signing
@@ -71,3 +71,14 @@ def verify(token: str) -> User:
         return User.objects.exclude(email_verified_at=None).get(pk=claim["user"], email=claim["email"])
     except User.DoesNotExist as error:
         raise BadVerificationLink("The account of this link no longer exists.") from error
+
+
+def warn_of_deletion(user: User, goes_at: datetime) -> None:
+    """Mail ``user`` that the account goes after ``goes_at`` unless it is verified, and mark it as warned.
+
+    The mail comes first: a process that dies between the two leaves an account that is
+    mailed again, never one that goes unwarned. Raises what the mail backend raises, and
+    ValueError where there is no address; the account is not marked then.
+    """
+    mail.send_deletion_warning(user, verification_token(user), goes_at)
+    User.objects.filter(pk=user.pk).update(deletion_warned_at=timezone.now())

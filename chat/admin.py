@@ -12,10 +12,10 @@ from chat.models import ChatMessage, Conversation, User
 class AccountAdmin(UserAdmin):
     list_display = ["username", "email", "is_active", "email_verified_at", "is_staff", "date_joined"]
     list_filter = ["is_active", "is_staff", ("email_verified_at", admin.EmptyFieldListFilter)]
-    readonly_fields = ["email_verified_at", "last_login"]
+    readonly_fields = ["email_verified_at", "deletion_warned_at", "last_login"]
     fieldsets = (
         *(UserAdmin.fieldsets or ()),
-        ("Verification", {"fields": ["email_verified_at"]}),
+        ("Verification", {"fields": ["email_verified_at", "deletion_warned_at"]}),
     )
     add_fieldsets = ((None, {"fields": ["username", "email", "is_active", "password1", "password2"]}),)
 

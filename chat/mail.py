@@ -1,6 +1,7 @@
 """The mails that an account gets."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.core.mail import send_mail
@@ -12,9 +13,21 @@ from chat.models import User
 
 def send_verification(user: User, token: str) -> None:
     """Send the link that verifies ``user``. Raises what the mail backend raises (OSError, SMTPException)."""
+    _send(user, "Verify your mail address", "chat/verification_mail.txt", token)
+
+
+def send_deletion_warning(user: User, token: str, goes_at: datetime) -> None:
+    """Say that ``user`` is kept until ``goes_at``, and send the link that keeps it for good.
+
+    Raises ValueError where the account has no address, and what the mail backend raises.
+    """
+    if not user.email:  # Django would send nothing, and say nothing
+        raise ValueError("The account has no mail address.")
+    _send(user, "Your account will be removed", "chat/deletion_warning_mail.txt", token, goes_at=goes_at)
+
+
+def _send(user: User, subject: str, template: str, token: str, **more: Any) -> None:
     max_age: timedelta = settings.CHAT_VERIFICATION_MAX_AGE
-    text = render_to_string(
-        "chat/verification_mail.txt",
-        {"user": user, "link": f"{settings.SITE_URL}{reverse('verify', args=[token])}", "days": max_age.days},
-    )
-    send_mail("Verify your mail address", text, None, [user.email])
+    link = f"{settings.SITE_URL}{reverse('verify', args=[token])}"
+    text = render_to_string(template, {"user": user, "link": link, "days": max_age.days} | more)
+    send_mail(subject, text, None, [user.email])

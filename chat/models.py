@@ -24,6 +24,7 @@ class User(AbstractUser):
 
     email = models.EmailField("email address", unique=True)
     email_verified_at = models.DateTimeField("email verified", null=True, blank=True, editable=False)
+    deletion_warned_at = models.DateTimeField("warned of deletion", null=True, blank=True, editable=False)
     is_active = models.BooleanField(
         "active", default=False, help_text="May sign in. Set when the mail address is verified."
     )

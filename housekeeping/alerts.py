@@ -1,6 +1,11 @@
-"""A mail to those who can do something about it."""
+"""A mail to those who can do something about it: a run is held, failed, or is well again.
+
+Sent once what it tells of is written. A mail that fails is logged and changes nothing:
+who must not miss one watches the runs, too.
+"""
 
 import logging
+import uuid
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -11,14 +16,61 @@ from housekeeping.models import Run
 
 logger = logging.getLogger(__name__)
 
+REASON_LENGTH = 200  # characters of an error; its run's page has the rest
+
 
 def held(run: Run) -> None:
-    """Tell every administrator that a run waits for approval. A mail that fails is logged."""
-    page = f"{settings.SITE_URL}{reverse('dashboard-run', args=[run.pk])}"
-    text = f"{run.error}\n\nNothing is deleted. Approve or cancel it here:\n{page}\n"
-    people = get_user_model()._default_manager.filter(is_superuser=True, is_active=True)
-    addresses = list(people.exclude(email="").values_list("email", flat=True))
+    """Tell that a run waits for approval."""
+    _tell(run, "is held for approval", f"{run.error}\n\nNothing is deleted. Approve or cancel it here:")
+
+
+def ended(run_id: uuid.UUID) -> None:
+    """Tell of a task's first failure after it was well, and of its first success after that.
+
+    A task that fails each five minutes is told of once. Dry runs tell nothing.
+    """
     try:
-        send_mail(f"Housekeeping: {run.task} is held for approval", text, None, addresses)
+        run = Run.objects.get(pk=run_id)
+        before = _ended_before(run)
+    except Exception as error:  # the end is written, and stays as it is
+        logger.error("Whether the end of run %s is worth a mail can't be told: %s", run_id, error)
+        return
+    if run.dry_run:
+        return
+    was_well = before is None or before.status == Run.Status.SUCCEEDED
+    if run.status == Run.Status.FAILED and was_well:
+        advice = "No further mail comes until it has succeeded again. What happened, and a button to retry:"
+        _tell(run, "failed", f"{_reason(run)}\n\n{advice}")
+    elif run.status == Run.Status.SUCCEEDED and not was_well:
+        _tell(run, "succeeded again", "The run before this one had failed. This one:")
+
+
+def _ended_before(run: Run) -> Run | None:
+    """The newest other run of its kind that did the work or failed to; one that was cancelled
+    or missed says nothing of the task."""
+    alike = Run.objects.filter(task=run.task, dry_run=False, undo_of__isnull=run.undo_of_id is None)
+    told = alike.filter(status__in=(Run.Status.SUCCEEDED, Run.Status.FAILED)).exclude(pk=run.pk)
+    return told.newest_first().first()
+
+
+def _reason(run: Run) -> str:
+    """The first line of the error. What a database says below it may quote a row."""
+    return run.error.strip().partition("\n")[0][:REASON_LENGTH]
+
+
+def _tell(run: Run, what: str, text: str) -> None:
+    page = f"{settings.SITE_URL}{reverse('dashboard-run', args=[run.pk])}"
+    task = " ".join(run.task.split())  # a name that came in a message may hold a line break
+    undo = "the undo of " if run.undo_of_id else ""
+    try:
+        if not send_mail(f"Housekeeping: {undo}{task} {what}", f"{text}\n{page}\n", None, _recipients()):
+            logger.warning("Nobody was told that run %s %s: no operator has a mail address", run, what)
     except Exception as error:  # a mail server fails in many ways, and none of them is the run's
-        logger.error("Nobody could be told that run %s is held: %s", run, error)
+        # Its text may hold addresses; the log names nobody.
+        logger.error("Nobody could be told that run %s %s (%s)", run, what, type(error).__name__)
+
+
+def _recipients() -> list[str]:
+    """Active accounts that may operate, with an address."""
+    people = get_user_model().objects.with_perm("housekeeping.operate")
+    return list(people.exclude(email="").order_by("pk").values_list("email", flat=True))

@@ -13,7 +13,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,6 +32,7 @@ from housekeeping.exceptions import (
     RowsLeft,
 )
 from housekeeping.logs import RunLog
+from housekeeping.mailing import Mailed, mail_each
 from housekeeping.models import LIFE, Run
 from housekeeping.policies import Policy, in_days
 from housekeeping.purge import Batch, expired, held_back, purge_batches
@@ -76,6 +77,8 @@ class Attempt:
         tools: dict[str, Callable[..., Any]] = {
             "purge": self.preview if self.run.dry_run else self.purge,
             "measure": stats.measure if self.run.dry_run else stats.take_snapshot,
+            "mail": self.count_mails if self.run.dry_run else self.mail,
+            "checkpoint": self.checkpoint,
         }
         self.checkpoint()
         return task.function(**{name: tools[name] for name in task.tools})
@@ -231,6 +234,23 @@ class Attempt:
             return None
         expires = timezone.now() + timedelta(days=settings.HOUSEKEEPING_UNDO_DAYS)
         return Archiver(self.run, policy, expires)
+
+    # --- Mailing --------------------------------------------------------------------------------
+
+    def mail(self, name: str, people: QuerySet[Any], send: Callable[[Any], None]) -> Mailed:
+        """Mail each of ``people``, stopped between two, each counted once whoever finishes the run."""
+
+        def record() -> None:
+            self._write(deleted={**self.run.deleted, name: self.run.deleted.get(name, 0) + 1})
+
+        self._write(total=self.run.done + people.count())
+        mailed = mail_each(name, people, send, checkpoint=self.checkpoint, record=record)
+        return replace(mailed, sent=self.run.deleted.get(name, 0))
+
+    def count_mails(self, name: str, people: QuerySet[Any], send: Callable[[Any], None]) -> Mailed:
+        """Count what :meth:`mail` would send."""
+        self._write(deleted={**self.run.deleted, name: people.count()})
+        return Mailed(sent=self.run.deleted[name])
 
     # --- The receipt ----------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from django.core.checks import CheckMessage, Error, register
 from housekeeping import cascade, registry
 from housekeeping.registry import TASKS
 
-TOOLS = {"purge", "measure"}
+TOOLS = {"purge", "measure", "mail", "checkpoint"}
 
 
 @register
@@ -16,7 +16,7 @@ def tasks_take_known_tools(**kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
             f"The task {task.name!r} has a parameter {tool!r} that nobody hands it.",
-            hint=f"A task function takes {' and '.join(sorted(TOOLS))}, each with its default.",
+            hint=f"A task function takes {', '.join(sorted(TOOLS))}, each with its default.",
             id="housekeeping.E001",
         )
         for task in TASKS.values()

@@ -18,7 +18,8 @@ class Policy:
     ``rows(cutoff)`` gives the rows that had expired at ``cutoff``, as an unsliced
     queryset of one model. A policy without an age (``retention`` None) is handed the
     run's own moment as its cutoff. ``age``: the column (never null, best with an index) or
-    expression that the rows grow old by. ``is_upkeep``: the housekeeping's own rows, which
+    expression that the rows grow old by. ``shortest_days``: the shortest retention that an
+    operator may set. ``is_upkeep``: the housekeeping's own rows, which
     are neither archived nor braked.
     """
 
@@ -27,6 +28,7 @@ class Policy:
     retention: timedelta | None = None
     age: str | Callable[[], Combinable] = "pk"
     is_upkeep: bool = False
+    shortest_days: int = 1
 
     def age_of(self) -> Combinable:
         """What a purge walks by, and what tells the oldest row."""

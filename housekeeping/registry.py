@@ -68,8 +68,9 @@ def task(
     policy: Policy | None = None,
     policies: tuple[Policy, ...] = (),
     done: str | None = None,
+    when: bool = True,
 ) -> Callable[[F], F]:
-    """Register a function as a task, under ``name`` or its policy's name.
+    """Register a function as a task, under ``name`` or its policy's name, unless ``when`` is false.
 
     ``policies`` are the ones that it purges by, ``done`` the sentence that says it
     succeeded. The function stays what it was: called in a shell, it does the work.
@@ -81,7 +82,8 @@ def task(
         if key in TASKS:
             raise ValueError(f"Two tasks are called {key!r}: give one of them another name.")
         title = function.__name__.replace("_", " ").capitalize()
-        TASKS[key] = Task(key, function, policies, done or f"{title}: done")
+        if when:
+            TASKS[key] = Task(key, function, policies, done or f"{title}: done")
         return function
 
     return register
@@ -101,11 +103,12 @@ def scheduled(
     def register(function: F) -> F:
         if id in SCHEDULES:
             raise ValueError(f"Two schedules have the id {id!r}: give one of them another.")
+        if not when:  # its task may be switched off, too
+            return function
         owner = next((task for task in TASKS.values() if task.function is function), None)
         if owner is None:
             raise ValueError(f"@scheduled({id!r}) stands above a function that is no @task.")
-        if when:
-            SCHEDULES[id] = Schedule(id, name, trigger, owner, grace, is_upkeep)
+        SCHEDULES[id] = Schedule(id, name, trigger, owner, grace, is_upkeep)
         return function
 
     return register

@@ -59,6 +59,7 @@ def declared_days(policy: Policy) -> float:
 def effect(policy: Policy, days: float, now: datetime) -> Effect:
     """What a retention of ``days`` would hit, before it is saved. Raises BadRetention."""
     in_force = _in_force(policy)
+    _check_shortest(policy, days)
     return Effect(
         days=days,
         days_now=in_days(in_force) or 0,
@@ -83,6 +84,8 @@ def reset(name: str, *, by: Actor | None = None) -> Policy:
 def _set(name: str, days: int | None, act: str, by: Actor | None) -> Policy:
     policy = registry.find_policy(name)
     _in_force(policy)
+    if days is not None:
+        _check_shortest(policy, days)
     with transaction.atomic():
         state, _ = PolicyState.objects.select_for_update().get_or_create(name=name)
         if state.retention_days == days:
@@ -102,3 +105,10 @@ def _in_force(policy: Policy) -> timedelta:
     if retention is None:
         raise BadRetention(f"The policy {policy.name!r} has no retention: its rows go whatever their age.")
     return retention
+
+
+def _check_shortest(policy: Policy, days: float) -> None:
+    if days < policy.shortest_days:
+        raise BadRetention(
+            f"{days} days are too short for the policy {policy.name!r}: write {policy.shortest_days} or more."
+        )

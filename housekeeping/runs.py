@@ -265,7 +265,9 @@ def reject(run_id: uuid.UUID, task: str) -> None:
         "finished_at": now,
         "error": error,
     }
-    Run.objects.get_or_create(id=run_id, defaults=fields)
+    _, is_new = Run.objects.get_or_create(id=run_id, defaults=fields)
+    if is_new:
+        transaction.on_commit(lambda: alerts.ended(run_id))
 
 
 def wait(run: Run, seconds: float) -> Run:
@@ -449,6 +451,7 @@ def _finish(run: Run, status: Run.Status, **fields: Any) -> None:
     logger.info("Housekeeping task %s %s: %s", run, status, outcome)
     # One that waited for this task to be free is sent for with the next look.
     Run.objects.filter(task=run.task, status=Run.Status.QUEUED).update(sent_at=None)
+    transaction.on_commit(lambda: alerts.ended(run.pk))
 
 
 def _hold(run: Run, reason: str) -> None:
@@ -461,7 +464,7 @@ def _hold(run: Run, reason: str) -> None:
     older.update(
         status=Run.Status.CANCELLED, finished_at=timezone.now(), error=f"Run {run.pk} is held in its place."
     )
-    alerts.held(run)
+    transaction.on_commit(lambda: alerts.held(run))
 
 
 def _hand_back(run: Run) -> None:
@@ -529,3 +532,4 @@ def _take_back(run: Run, now: datetime) -> None:
                 tallies.add(run, Run.Status.FAILED, now)
         if taken:
             logger.error("Run %s failed. %s", run, error)
+            transaction.on_commit(lambda: alerts.ended(run.pk))

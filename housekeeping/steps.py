@@ -1,4 +1,4 @@
-"""Several tasks as one."""
+"""The steps of a task: several tasks as one, and where a long one may stop."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -7,6 +7,13 @@ from typing import Any
 from housekeeping.exceptions import RunStopped, is_database_gone
 
 logger = logging.getLogger(__name__)
+
+Checkpoint = Callable[[], None]
+"""What a long task is handed to call between two steps: raises RunStopped where it is to end."""
+
+
+def go_on() -> None:
+    """The checkpoint of a task that is called in a shell: nobody stops it there."""
 
 
 class Outcome(dict[str, Any]):

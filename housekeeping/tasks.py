@@ -12,8 +12,12 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.db.models.expressions import Combinable
+from django.utils import timezone
 
+from chat import accounts
 from chat.models import ChatMessage, Conversation, User, last_activity
+from housekeeping import cascade, holds
+from housekeeping.mailing import Mail, mail_each
 from housekeeping.models import Archive, Consumer, PlannedRows, Run, Snapshot
 from housekeeping.policies import Policy
 from housekeeping.purge import Purge, purge
@@ -52,6 +56,28 @@ def _never_verified_users(cutoff: datetime) -> QuerySet[User]:
     )
 
 
+def _warning_time() -> timedelta:
+    """How long before it goes an account is warned; nothing where nobody is."""
+    return timedelta(days=settings.HOUSEKEEPING_UNVERIFIED_USER_WARNING_DAYS)
+
+
+def _warned_users(cutoff: datetime) -> QuerySet[User]:
+    """Those past the retention; where accounts are warned, those whose warning has run out."""
+    users = _never_verified_users(cutoff)
+    if not _warning_time():
+        return users
+    # By the clock: the cutoff alone does not tell how old a warning may be.
+    return users.filter(deletion_warned_at__lte=timezone.now() - _warning_time())
+
+
+def _users_to_warn() -> QuerySet[User]:
+    """Those that are past the retention once a warning of now has run out. Whoever is held stays."""
+    now = timezone.now()
+    users = _never_verified_users(never_verified_users.cutoff(now + _warning_time()))
+    kept = holds.held(User, now) | cascade.protected(User)
+    return users.filter(deletion_warned_at=None).exclude(kept)
+
+
 old_conversations = Policy(
     "conversations",
     rows=_old_conversations,
@@ -65,9 +91,11 @@ orphaned_messages = Policy(
 )
 never_verified_users = Policy(
     "users",
-    rows=_never_verified_users,
+    rows=_warned_users,
     retention=timedelta(days=settings.HOUSEKEEPING_UNVERIFIED_USER_RETENTION_DAYS),
     age="date_joined",
+    # A day at least between joining and the warning.
+    shortest_days=settings.HOUSEKEEPING_UNVERIFIED_USER_WARNING_DAYS + 1,
 )
 
 
@@ -157,6 +185,29 @@ def cleanup_orphaned_messages(purge: Purge = purge) -> dict[str, int]:
 def cleanup_inactive_users(purge: Purge = purge) -> dict[str, int]:
     """Delete accounts that never verified their mail address."""
     return {"deleted_users": purge(never_verified_users)}
+
+
+@scheduled(
+    "deletion_warnings",
+    "Deletion Warnings",
+    Cron(hour=9, minute=0),
+    when=settings.HOUSEKEEPING_UNVERIFIED_USER_WARNING_DAYS > 0,
+)
+@task(
+    "warnings",
+    done="Never-verified users warned",
+    when=settings.HOUSEKEEPING_UNVERIFIED_USER_WARNING_DAYS > 0,
+)
+def warn_never_verified_users(mail: Mail = mail_each) -> Outcome:
+    """Mail accounts that never verified their address, some days before they go."""
+    mailed = mail(
+        "warned_users",
+        _users_to_warn(),
+        lambda user: accounts.warn_of_deletion(user, goes_at=timezone.now() + _warning_time()),
+    )
+    outcome = Outcome(warned_users=mailed.sent, failed_mails=mailed.failed)
+    outcome.failures = mailed.faults[-1:]
+    return outcome
 
 
 @scheduled("statistics_generation", "Generate System Statistics", Interval(hours=6))

@@ -168,6 +168,14 @@ HOUSEKEEPING_CONVERSATION_AGE_FROM = env.choice(
     "HOUSEKEEPING_CONVERSATION_AGE_FROM", "created_at", ("created_at", "last_message_at")
 )
 HOUSEKEEPING_UNVERIFIED_USER_RETENTION_DAYS = env.days("HOUSEKEEPING_UNVERIFIED_USER_RETENTION_DAYS", 7)
+HOUSEKEEPING_UNVERIFIED_USER_WARNING_DAYS = env.days("HOUSEKEEPING_UNVERIFIED_USER_WARNING_DAYS", 0)
+if 0 < HOUSEKEEPING_UNVERIFIED_USER_WARNING_DAYS >= HOUSEKEEPING_UNVERIFIED_USER_RETENTION_DAYS:
+    env.reject(
+        "HOUSEKEEPING_UNVERIFIED_USER_WARNING_DAYS",
+        HOUSEKEEPING_UNVERIFIED_USER_WARNING_DAYS,
+        "write fewer days than HOUSEKEEPING_UNVERIFIED_USER_RETENTION_DAYS"
+        f" ({HOUSEKEEPING_UNVERIFIED_USER_RETENTION_DAYS}), or 0 for no warning",
+    )
 HOUSEKEEPING_TEST_SCHEDULE = env.boolean("HOUSEKEEPING_TEST_SCHEDULE", False)
 HOUSEKEEPING_UNDO_DAYS = env.days("HOUSEKEEPING_UNDO_DAYS", 7)
 HOUSEKEEPING_PACE = env.choice("HOUSEKEEPING_PACE", "normal", ("gentle", "normal", "flat-out"))
@@ -182,7 +190,8 @@ HOUSEKEEPING_AUTOSTART = env.boolean("HOUSEKEEPING_AUTOSTART", True)
 
 # The dotted path of a function (conversation, message) -> text or None that answers messages.
 CHAT_REPLY = env.text("CHAT_REPLY", "")
-CHAT_VERIFICATION_MAX_AGE = timedelta(days=3)
+# The link of a warning is good until the account goes, with the night after the last day.
+CHAT_VERIFICATION_MAX_AGE = timedelta(days=max(3, HOUSEKEEPING_UNVERIFIED_USER_WARNING_DAYS + 1))
 
 EMAIL_TIMEOUT = 10  # seconds; without one, a mail server that hangs takes the request along
 vars().update(env.email("EMAIL_URL", "consolemail://"))

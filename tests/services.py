@@ -3,8 +3,10 @@
 import os
 import shutil
 import socket
+import socketserver
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -134,3 +136,62 @@ def _as_postgres(command: list[object]) -> None:
     if os.getuid() == 0:
         words = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", *words]
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+
+class _MailServer(socketserver.ThreadingTCPServer):
+    """Takes mail on a loopback port, and refuses recipients in whose address ``refuse`` stands.
+
+    ``taken`` is called with a mail in hand, before whoever sent it is told.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, refuse: str) -> None:
+        super().__init__(("127.0.0.1", 0), _MailSession)
+        self.refuse, self.accepted = refuse, list[str]()
+        self.taken: Callable[[], object] = lambda: None
+        self.port: int = self.server_address[1]
+
+
+class _MailSession(socketserver.StreamRequestHandler):
+    server: _MailServer
+
+    def handle(self) -> None:
+        self._say("220 at your service")
+        for line in self.rfile:
+            word = line.decode().strip()
+            if word.upper().startswith("RCPT TO:"):
+                self._recipient(word[8:])
+            elif word.upper() == "DATA":
+                self._say("354 go on")
+                while self.rfile.readline() != b".\r\n":
+                    pass
+                self.server.taken()
+                self._say("250 taken")
+            elif word.upper() == "QUIT":
+                self._say("221 bye")
+                return
+            else:
+                self._say("250 well")
+
+    def _recipient(self, address: str) -> None:
+        if self.server.refuse and self.server.refuse in address:
+            self._say("550 no such person")
+        else:
+            self.server.accepted.append(address)
+            self._say("250 well")
+
+    def _say(self, line: str) -> None:
+        self.wfile.write(f"{line}\r\n".encode())
+
+
+@contextmanager
+def mail_server(*, refuse: str = "") -> Iterator[_MailServer]:
+    with _MailServer(refuse) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()

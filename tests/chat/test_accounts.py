@@ -1,9 +1,11 @@
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.core import mail, signing
 from django.db import connection
+from django.utils import timezone
 
 from chat import accounts
 from chat.models import User
@@ -155,3 +157,47 @@ def test_a_link_to_an_account_that_was_purged_is_refused():
 
     with pytest.raises(accounts.BadVerificationLink, match="no longer exists"):
         accounts.verify(token)
+
+
+def test_a_warning_is_mailed_and_marked():
+    visitor = make.visitor(email="ada@example.com")
+
+    accounts.warn_of_deletion(visitor, goes_at=timezone.now() + make.days(3))
+
+    visitor.refresh_from_db()
+    assert mail.outbox[0].to == ["ada@example.com"]
+    assert make.ago(minutes=1) < visitor.deletion_warned_at <= timezone.now()
+    assert (visitor.is_active, visitor.is_verified) == (False, False)
+
+
+def test_the_link_of_a_warning_keeps_the_account():
+    visitor = make.visitor()
+    accounts.warn_of_deletion(visitor, goes_at=timezone.now())
+    token = re.search(r"/verify/(\S+)", mail.outbox[0].body).group(1)
+
+    accounts.verify(token)
+
+    visitor.refresh_from_db()
+    assert (visitor.is_active, visitor.is_verified) == (True, True)
+
+
+def test_a_warning_that_could_not_be_sent_is_not_marked(settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", services.free_port()
+    visitor = make.visitor()
+
+    with pytest.raises(ConnectionRefusedError):
+        accounts.warn_of_deletion(visitor, goes_at=timezone.now())
+
+    visitor.refresh_from_db()
+    assert visitor.deletion_warned_at is None
+
+
+def test_an_account_without_an_address_does_not_count_as_warned():
+    nobody = make.visitor(email="")
+
+    with pytest.raises(ValueError, match="no mail address"):
+        accounts.warn_of_deletion(nobody, goes_at=timezone.now())
+
+    nobody.refresh_from_db()
+    assert (nobody.deletion_warned_at, mail.outbox) == (None, [])

@@ -1,12 +1,13 @@
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core import mail
 from django.test import Client
+from django.utils.timezone import override as time_zone
 
 from chat import accounts
-from chat.mail import send_verification
+from chat.mail import send_deletion_warning, send_verification
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -37,6 +38,26 @@ def test_the_mail_carries_the_link_and_how_long_it_is_good(visitor, settings):
 
 def test_the_mail_is_text_in_which_nothing_is_escaped():
     send_verification(make.visitor(username="d'Arcy & <Lee>"), "a-token")
+
+    assert "Hello d'Arcy & <Lee>," in mail.outbox[0].body
+
+
+@time_zone("America/New_York")
+def test_a_warning_says_when_the_account_goes_and_what_keeps_it(visitor, settings):
+    settings.SITE_URL = "https://chat.example.com"
+    settings.CHAT_VERIFICATION_MAX_AGE = timedelta(days=4)
+
+    send_deletion_warning(visitor, "a-token", datetime(2026, 11, 5, 1, 30, tzinfo=UTC))
+
+    sent = mail.outbox[0]
+    assert (sent.to, sent.subject) == ([visitor.email], "Your account will be removed")
+    assert "kept until 4 November 2026, 20:30 EST" in sent.body
+    assert "https://chat.example.com/verify/a-token\n" in sent.body
+    assert "good for 4 days" in sent.body
+
+
+def test_a_warning_is_text_in_which_nothing_is_escaped(settings):
+    send_deletion_warning(make.visitor(username="d'Arcy & <Lee>"), "a-token", datetime.now(UTC))
 
     assert "Hello d'Arcy & <Lee>," in mail.outbox[0].body
 

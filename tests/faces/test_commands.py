@@ -41,14 +41,14 @@ def failure(*words):
     return out.getvalue()
 
 
-def manage(*words):
+def manage(*words, **variables):
     """The command as a process of its own, on this test's database."""
     database = connection.settings_dict
     url = f"sqlite:///{database['NAME']}"
     return subprocess.run(
         [sys.executable, "manage.py", *words],
         cwd=settings.BASE_DIR,
-        env=os.environ | {"DATABASE_URL": url},
+        env=os.environ | {"DATABASE_URL": url} | variables,
         capture_output=True,
         text=True,
         timeout=60,
@@ -259,6 +259,15 @@ def test_a_process_prints_json_alone_and_ends_with_its_exit_code(transactional_d
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "running already" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="a process finds the test's database by its file")
+@pytest.mark.usefixtures("protected_conversation")
+def test_a_mail_that_goes_to_the_console_does_not_stand_in_the_json(administrator):
+    done = manage("run_housekeeping", "--task", "conversations", "--json", EMAIL_URL="consolemail://")
+
+    assert json.loads(done.stdout)["run"]["status"] == "failed"
+    assert "Subject: Housekeeping: conversations failed" in done.stderr
 
 
 # --- scheduler_info ---------------------------------------------------------------------------

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from django.utils import timezone
 
@@ -82,3 +84,12 @@ def test_what_a_shorter_retention_hits_is_known_before_it_is_saved():
 
     assert (effect.rows, effect.rows_now, effect.rows_more, effect.is_shorter) == (2, 1, 1, True)
     assert not PolicyState.objects.exists()
+
+
+def test_a_retention_below_a_policys_shortest_is_refused():
+    policy = replace(registry.find_policy("users"), shortest_days=4)
+
+    with pytest.raises(BadRetention, match="write 4 or more"):
+        retentions.effect(policy, 3, timezone.now())
+
+    assert retentions.effect(policy, 4, timezone.now()).days == 4

@@ -95,15 +95,25 @@ def test_all_names_a_failed_step_under_errors_and_runs_the_others():
         ("HOUSEKEEPING_UNVERIFIED_USER_RETENTION_DAYS", "14", "never_verified_users.retention.days", "14"),
         ("HOUSEKEEPING_TEST_SCHEDULE", "true", "'test_housekeeping' in SCHEDULES", "True"),
         ("HOUSEKEEPING_TEST_SCHEDULE", "false", "'test_housekeeping' in SCHEDULES", "False"),
+        (
+            "HOUSEKEEPING_UNVERIFIED_USER_WARNING_DAYS",
+            "3",
+            "SCHEDULES['deletion_warnings'].task.name, SCHEDULES['deletion_warnings'].trigger.describe()",
+            "warnings at 9:00 AM",
+        ),
+        (
+            "HOUSEKEEPING_UNVERIFIED_USER_WARNING_DAYS",
+            "0",
+            "'deletion_warnings' in SCHEDULES or 'warnings' in TASKS",
+            "False",
+        ),
     ],
 )
 def test_a_setting_reaches_its_declaration(variable, value, expression, expected):
-    code = (
-        f"from housekeeping.tasks import *; from housekeeping.registry import SCHEDULES; print({expression})"
-    )
+    names = "from housekeeping.tasks import *; from housekeeping.registry import SCHEDULES, TASKS"
 
     answer = subprocess.run(
-        [sys.executable, "manage.py", "shell", "--no-imports", "-c", code],
+        [sys.executable, "manage.py", "shell", "--no-imports", "-c", f"{names}; print({expression})"],
         env=os.environ | {variable: value},
         capture_output=True,
         text=True,

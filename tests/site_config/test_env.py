@@ -36,6 +36,8 @@ def clone(tmp_path):
         ("HOUSEKEEPING_CONVERSATION_RETENTION_DAYS", "99999999999"),
         ("HOUSEKEEPING_CONVERSATION_AGE_FROM", "updated_at"),
         ("HOUSEKEEPING_UNVERIFIED_USER_RETENTION_DAYS", "1.5"),
+        ("HOUSEKEEPING_UNVERIFIED_USER_WARNING_DAYS", "-1"),
+        ("HOUSEKEEPING_UNVERIFIED_USER_WARNING_DAYS", "7"),
         ("HOUSEKEEPING_TEST_SCHEDULE", "sometimes"),
         ("HOUSEKEEPING_UNDO_DAYS", "-1"),
         ("HOUSEKEEPING_PACE", "fast"),
@@ -66,6 +68,20 @@ def test_the_line_says_what_would_be_right(tmp_path):
     start = site.manage(tmp_path, "check", HOUSEKEEPING_PACE="fast")
 
     assert start.stderr == "HOUSEKEEPING_PACE=fast: write one of gentle, normal, flat-out\n"
+
+
+def test_a_warning_as_long_as_the_retention_is_refused(tmp_path):
+    start = site.manage(
+        tmp_path,
+        "check",
+        HOUSEKEEPING_UNVERIFIED_USER_WARNING_DAYS="5",
+        HOUSEKEEPING_UNVERIFIED_USER_RETENTION_DAYS="5",
+    )
+
+    assert start.stderr == (
+        "HOUSEKEEPING_UNVERIFIED_USER_WARNING_DAYS=5: write fewer days than"
+        " HOUSEKEEPING_UNVERIFIED_USER_RETENTION_DAYS (5), or 0 for no warning\n"
+    )
 
 
 @pytest.mark.parametrize("command", ["migrate", "run_huey"])

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 from django.conf import settings as site_settings
 from django.test import Client
@@ -42,6 +44,7 @@ def test_without_any_setting_housekeeping_is_as_the_contract_has_it(clone):
         "HOUSEKEEPING_CONVERSATION_RETENTION_DAYS": 30,
         "HOUSEKEEPING_CONVERSATION_AGE_FROM": "created_at",
         "HOUSEKEEPING_UNVERIFIED_USER_RETENTION_DAYS": 7,
+        "HOUSEKEEPING_UNVERIFIED_USER_WARNING_DAYS": 0,
         "HOUSEKEEPING_TEST_SCHEDULE": False,
         "HOUSEKEEPING_UNDO_DAYS": 7,
         "HOUSEKEEPING_PACE": "normal",
@@ -53,6 +56,18 @@ def test_without_any_setting_housekeeping_is_as_the_contract_has_it(clone):
     values = site.settings(clone, *expected)
 
     assert dict(zip(expected, values, strict=True)) == expected
+
+
+@pytest.mark.parametrize(("warning", "good_for"), [("0", 3), ("2", 3), ("20", 21)])
+def test_a_link_is_good_until_the_night_after_the_warning_has_run_out(clone, warning, good_for):
+    max_age = site.settings(
+        clone,
+        "CHAT_VERIFICATION_MAX_AGE",
+        HOUSEKEEPING_UNVERIFIED_USER_RETENTION_DAYS="30",
+        HOUSEKEEPING_UNVERIFIED_USER_WARNING_DAYS=warning,
+    )
+
+    assert max_age == str(timedelta(days=good_for))
 
 
 @pytest.mark.parametrize(("url", "https"), [("https://example.com", True), ("http://example.com", False)])

@@ -1,7 +1,9 @@
 """Run a task here and now, in this process, and print its result."""
 
 import json
+import sys
 import uuid
+from contextlib import redirect_stdout
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -56,8 +58,9 @@ class Command(OperatorCommand):
         claimed = runs.claim(run.pk, run.attempts)
         if claimed is None:
             raise CommandError(f"Run {run.pk} was taken by another process.")
-        # disable=None: a bar on a terminal, silence in a log.
-        with tqdm(total=0, unit=" rows", disable=None, leave=False) as bar:
+        # disable=None: a bar on a terminal, silence in a log. What a task prints, such as a mail
+        # where EMAIL_URL is the console, must not stand in the middle of our JSON.
+        with redirect_stdout(sys.stderr), tqdm(total=0, unit=" rows", disable=None, leave=False) as bar:
 
             def watch(run: Run) -> None:
                 progress = run.progress()

@@ -1,0 +1,233 @@
+import uuid
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.core import mail
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from housekeeping import alerts, registry, runs
+from housekeeping.models import Run
+from tests import make, services
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def operator():
+    return make.administrator(email="ada@example.com")
+
+
+@pytest.fixture
+def fails():
+    """A task ``dishes`` that raises what is in the list, and succeeds while it is empty."""
+    errors = []
+
+    @registry.task("dishes")
+    def wash_dishes():
+        if errors:
+            raise errors[0]
+        return {"plates": 1}
+
+    yield errors
+    del registry.TASKS["dishes"]
+
+
+def carry_out(task="dishes", **fields):
+    return runs.execute(runs.claim(make.run(task, **fields).pk, 0))
+
+
+def subjects():
+    return [message.subject for message in mail.outbox]
+
+
+# --- What is told -------------------------------------------------------------------------
+
+
+def test_a_failure_is_told_with_its_reason_and_its_page(fails):
+    fails.append(ValueError("no water"))
+
+    run = carry_out()
+
+    assert subjects() == ["Housekeeping: dishes failed"]
+    assert "ValueError: no water" in mail.outbox[0].body
+    assert f"http://testserver/scheduler-admin/runs/{run.pk}" in mail.outbox[0].body
+
+
+def test_a_task_that_goes_on_failing_is_told_of_once(fails):
+    fails.append(ValueError("no water"))
+
+    for _ in range(3):
+        carry_out()
+
+    assert subjects() == ["Housekeeping: dishes failed"]
+
+
+def test_it_is_told_when_the_task_is_well_again_and_when_it_fails_anew(fails):
+    fails.append(ValueError("no water"))
+    carry_out()
+    fails.clear()
+    carry_out()
+    carry_out()
+    fails.append(ValueError("no soap"))
+    carry_out()
+
+    assert subjects() == [
+        "Housekeeping: dishes failed",
+        "Housekeeping: dishes succeeded again",
+        "Housekeeping: dishes failed",
+    ]
+
+
+def test_what_has_always_been_well_is_not_told(fails):
+    carry_out()
+    carry_out()
+
+    assert subjects() == []
+
+
+def test_the_failure_of_another_task_is_told_as_well(fails):
+    make.run("conversations", status="failed")
+    fails.append(ValueError("no water"))
+
+    carry_out()
+
+    assert subjects() == ["Housekeeping: dishes failed"]
+
+
+def test_a_dry_run_tells_nothing_and_counts_for_nothing(fails):
+    fails.append(ValueError("no water"))
+    carry_out(dry_run=True)
+    assert subjects() == []
+
+    carry_out()
+
+    assert subjects() == ["Housekeeping: dishes failed"]
+
+
+@pytest.mark.parametrize("status", ["cancelled", "missed"])
+def test_a_run_between_that_did_not_end_by_itself_does_not_start_the_row_anew(fails, status):
+    make.run("dishes", status="failed", requested_at=make.ago(hours=2))
+    make.run("dishes", status=status, requested_at=make.ago(hours=1))
+    fails.append(ValueError("no water"))
+
+    carry_out()
+
+    assert subjects() == []
+
+
+def test_a_run_whose_workers_were_lost_is_told():
+    make.run(status="running", attempts=3, losses=2, lease_until=make.ago(seconds=1))
+
+    runs.recover(timezone.now(), send=lambda run: None)
+
+    assert subjects() == ["Housekeeping: conversations failed"]
+    assert "Abandoned" in mail.outbox[0].body
+
+
+def test_a_message_for_an_unknown_task_is_told_once():
+    run_id = uuid.uuid4()
+
+    runs.reject(run_id, "send_invoice")
+    runs.reject(run_id, "send_invoice")
+
+    assert subjects() == ["Housekeeping: send_invoice failed"]
+
+
+def test_an_undo_that_fails_is_told_whatever_became_of_the_task():
+    purged = make.run(status="failed", deleted={"messages": 1})
+    make.archive(purged, payload=b"not what was packed")
+
+    runs.execute(runs.claim(make.run(undo_of=purged).pk, 0))
+
+    assert subjects() == ["Housekeeping: the undo of conversations failed"]
+
+
+# --- Who is told --------------------------------------------------------------------------
+
+
+def test_those_are_told_who_can_act_and_have_an_address(fails):
+    operate = Permission.objects.get(content_type__app_label="housekeeping", codename="operate")
+    directly, by_group, viewer = make.user(), make.user(), make.user()
+    directly.user_permissions.add(operate)
+    group = Group.objects.create(name="operators")
+    group.permissions.add(operate)
+    by_group.groups.add(group)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_run"))
+    make.administrator(is_active=False)
+    make.administrator(email="")
+    fails.append(ValueError("no water"))
+
+    carry_out()
+
+    assert mail.outbox[0].to == ["ada@example.com", directly.email, by_group.email]
+
+
+def test_where_nobody_can_be_told_the_log_says_so(fails, operator, caplog):
+    operator.delete()
+    fails.append(ValueError("no water"))
+
+    run = carry_out()
+
+    assert (run.status, subjects()) == ("failed", [])
+    assert "no operator has a mail address" in caplog.text
+
+
+# --- What a mail must not do --------------------------------------------------------------
+
+
+def test_a_mail_that_fails_is_logged_and_leaves_the_end_as_it_is(fails, settings, caplog):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", services.free_port()
+    fails.append(ValueError("no water"))
+
+    run = carry_out()
+
+    assert (run.status, run.error) == ("failed", "ValueError: no water")
+    assert f"Nobody could be told that run dishes {run.pk} failed (ConnectionRefusedError)" in caplog.text
+    assert "ada@example.com" not in caplog.text
+
+
+def test_the_mail_quotes_no_row_and_no_long_text(fails):
+    fails.append(IntegrityError("duplicate key" + "!" * 5_000 + "\nDETAIL:  Key (email)=(grace@example.com)"))
+
+    carry_out()
+
+    assert "duplicate key!!!" in mail.outbox[0].body
+    assert "grace" not in mail.outbox[0].body
+    assert len(mail.outbox[0].body) < 500
+
+
+def test_a_line_break_in_a_name_writes_no_header():
+    runs.reject(uuid.uuid4(), "dishes\nBcc: mallory@example.com")
+
+    assert subjects() == ["Housekeeping: dishes Bcc: mallory@example.com failed"]
+    assert mail.outbox[0].recipients() == ["ada@example.com"]
+
+
+def test_a_mail_is_sent_once_the_end_is_committed(fails):
+    fails.append(ValueError("no water"))
+    claimed = runs.claim(make.run("dishes").pk, 0)
+
+    with transaction.atomic():
+        runs.execute(claimed)
+        assert subjects() == []
+
+    assert subjects() == ["Housekeeping: dishes failed"]
+
+
+def test_an_end_that_was_rolled_back_is_not_told(fails):
+    fails.append(ValueError("no water"))
+    claimed = runs.claim(make.run("dishes").pk, 0)
+
+    with transaction.atomic():
+        runs.execute(claimed)
+        transaction.set_rollback(True)
+
+    assert (Run.objects.get().status, subjects()) == ("running", [])
+
+
+def test_a_run_that_is_gone_tells_nothing():
+    alerts.ended(uuid.uuid4())
+
+    assert subjects() == []

@@ -1,0 +1,47 @@
+import pytest
+
+from housekeeping import registry, runs
+from housekeeping.steps import Checkpoint, go_on
+from tests import make
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def steps():
+    """A long task of ten steps, and those that it has done."""
+    done = []
+
+    @registry.task("long")
+    def take_ten_steps(checkpoint: Checkpoint = go_on):
+        for step in range(10):
+            checkpoint()
+            done.append(step)
+        return {"steps": len(done)}
+
+    yield done
+    del registry.TASKS["long"]
+
+
+def carry_out(**options):
+    return runs.execute(runs.claim(make.run("long").pk, 0), **options)
+
+
+def test_a_task_that_takes_a_checkpoint_runs_to_its_end(steps):
+    assert carry_out().result == {"steps": 10}
+
+
+def test_a_task_called_in_a_shell_needs_nobody_to_hand_it_a_checkpoint(steps):
+    assert registry.find_task("long").function() == {"steps": 10}
+
+
+def test_a_task_that_takes_a_checkpoint_is_handed_back_by_a_consumer_that_stops(steps):
+    run = carry_out(should_stop=lambda: len(steps) == 4)
+
+    assert (run.status, len(steps)) == ("queued", 4)
+
+
+def test_a_task_that_takes_a_checkpoint_can_be_cancelled(steps):
+    run = carry_out(watch=lambda run: len(steps) == 4 and runs.cancel(run))
+
+    assert (run.status, len(steps)) == ("cancelled", 4)
