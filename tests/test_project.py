@@ -15,7 +15,8 @@ from housekeeping.registry import TASKS
 ROOT = Path(__file__).parent.parent
 CORE = [
     "exceptions", "triggers", "models", "policies", "cascade", "holds", "archive", "purge", "registry",
-    "stats", "steps", "tasks", "acts", "alerts", "consumers", "runs", "schedules", "overview", "checks",
+    "stats", "steps", "tasks", "acts", "keeping", "alerts", "consumers", "runs", "schedules", "overview",
+    "checks",
 ]  # fmt: skip
 FACES = ["queue", "dashboard", "api", "management", "probes", "faults", "autostart", "admin"]
 
