@@ -148,7 +148,7 @@ def _check(hold: Hold, *, is_new: bool = True) -> None:
 def group(undo: Run) -> Group:
     """The holds that the run ``undo`` made."""
     found = undo.holds.aggregate(
-        count=Count("pk"), dated=Count("until"), least=Min("until"), most=Max("until")
+        count=Count("*"), dated=Count("until"), least=Min("until"), most=Max("until")
     )
     latest = found["most"] if found["dated"] == found["count"] else None
     return Group(found["count"], found["least"], latest)

@@ -250,13 +250,20 @@ class Hold(models.Model):
     made_by = models.CharField(max_length=150, blank=True)
     made_at = models.DateTimeField(default=timezone.now)
     # Set where an undo put the row back: all of its holds are one thing to an operator.
-    undo = models.ForeignKey(Run, models.SET_NULL, null=True, blank=True, related_name="holds")
+    undo = models.ForeignKey(
+        Run, models.SET_NULL, null=True, blank=True, related_name="holds", db_index=False
+    )
 
     objects: ClassVar[HoldQuerySet] = HoldQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         ordering = ["-made_at", "-pk"]
-        indexes = [models.Index(fields=["model", "key"], name="hold_of_row")]
+        indexes = [
+            models.Index(fields=["model", "key"], name="hold_of_row"),
+            # An undo may hold a million rows: they are counted, and passed over, without being read.
+            models.Index(fields=["undo", "until"], name="hold_of_undo"),
+            models.Index(fields=["-id"], condition=models.Q(undo=None), name="hold_one_by_one"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.model} {self.key}"
