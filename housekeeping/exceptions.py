@@ -49,6 +49,14 @@ class RunInProgress(HousekeepingError):
         self.run = run
 
 
+class BadHold(HousekeepingError):
+    """A hold that can't be made or changed as asked, because of this ``field``."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(problem)
+        self.field = field
+
+
 class NotPossible(HousekeepingError):
     """The run is not in a state for that: one that ended can't be cancelled, for example."""
 

@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import connection, models
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 # A consumer beats, and a running run renews its lease, each 10 s; three beats missed
@@ -353,21 +354,31 @@ class Hold(models.Model):
 
     model = models.CharField(max_length=200, help_text="app_label.Model")
     key = models.CharField(max_length=100)
-    until = models.DateTimeField(null=True, blank=True, help_text="Empty: for good.")
+    until = models.DateTimeField(null=True, blank=True, db_index=True, help_text="Empty: for good.")
     reason = models.CharField(max_length=200)
     made_by = models.CharField(max_length=150, blank=True)
     made_at = models.DateTimeField(default=timezone.now)
     # Set where an undo put the row back: all of its holds are one thing to an operator.
-    undo = models.ForeignKey(Run, models.SET_NULL, null=True, blank=True, related_name="holds")
+    undo = models.ForeignKey(
+        Run, models.SET_NULL, null=True, blank=True, related_name="holds", db_index=False
+    )
 
     objects: ClassVar[HoldQuerySet] = HoldQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         ordering = ["-made_at", "-pk"]
-        indexes = [models.Index(fields=["model", "key"], name="hold_of_row")]
+        indexes = [
+            models.Index(fields=["model", "key"], name="hold_of_row"),
+            # An undo may hold a million rows: they are counted, and passed over, without being read.
+            models.Index(fields=["undo", "until"], name="hold_of_undo"),
+            models.Index(fields=["-id"], condition=models.Q(undo=None), name="hold_one_by_one"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.model} {self.key}"
+
+    def is_active(self, now: datetime) -> bool:
+        return self.until is None or self.until > now
 
     def clean(self) -> None:
         """Raises ValidationError where there is no such row: a misspelt hold would keep nothing."""
@@ -378,12 +389,19 @@ class Hold(models.Model):
                 {"model": f"There is no model {self.model!r}; write chat.Conversation or chat.User."}
             ) from None
         self.model = model._meta.label
+        # The row is locked for the transaction, if there is one: a batch of a purge that is at
+        # work on it is waited for. The key is kept as the database writes it: "042" is 42.
+        rows = model._base_manager.all()
+        if connection.in_atomic_block:
+            rows = rows.select_for_update(no_key=True)
         try:
-            there = model._base_manager.filter(pk=self.key).exists()
+            written = rows.annotate(as_text=Cast("pk", models.CharField(max_length=100)))
+            found = written.filter(pk=self.key).values_list("as_text", flat=True).first()
         except (TypeError, ValueError, ValidationError):
-            there = False
-        if not there:
+            found = None
+        if found is None:
             raise ValidationError({"key": f"There is no {self.model} with the key {self.key!r}."})
+        self.key = found
 
 
 class Gauge(models.Model):

@@ -1,6 +1,7 @@
 """All that the faces show, read in a few queries. Templates and serializers only print it."""
 
 import hashlib
+import uuid
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,19 +11,20 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.db import connection
-from django.db.models import Min, QuerySet, Subquery, Sum
+from django.db.models import Exists, Min, OuterRef, QuerySet, Subquery, Sum
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import get_text_list
 from django.utils.translation import gettext, gettext_lazy
 
-from housekeeping import consumers, gauges, plans, registry, retentions, schedules, stats, tallies
+from housekeeping import consumers, gauges, keeping, plans, registry, retentions, schedules, stats, tallies
 from housekeeping.exceptions import BadRetention, BadTrigger
 from housekeeping.models import (
     LIFE,
     Act,
     Consumer,
     Gauge,
+    Hold,
     PolicyState,
     Run,
     Snapshot,
@@ -447,6 +449,84 @@ def history(filters: dict[str, Any]) -> QuerySet[Run]:
     if filters.get("before"):
         runs = runs.filter(requested_at__lt=filters["before"])
     return runs
+
+
+@dataclass(frozen=True)
+class UndoHolds:
+    """What an undo put back and holds, as one thing."""
+
+    undo: Run
+    group: keeping.Group
+
+
+@dataclass(frozen=True)
+class HoldPage:
+    """A page of holds: an undo's as one, and those that somebody made one by one. ``older``:
+    what the next page of either begins after."""
+
+    now: datetime
+    undos: list[UndoHolds]
+    older_undos: uuid.UUID | None
+    single: list[Hold]
+    older: int | None
+
+    @property
+    def models(self) -> list[str]:
+        return list(keeping.holdable())
+
+
+def hold_page(now: datetime, *, before: str = "", undos_before: str = "", size: int = 50) -> HoldPage:
+    """``before`` and ``undos_before``: the last hold, and the last undo, of the page before."""
+    holding = Exists(Hold.objects.filter(undo=OuterRef("pk")))
+    runs = list(older_than(Run.objects.newest_first().filter(holding), undos_before)[: size + 1])
+    single = Hold.objects.filter(undo=None).order_by("-pk")
+    if before.isdecimal() and len(before) < 19:
+        single = single.filter(pk__lt=int(before))
+    holds = list(single[: size + 1])
+    return HoldPage(
+        now=now,
+        undos=[UndoHolds(run, keeping.group(run)) for run in runs[:size]],
+        older_undos=runs[size - 1].pk if len(runs) > size else None,
+        single=holds[:size],
+        older=holds[size - 1].pk if len(holds) > size else None,
+    )
+
+
+def holds(filters: dict[str, Any], now: datetime) -> QuerySet[Hold]:
+    """Holds by ``model``, ``key``, ``undo`` (a run's id) and ``active``."""
+    found = Hold.objects.filter(
+        **{name: filters[name] for name in ("model", "key", "undo") if name in filters}
+    )
+    if "active" in filters:
+        found = found.active(now) if filters["active"] else found.filter(until__lte=now)
+    return found.order_by("-pk")
+
+
+def hold_as_json(hold: Hold, now: datetime) -> dict[str, Any]:
+    """A hold as the API and the command write it."""
+    return {
+        "id": hold.pk,
+        "model": hold.model,
+        "key": hold.key,
+        "until": iso(hold.until),
+        "reason": hold.reason,
+        "active": hold.is_active(now),
+        "made_by": hold.made_by or None,
+        "made_at": iso(hold.made_at),
+        "undo": str(hold.undo_id) if hold.undo_id else None,
+        "url": reverse("hold", args=[hold.pk]),
+    }
+
+
+def older_than(history: QuerySet[Run], pk: str) -> QuerySet[Run]:
+    """The part of the history below the run of that id; all of it, if there is no such run."""
+    try:
+        last = Run.objects.get(pk=uuid.UUID(pk))
+    except (ValueError, Run.DoesNotExist):
+        return history
+    # One look at the schedules opens several runs at the same moment: the id tells them apart.
+    shown_beside = {"requested_at": last.requested_at, "pk__gte": last.pk}
+    return history.filter(requested_at__lte=last.requested_at).exclude(**shown_beside)
 
 
 def run_as_json(run: Run) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from chat import accounts
 from chat.models import ChatMessage, Conversation, User, last_activity
 from housekeeping import cascade, holds
 from housekeeping.mailing import Mail, mail_each
-from housekeeping.models import Archive, Consumer, PlannedRows, Run, Snapshot
+from housekeeping.models import Archive, Consumer, Hold, PlannedRows, Run, Snapshot
 from housekeeping.policies import Policy
 from housekeeping.purge import Purge, purge
 from housekeeping.registry import scheduled, task
@@ -100,9 +100,11 @@ never_verified_users = Policy(
 
 
 def _tidied_runs(cutoff: datetime) -> QuerySet[Run]:
-    # What can still be undone keeps its run.
+    # What can still be undone keeps its run, and so do the holds that an undo made.
     undoable = Exists(Archive.objects.filter(run=OuterRef("pk")))
-    return Run.objects.ended().older_than(cutoff, keep_newest=100_000).exclude(undoable)
+    holding = Exists(Hold.objects.filter(undo=OuterRef("pk")))
+    rows = Run.objects.ended().older_than(cutoff, keep_newest=100_000)
+    return rows.exclude(undoable).exclude(holding)
 
 
 # Our own rows, by the same engine: what watches the site must not outgrow it.
@@ -131,6 +133,13 @@ expired_archives = Policy(
     "archives",
     rows=lambda cutoff: Archive.objects.filter(expires_at__lt=cutoff),
     age="expires_at",
+    is_upkeep=True,
+)
+ended_holds = Policy(
+    "ended_holds",
+    rows=lambda cutoff: Hold.objects.filter(until__lt=cutoff),
+    retention=timedelta(days=30),
+    age="until",
     is_upkeep=True,
 )
 old_plans = Policy(
@@ -222,14 +231,15 @@ def generate_statistics(measure: Measure = take_snapshot) -> dict[str, Any]:
 @scheduled("history_cleanup", "History Cleanup", Cron(hour=1, minute=30), is_upkeep=True)
 @task(
     "history",
-    policies=(expired_archives, old_plans, ended_runs, old_snapshots, silent_consumers),
+    policies=(expired_archives, old_plans, ended_holds, ended_runs, old_snapshots, silent_consumers),
     done="History tidied",
 )
 def tidy_history(purge: Purge = purge) -> dict[str, int]:
-    """Delete expired archives and plans, and runs, statistics and heartbeats of more than 90 days ago."""
+    """Delete expired archives, plans and holds, and runs, statistics and heartbeats of 90 days ago."""
     return {
         "deleted_archives": purge(expired_archives),
         "deleted_plans": purge(old_plans),
+        "deleted_holds": purge(ended_holds),
         "deleted_runs": purge(ended_runs),
         "deleted_snapshots": purge(old_snapshots),
         "deleted_consumers": purge(silent_consumers),

@@ -15,8 +15,9 @@ from housekeeping.registry import TASKS
 ROOT = Path(__file__).parent.parent
 CORE = [
     "exceptions", "triggers", "models", "policies", "cascade", "holds", "archive", "purge", "plans",
-    "registry", "stats", "gauges", "steps", "mailing", "tasks", "acts", "alerts", "consumers", "retentions",
-    "tallies", "logs", "attempts", "runs", "receipts", "schedules", "verdict", "overview", "checks",
+    "registry", "stats", "gauges", "steps", "mailing", "tasks", "acts", "keeping", "alerts", "consumers",
+    "retentions", "tallies", "logs", "attempts", "runs", "receipts", "schedules", "verdict", "overview",
+    "checks",
 ]  # fmt: skip
 FACES = ["queue", "dashboard", "api", "management", "probes", "faults", "autostart", "admin", "templatetags"]
 

@@ -11,6 +11,7 @@ from rest_framework.views import exception_handler
 
 from housekeeping import overview
 from housekeeping.exceptions import (
+    BadHold,
     BadRetention,
     BadTrigger,
     HousekeepingError,
@@ -41,6 +42,8 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
         return Response({"trigger": [str(error)]}, status=status.HTTP_400_BAD_REQUEST)
     if isinstance(error, BadRetention):
         return Response({"retention_days": [str(error)]}, status=status.HTTP_400_BAD_REQUEST)
+    if isinstance(error, BadHold):
+        return Response({error.field: [str(error)]}, status=status.HTTP_400_BAD_REQUEST)
     if isinstance(error, HousekeepingError) and type(error) in CODES:
         body: dict[str, Any] = {"message": str(error)}
         if isinstance(error, RunInProgress):

@@ -33,6 +33,14 @@ class MaySteer(BasePermission):
         return needed().has_permission(request, view)
 
 
+class MayKeep(BasePermission):
+    """Who may view may GET; who configures may make, change and end holds."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        needed = MayView if request.method in SAFE_METHODS else MayConfigure
+        return needed().has_permission(request, view)
+
+
 class _MayOperateOrConfigure(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
         return MayOperate().has_permission(request, view) or MayConfigure().has_permission(request, view)

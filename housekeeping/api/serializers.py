@@ -4,8 +4,8 @@ from typing import Any, NoReturn
 
 from rest_framework import serializers
 
-from housekeeping import overview, retentions
-from housekeeping.exceptions import BadRetention
+from housekeeping import keeping, overview, retentions
+from housekeeping.exceptions import BadHold, BadRetention
 from housekeeping.models import Consumer, Run
 from housekeeping.registry import TASKS
 
@@ -109,6 +109,53 @@ class PolicySerializer(Strict):
                 {"retention_days": ["Give either retention_days or reset: true."]}
             )
         return attrs
+
+
+class UntilField(serializers.CharField):
+    """The end of a hold: a date (to its end), ISO 8601, or null, which is for good."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_null=True, help_text="A date, ISO 8601, or null: for good.", **options)
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            return keeping.moment(super().to_internal_value(data))
+        except BadHold as error:
+            raise serializers.ValidationError(str(error)) from None
+
+
+class HoldSerializer(Strict):
+    """A new hold. What the row, the reason and the date must be, ``keeping.add`` says."""
+
+    model = serializers.CharField(help_text="app_label.Model")
+    key = serializers.CharField()
+    until = UntilField(default=None)
+    reason = serializers.CharField()
+
+
+class HoldChangeSerializer(Strict):
+    until = UntilField(required=False)
+    reason = serializers.CharField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs:
+            raise serializers.ValidationError(f"Say what to change: {', '.join(self.fields)}.")
+        return attrs
+
+
+class HoldGroupSerializer(Strict):
+    until = UntilField()
+
+
+class HoldFilterSerializer(Strict):
+    """The query of the holds list."""
+
+    model = serializers.CharField(required=False)
+    key = serializers.CharField(required=False)
+    undo = serializers.UUIDField(required=False, help_text="The run that put the rows back.")
+    active = serializers.BooleanField(required=False, help_text="false: those that have ended.")
+    cursor = serializers.CharField(required=False)
+    page_size = serializers.IntegerField(required=False, min_value=1, max_value=200)
 
 
 class RunFilterSerializer(Strict):

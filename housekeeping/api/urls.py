@@ -2,7 +2,7 @@
 
 from django.urls import re_path
 
-from housekeeping.api import views
+from housekeeping.api import holds, views
 
 RUN = r"(?P<pk>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 
@@ -26,4 +26,7 @@ urlpatterns = [
     re_path(rf"^runs/{RUN}/retry/?$", views.retry_run, name="run-retry"),
     re_path(rf"^runs/{RUN}/approve/?$", views.approve_run, name="run-approve"),
     re_path(rf"^runs/{RUN}/undo/?$", views.undo_run, name="run-undo"),
+    re_path(rf"^runs/{RUN}/holds/?$", holds.undo_holds, name="run-holds"),
+    re_path(r"^holds/?$", holds.hold_list, name="hold-list"),
+    re_path(r"^holds/(?P<pk>[0-9]{1,18})/?$", holds.hold_detail, name="hold"),
 ]

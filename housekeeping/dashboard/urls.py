@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from housekeeping.dashboard import views
+from housekeeping.dashboard import holds, views
 
 urlpatterns = [
     path("trends", views.trends, name="dashboard-trends"),
@@ -28,4 +28,10 @@ urlpatterns = [
     path("runs/<uuid:pk>/retry", views.retry_run, name="dashboard-run-retry"),
     path("runs/<uuid:pk>/approve", views.approve_run, name="dashboard-run-approve"),
     path("runs/<uuid:pk>/undo", views.undo_run, name="dashboard-run-undo"),
+    path("runs/<uuid:pk>/holds/change", holds.change_undo_holds, name="dashboard-undo-holds-change"),
+    path("runs/<uuid:pk>/holds/end", holds.end_undo_holds, name="dashboard-undo-holds-end"),
+    path("holds", holds.hold_list, name="dashboard-holds"),
+    path("holds/add", holds.add_hold, name="dashboard-hold-add"),
+    path("holds/<int:pk>/change", holds.change_hold, name="dashboard-hold-change"),
+    path("holds/<int:pk>/end", holds.end_hold, name="dashboard-hold-end"),
 ]

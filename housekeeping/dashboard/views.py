@@ -7,7 +7,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -98,7 +97,7 @@ def trends(request: HtmxHttpRequest) -> HttpResponse:
 @signed_in
 @may_view
 def run_list(request: HtmxHttpRequest) -> HttpResponse:
-    newest = list(_older(core.history({}), than=request.GET.get("before", ""))[: PAGE + 1])
+    newest = list(core.older_than(core.history({}), request.GET.get("before", ""))[: PAGE + 1])
     page = newest[:PAGE]
     older = page[-1].pk if len(newest) > PAGE else None
     return render(request, "housekeeping/run_list.html", {"runs": page, "older": older})
@@ -364,17 +363,6 @@ def _act(request: HtmxHttpRequest, act: Callable[[], Run], page: str) -> HttpRes
     elif run:
         messages.success(request, core.message(run))
     return redirect(page, pk=run.pk) if run and page == "dashboard-run" else redirect("dashboard")
-
-
-def _older(history: QuerySet[Run], *, than: str) -> QuerySet[Run]:
-    """The part of the history below the run of that id; all of it, if there is no such run."""
-    try:
-        last = Run.objects.get(pk=uuid.UUID(than))
-    except (ValueError, Run.DoesNotExist):
-        return history
-    # One look at the schedules opens several runs at the same moment: the id tells them apart.
-    shown_beside = {"requested_at": last.requested_at, "pk__gte": last.pk}
-    return history.filter(requested_at__lte=last.requested_at).exclude(**shown_beside)
 
 
 def _actor(request: HtmxHttpRequest) -> Actor:

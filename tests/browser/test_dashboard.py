@@ -185,6 +185,7 @@ def test_no_page_is_wider_than_its_screen(site, processes, open_page, size, them
     page.locator('#task-all .badge[data-status="succeeded"]').wait_for()
     look("overview")
     pages = [("runs", "runs"), ("run", f"runs/{failed.pk}"), ("schedule", "schedules/daily_housekeeping")]
+    pages += [("holds", "holds")]
     for name, path in pages:
         page.goto(f"{site}/scheduler-admin/{path}")
         look(name)

@@ -14,7 +14,7 @@ from rest_framework_simplejwt.tokens import RefreshToken
 from chat.models import ChatMessage, Conversation, User
 from housekeeping import runs
 from housekeeping.api.urls import urlpatterns
-from housekeeping.models import Act, Run, ScheduleState, Snapshot
+from housekeeping.models import Act, Hold, Run, ScheduleState, Snapshot
 from housekeeping.registry import SCHEDULES
 from tests import make
 from tests.conftest import with_token
@@ -222,7 +222,8 @@ def test_the_session_of_a_browser_opens_nothing(dashboard):
 # --- Rights -----------------------------------------------------------------------------------
 
 VIEW, OPERATE, CONFIGURE = "GET", "POST", "POST by who may configure"
-# Every address below /api/admin/scheduler, and the method that it answers.
+CHANGE, END = "PATCH by who may configure", "DELETE by who may configure"
+# Every address below /api/admin/scheduler, and the (first) method that it answers.
 ADDRESSES = {
     "status": VIEW,
     "trigger": OPERATE,
@@ -243,7 +244,22 @@ ADDRESSES = {
     "schedules": VIEW,
     "schedules/fire-times": VIEW,
     "schedules/weekly_cleanup": VIEW,
+    "holds": VIEW,
+    "holds/{hold}": VIEW,
+    "runs/{run}/holds": CHANGE,
 }
+# Beside them: an address may answer more than one method.
+MORE = [
+    ("holds", CONFIGURE),
+    ("holds/{hold}", CHANGE),
+    ("holds/{hold}", END),
+    ("runs/{run}/holds", END),
+]
+ANSWERED = {path: {"options", method.partition(" ")[0].lower()} for path, method in ADDRESSES.items()}
+for _path, _method in [*MORE, *((path, "HEAD") for path, method in ADDRESSES.items() if method == VIEW)]:
+    ANSWERED[_path].add(_method.partition(" ")[0].lower())
+for _path in ("schedules", "schedules/weekly_cleanup", "policies/conversations"):
+    ANSWERED[_path].add("patch")
 # Who is asking, and what they are told: to a look, to an act, and to an act of configuring.
 ROLES = {
     "nobody": (lambda: APIClient(), 401, 401, 401),
@@ -263,19 +279,28 @@ def address(path):
     run = make.run("stats", status=status)
     if path.endswith("undo"):
         make.archive(run)
-    return f"{SCHEDULER}/{path.format(run=run.pk)}"
+    row = make.conversation()
+    hold = Hold.objects.create(model="chat.Conversation", key=str(row.pk), reason="x", undo=run)
+    return f"{SCHEDULER}/{path.format(run=run.pk, hold=hold.pk)}"
 
 
 def ask(client, url, method):
     if method == VIEW:
         return client.get(url, {"trigger": "0 2 * * *"} if "fire-times" in url else {})
+    if method == CHANGE:
+        return client.patch(url, {"until": "2127-01-31"})
+    if method == END:
+        return client.delete(url)
+    if method == CONFIGURE and url.rstrip("/").endswith("holds"):
+        row = Conversation.objects.first()
+        return client.post(url, {"model": "chat.Conversation", "key": row.pk, "reason": "x"})
     return client.post(
         url, {"task": "messages", "wait": 0} if "trigger" in url else {"wait": 0} if "undo" in url else {}
     )
 
 
 def test_every_address_stands_in_the_matrix():
-    paths = [f"{SCHEDULER}/{path.format(run=uuid.uuid4())}" for path in ADDRESSES]
+    paths = [f"{SCHEDULER}/{path.format(run=uuid.uuid4(), hold=1)}" for path in ADDRESSES]
 
     tried = {resolve(path).url_name for path in paths}
 
@@ -283,44 +308,44 @@ def test_every_address_stands_in_the_matrix():
 
 
 @pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("path", ADDRESSES)
-def test_each_address_asks_for_its_right(path, role):
-    url, method = address(path), ADDRESSES[path]
+@pytest.mark.parametrize(("path", "method"), [*ADDRESSES.items(), *MORE])
+def test_each_address_asks_for_its_right(path, method, role):
+    url = address(path)
     client, look, act, configure = ROLES[role]
 
     answer = ask(client(), url, method)
 
-    code = 200 if answer.status_code == 202 else answer.status_code
-    assert code == {VIEW: look, OPERATE: act, CONFIGURE: configure}[method]
+    code = 200 if answer.status_code in (201, 202, 204) else answer.status_code
+    assert code == {VIEW: look, OPERATE: act}.get(method, configure)
 
 
 @pytest.mark.parametrize("path", ADDRESSES)
 def test_a_viewer_changes_nothing(path, viewer):
     url = address(path)
-    before = list(Run.objects.values())
+    before = list(Run.objects.values()), list(Hold.objects.values())
+    verbs = ("post", "put", "patch", "delete")
 
-    codes = {getattr(with_token(viewer), verb)(url, {}).status_code for verb in ("post", "put", "delete")}
+    codes = {getattr(with_token(viewer), verb)(url, {}).status_code for verb in verbs}
 
     assert codes <= {403, 405}
-    assert list(Run.objects.values()) == before
+    assert (list(Run.objects.values()), list(Hold.objects.values())) == before
 
 
 @pytest.mark.parametrize("path", ADDRESSES)
-def test_the_other_method_is_not_allowed(path, api):
+def test_the_other_methods_are_not_allowed(path, api):
     url = address(path)
+    others = {"get", "head", "post", "put", "patch", "delete"} - ANSWERED[path]
 
-    answer = ask(api, url, OPERATE if ADDRESSES[path] == VIEW else VIEW)
+    codes = {getattr(api, verb)(url).status_code for verb in others}
 
-    assert answer.status_code == 405
+    assert codes == {405}
 
 
-@pytest.mark.parametrize("path", ADDRESSES)
-def test_a_trailing_slash_is_accepted(path, api):
-    url = address(path)
+@pytest.mark.parametrize(("path", "method"), [*ADDRESSES.items(), *MORE])
+def test_a_trailing_slash_is_accepted(path, method, api):
+    answer = ask(api, f"{address(path)}/", method)
 
-    answer = ask(api, f"{url}/", ADDRESSES[path])
-
-    assert answer.status_code in (200, 202)
+    assert answer.status_code in (200, 201, 202, 204)
 
 
 @pytest.mark.parametrize("path", ["/api/token/", "/api/token/refresh/", "/api/token/blacklist/"])

@@ -24,6 +24,7 @@ def test_history_goes_after_ninety_days_and_what_is_younger_stays():
     assert result == {
         "deleted_archives": 0,
         "deleted_plans": 0,
+        "deleted_holds": 0,
         "deleted_runs": 1,
         "deleted_snapshots": 1,
         "deleted_consumers": 1,

@@ -1,0 +1,117 @@
+"""The page of holds: what is kept from every policy, why, and until when."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from housekeeping import keeping, overview
+from housekeeping.dashboard.views import HtmxHttpRequest, _actor, may_configure, may_view, signed_in
+from housekeeping.exceptions import BadHold, HousekeepingError
+from housekeeping.models import Hold, Run
+
+
+@require_safe
+@signed_in
+@may_view
+@vary_on_headers("HX-Request")
+def hold_list(request: HtmxHttpRequest) -> HttpResponse:
+    return _holds(request)
+
+
+@require_POST
+@signed_in
+@may_configure
+def add_hold(request: HtmxHttpRequest) -> HttpResponse:
+    typed = {name: request.POST.get(name, "") for name in ("model", "key", "until", "reason")}
+    try:
+        until = keeping.moment(typed["until"])
+        reason, by = typed["reason"], _actor(request)
+        hold = keeping.add(typed["model"], typed["key"], until=until, reason=reason, by=by)
+    except BadHold as problem:
+        return _holds(request, typed=typed, problem=problem, status=400)
+    messages.success(request, f"{hold} is kept.")
+    return redirect("dashboard-holds")
+
+
+@require_POST
+@signed_in
+@may_configure
+def change_hold(request: HtmxHttpRequest, pk: int) -> HttpResponse:
+    hold, text = get_object_or_404(Hold, pk=pk), request.POST.get("until", "")
+
+    def act() -> str:
+        keeping.change(hold, until=keeping.moment(text), by=_actor(request))
+        return f"{hold} is kept {_until(text)}."
+
+    return _acted(request, act)
+
+
+@require_POST
+@signed_in
+@may_configure
+def end_hold(request: HtmxHttpRequest, pk: int) -> HttpResponse:
+    hold = get_object_or_404(Hold, pk=pk)
+
+    def act() -> str:
+        keeping.end(hold, by=_actor(request))
+        return f"The hold on {hold} is ended."
+
+    return _acted(request, act)
+
+
+@require_POST
+@signed_in
+@may_configure
+def change_undo_holds(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
+    undo, text = get_object_or_404(Run, pk=pk), request.POST.get("until", "")
+
+    def act() -> str:
+        rows = keeping.change_all(undo, keeping.moment(text), by=_actor(request))
+        return f"{rows:,} rows are kept {_until(text)}."
+
+    return _acted(request, act)
+
+
+@require_POST
+@signed_in
+@may_configure
+def end_undo_holds(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
+    undo = get_object_or_404(Run, pk=pk)
+    return _acted(request, lambda: f"{keeping.end_all(undo, by=_actor(request)):,} holds are ended.")
+
+
+def _until(text: str) -> str:
+    return f"until {text.strip()}" if text.strip() else "for good"
+
+
+def _acted(request: HtmxHttpRequest, act: Callable[[], str]) -> HttpResponse:
+    """Do it, and show the holds as they stand, or why it could not be done."""
+    try:
+        done = act()
+    except HousekeepingError as problem:
+        status = 400 if isinstance(problem, BadHold) else 409
+        if request.htmx:
+            return _holds(request, error=str(problem), status=status)
+        messages.error(request, str(problem))
+        return redirect("dashboard-holds")
+    if request.htmx:
+        return _holds(request, done=done)
+    messages.success(request, done)
+    return redirect("dashboard-holds")
+
+
+def _holds(request: HtmxHttpRequest, *, status: int = 200, **facts: Any) -> HttpResponse:
+    page = overview.hold_page(
+        timezone.now(),
+        before=request.GET.get("before", ""),
+        undos_before=request.GET.get("undos_before", ""),
+    )
+    template = "_holds.html" if request.htmx else "hold_list.html"
+    return render(request, f"housekeeping/{template}", {"page": page, **facts}, status=status)

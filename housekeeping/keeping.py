@@ -1,0 +1,204 @@
+"""Keeping rows: make, change and end holds. What they keep is asked of ``holds.py``.
+
+A hold that was made is seen by the next batch of a purge that is under way.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Count, Max, Min, Model
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+
+from housekeeping import acts, cascade
+from housekeeping.acts import Actor
+from housekeeping.exceptions import BadHold, NotPossible
+from housekeeping.models import Hold, Run
+from housekeeping.registry import policies
+
+UNCHANGED: Any = object()
+
+
+@dataclass(frozen=True)
+class Group:
+    """The holds that one undo made: how many, and the dates that they end by."""
+
+    count: int
+    earliest: datetime | None
+    latest: datetime | None  # None: one of them is for good
+
+
+def holdable() -> dict[str, type[Model]]:
+    """The site's models whose rows some policy deletes, itself or by its cascade, by their label."""
+    found = [policy for policy in policies().values() if not policy.is_upkeep]
+    return {table._meta.label: table for policy in found for table in cascade.tables(policy.model)}
+
+
+def moment(text: str) -> datetime | None:
+    """Until when: a date (to its end, in TIME_ZONE), ISO 8601, or nothing: for good. Raises BadHold."""
+    text = text.strip()
+    if not text:
+        return None
+    try:
+        day = parse_date(text)
+        read = end_of(day) if day else parse_datetime(text)
+        if read and timezone.is_naive(read):
+            read = timezone.make_aware(read)
+    except (ValueError, OverflowError):
+        read = None
+    if read is None:
+        raise BadHold("until", f"{text!r} is no date: write 2027-01-31, or 2027-01-31T12:00:00+00:00.")
+    return read
+
+
+def end_of(day: date) -> datetime:
+    """The last second of a day in TIME_ZONE: who names a date wants that day kept, too."""
+    return datetime.combine(day, time(23, 59, 59), timezone.get_default_timezone())
+
+
+# --- One row ----------------------------------------------------------------------------------
+
+
+def add(
+    model: str, key: object, *, until: datetime | None = None, reason: str, by: Actor | None = None
+) -> Hold:
+    """Keep the row of ``model`` with this key, until a moment or (None) for good.
+
+    Raises BadHold for a model that no policy deletes from, a row that is not there (any
+    more), no reason, or a moment that has passed; then nothing is kept.
+    """
+    table = _holdable(model)
+    hold = Hold(model=table._meta.label, key=str(key).strip(), reason=reason.strip(), until=until)
+    hold.made_by = by.name if by else ""
+    _check_until(until)
+    with transaction.atomic():
+        # Locked, so that a batch at work on the row is either through with it or spares it.
+        _check(hold)
+        hold.save(force_insert=True)
+        _record(by, "hold", hold, after=_facts(hold))
+    return hold
+
+
+def change(hold: Hold, *, until: Any = UNCHANGED, reason: Any = UNCHANGED, by: Actor | None = None) -> Hold:
+    """Give a hold another end or another reason. Raises BadHold; then nothing has changed."""
+    with transaction.atomic():
+        hold = _locked(hold)
+        before = _facts(hold)
+        if until is not UNCHANGED and until != hold.until:
+            _check_until(until)
+            hold.until = until
+        if reason is not UNCHANGED:
+            hold.reason = reason.strip()
+        if _facts(hold) == before:
+            return hold  # nothing to do, nothing to record
+        _check(hold, is_new=False)
+        hold.save(update_fields=["until", "reason"])
+        _record(by, "change hold", hold, before=before, after=_facts(hold))
+    return hold
+
+
+def end(hold: Hold, *, by: Actor | None = None) -> None:
+    """Let the policies have the row again. Raises NotPossible if the hold has ended already."""
+    with transaction.atomic():
+        hold = _locked(hold)
+        _record(by, "end hold", hold, before=_facts(hold))
+        hold.delete()
+
+
+def _locked(hold: Hold) -> Hold:
+    try:
+        return Hold.objects.select_for_update().get(pk=hold.pk)
+    except Hold.DoesNotExist:
+        raise NotPossible("This hold has been ended already.") from None
+
+
+def _holdable(model: str) -> type[Model]:
+    choices = holdable()
+    for label, table in choices.items():
+        if label.lower() == model.strip().lower():
+            return table
+    raise BadHold("model", f"No policy deletes from {model!r}; choose one of {', '.join(choices)}.")
+
+
+def _check_until(until: datetime | None) -> None:
+    if until is not None and until <= timezone.now():
+        raise BadHold("until", "A hold ends in the future; leave the date out to keep the row for good.")
+
+
+def _check(hold: Hold, *, is_new: bool = True) -> None:
+    if not hold.reason:
+        raise BadHold("reason", "Say why the row is kept: a reason is required.")
+    if "\0" in hold.reason:
+        raise BadHold("reason", "A reason is text, without NUL characters.")
+    try:
+        hold.clean_fields(exclude=["undo"])
+        if is_new:
+            hold.clean()
+    except ValidationError as error:
+        field, problems = next(iter(error.message_dict.items()))
+        raise BadHold(field, " ".join(problems)) from None
+
+
+# --- What an undo put back --------------------------------------------------------------------
+
+
+def group(undo: Run) -> Group:
+    """The holds that the run ``undo`` made."""
+    found = undo.holds.aggregate(
+        count=Count("*"), dated=Count("until"), least=Min("until"), most=Max("until")
+    )
+    latest = found["most"] if found["dated"] == found["count"] else None
+    return Group(found["count"], found["least"], latest)
+
+
+def change_all(undo: Run, until: datetime | None, *, by: Actor | None = None) -> int:
+    """Give all holds of an undo another end. Returns their number.
+
+    Raises BadHold for a moment that has passed, NotPossible where the run has no holds.
+    """
+    _check_until(until)
+    with transaction.atomic():
+        before = _some(undo)
+        changed = undo.holds.update(until=until)
+        after = {"holds": changed, "until": _iso(until)}
+        acts.record(by, "change holds", undo.pk, before=_group_facts(before), after=after)
+    return changed
+
+
+def end_all(undo: Run, *, by: Actor | None = None) -> int:
+    """End all holds of an undo. Returns their number; raises NotPossible where there are none."""
+    with transaction.atomic():
+        before = _some(undo)
+        ended, _ = undo.holds.all().delete()
+        acts.record(by, "end holds", undo.pk, before=_group_facts(before), after={"holds": 0, "ended": ended})
+    return ended
+
+
+def _some(undo: Run) -> Group:
+    found = group(undo)
+    if not found.count:
+        raise NotPossible("This run holds no rows: only an undo makes holds, and they may have ended.")
+    return found
+
+
+# --- On record --------------------------------------------------------------------------------
+
+
+def _record(by: Actor | None, what: str, hold: Hold, **details: Any) -> None:
+    row = {"hold": hold.pk, "model": hold.model, "key": hold.key}
+    acts.record(by, what, str(hold)[:100], **row, **details)
+
+
+def _facts(hold: Hold) -> dict[str, Any]:
+    return {"until": _iso(hold.until), "reason": hold.reason}
+
+
+def _group_facts(found: Group) -> dict[str, Any]:
+    return {"holds": found.count, "until": [_iso(found.earliest), _iso(found.latest)]}
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None

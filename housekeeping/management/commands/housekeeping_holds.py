@@ -1,0 +1,130 @@
+"""Holds: list, add, change, end."""
+
+import json
+import uuid
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.utils import timezone
+
+from housekeeping import acts, keeping, overview
+from housekeeping.exceptions import HousekeepingError
+from housekeeping.management.base import OperatorCommand
+from housekeeping.models import Hold, Run
+
+WHICH = "a hold's number, or the id of the undo run that made them: all of its holds"
+UNTIL = "the last day, 2027-01-31, or 2027-01-31T12:00:00+00:00"
+
+
+class Command(OperatorCommand):
+    help = "Keeps a row from every policy, lists what is kept, changes until when, ends a hold."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", metavar="action")
+        parser.set_defaults(
+            action="list", model=None, key=None, undo=None, active=False, limit=20, json=False
+        )
+
+        listing = actions.add_parser("list", help="the newest holds (this is the default)")
+        listing.add_argument("--model")
+        listing.add_argument("--key")
+        listing.add_argument("--undo", type=uuid.UUID, help="the run that put the rows back")
+        listing.add_argument("--active", action="store_true", help="leave out those that have ended")
+        listing.add_argument("--limit", type=int, default=20, help="default: 20")
+        listing.add_argument("--json", action="store_true")
+
+        adding = actions.add_parser("add", help="keep a row from every policy")
+        adding.add_argument("model", help="such as chat.Conversation")
+        adding.add_argument("key", help="the row's key")
+        adding.add_argument("--until", default="", help=f"{UNTIL}; default: for good")
+        adding.add_argument("--reason", required=True)
+        adding.add_argument("--json", action="store_true")
+
+        changing = actions.add_parser("change", help="keep it until another day, or for another reason")
+        changing.add_argument("id", help=WHICH)
+        when = changing.add_mutually_exclusive_group()
+        when.add_argument("--until", help=UNTIL)
+        when.add_argument("--for-good", action="store_true")
+        changing.add_argument("--reason", help="of a single hold")
+        changing.add_argument("--json", action="store_true")
+
+        ending = actions.add_parser("end", help="let the policies have the row again")
+        ending.add_argument("id", help=WHICH)
+        ending.add_argument("--json", action="store_true")
+
+    def handle(self, *args: Any, action: str, **options: Any) -> None:
+        try:
+            getattr(self, f"_{action}")(options)
+        except HousekeepingError as error:
+            raise CommandError(str(error)) from error
+
+    def _list(self, options: dict[str, Any]) -> None:
+        if options["limit"] < 1:
+            raise CommandError("--limit is a whole number from 1.")
+        filters = {name: options[name] for name in ("model", "key", "undo", "active") if options[name]}
+        now = timezone.now()
+        newest = list(overview.holds(filters, now)[: options["limit"]])
+        if options["json"]:
+            self.stdout.write(json.dumps([overview.hold_as_json(hold, now) for hold in newest], indent=2))
+            return
+        for hold in newest:
+            self.stdout.write(f"{hold.pk:<8} {hold!s:<28} {_when(hold.until):<24} {hold.reason}")
+        if not newest:
+            self.stdout.write("No holds.")
+
+    def _add(self, options: dict[str, Any]) -> None:
+        until = keeping.moment(options["until"])
+        by = acts.operator()
+        hold = keeping.add(options["model"], options["key"], until=until, reason=options["reason"], by=by)
+        self._show(hold, options, "is kept")
+
+    def _change(self, options: dict[str, Any]) -> None:
+        changes: dict[str, Any] = {}
+        if options["until"] is not None or options["for_good"]:
+            changes["until"] = keeping.moment(options["until"] or "")
+        if options["reason"] is not None:
+            changes["reason"] = options["reason"]
+        if not changes:
+            raise CommandError("Say what to change: --until, --for-good or --reason.")
+        target = _target(options["id"])
+        if isinstance(target, Hold):
+            self._show(keeping.change(target, **changes, by=acts.operator()), options, "is kept")
+            return
+        if "reason" in changes:
+            raise CommandError("The holds of an undo keep their reason; leave --reason out.")
+        changed = keeping.change_all(target, changes["until"], by=acts.operator())
+        facts = {"changed": changed, "until": overview.iso(changes["until"])}
+        self._say(facts, options, f"{changed} holds keep their rows {_when(changes['until'])}.")
+
+    def _end(self, options: dict[str, Any]) -> None:
+        target = _target(options["id"])
+        if isinstance(target, Hold):
+            keeping.end(target, by=acts.operator())
+            self._say({"ended": 1}, options, f"The hold on {target} is ended.")
+            return
+        ended = keeping.end_all(target, by=acts.operator())
+        self._say({"ended": ended}, options, f"{ended} holds are ended.")
+
+    def _show(self, hold: Hold, options: dict[str, Any], done: str) -> None:
+        facts = overview.hold_as_json(hold, timezone.now())
+        self._say(facts, options, f"{hold} {done} {_when(hold.until)}, hold {hold.pk}: {hold.reason}")
+
+    def _say(self, facts: dict[str, Any], options: dict[str, Any], sentence: str) -> None:
+        self.stdout.write(json.dumps(facts, indent=2) if options["json"] else sentence)
+
+
+def _target(name: str) -> Hold | Run:
+    if name.isascii() and name.isdecimal() and len(name) < 19:
+        hold = Hold.objects.filter(pk=int(name)).first()
+        if hold:
+            return hold
+        raise CommandError(f"There is no hold {name}.")
+    try:
+        return Run.objects.get(pk=uuid.UUID(name))
+    except (ValueError, Run.DoesNotExist):
+        raise CommandError(f"There is no hold and no run {name!r}.") from None
+
+
+def _when(until: datetime | None) -> str:
+    return f"until {timezone.localtime(until):%Y-%m-%d %H:%M}" if until else "for good"

@@ -1,0 +1,408 @@
+"""Holds on the API, the dashboard, the command line and in Django's admin."""
+
+import io
+import json
+import re
+import uuid
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from housekeeping.models import Act, Hold
+from tests import make
+from tests.conftest import with_token
+from tests.faces.conftest import account
+
+pytestmark = pytest.mark.django_db
+
+API = "/api/admin/scheduler/holds"
+PAGE = "/scheduler-admin/holds"
+HTMX = {"HX-Request": "true"}
+CONVERSATION = "chat.Conversation"
+
+
+def hold(**fields):
+    row = fields.pop("row", None) or make.conversation()
+    fields = {"model": CONVERSATION, "key": str(row.pk), "reason": "A dispute"} | fields
+    return Hold.objects.create(**fields)
+
+
+def undo_with_holds(number=3, **fields):
+    undo = make.run(status="succeeded", undo_of=make.run(status="succeeded"), requested_by="grace")
+    for _ in range(number):
+        hold(undo=undo, **fields)
+    return undo
+
+
+def of_undo(undo):
+    return f"/api/admin/scheduler/runs/{undo.pk}/holds"
+
+
+# --- API --------------------------------------------------------------------------------------
+
+
+def test_the_api_keeps_a_row(api):
+    row = make.conversation()
+    body = {"model": CONVERSATION, "key": row.pk, "until": "2127-01-31", "reason": "A dispute"}
+
+    answer = api.post(API, body)
+
+    made = answer.json()
+    assert answer.status_code == 201
+    assert answer["Location"] == made["url"] == f"{API}/{made['id']}"
+    assert api.get(made["url"]).json() == made
+    assert made["until"] == "2127-01-31T23:59:59+00:00"
+    assert (made["key"], made["made_by"], made["undo"], made["active"]) == (str(row.pk), "ada", None, True)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"model": "chat.Nonsense"}, "model"),
+        ({"model": None}, "model"),
+        ({"key": "0"}, "key"),
+        ({"key": {}}, "key"),
+        ({"key": "\0"}, "key"),
+        ({"until": "soon"}, "until"),
+        ({"until": "2020-01-31"}, "until"),
+        ({"until": 7}, "until"),
+        ({"until": []}, "until"),
+        ({"reason": ""}, "reason"),
+        ({"reason": "x" * 201}, "reason"),
+        ({"untill": "2127-01-31"}, "untill"),
+    ],
+    ids=str,
+)
+def test_a_hold_that_can_t_be_made_names_the_field(api, wrong, field):
+    body = {"model": CONVERSATION, "key": make.conversation().pk, "reason": "x"} | wrong
+
+    answer = api.post(API, body)
+
+    assert (answer.status_code, list(answer.json())) == (400, [field])
+    assert not Hold.objects.exists()
+
+
+@pytest.mark.parametrize("body", ["", "[]", '"x"', "{"])
+def test_a_body_that_is_no_object_keeps_nothing(api, body):
+    assert api.generic("POST", API, body, content_type="application/json").status_code == 400
+
+
+def test_the_api_lists_holds_newest_first_and_by_filter(api):
+    undo = undo_with_holds(1)
+    old, ended = hold(), hold(until=make.ago(days=1))
+
+    def ids(**filters):
+        return [one["id"] for one in api.get(API, filters).json()["results"]]
+
+    assert ids() == [ended.pk, old.pk, undo.holds.get().pk]
+    assert ids(active="false") == [ended.pk]
+    assert ids(active="true", page_size=1) == [old.pk]
+    assert ids(undo=undo.pk) == [undo.holds.get().pk]
+    assert ids(model=CONVERSATION, key=old.key) == [old.pk]
+    assert ids(model="chat.User") == []
+
+
+def test_pages_of_holds_go_on_where_the_last_one_ended(api):
+    made = [hold().pk for _ in range(3)]
+
+    first = api.get(API, {"page_size": 2}).json()
+    second = api.get(first["next"]).json()
+
+    assert [one["id"] for one in first["results"] + second["results"]] == made[::-1]
+
+
+@pytest.mark.parametrize(
+    "query", ["active=perhaps", "undo=7", "page_size=0", "cursor=cD1ub3RhZGF0ZQ==", "modell=chat.User"]
+)
+def test_a_bad_filter_is_named(api, query):
+    answer = api.get(f"{API}?{query}")
+
+    assert (answer.status_code, list(answer.json())) == (400, [query.partition("=")[0]])
+
+
+def test_the_api_changes_and_ends_a_hold(api):
+    one = hold(until=make.ago(days=-1))
+
+    changed = api.patch(f"{API}/{one.pk}", {"until": None}).json()
+    assert (changed["until"], changed["reason"]) == (None, "A dispute")
+    assert api.patch(f"{API}/{one.pk}", {"reason": "Another"}).json()["reason"] == "Another"
+
+    assert api.delete(f"{API}/{one.pk}").status_code == 204
+    assert api.get(f"{API}/{one.pk}").status_code == 404
+    assert [act.what for act in Act.objects.order_by("pk")] == ["change hold", "change hold", "end hold"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "non_field_errors"),
+        ({"until": "2020-01-31"}, "until"),
+        ({"reason": " "}, "reason"),
+        ({"key": "7"}, "key"),
+    ],
+)
+def test_a_bad_change_changes_nothing(api, body, field):
+    one = hold()
+
+    answer = api.patch(f"{API}/{one.pk}", body)
+
+    assert (answer.status_code, list(answer.json())) == (400, [field])
+    assert not Act.objects.exists()
+
+
+def test_the_holds_of_an_undo_are_one_thing_to_the_api(api):
+    undo = undo_with_holds(3)
+
+    changed = api.patch(of_undo(undo), {"until": "2127-01-31"})
+    assert changed.json() == {"changed": 3, "until": "2127-01-31T23:59:59+00:00"}
+    assert {one.until.year for one in undo.holds.all()} == {2127}
+
+    assert api.delete(of_undo(undo)).json() == {"ended": 3}
+    assert api.delete(of_undo(undo)).status_code == 409
+
+
+@pytest.mark.parametrize("body", [{}, {"until": "x"}, {"until": "2020-01-31"}, {"until": ""}])
+def test_a_bad_end_leaves_an_undo_s_holds_alone(api, body):
+    undo = undo_with_holds(1, until=make.ago(days=-1))
+    before = undo.holds.get().until
+
+    answer = api.patch(of_undo(undo), body)
+
+    assert (answer.status_code, list(answer.json())) == (400, ["until"])
+    assert undo.holds.get().until == before
+
+
+@pytest.mark.parametrize("path", [f"{API}/7", f"{API}/{'9' * 18}", f"{API}/{'9' * 30}", f"{API}/x"])
+def test_a_hold_that_is_not_there_is_404(api, path):
+    assert api.get(path).status_code == 404
+    assert api.delete(path).status_code == 404
+
+
+# --- Dashboard --------------------------------------------------------------------------------
+
+
+def test_the_page_shows_an_undo_s_holds_as_one_line_and_others_one_by_one(dashboard):
+    undo, single = undo_with_holds(3, until=make.ago(days=-30)), hold(until=make.ago(days=1))
+
+    page = dashboard.get(PAGE)
+
+    assert page.text.count("<tr id=") == 2
+    assert "3 rows" in page.text
+    assert f"/scheduler-admin/runs/{undo.pk}" in page.text
+    assert f'<span class="key">{single.key}</span>' in page.text
+    assert page.text.count(">ended<") == 1
+
+
+def test_a_row_is_kept_from_the_page(dashboard):
+    row = make.conversation()
+    form = {"model": CONVERSATION, "key": row.pk, "until": "2127-01-31", "reason": "<b>A dispute</b>"}
+
+    page = dashboard.post(f"{PAGE}/add", form, follow=True)
+
+    assert f"{CONVERSATION} {row.pk} is kept." in page.text
+    assert "&lt;b&gt;A dispute" in page.text
+    assert Hold.objects.get().until.isoformat() == "2127-01-31T23:59:59+00:00"
+    assert Act.objects.get().origin.startswith("dashboard from")
+
+
+def test_what_can_t_be_kept_is_told_beside_what_was_typed(dashboard):
+    page = dashboard.post(f"{PAGE}/add", {"model": "chat.User", "key": '"><script>', "reason": "Why"})
+
+    assert page.status_code == 400
+    assert "There is no chat.User with the key" in page.text
+    assert '<input name="key" value="&quot;&gt;&lt;script&gt;"' in page.text
+    assert "<option selected>chat.User</option>" in page.text
+    assert not Hold.objects.exists()
+
+
+def test_a_hold_is_changed_and_ended_in_place(dashboard):
+    one = hold()
+
+    fragment = dashboard.post(f"{PAGE}/{one.pk}/change", {"until": "2127-01-31"}, headers=HTMX).text
+    assert fragment.strip().startswith('<div id="holds"')
+    assert "31 Jan 2127" in fragment
+
+    page = dashboard.post(f"{PAGE}/{one.pk}/end", follow=True).text
+    assert f"The hold on {one} is ended." in page
+    assert not Hold.objects.exists()
+    assert dashboard.post(f"{PAGE}/{one.pk}/end").status_code == 404
+
+
+def test_an_undo_s_holds_are_changed_and_ended_with_one_button(dashboard):
+    undo = undo_with_holds(2, until=make.ago(days=-1))
+    address = f"/scheduler-admin/runs/{undo.pk}/holds"
+
+    page = dashboard.post(f"{address}/change", {"until": ""}, follow=True).text
+    assert "2 rows are kept for good." in page
+    assert set(undo.holds.values_list("until", flat=True)) == {None}
+
+    assert "2 holds are ended." in dashboard.post(f"{address}/end", headers=HTMX).text
+    assert dashboard.post(f"{address}/end", headers=HTMX).status_code == 409
+
+
+@pytest.mark.parametrize("headers", [HTMX, {}], ids=["htmx", "plain"])
+def test_a_bad_date_is_told_and_changes_nothing(dashboard, headers):
+    one = hold()
+
+    answer = dashboard.post(f"{PAGE}/{one.pk}/change", {"until": "soon"}, headers=headers, follow=True)
+
+    assert "is no date" in answer.text
+    one.refresh_from_db()
+    assert one.until is None
+
+
+def test_older_holds_and_older_undos_are_a_page_away(dashboard):
+    row = make.conversation()
+    made = [hold(row=row).pk for _ in range(51)]
+    for _ in range(51):
+        undo_with_holds(1, row=row)
+
+    first = dashboard.get(PAGE).text
+    links = re.findall(r'href="\?((?:undos_)?before=[^"]*)"', first)
+    rows = [set(re.findall(r'<tr id="([^"]*)"', dashboard.get(f"{PAGE}?{link}").text)) for link in links]
+    shown = set(re.findall(r'<tr id="([^"]*)"', first))
+
+    assert len(shown) == 100
+    assert f"hold-{made[0]}" in rows[1] - shown
+    assert len(rows[0] - shown) == 1
+    assert all(dashboard.get(f"{PAGE}?{query}").status_code == 200 for query in ("before=x", "before=²"))
+
+
+def test_a_viewer_sees_the_holds_and_no_button(client):
+    one, undo = hold(), undo_with_holds(1)
+    client.force_login(account("view_run", "operate"))
+
+    page = client.get(PAGE).text
+
+    assert f'<span class="key">{one.key}</span>' in page
+    assert re.findall(r'<form[^>]*action="([^"]*)"', page) == ["/sign-out"]
+    assert "<details" not in page
+    acts = [f"{PAGE}/add", f"{PAGE}/{one.pk}/change", f"{PAGE}/{one.pk}/end"]
+    acts += [f"/scheduler-admin/runs/{undo.pk}/holds/{act}" for act in ("change", "end")]
+    assert [client.post(act).status_code for act in acts] == [403] * 5
+    assert [client.get(act).status_code for act in acts] == [405] * 5
+    assert Hold.objects.count() == 2
+
+
+def test_a_stranger_sees_no_holds(client):
+    assert client.get(PAGE).status_code == 302
+    client.force_login(make.user())
+    assert client.get(PAGE).status_code == 403
+
+
+# --- Command ----------------------------------------------------------------------------------
+
+
+def command(*words):
+    out = io.StringIO()
+    call_command("housekeeping_holds", *words, stdout=out)
+    return out.getvalue()
+
+
+def test_the_command_keeps_a_row_lists_and_ends_it():
+    row = make.conversation()
+
+    said = command("add", CONVERSATION, str(row.pk), "--until", "2127-01-31", "--reason", "A dispute")
+    one = Hold.objects.get()
+    assert f"{CONVERSATION} {row.pk} is kept until 2127-01-31 23:59" in said
+    assert f"{CONVERSATION} {row.pk}" in command()
+    assert [line["id"] for line in json.loads(command("list", "--json", "--key", one.key))] == [one.pk]
+
+    assert json.loads(command("change", str(one.pk), "--for-good", "--json"))["until"] is None
+    command("end", str(one.pk))
+    assert "No holds." in command("list", "--active")
+    assert Act.objects.first().origin.startswith("command on ")
+
+
+def test_the_command_changes_and_ends_what_an_undo_holds():
+    undo = undo_with_holds(2)
+
+    assert "2 holds" in command("change", str(undo.pk), "--until", "2127-01-31")
+    assert json.loads(command("end", str(undo.pk), "--json")) == {"ended": 2}
+
+    assert not Hold.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (
+            ("add", "chat.Nonsense", "1", "--reason", "x"),
+            "No policy deletes from 'chat.Nonsense'; choose one",
+        ),
+        (("add", CONVERSATION, "0", "--reason", "x"), "There is no chat.Conversation with the key '0'"),
+        (("add", CONVERSATION, "0", "--reason", "x", "--until", "soon"), "'soon' is no date"),
+        (("add", CONVERSATION, "0", "--reason", " "), "a reason is required"),
+        (("add", CONVERSATION, "0"), "--reason"),
+        (("change", "7", "--for-good"), "There is no hold 7"),
+        (("change", "7"), "Say what to change"),
+        (("end", "x"), "There is no hold and no run 'x'"),
+        (("end", str(uuid.uuid4())), "There is no hold and no run"),
+        (("list", "--limit", "0"), "--limit"),
+    ],
+)
+def test_a_bad_word_is_one_clear_error(words, part):
+    with pytest.raises(CommandError, match=re.escape(part)):
+        command(*words)
+
+    assert not Act.objects.exists()
+
+
+# --- Django's admin ---------------------------------------------------------------------------
+
+ADMIN = "/admin/housekeeping/hold"
+
+
+def test_the_admin_s_holds_are_on_record_as_acts(dashboard):
+    row = make.conversation()
+    form = {"model": CONVERSATION, "key": f" {row.pk}", "reason": "x", "until_0": "", "until_1": ""}
+
+    assert dashboard.post(f"{ADMIN}/add/", form).status_code == 302
+    one = Hold.objects.get()
+    dashboard.post(f"{ADMIN}/{one.pk}/change/", {"reason": "y", "until_0": "", "until_1": ""})
+    one.refresh_from_db()
+    assert (one.key, one.reason, one.made_by) == (str(row.pk), "y", "ada")
+    dashboard.post(f"{ADMIN}/{one.pk}/delete/", {"post": "yes"})
+
+    assert not Hold.objects.exists()
+    acts = list(Act.objects.order_by("pk").values_list("what", "who", "origin"))
+    assert acts == [(what, "ada", "admin from 127.0.0.1") for what in ("hold", "change hold", "end hold")]
+
+
+def test_several_are_ended_in_the_admin_with_an_act_each(dashboard):
+    chosen = [hold().pk, hold().pk]
+    form = {"action": "delete_selected", "_selected_action": chosen, "post": "yes"}
+
+    dashboard.post(f"{ADMIN}/", form)
+
+    assert not Hold.objects.exists()
+    assert [act.what for act in Act.objects.all()] == ["end hold"] * 2
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"model": "chat.Nonsense"},
+        {"key": "0"},
+        {"reason": " "},
+        {"until_0": "2020-01-31", "until_1": "12:00"},
+    ],
+    ids=str,
+)
+def test_the_admin_refuses_what_can_t_be_kept(dashboard, wrong):
+    form = {"model": CONVERSATION, "key": make.conversation().pk, "reason": "x", "until_0": "", "until_1": ""}
+
+    answer = dashboard.post(f"{ADMIN}/add/", form | wrong)
+
+    assert answer.status_code == 200
+    assert "errorlist" in answer.text
+    assert not Hold.objects.exists()
+
+
+def test_who_may_only_look_changes_no_hold_by_the_api():
+    one = hold()
+    client = with_token(account("view_run", "operate"))
+
+    assert client.get(f"{API}/{one.pk}").status_code == 200
+    assert client.delete(f"{API}/{one.pk}").status_code == 403
+    assert Hold.objects.get() == one

@@ -1,0 +1,232 @@
+"""Keeping rows: who may not be kept, what is on record, and what a purge makes of it."""
+
+from datetime import UTC, datetime
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from chat.models import Conversation
+from housekeeping import keeping
+from housekeeping.acts import Actor
+from housekeeping.exceptions import BadHold, NotPossible
+from housekeeping.models import Act, Hold, Run
+from housekeeping.purge import due, purge, purge_batches
+from housekeeping.tasks import old_conversations, tidy_history
+from tests import make
+from tests.make import days
+
+pytestmark = pytest.mark.django_db
+
+ADA = Actor("ada", "a test")
+CONVERSATION = "chat.Conversation"
+
+
+def undo_with_holds(number, **fields):
+    undo = make.run(status="succeeded", undo_of=make.run(status="succeeded"))
+    Hold.objects.bulk_create(
+        Hold(**{"model": CONVERSATION, "key": str(key), "reason": "Put back", "undo": undo} | fields)
+        for key in range(1, number + 1)
+    )
+    return undo
+
+
+def test_a_hold_keeps_its_row_and_says_who_made_it():
+    kept, gone = make.conversation(age=days(40)), make.conversation(age=days(40))
+
+    hold = keeping.add(CONVERSATION, kept.pk, reason=" A dispute ", by=ADA)
+
+    assert purge(old_conversations) == 1
+    assert Conversation.objects.get() == kept != gone
+    assert (hold.until, hold.reason, hold.made_by) == (None, "A dispute", "ada")
+    act = Act.objects.get()
+    assert (act.who, act.what, act.target) == ("ada", "hold", f"{CONVERSATION} {kept.pk}")
+    assert act.details["after"] == {"until": None, "reason": "A dispute"}
+
+
+@pytest.mark.parametrize("written", ["{}", " {} ", "0{}"])
+def test_a_key_is_kept_as_the_database_writes_it_however_it_was_typed(written):
+    row = make.conversation(age=days(40))
+
+    hold = keeping.add("chat.conversation", written.format(row.pk), reason="x")
+
+    assert (hold.model, hold.key) == (CONVERSATION, str(row.pk))
+    assert purge(old_conversations) == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"model": "chat.Nonsense"}, "model"),
+        ({"model": "sessions.Session"}, "model"),
+        ({"model": ""}, "model"),
+        ({"key": "999999999"}, "key"),
+        ({"key": "9" * 40}, "key"),
+        ({"key": "9" * 101}, "key"),
+        ({"key": "forty-two"}, "key"),
+        ({"key": "a\0"}, "key"),
+        ({"key": ""}, "key"),
+        ({"reason": "  "}, "reason"),
+        ({"reason": "x" * 201}, "reason"),
+        ({"reason": "a\0"}, "reason"),
+        ({"until": datetime(2026, 1, 1, tzinfo=UTC)}, "until"),
+    ],
+    ids=str,
+)
+def test_what_can_t_be_kept_is_one_clear_error_and_keeps_nothing(wrong, field):
+    asked = {"model": CONVERSATION, "key": make.conversation().pk, "reason": "x"} | wrong
+
+    with pytest.raises(BadHold) as error:
+        keeping.add(**asked, by=ADA)
+
+    assert error.value.field == field
+    assert not Hold.objects.exists()
+    assert not Act.objects.exists()
+
+
+def test_the_choices_are_what_policies_delete_from():
+    choices = keeping.holdable()
+
+    assert list(choices)[:2] == [CONVERSATION, "chat.ChatMessage"]
+    assert "chat.User" in choices
+    assert "sessions.Session" not in choices
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("", None),
+        ("2027-01-31", datetime(2027, 1, 31, 22, 59, 59, tzinfo=UTC)),
+        ("2027-01-31T12:00", datetime(2027, 1, 31, 11, tzinfo=UTC)),
+        ("2027-01-31T12:00:00+00:00", datetime(2027, 1, 31, 12, tzinfo=UTC)),
+    ],
+)
+def test_a_date_is_kept_to_its_end_in_the_zone_of_the_site(text, read, settings):
+    settings.TIME_ZONE = "Europe/Berlin"
+
+    assert keeping.moment(text) == read
+
+
+@pytest.mark.parametrize("text", ["tomorrow", "2027-02-30", "31.1.2027", "0000-00-00", "9"])
+def test_what_is_no_date_is_told_what_would_be(text):
+    with pytest.raises(BadHold, match="write 2027-01-31"):
+        keeping.moment(text)
+
+
+def test_a_hold_is_changed_and_both_its_ends_are_on_record():
+    hold = keeping.add(CONVERSATION, make.conversation().pk, reason="x")
+    until = timezone.now() + days(3)
+
+    keeping.change(hold, until=until, by=ADA)
+
+    hold.refresh_from_db()
+    assert (hold.until, hold.reason) == (until, "x")
+    details = Act.objects.get().details
+    assert (details["before"]["until"], details["after"]["until"]) == (None, until.isoformat())
+
+
+def test_a_change_that_changes_nothing_is_not_recorded_and_a_bad_one_not_made():
+    hold = keeping.add(CONVERSATION, make.conversation().pk, reason="x")
+
+    keeping.change(hold, until=None, reason="x", by=ADA)
+    with pytest.raises(BadHold):
+        keeping.change(hold, until=make.ago(days=1), reason="y", by=ADA)
+
+    hold.refresh_from_db()
+    assert (hold.until, hold.reason) == (None, "x")
+    assert not Act.objects.exists()
+
+
+def test_an_ended_hold_may_get_another_reason():
+    hold = Hold.objects.create(model=CONVERSATION, key="1", reason="x", until=make.ago(days=1))
+
+    assert keeping.change(hold, until=hold.until, reason="y").reason == "y"
+
+
+def test_a_hold_that_was_ended_lets_the_row_go():
+    hold = keeping.add(CONVERSATION, make.conversation(age=days(40)).pk, reason="x")
+
+    keeping.end(hold, by=ADA)
+
+    assert purge(old_conversations) == 1
+    assert Act.objects.get().details["before"]["reason"] == "x"
+    with pytest.raises(NotPossible):
+        keeping.end(hold, by=ADA)
+
+
+def test_the_holds_of_an_undo_are_changed_and_ended_as_one(django_assert_max_num_queries):
+    undo, other = undo_with_holds(300), undo_with_holds(2)
+    until = timezone.now() + days(60)
+
+    with django_assert_max_num_queries(12):
+        assert keeping.change_all(undo, until, by=ADA) == 300
+        assert keeping.group(undo) == keeping.Group(300, until, until)
+        assert keeping.end_all(undo, by=ADA) == 300
+
+    assert set(Hold.objects.values_list("undo", "until")) == {(other.pk, None)}
+    assert [act.what for act in Act.objects.order_by("pk")] == ["change holds", "end holds"]
+    assert Act.objects.first().details["before"]["holds"] == 300
+
+
+def test_a_run_without_holds_has_none_to_change_or_end():
+    undo = make.run(status="succeeded")
+
+    for act in (lambda: keeping.end_all(undo), lambda: keeping.change_all(undo, None)):
+        with pytest.raises(NotPossible, match="holds no rows"):
+            act()
+
+
+def test_a_hold_wins_against_a_purge_that_is_under_way():
+    _first, second = (make.conversation(age=days(41 - number)) for number in range(2))
+    batches = purge_batches(old_conversations, cutoff=make.ago(days=30), batch_size=1)
+    next(batches)
+
+    keeping.add(CONVERSATION, second.pk, reason="x")
+
+    assert list(batches) == []
+    assert Conversation.objects.get() == second
+
+
+def test_what_holds_cost_does_not_grow_with_their_number():
+    """Asked before each batch: which models are held is one row, and whether a row is, one look
+    into the index of holds."""
+    undo_with_holds(500)
+    row = make.conversation(age=days(40))
+    with CaptureQueriesContext(connection) as queries:
+        rows = due(old_conversations, cutoff=make.ago(days=30))
+        assert list(rows.filter(pk=row.pk)) == ([] if row.pk <= 500 else [row])
+
+    [models, _] = [query["sql"] for query in queries]
+    with connection.cursor() as cursor:
+        cursor.execute(models)
+        assert len(cursor.fetchall()) == 1
+    if connection.vendor == "sqlite":
+        assert "USING INDEX hold_of_row (model=? AND key=?)" in rows.explain()
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE housekeeping_hold")
+        assert "Index Scan using hold_of_row" in rows.explain()
+        assert "hashed SubPlan" not in rows.explain()
+
+
+def test_holds_that_ended_long_ago_go_and_the_others_stay():
+    ends = [None, make.ago(days=-5), make.ago(days=29), make.ago(days=31)]
+    for until in ends:
+        Hold.objects.create(model=CONVERSATION, key="1", reason="x", until=until)
+
+    assert tidy_history()["deleted_holds"] == 1
+
+    assert set(Hold.objects.values_list("until", flat=True)) == set(ends[:3])
+
+
+def test_an_undo_s_run_stays_with_its_holds():
+    undo = undo_with_holds(1)
+    Run.objects.update(requested_at=make.ago(days=100))
+
+    tidy_history()
+
+    assert Run.objects.get() == undo
+    keeping.end_all(undo)
+    tidy_history()
+    assert not Run.objects.exists()
