@@ -46,7 +46,6 @@ PAGES = {
     "runs": "/scheduler-admin/runs",
     "runs, last": "/scheduler-admin/runs?page=oldest",
     "runs, filtered": "/scheduler-admin/runs?task=conversations&status=failed",
-
     "trends": "/scheduler-admin/trends",
 }
 

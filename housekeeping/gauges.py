@@ -1,7 +1,8 @@
 """Figures that are dear to measure on a large database: kept, each with its age.
 
-A consumer measures them anew every 20 seconds. Where one is cheap, whoever looks measures it
-himself and sees it as it is now; where it is dear, a page shows the kept one and never waits.
+A consumer measures them anew every 20 seconds. A page shows the kept ones, at most 30 seconds
+old and with their age, so that nobody waits for a count; once a run has ended, those that are
+cheap are measured by who looks, and seen as they are now.
 """
 
 import time
@@ -10,14 +11,15 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Max, Q
 from django.utils import timezone
 
 from housekeeping import archive, plans, registry, stats
-from housekeeping.models import Gauge
+from housekeeping.models import Gauge, Run
 
 DEAR_MS = 50
 FRESH = timedelta(seconds=20)
+OLD = timedelta(seconds=30)
 # Measuring may take this part of the time at most, however large the database is.
 DUTY = 0.1
 
@@ -31,42 +33,35 @@ def measures() -> dict[str, Callable[[], Any]]:
     }
 
 
-def read(name: str) -> Gauge:
-    """The figure with the moment at which it was measured: now, unless that is dear."""
-    return read_all([name])[name]
-
-
 def read_all(names: list[str]) -> dict[str, Gauge]:
-    """As :func:`read`, for several at once."""
+    """The kept figures for a page, or new ones where that costs little or there are none."""
     kept = Gauge.objects.in_bulk(names)
-    return {name: _current(name, kept.get(name)) for name in names}
+    last_end = Run.objects.aggregate(at=Max("finished_at"))["at"]
+    oldest = max(timezone.now() - OLD, last_end) if last_end else timezone.now() - OLD
+    return {name: _current(name, kept.get(name), oldest) for name in names}
 
 
-def _current(name: str, kept: Gauge | None) -> Gauge:
-    if kept is None:
-        return measure(name)
-    return kept if kept.took_ms >= DEAR_MS else _measured(name)
+def _current(name: str, kept: Gauge | None, oldest: datetime) -> Gauge:
+    if kept is not None and (kept.measured_at > oldest or kept.took_ms >= DEAR_MS):
+        return kept
+    return measure(name)
 
 
-def read_fresh(name: str, *, at_most: timedelta = timedelta(seconds=30)) -> Gauge:
-    """As :func:`read`, but measured now where the kept one is older than ``at_most``."""
-    gauge = read(name)
-    return gauge if gauge.measured_at >= timezone.now() - at_most else measure(name)
+def read_now(name: str) -> Gauge:
+    """The figure as it is now; where it is dear, no more than 30 seconds old."""
+    kept = Gauge.objects.filter(name=name, took_ms__gte=DEAR_MS, measured_at__gt=timezone.now() - OLD)
+    return kept.first() or measure(name)
 
 
 def measure(name: str) -> Gauge:
     """Measure one gauge now, and keep the figure."""
-    gauge = _measured(name)
-    figures = ["value", "measured_at", "took_ms", "claimed_at"]
-    Gauge.objects.bulk_create([gauge], update_conflicts=True, unique_fields=["name"], update_fields=figures)
-    return gauge
-
-
-def _measured(name: str) -> Gauge:
     began = time.monotonic()
     value = measures()[name]()
     took_ms = round((time.monotonic() - began) * 1000)
-    return Gauge(name=name, value=value, measured_at=timezone.now(), took_ms=took_ms)
+    gauge = Gauge(name=name, value=value, measured_at=timezone.now(), took_ms=took_ms)
+    figures = ["value", "measured_at", "took_ms", "claimed_at"]
+    Gauge.objects.bulk_create([gauge], update_conflicts=True, unique_fields=["name"], update_fields=figures)
+    return gauge
 
 
 def refresh(now: datetime) -> None:

@@ -50,7 +50,7 @@ def scheduler_status(request: Request) -> Response:
 @api_view(["GET"])
 @permission_classes([MayView])
 def statistics(request: Request) -> Response:
-    return Response(gauges.read_fresh("statistics").value)
+    return Response(gauges.read_now("statistics").value)
 
 
 @api_view(["POST"])

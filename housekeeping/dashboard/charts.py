@@ -23,24 +23,29 @@ STATUSES = (Run.Status.SUCCEEDED, Run.Status.FAILED, Run.Status.CANCELLED, Run.S
 
 
 @dataclass(frozen=True)
-class Point:
-    x: str  # percent of the width; 50 is now
-    mark: Mark
-
-
-@dataclass(frozen=True)
 class Lane:
+    """A task's runs and fire times: for each status the path of its marks."""
+
     task: str
-    points: list[Point]
+    paths: dict[str, str]
 
 
 def timeline(marks: Iterable[Mark], now: datetime) -> list[Lane]:
-    """A lane for each task that ran or will run, in the order of their first marks."""
-    lanes: dict[str, list[Point]] = {}
+    """A lane for each task that ran or will run, in the order of their first marks.
+
+    A mark is a line without length in a box of WIDTH by 2: its stroke's cap is what is seen,
+    a dot of the same size however wide the lane is. One path for all marks of a status keeps
+    the page light.
+    """
+    lanes: dict[str, dict[str, list[str]]] = {}
     for mark in marks:
-        share = (mark.at - (now - TIMELINE)) / (2 * TIMELINE)
-        lanes.setdefault(mark.task, []).append(Point(f"{min(max(share, 0), 1) * 100:.2f}%", mark))
-    return [Lane(task, points) for task, points in lanes.items()]
+        share = min(max((mark.at - (now - TIMELINE)) / (2 * TIMELINE), 0), 1)
+        paths = lanes.setdefault(mark.task, {})
+        paths.setdefault(mark.status, []).append(f"M{share * WIDTH:.1f} 1h0")
+    return [
+        Lane(task, {status: "".join(dict.fromkeys(points)) for status, points in paths.items()})
+        for task, paths in lanes.items()
+    ]
 
 
 def sparkline(numbers: Sequence[int]) -> str:

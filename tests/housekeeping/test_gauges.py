@@ -15,25 +15,34 @@ def kept(name="statistics", *, age=timedelta(), took_ms=500, **fields):
     return Gauge.objects.create(name=name, measured_at=timezone.now() - age, took_ms=took_ms, **fields)
 
 
-def test_what_is_cheap_is_seen_as_it_is_now():
-    kept(took_ms=3)
+def test_what_is_cheap_is_kept_for_a_while_and_not_beyond_the_end_of_a_run():
+    kept(took_ms=3, age=timedelta(seconds=25))
     make.user()
+    assert gauges.read_all(["statistics"])["statistics"].value["total_users"] == 42
 
-    assert gauges.read("statistics").value["total_users"] == 1
+    make.run(status="succeeded", finished_at=timezone.now())
 
-
-def test_what_is_dear_is_shown_as_it_was_measured_with_its_age():
-    old = kept(age=timedelta(seconds=25))
-
-    gauge = gauges.read("statistics")
-
-    assert (gauge.value, gauge.measured_at) == ({"total_users": 42}, old.measured_at)
+    assert gauges.read_all(["statistics"])["statistics"].value["total_users"] == 1
 
 
-def test_who_needs_it_fresh_waits_for_it():
-    kept(age=timedelta(seconds=31))
+def test_a_figure_that_is_old_is_measured_by_who_looks_unless_it_is_dear():
+    kept(took_ms=3, age=timedelta(seconds=31))
+    kept("archive", value=7, age=timedelta(seconds=31))
 
-    assert gauges.read_fresh("statistics").value["total_users"] == 0
+    found = gauges.read_all(["statistics", "archive"])
+
+    assert (found["statistics"].value["total_users"], found["archive"].value) == (0, 7)
+
+
+def test_who_needs_it_now_has_it_now_and_where_it_is_dear_at_most_30_seconds_old():
+    gauge = kept(took_ms=3)
+    assert gauges.read_now("statistics").value["total_users"] == 0
+
+    Gauge.objects.update(took_ms=500, value={"total_users": 42}, measured_at=make.ago(seconds=29))
+    assert gauges.read_now("statistics").value["total_users"] == 42
+
+    Gauge.objects.update(measured_at=make.ago(seconds=31))
+    assert gauges.read_now(gauge.name).value["total_users"] == 0
 
 
 def test_a_consumer_measures_what_is_not_fresh_any_more():

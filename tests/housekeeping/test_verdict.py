@@ -97,5 +97,5 @@ def test_the_timeline_shows_what_was_and_what_comes(consumer):
 
     marks = overview.overview(timezone.now()).timeline
 
-    assert [mark.run for mark in marks if mark.run] == [run]
+    assert [mark.run_id for mark in marks if mark.run_id] == [run.pk]
     assert sum(mark.status == "next" and mark.task == "stats" for mark in marks) in (3, 4)
