@@ -50,7 +50,9 @@ def build(messages: int) -> None:
         if connection.vendor == "postgresql"
         else "strftime('%%Y-%%m-%%d %%H:%%M:%%f000', %s, '+' || ({}) || ' seconds')"
     )
-    numbers = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {} - 1)"
+    numbers = (
+        "WITH RECURSIVE n(i) AS (SELECT CAST(0 AS bigint) UNION ALL SELECT i + 1 FROM n WHERE i < {} - 1)"
+    )
     begin = f"{timezone.now() - timedelta(days=DAYS):%Y-%m-%d %H:%M:%S}"
     users = max(conversations // 10, 1)
     with transaction.atomic(), connection.cursor() as cursor:

@@ -16,7 +16,7 @@ from housekeeping.models import Hold
 
 def held(model: type[Model], now: datetime) -> Q:
     """The rows of ``model`` that a hold keeps at ``now``."""
-    names = set(Hold.objects.active(now).values_list("model", flat=True).distinct())
+    names = set(Hold.objects.active(now).order_by().values_list("model", flat=True).distinct())
     condition = Q(pk__in=[])
     if not names:
         return condition

@@ -79,8 +79,12 @@ def preview(policy: Policy) -> int:
 
 def due(policy: Policy, *, cutoff: datetime) -> QuerySet[Any]:
     """The rows that a purge would delete: expired before ``cutoff``, not held, not protected."""
-    kept = holds.held(policy.model, timezone.now()) | cascade.protected(policy.model)
-    return policy.rows(cutoff).exclude(kept)
+    return policy.rows(cutoff).exclude(_kept(policy.model))
+
+
+def _kept(model: type[Model]) -> Q:
+    """The rows of ``model`` that stay, however old."""
+    return holds.held(model, timezone.now()) | cascade.protected(model)
 
 
 def expired(policy: Policy, *, cutoff: datetime) -> int:
@@ -119,11 +123,13 @@ def purge_batches(
     pace = pace or PACES[settings.HOUSEKEEPING_PACE]
     size = batch_size or FIRST_BATCH
     last: tuple[Any, Any] | None = None
-    while found := _next(policy, cutoff, after=last, size=size):
-        last = found[-1]
+    while True:
+        keys, last = _next(policy, cutoff, after=last, size=size)
+        if not keys:
+            break
         began = time.monotonic()
         with transaction.atomic():
-            batch = _Removal(policy, archiver, digest).remove(cutoff, [pk for _, pk in found])
+            batch = _Removal(policy, archiver, digest).remove(cutoff, keys)
             record(batch)
         took = time.monotonic() - began
         digest = batch.digest
@@ -133,14 +139,20 @@ def purge_batches(
         time.sleep(took * pace.pause)
 
 
-def _next(policy: Policy, cutoff: datetime, *, after: tuple[Any, Any] | None, size: int) -> list[Any]:
-    """The next so many rows as (age, key). In the order of age, as its index gives it: a walk
-    by key would look at every row that is kept."""
+def _next(
+    policy: Policy, cutoff: datetime, *, after: tuple[Any, Any] | None, size: int
+) -> tuple[list[Any], tuple[Any, Any] | None]:
+    """The next so many keys, and the age and key that the walk has come to. In the order of
+    age, as its index gives it: a walk by key would look at every row that is kept."""
     rows = due(policy, cutoff=cutoff).annotate(aged=policy.age_of()).order_by("aged", "pk")
     if after:
         age, pk = after
         rows = rows.filter(Q(aged__gt=age) | Q(aged=age, pk__gt=pk), aged__gte=age)
-    return list(rows.values_list("aged", "pk")[:size])
+    keys = list(rows.values_list("pk", flat=True)[:size])
+    # One age is read and not each key's: a date is dear to read. Of a row that went meanwhile
+    # there is none; then the next look begins where this one did.
+    last = rows.filter(pk=keys[-1]).values_list("aged", "pk").first() if keys else None
+    return keys, last or after
 
 
 def _fitted(size: int, took: float, pace: Pace) -> int:
@@ -170,13 +182,19 @@ class _Removal:
     def _lock(self, cutoff: datetime, keys: list[Any]) -> list[Any]:
         """Those of ``keys`` that are due still. A row that somebody else has locked is spared:
         it is being changed, and the next pass looks at it again."""
-        rows = self.policy.rows(cutoff).filter(pk__in=keys).order_by()
+        model = self.policy.model
+        among = archive.Among("pk", archive.stored_keys(model, keys))
+        rows = self.policy.rows(cutoff).filter(among).order_by()
+        locked = rows
         if connection.features.has_select_for_update_skip_locked:
             # Locked parents make a message that arrives meanwhile wait, instead of failing
             # the batch at its commit. Holds are looked at under the lock: one that is
             # committed before it is seen, one that comes after it finds no row.
-            keys = list(rows.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True))
-        return list(due(self.policy, cutoff=cutoff).filter(pk__in=keys).values_list("pk", flat=True))
+            locked = rows.select_for_update(skip_locked=True, of=("self",))
+        found = list(locked.values_list("pk", flat=True))
+        # Where there is nothing that could keep a row, Django knows so and asks no query.
+        kept = set(rows.filter(_kept(model)).values_list("pk", flat=True))
+        return [key for key in found if key not in kept] if kept else found
 
     def _remove(self, model: type[Model], keys: list[Any]) -> None:
         """Children before parents, by key."""
@@ -205,7 +223,7 @@ class _Removal:
 
     def _take(self, model: type[Model], column: str, keys: list[Any]) -> None:
         if self.archiver:
-            rows, packed = archive.take(model, column, keys)
+            rows, packed = archive.take(model, column, keys, self.batch.digest)
             self._keep(model, rows, packed)
         else:
             where, values = archive.among(column, keys)
@@ -218,12 +236,12 @@ class _Removal:
             self.batch.rows[model._meta.label] += rows
 
     def _empty(self, link: cascade.Link, keys: list[Any]) -> None:
-        rows, packed = archive.empty(link.model, link.field, keys)
-        if rows and self.archiver:
+        rows, packed = archive.empty(link.model, link.field, keys, self.batch.digest)
+        if self.archiver:
             self._keep(link.model, rows, packed, emptied=str(link.field.column))
 
-    def _keep(self, model: type[Model], rows: int, packed: bytes, emptied: str = "") -> None:
+    def _keep(self, model: type[Model], rows: int, packed: archive.Packed, emptied: str = "") -> None:
         assert self.archiver
         if rows:
             self.archiver.keep(model, packed, rows, emptied)
-            self.batch.digest = archive.digest(self.batch.digest, packed)
+            self.batch.digest = packed.digest
