@@ -1,3 +1,4 @@
+import time
 from datetime import timedelta
 
 import pytest
@@ -6,7 +7,7 @@ from django.utils import timezone
 
 from chat.models import ChatMessage, Conversation, User
 from housekeeping.policies import Policy
-from housekeeping.purge import expired, preview, purge, purge_batches
+from housekeeping.purge import Pace, expired, preview, purge, purge_batches
 from housekeeping.tasks import never_verified_users, old_conversations, orphaned_messages
 from tests import make
 from tests.make import days
@@ -99,6 +100,22 @@ def test_batches_are_bounded_and_count_every_row_once():
 
     assert [len(batch.keys) for batch in batches] == [10, 10, 3]
     assert not Conversation.objects.exists()
+
+
+def test_a_few_rows_that_wait_for_something_else_do_not_shrink_the_next_batch():
+    user = make.user()
+    Conversation.objects.bulk_create(
+        Conversation(user=user, created_at=make.ago(days=40)) for _ in range(450)
+    )
+
+    batches = purge_batches(
+        old_conversations,
+        cutoff=make.ago(days=30),
+        pace=Pace(target=0.001, pause=0),
+        record=lambda batch: time.sleep(0.02),
+    )
+
+    assert [len(batch.keys) for batch in batches] == [200, 200, 50]
 
 
 def test_who_stops_iterating_leaves_whole_batches_behind():
