@@ -81,12 +81,8 @@ def preview(policy: Policy) -> int:
 
 def due(policy: Policy, *, cutoff: datetime) -> QuerySet[Any]:
     """The rows that a purge would delete: expired before ``cutoff``, not held, not protected."""
-    return policy.rows(cutoff).exclude(_kept(policy.model))
-
-
-def _kept(model: type[Model]) -> Q:
-    """The rows of ``model`` that stay, however old."""
-    return holds.held(model, timezone.now()) | cascade.protected(model)
+    kept = holds.held(policy.model, timezone.now()) | cascade.protected(policy.model)
+    return policy.rows(cutoff).exclude(kept)
 
 
 def expired(policy: Policy, *, cutoff: datetime) -> int:
@@ -190,19 +186,17 @@ class _Removal:
     def _lock(self, cutoff: datetime, keys: list[Any]) -> list[Any]:
         """Those of ``keys`` that are due still. A row that somebody else has locked is spared:
         it is being changed, and the next pass looks at it again."""
-        model = self.policy.model
-        among = archive.Among("pk", archive.stored_keys(model, keys))
-        rows = self.policy.rows(cutoff).filter(among).order_by()
-        locked = rows
         if connection.features.has_select_for_update_skip_locked:
             # Locked parents make a message that arrives meanwhile wait, instead of failing
-            # the batch at its commit. Holds are looked at under the lock: one that is
-            # committed before it is seen, one that comes after it finds no row.
-            locked = rows.select_for_update(skip_locked=True, of=("self",))
-        found = list(locked.values_list("pk", flat=True))
-        # Where there is nothing that could keep a row, Django knows so and asks no query.
-        kept = set(rows.filter(_kept(model)).values_list("pk", flat=True))
-        return [key for key in found if key not in kept] if kept else found
+            # the batch at its commit. What is due is asked again under the lock: a hold or a
+            # message that is committed before it is seen, one that comes after finds no row.
+            rows = self.policy.rows(cutoff).filter(self._among(keys)).order_by()
+            keys = list(rows.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True))
+        rows = due(self.policy, cutoff=cutoff).filter(self._among(keys)).order_by()
+        return list(rows.values_list("pk", flat=True))
+
+    def _among(self, keys: list[Any]) -> archive.Among:
+        return archive.Among("pk", archive.stored_keys(self.policy.model, keys))
 
     def _remove(self, model: type[Model], keys: list[Any]) -> None:
         """Children before parents, by key."""

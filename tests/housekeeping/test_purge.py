@@ -1,3 +1,4 @@
+import threading
 import time
 from datetime import timedelta
 
@@ -164,6 +165,32 @@ def test_a_conversation_that_comes_alive_before_its_batch_stays(settings):
 
     assert rows(batches) == 0
     assert list(Conversation.objects.all()) == [second]
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite's writers take turns")
+@pytest.mark.django_db(transaction=True)
+def test_a_message_that_comes_as_its_conversation_is_being_locked_saves_it():
+    kept = make.conversation(age=days(40))
+    slowly = Policy(
+        "slow",
+        rows=lambda cutoff: Conversation.objects.silent_since(cutoff).extra(
+            where=["pg_sleep(0.4) IS NOT NULL"]
+        ),
+    )
+
+    def write():
+        make.message(conversation=kept)
+        connection.close()
+
+    def meanwhile(execute, sql, *args):
+        if "FOR UPDATE" in sql:
+            threading.Timer(0.2, write).start()
+        return execute(sql, *args)
+
+    with connection.execute_wrapper(meanwhile):
+        assert rows(purge_batches(slowly, cutoff=make.ago(days=30))) == 0
+
+    assert (Conversation.objects.count(), kept.messages.count()) == (1, 1)
 
 
 def test_age_from_the_last_message_keeps_a_long_conversation_that_is_alive(settings):
