@@ -21,13 +21,14 @@ import json
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.apps import apps
 from django.db import connection, models, transaction
-from django.db.models import Model, Sum
+from django.db.models import Func, Model, Sum
 
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Archive, Hold, Run
@@ -35,19 +36,42 @@ from housekeeping.policies import Policy
 
 # The fastest level packs a batch of 20,000 messages in some 30 ms; the next ones gain little.
 LEVEL = 1
+BLOCK = 64 * 1024  # bytes that are compressed at a time
 
 
 def among(column: str, keys: Sequence[Any]) -> tuple[str, list[Any]]:
     """The SQL condition that ``column`` is one of ``keys``, as one parameter of any length."""
-    name = connection.ops.quote_name(column)
+    return _among(connection.ops.quote_name(column), keys)
+
+
+def _among(name: str, keys: Sequence[Any]) -> tuple[str, list[Any]]:
     if connection.vendor == "postgresql":
         return f"{name} = ANY(%s)", [list(keys)]
     return f"{name} IN (SELECT value FROM json_each(%s))", [json.dumps(list(keys))]
 
 
+class Among(Func):
+    """The same for a queryset. A list of thousands of parameters takes longer to read than
+    its rows take to delete."""
+
+    output_field = models.BooleanField()
+
+    def __init__(self, field: str, keys: Sequence[Any]) -> None:
+        super().__init__(field)
+        self.keys = keys
+
+    def as_sql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
+        name, values = compiler.compile(self.source_expressions[0])
+        where, keys = _among(name, self.keys)
+        return where, [*values, *keys]
+
+
 def stored_keys(model: type[Model], keys: Sequence[Any]) -> list[Any]:
     """Keys as the database holds them: SQLite stores a UUID as text, for example."""
-    return [key_of(model).get_db_prep_value(one, connection) for one in keys]
+    key = key_of(model)
+    if isinstance(key, models.IntegerField):
+        return list(keys)
+    return [key.get_db_prep_value(one, connection) for one in keys]
 
 
 def key_of(model: type[Model]) -> models.Field[Any, Any]:
@@ -62,56 +86,89 @@ def columns(model: type[Model]) -> list[models.Field[Any, Any]]:
     return sorted(stored, key=lambda one: not one.primary_key)
 
 
-def take(model: type[Model], column: str, keys: Sequence[Any]) -> tuple[int, bytes]:
-    """Delete the rows whose ``column`` is one of ``keys``. Returns their number, and them, packed."""
+class Packed:
+    """Rows as the database packed them, compressed as they come, and the chain of digests
+    with them."""
+
+    def __init__(self, before: str) -> None:
+        self._zip, self._hash = zlib.compressobj(LEVEL), hashlib.sha256(bytes.fromhex(before))
+        self._parts: list[bytes] = []
+
+    def add(self, packed: bytes) -> None:
+        self._hash.update(packed)
+        self._parts.append(self._zip.compress(packed))
+
+    def payload(self) -> bytes:
+        """All of it, compressed; to be asked once."""
+        return b"".join([*self._parts, self._zip.flush()])
+
+    @property
+    def digest(self) -> str:
+        return self._hash.hexdigest()
+
+
+def take(model: type[Model], column: str, keys: Sequence[Any], before: str) -> tuple[int, Packed]:
+    """Delete the rows whose ``column`` is one of ``keys``. Returns their number, and them, packed.
+
+    ``before`` is the chain of digests up to here.
+    """
     where, values = among(column, keys)
-    return _pack(model, columns(model), f"DELETE FROM {{table}} WHERE {where}", where, values)
-
-
-def empty(model: type[Model], column: models.Field[Any, Any], keys: Sequence[Any]) -> tuple[int, bytes]:
-    """Set a foreign key to NULL where it is one of ``keys``. Returns how many, and what they were."""
-    key = key_of(model)
-    where, values = among(str(column.column), keys)
-    table, name = _quoted(model._meta.db_table), _quoted(str(column.column))
-    with connection.cursor() as cursor:
-        pair = f"SELECT {_quoted(str(key.column))}, {name} FROM {table} WHERE {where}"
-        packed = _read(cursor, model, [key, column], pair, where, values)
-        cursor.execute(f"UPDATE {table} SET {name} = NULL WHERE {where}", values)
-        return cursor.rowcount, packed
-
-
-def _pack(
-    model: type[Model], fields: list[Any], delete: str, where: str, values: list[Any]
-) -> tuple[int, bytes]:
-    delete = delete.format(table=_quoted(model._meta.db_table))
+    table, packed = _quoted(model._meta.db_table), Packed(before)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            names = ", ".join(_quoted(one.column) for one in fields)
-            packed = _copy_out(cursor, f"{delete} RETURNING {names}", values)
+            names = ", ".join(_quoted(str(one.column)) for one in columns(model))
+            _copy_out(cursor, f"DELETE FROM {table} WHERE {where} RETURNING {names}", values, packed)
             return cursor.rowcount, packed
-        packed = _read(cursor, model, fields, "", where, values)
-        cursor.execute(delete, values)
+        text = _read(cursor, table, columns(model), where, values)
+        _beside(cursor, f"DELETE FROM {table} WHERE {where}", values, packed, text)
         return cursor.rowcount, packed
 
 
-def _read(
-    cursor: Any, model: type[Model], fields: list[Any], query: str, where: str, values: list[Any]
-) -> bytes:
-    if connection.vendor == "postgresql":
-        return _copy_out(cursor, query, values)
+def empty(
+    model: type[Model], column: models.Field[Any, Any], keys: Sequence[Any], before: str
+) -> tuple[int, Packed]:
+    """Set a foreign key to NULL where it is one of ``keys``. Returns how many, and what they were."""
+    where, values = among(str(column.column), keys)
+    table, name, packed = _quoted(model._meta.db_table), _quoted(str(column.column)), Packed(before)
+    update = f"UPDATE {table} SET {name} = NULL WHERE {where}"
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            key = _quoted(str(key_of(model).column))
+            _copy_out(cursor, f"SELECT {key}, {name} FROM {table} WHERE {where}", values, packed)
+            cursor.execute(update, values)
+        else:
+            text = _read(cursor, table, [key_of(model), column], where, values)
+            _beside(cursor, update, values, packed, text)
+        return cursor.rowcount, packed
+
+
+def _read(cursor: Any, table: str, fields: list[Any], where: str, values: list[Any]) -> str:
     row = ", ".join(_sqlite_json(one) for one in fields)
-    cursor.execute(
-        f"SELECT json_group_array(json_array({row})) FROM {_quoted(model._meta.db_table)} WHERE {where}",
-        values,
-    )
+    cursor.execute(f"SELECT json_group_array(json_array({row})) FROM {table} WHERE {where}", values)
     text: str = cursor.fetchone()[0]
-    return text.encode()
+    return text
 
 
-def _copy_out(cursor: Any, query: str, values: list[Any]) -> bytes:
+def _beside(cursor: Any, statement: str, values: list[Any], packed: Packed, text: str) -> None:
+    """Compress while SQLite works: neither needs Python's lock meanwhile. Raises what either does."""
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(lambda: packed.add(text.encode()))
+        cursor.execute(statement, values)
+        done.result()
+
+
+def _copy_out(cursor: Any, query: str, values: list[Any], packed: Packed) -> None:
     # psycopg's own method: its errors become Django's as those of execute() do.
     with connection.wrap_database_errors, cursor.copy(f"COPY ({query}) TO STDOUT", values) as rows:
-        return b"".join(bytes(block) for block in rows)
+        # A row comes at a time, and the server goes on while some hundred are compressed.
+        waiting, size = [], 0
+        for row in rows:
+            waiting.append(row)
+            size += len(row)
+            if size >= BLOCK:
+                packed.add(b"".join(waiting))
+                waiting, size = [], 0
+        packed.add(b"".join(waiting))
 
 
 def _sqlite_json(column: models.Field[Any, Any]) -> str:
@@ -139,8 +196,8 @@ class Archiver:
     policy: Policy
     expires_at: datetime
 
-    def keep(self, model: type[Model], packed: bytes, rows: int, emptied: str = "") -> None:
-        payload = zlib.compress(packed, LEVEL)
+    def keep(self, model: type[Model], packed: Packed, rows: int, emptied: str = "") -> None:
+        payload = packed.payload()
         fields = columns(model)
         if emptied:
             fields = [fields[0], *(one for one in fields if one.column == emptied)]

@@ -1,0 +1,202 @@
+"""The ways to purge that ``purge.py`` holds side by side, and the writer beside them.
+
+Each is a process of its own, on the database that the environment names:
+
+    contenders.py build MESSAGES    fill a migrated database
+    contenders.py raw|django|ours|signal DAYS    purge, and print what it took as JSON
+    contenders.py writer    insert a message each few milliseconds until stdin ends
+
+Ours is a whole run as a consumer carries it out: the counts before and after, the brake,
+the lease, a checkpoint, a receipt and (unless HOUSEKEEPING_UNDO_DAYS is 0) an archive.
+"""
+
+import json
+import random
+import select
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import django
+
+django.setup()
+
+from django.db import connection, transaction  # noqa: E402
+from django.db.models.signals import post_delete  # noqa: E402
+from django.utils import timezone  # noqa: E402
+
+from chat.models import ChatMessage, Conversation  # noqa: E402
+from housekeeping import runs  # noqa: E402
+
+DAYS = 100  # the conversations' ages are spread evenly over so many
+PER_CONVERSATION = 10
+PAUSE = 0.005  # seconds between two inserts of the writer
+
+
+# --- The data ---------------------------------------------------------------------------------
+
+
+def build(messages: int) -> None:
+    """Conversations of ten messages each; fifty go on at the same time, so that a
+    conversation's messages are not neighbours in the table."""
+    conversations = messages // PER_CONVERSATION
+    seconds = DAYS * 86_400 / conversations
+    moment = (
+        "TIMESTAMPTZ %s + ({}) * INTERVAL '1 second'"
+        if connection.vendor == "postgresql"
+        else "strftime('%%Y-%%m-%%d %%H:%%M:%%f000', %s, '+' || ({}) || ' seconds')"
+    )
+    numbers = (
+        "WITH RECURSIVE n(i) AS (SELECT CAST(0 AS bigint) UNION ALL SELECT i + 1 FROM n WHERE i < {} - 1)"
+    )
+    begin = f"{timezone.now() - timedelta(days=DAYS):%Y-%m-%d %H:%M:%S}"
+    users = max(conversations // 10, 1)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE sentence (id integer PRIMARY KEY, words text)")
+        cursor.executemany("INSERT INTO sentence VALUES (%s, %s)", list(enumerate(_sentences())))
+        cursor.execute(
+            f"{numbers.format(users)} INSERT INTO chat_user (id, username, email, email_verified_at,"
+            " is_active, password, first_name, last_name, is_staff, is_superuser, date_joined)"
+            " SELECT i + 1, 'user' || i, 'user' || i || '@example.com', CURRENT_TIMESTAMP,"
+            " true, '', '', '', false, false, CURRENT_TIMESTAMP FROM n"
+        )
+        cursor.execute(
+            f"{numbers.format(conversations)} INSERT INTO chat_conversation"
+            " (id, user_id, title, created_at, last_message_at)"
+            f" SELECT i + 1, i %% {users} + 1, 'Conversation ' || i, {moment.format(f'i * {seconds}')},"
+            f" {moment.format(f'(i * {seconds} + 600)')} FROM n",
+            [begin, begin],
+        )
+        cursor.execute(
+            f"{numbers.format(messages)} INSERT INTO chat_chatmessage"
+            " (id, conversation_id, role, content, created_at)"
+            " SELECT i + 1, i / 500 * 50 + i %% 50 + 1,"
+            " CASE i / 50 %% 2 WHEN 0 THEN 'user' ELSE 'assistant' END, words,"
+            f" {moment.format(f'(i / 500 * 50 + i %% 50) * {seconds} + i / 50 %% 10 * 60')}"
+            " FROM n JOIN sentence ON sentence.id = i * 7919 %% 10007",
+            [begin],
+        )
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            for table in ("chat_user", "chat_conversation", "chat_chatmessage"):
+                cursor.execute(
+                    f"SELECT setval(pg_get_serial_sequence(%s, 'id'), max(id)) FROM {table}", [table]
+                )
+            cursor.execute("VACUUM (ANALYZE)")
+        else:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _sentences() -> list[str]:
+    """10,007 texts of 4 to 30 words: some 100 characters, that compress as chat does."""
+    chance = random.Random(4)
+    letters = "etaoinshrdlucmfwypvbgkjqxz"
+    words = ["".join(chance.choices(letters, range(26, 0, -1), k=chance.randint(2, 9))) for _ in range(3000)]
+    weights = [1 / (rank + 1) for rank in range(len(words))]
+    return [" ".join(chance.choices(words, weights, k=chance.randint(4, 30))) for _ in range(10_007)]
+
+
+# --- The contenders ---------------------------------------------------------------------------
+
+
+def raw(days: float) -> int:
+    """One DELETE of the messages by subselect, one of their conversations."""
+    cutoff = timezone.now() - timedelta(days=days)
+    old = "FROM chat_conversation WHERE created_at < %s"
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"DELETE FROM chat_chatmessage WHERE conversation_id IN (SELECT id {old})", [cutoff])
+        rows = cursor.rowcount
+        cursor.execute(f"DELETE {old}", [cutoff])
+        return rows + cursor.rowcount
+
+
+def naive(days: float) -> int:
+    """Django's own ``.delete()`` over all that is old."""
+    rows, _ = Conversation.objects.filter(created_at__lt=timezone.now() - timedelta(days=days)).delete()
+    return rows
+
+
+def ours(days: float) -> int:
+    """A run; the retention comes from the environment, as the rest of its settings."""
+    asked = runs.request("conversations", send=lambda run: None)
+    claimed = runs.claim(asked.pk, asked.attempts)
+    assert claimed
+    run = runs.execute(claimed)
+    if run.status != run.Status.SUCCEEDED:
+        raise SystemExit(f"The run {run.status}: {run.error}")
+    return sum(run.receipt["conversations"]["rows"].values())
+
+
+def signal(days: float) -> int:
+    for model in (Conversation, ChatMessage):
+        post_delete.connect(_seen, sender=model)
+    return ours(days)
+
+
+def _seen(**_: object) -> None:
+    pass
+
+
+CONTENDERS: dict[str, Callable[[float], int]] = {"raw": raw, "django": naive, "ours": ours, "signal": signal}
+
+
+class Clock:
+    """Times each transaction from its BEGIN, once it has its turn, to the end of its COMMIT."""
+
+    def __init__(self) -> None:
+        self.longest, self.began = 0.0, 0.0
+        self.switch, self.commit = connection.set_autocommit, connection.commit
+        connection.set_autocommit = self._set_autocommit  # type: ignore[method-assign]
+        connection.commit = self._commit  # type: ignore[method-assign]
+
+    def _set_autocommit(self, autocommit: bool, **options: bool) -> None:
+        self.switch(autocommit, **options)
+        self.began = time.monotonic()
+
+    def _commit(self) -> None:
+        self.commit()
+        self.longest = max(self.longest, time.monotonic() - self.began)
+
+
+def measure(name: str, days: float) -> None:
+    connection.ensure_connection()
+    clock = Clock()
+    began, started = time.time(), time.monotonic()
+    rows = CONTENDERS[name](days)
+    seconds = time.monotonic() - started
+    took = {"rows": rows, "seconds": seconds, "began": began, "ended": began + seconds}
+    print(json.dumps(took | {"longest": clock.longest, "peak": _peak()}))
+
+
+def _peak() -> int:
+    """Bytes. Not ru_maxrss, which a child inherits from its parent."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+
+# --- The writer -------------------------------------------------------------------------------
+
+
+def write() -> None:
+    """Print ``[moment, seconds]`` of each insert, as JSON, once stdin has ended."""
+    conversation = Conversation.objects.latest("pk")
+    waits = []
+    print("ready", flush=True)
+    while not select.select([sys.stdin], [], [], PAUSE)[0]:
+        began, started = time.time(), time.monotonic()
+        ChatMessage.objects.create(conversation=conversation, role="user", content="Hello")
+        waits.append((began, time.monotonic() - started))
+    print(json.dumps(waits))
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "build":
+        build(int(sys.argv[2]))
+    elif sys.argv[1] == "writer":
+        write()
+    else:
+        measure(sys.argv[1], float(sys.argv[2]))

@@ -1,0 +1,383 @@
+"""Our purge beside one raw DELETE and Django's ``.delete()``: speed, memory, other traffic.
+
+    python benchmarks/purge.py [--database sqlite|postgres|all] [--messages N …] [--rounds N] [--quick]
+
+Conversations of ten messages each, their ages spread evenly over 100 days. Purged are
+those older than 50 days (half of them) or older than 99 days (few: 1 %). The data is made
+once per size, on a server or file of its own with the database's default durability and
+the site's own settings, and copied for each measurement; each is a process of its own.
+
+The contenders, all in one round after another:
+
+- raw DELETE: messages by subselect, then conversations, in one transaction.
+- Django ``.delete()``: over all old conversations.
+- batches, no archive: a run as a consumer carries it out, with HOUSEKEEPING_UNDO_DAYS=0.
+- batches, archive: the same as it is by default, all of it kept for an undo.
+- batches, archive, signal: the same with a delete signal connected to both models.
+
+The numbers:
+
+- rows/s: messages and conversations, from the request to the end of it all, with nothing
+  else going on.
+- x raw: that by the raw DELETE's of the same round.
+- peak: the purging process's own, its highest resident memory.
+- longest transaction: from its BEGIN, once it has its turn, to the end of its COMMIT.
+- writer: another process inserts a message, waits 5 ms, and so on, while the purge goes on.
+
+Over several rounds: the median of each, but the longest of the transactions, and the
+percentiles of all inserts together. Nothing here is asserted.
+"""
+
+import argparse
+import atexit
+import contextlib
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import psycopg
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests import services  # noqa: E402 - found from ROOT
+
+SIZES = [100_000, 1_000_000, 3_000_000]
+SHARES = {"half": 50, "few": 99}  # older than so many of 100 days
+SCRATCH = tempfile.mkdtemp(prefix="purge-benchmark-")
+atexit.register(shutil.rmtree, SCRATCH, ignore_errors=True)
+MIB = 1024 * 1024
+BARS = {"no archive": 0.75, "archive": 0.4}
+
+
+@dataclass(frozen=True)
+class Way:
+    """A contender, as it is called in the table, and how it is started."""
+
+    name: str
+    contender: str
+    pace: str = "-"
+    undo_days: int = 0
+
+
+FLAT_OUT = [
+    Way("raw DELETE", "raw"),
+    Way("Django `.delete()`", "django"),
+    Way("batches, no archive", "ours", "flat-out"),
+    Way("batches, archive", "ours", "flat-out", 7),
+    Way("batches, archive, signal", "signal", "flat-out", 7),
+]
+NORMAL = [
+    Way("batches, no archive", "ours", "normal"),
+    Way("batches, archive", "ours", "normal", 7),
+    Way("batches, archive, signal", "signal", "normal", 7),
+]
+WAYS = [*FLAT_OUT, *NORMAL]
+RAW, DJANGO = WAYS[:2]
+
+
+@dataclass
+class Measured:
+    """What one way took on one data set, over the rounds."""
+
+    speeds: list[float] = field(default_factory=list)
+    ratios: list[float] = field(default_factory=list)
+    peaks: list[int] = field(default_factory=list)
+    longest: float = 0
+    waits: list[float] = field(default_factory=list)
+
+    @property
+    def peak(self) -> float:
+        return median(self.peaks) / MIB
+
+
+# --- Databases --------------------------------------------------------------------------------
+
+
+class Postgres(services.Postgres):
+    durability = ""
+
+
+class SqliteCopies:
+    """A file, and a copy of it for each measurement."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.origin = folder, folder / "origin.sqlite3"
+        self.url = f"sqlite:///{self.origin}"
+
+    @contextlib.contextmanager
+    def copy(self) -> Iterator[str]:
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            shutil.copy(self.origin, copied := Path(folder) / "copy.sqlite3")
+            subprocess.run(["sync", copied], check=True)  # or its writing out is measured, too
+            yield f"sqlite:///{copied}"
+
+
+class PostgresCopies:
+    """A database, and a copy of it for each measurement, on one server."""
+
+    def __init__(self, server: services.Postgres) -> None:
+        self.server = server
+        self._do("CREATE DATABASE origin")
+        self.url = self._url("origin")
+
+    @contextlib.contextmanager
+    def copy(self) -> Iterator[str]:
+        self._do("CREATE DATABASE copy TEMPLATE origin STRATEGY file_copy")
+        self._do("CHECKPOINT")
+        try:
+            yield self._url("copy")
+        finally:
+            self._do("DROP DATABASE copy WITH (FORCE)")
+
+    def _url(self, name: str) -> str:
+        return self.server.url.rpartition("/")[0] + f"/{name}"
+
+    def _do(self, statement: str) -> None:
+        with psycopg.connect(self.server.url, autocommit=True) as connection:
+            connection.execute(statement)
+
+
+@contextlib.contextmanager
+def sqlite() -> Iterator[SqliteCopies]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield SqliteCopies(Path(folder))
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[PostgresCopies]:
+    with services.running(Postgres) as server:
+        yield PostgresCopies(server)
+
+
+DATABASES = {"sqlite": sqlite, "postgres": postgres}
+
+
+# --- Processes --------------------------------------------------------------------------------
+
+
+def environment(url: str, **settings: object) -> dict[str, str]:
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("HOUSEKEEPING_", "HUEY_"))
+    }
+    return inherited | {
+        "DJANGO_SETTINGS_MODULE": "site_config.settings",
+        "ENV_FILE": os.devnull,
+        "SECRET_KEY": "a key for the benchmark alone, as long as Django wants one to be",
+        "DATABASE_URL": url,
+        "HUEY_URL": f"sqlite:///{SCRATCH}/huey.sqlite3",
+        "HOUSEKEEPING_BRAKE_SHARE": "0.999",  # counted, as by default, and never held
+        "TIME_ZONE": "UTC",
+        "DEBUG": "false",
+        "LOG_FILE": "",
+        **{f"HOUSEKEEPING_{name}": str(value) for name, value in settings.items()},
+    }
+
+
+def run(*words: object, **environment: Any) -> str:
+    command = [sys.executable, *map(str, words)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, **environment)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stderr}")
+    return done.stdout
+
+
+def build(url: str, messages: int) -> None:
+    run("manage.py", "migrate", "--verbosity=0", env=environment(url))
+    run("benchmarks/contenders.py", "build", messages, env=environment(url))
+
+
+def purge(way: Way, url: str, days: int) -> dict[str, Any]:
+    settings = environment(
+        url,
+        PACE="normal" if way.pace == "-" else way.pace,
+        UNDO_DAYS=way.undo_days,
+        CONVERSATION_RETENTION_DAYS=days,
+    )
+    took: dict[str, Any] = json.loads(run("benchmarks/contenders.py", way.contender, days, env=settings))
+    return took
+
+
+@contextlib.contextmanager
+def writer(url: str) -> Iterator[list[tuple[float, float]]]:
+    """Insert meanwhile. Fills the list with moment and seconds of each insert, at the end."""
+    command = [sys.executable, "benchmarks/contenders.py", "writer"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment(url), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdout.readline()
+        time.sleep(0.3)  # its first inserts are dearer
+        inserts: list[tuple[float, float]] = []
+        try:
+            yield inserts
+        finally:
+            process.stdin.close()
+            inserts += json.loads(process.stdout.read())
+
+
+# --- Measuring --------------------------------------------------------------------------------
+
+
+def compare(copies: SqliteCopies | PostgresCopies, days: int, rounds: int) -> dict[Way, Measured]:
+    """Each way, round by round, alone and then (flat-out not) with a writer beside it."""
+    found = {way: Measured() for way in WAYS}
+    for _ in range(rounds):
+        raw_speed = 0.0
+        for way in WAYS:
+            with copies.copy() as url:
+                took = purge(way, url, days)
+            speed = took["rows"] / took["seconds"]
+            raw_speed = speed if way == RAW else raw_speed
+            note(found[way], took)
+            found[way].speeds.append(speed)
+            found[way].ratios.append(speed / raw_speed)
+            if way.pace != "flat-out":
+                beside_a_writer(found[way], copies, way, days)
+    return found
+
+
+def beside_a_writer(measured: Measured, copies: SqliteCopies | PostgresCopies, way: Way, days: int) -> None:
+    with copies.copy() as url:
+        with writer(url) as inserts:
+            took = purge(way, url, days)
+        note(measured, took)
+        # One that was waiting as the purge ended began within it.
+        measured.waits += [wait for began, wait in inserts if took["began"] <= began <= took["ended"]]
+
+
+def note(measured: Measured, took: dict[str, Any]) -> None:
+    measured.peaks.append(took["peak"])
+    measured.longest = max(measured.longest, took["longest"])
+
+
+def idle(copies: SqliteCopies | PostgresCopies, seconds: float) -> list[float]:
+    with copies.copy() as url, writer(url) as inserts:
+        began = time.time()
+        time.sleep(seconds)
+    return [wait for moment, wait in inserts if moment >= began]
+
+
+# --- Telling ----------------------------------------------------------------------------------
+
+HEAD = (
+    "| messages | old | way | pace | rows/s | x raw | peak, MiB | longest transaction, ms"
+    " | writer p50, ms | p99, ms |\n" + "| --- " * 10 + "|"
+)
+
+
+def line(messages: int, share: str, way: Way, found: Measured) -> str:
+    cells = [
+        f"{messages:,}",
+        share,
+        way.name,
+        way.pace,
+        f"{median(found.speeds):,.0f}",
+        f"{median(found.ratios):.2f}",
+        f"{found.peak:.0f}",
+        f"{found.longest * 1000:,.0f}",
+        percentile(found.waits, 0.5),
+        percentile(found.waits, 0.99),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def milliseconds(values: list[float], share: float) -> float:
+    return sorted(values)[math.ceil(share * len(values)) - 1] * 1000 if values else math.nan
+
+
+def percentile(values: list[float], share: float) -> str:
+    return f"{milliseconds(values, share):,.1f}" if values else "-"
+
+
+Results = dict[tuple[int, str], dict[Way, Measured]]
+
+
+def bars(database: str, results: Results, idle_waits: list[float]) -> None:
+    """Each bar, the worst figure that speaks to it, and whether it is met."""
+    idle_p99 = milliseconds(idle_waits, 0.99)
+    print(f"\nAn idle writer's p99: {idle_p99:.1f} ms.\n\n| bar | worst | |\n| --- | --- | --- |")
+    for way in FLAT_OUT[2:]:
+        least = BARS["archive" if way.undo_days else "no archive"]
+        worst = min(median(found[way].ratios) for (_, share), found in results.items() if share == "half")
+        tell(f"{way.name}: at least {least} x raw at flat-out, half old", f"{worst:.2f}", worst >= least)
+    for way in FLAT_OUT[2:]:
+        peaks = [found[way].peak for (_, share), found in results.items() if share == "half"]
+        grown = peaks[-1] - peaks[0]
+        tell(
+            f"{way.name}: peak memory within 20 MiB from the least size to the largest",
+            f"{grown:+.0f} MiB",
+            grown <= 20,
+        )
+    small, large = min(results)[0], max(results)[0]
+    for way in FLAT_OUT[2:4]:
+        half = {size: median(results[size, "half"][way].speeds) for size in (small, large)}
+        few = median(results[large, "few"][way].speeds)
+        tell(
+            f"{way.name}: linear in rows deleted, rows/s of {large:,} to {small:,}",
+            f"{half[large] / half[small]:.2f}",
+            half[large] / half[small] >= 0.75,
+        )
+        tell(
+            f"{way.name}: independent of rows kept, rows/s of 1 % of {large:,} to half of {small:,}",
+            f"{few / half[small]:.2f}",
+            few / half[small] >= 0.75,
+        )
+    normal = [found[way] for found in results.values() for way in NORMAL]
+    longest = max(found.longest for found in normal) * 1000
+    tell("no transaction longer than 100 ms at normal", f"{longest:.0f} ms", longest <= 100)
+    p99 = max(milliseconds(found.waits, 0.99) for found in normal if len(found.waits) >= 20)
+    most = 60 if database == "sqlite" else 3 * idle_p99
+    tell(f"a writer's p99 at most {most:.1f} ms at normal", f"{p99:.1f} ms", p99 <= most)
+
+
+def tell(bar: str, worst: str, is_met: bool) -> None:
+    print(f"| {bar} | {worst} | {'met' if is_met else '**not met**'} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--database", choices=[*DATABASES, "all"], default="all", help="default: all")
+    parser.add_argument(
+        "--messages", type=int, nargs="+", default=SIZES, metavar="N", help=f"default: {SIZES}"
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="default: 3")
+    parser.add_argument("--quick", action="store_true", help="one round of 20,000 and 100,000 messages")
+    options = parser.parse_args()
+    sizes, rounds = ([20_000, 100_000], 1) if options.quick else (sorted(options.messages), options.rounds)
+    for database in DATABASES if options.database == "all" else [options.database]:
+        try:
+            measure(database, sizes, rounds)
+        except pytest.skip.Exception as missing:
+            print(f"Not measured: {missing}")
+
+
+def measure(database: str, sizes: list[int], rounds: int) -> None:
+    print(f"\n## {database}\n{HEAD}", flush=True)
+    results: Results = {}
+    idle_waits: list[float] = []
+    for messages in sizes:
+        with DATABASES[database]() as copies:
+            build(copies.url, messages)
+            idle_waits += idle(copies, seconds=5)
+            for share, days in SHARES.items():
+                results[messages, share] = compare(copies, days, rounds)
+                for way, found in results[messages, share].items():
+                    print(line(messages, share, way, found), flush=True)
+    bars(database, results, idle_waits)
+
+
+if __name__ == "__main__":
+    main()
