@@ -49,7 +49,7 @@ class Pace:
 PACES = {"gentle": Pace(0.02, 2.0), "normal": Pace(0.03, 1.0), "flat-out": Pace(0.15, 0.0)}
 FIRST_BATCH = 200
 LARGEST_BATCH = 20_000
-FEW_ROWS = 500  # a few milliseconds of work
+FEW_ROWS = 2_000  # some ten milliseconds of work
 # PostgreSQL ends a statement of ours that takes longer, and the run fails with the reason.
 STATEMENT_TIMEOUT_MS = 30_000
 
