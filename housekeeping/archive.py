@@ -282,8 +282,6 @@ class _Chunk:
             name, target = _quoted(str(one.column)), one.related_model
             key = _quoted(str(one.target_field.column))
             there = f"EXISTS (SELECT 1 FROM {_quoted(target._meta.db_table)} t WHERE t.{key} = r.{name})"
-            if target is self.model:
-                there += f" OR EXISTS (SELECT 1 FROM restoring s WHERE s.{self.key} = r.{name})"
             wheres.append(f"(r.{name} IS NULL OR {there})")
             strangers = self.done.strangers.get(target._meta.label)
             if strangers:

@@ -155,7 +155,6 @@ class _Removal:
     def __init__(self, policy: Policy, archiver: Archiver | None, digest: str) -> None:
         self.policy, self.archiver = policy, archiver
         self.batch = Batch(digest=digest or "00" * 32)
-        self.seen: dict[type[Model], set[Any]] = {}
 
     def remove(self, cutoff: datetime, keys: list[Any]) -> Batch:
         if connection.vendor == "postgresql":
@@ -197,11 +196,7 @@ class _Removal:
         key, table = quoted(str(archive.key_of(link.model).column)), quoted(link.model._meta.db_table)
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {key} FROM {table} WHERE {where}", values)
-            found = [row[0] for row in cursor.fetchall()]
-        seen = self.seen.setdefault(link.model, set())
-        new = [one for one in found if one not in seen]
-        seen.update(new)
-        return new
+            return [row[0] for row in cursor.fetchall()]
 
     def _take(self, model: type[Model], column: str, keys: list[Any]) -> None:
         if self.archiver:
