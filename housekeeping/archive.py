@@ -29,6 +29,7 @@ from django.apps import apps
 from django.db import connection, models, transaction
 from django.db.models import Model, Sum
 
+from housekeeping import cascade
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Archive, Hold, Run
 from housekeeping.policies import Policy
@@ -309,7 +310,7 @@ class _Chunk:
             [
                 Hold(
                     model=self.kept.model,
-                    key=str(key),
+                    key=cascade.written_key(self.model, key),
                     until=self.held_until,
                     reason=reason,
                     made_by=self.undo.requested_by,

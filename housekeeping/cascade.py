@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.contenttypes.fields import GenericRelation
 from django.db import models
-from django.db.models import Exists, Model, OuterRef, Q
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def protected(model: type[Model]) -> Q:
     condition = Q(pk__in=[])
     for link, path in walk(model):
         if link.protects:
-            condition |= Q(Exists(link.model._base_manager.filter(**{path: OuterRef("pk")})))
+            condition |= Q(Exists(QuerySet(link.model).filter(**{path: OuterRef("pk")})))
     return condition
 
 
@@ -129,6 +129,11 @@ def value_field(field: Any) -> Any:
     while isinstance(field, models.ForeignKey):
         field = field.target_field
     return field
+
+
+def written_key(model: type[Model], key: Any) -> str:
+    """A key as the database holds it, in the one way that a hold writes it."""
+    return str(value_field(model._meta.pk).to_python(key))
 
 
 def _circles(model: type[Model], path: tuple[Any, ...] = ()) -> Iterator[Link]:

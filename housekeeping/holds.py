@@ -4,11 +4,13 @@ A hold on a row keeps what hangs from it, too (a user's hold keeps the conversat
 what it hangs from (a conversation's hold keeps its user).
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 
-from django.db import models
-from django.db.models import CharField, Exists, Model, OuterRef, Q
-from django.db.models.functions import Cast
+from django.db import connection, models
+from django.db.models import CharField, Exists, Model, OuterRef, Q, QuerySet, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Cast, Concat, Substr
 
 from housekeeping import cascade
 from housekeeping.models import Hold
@@ -20,29 +22,55 @@ def held(model: type[Model], now: datetime) -> Q:
     condition = Q(pk__in=[])
     if not names:
         return condition
-    if model._meta.label in names:
-        condition |= _is_held(model, "pk", now)
+    for reason in _reasons(model, names, now):
+        condition |= reason
     for link, path in cascade.walk(model):
-        if link.is_cascade and link.model._meta.label in names:
-            rows = link.model._base_manager.filter(_is_held(link.model, "pk", now), **{path: OuterRef("pk")})
-            condition |= Q(Exists(rows))
-    for owner, path in _owners(model):
-        if owner._meta.label in names:
-            condition |= _is_held(owner, path, now)
+        if link.is_cascade:
+            for reason in _reasons(link.model, names, now, reached_by=path):
+                condition |= Q(Exists(QuerySet(link.model).filter(reason, **{path: OuterRef("pk")})))
     return condition
 
 
+def _reasons(model: type[Model], names: set[str], now: datetime, *, reached_by: str = "") -> Iterator[Q]:
+    """A row of ``model`` is held itself, or hangs from one that is. What stands on the way
+    that it is ``reached_by``, or above it, is asked there."""
+    if model._meta.label in names:
+        yield _is_held(model, "pk", now)
+    for owner, path in _owners(model):
+        if owner._meta.label in names and not _is_on_the_way(path, reached_by):
+            yield _is_held(owner, f"{path}_id", now)
+
+
+def _is_on_the_way(path: str, way: str) -> bool:
+    return bool(way) and (f"{path}__".startswith(f"{way}__") or f"{way}__".startswith(f"{path}__"))
+
+
 def _is_held(model: type[Model], path: str, now: datetime) -> Q:
-    key = Cast(OuterRef(path), CharField(max_length=100))
-    return Q(Exists(Hold.objects.active(now).filter(model=model._meta.label, key=key)))
+    return Q(Exists(Hold.objects.active(now).filter(model=model._meta.label, key=_written(model, path))))
 
 
-def _owners(model: type[Model], prefix: str = "", depth: int = 4) -> list[tuple[type[Model], str]]:
-    """The models that rows of ``model`` go with, with the path to their key."""
-    found: list[tuple[type[Model], str]] = []
+def _written(model: type[Model], path: str) -> Combinable:
+    """The key of ``model`` that ``path`` leads to, as a hold writes it."""
+    text = Cast(OuterRef(path), CharField(max_length=100))
+    is_uuid = isinstance(cascade.value_field(model._meta.pk), models.UUIDField)
+    if not is_uuid or connection.features.has_native_uuid_field:
+        return text
+    first, *others = [Substr(text, start, length) for start, length in UUID_PARTS]
+    return Concat(first, *(part for other in others for part in (Value("-"), other)))
+
+
+# Where the database keeps a UUID as 32 digits, a hold has them in groups, as Python writes them.
+UUID_PARTS = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
+
+
+def _owners(
+    model: type[Model], prefix: str = "", seen: tuple[type[Model], ...] = ()
+) -> Iterator[tuple[type[Model], str]]:
+    """The models that rows of ``model`` go with, with the path to them. Where a table's rows
+    go with others of it, the nearest."""
     for field in model._meta.concrete_fields:
         if isinstance(field, models.ForeignKey) and field.remote_field.on_delete is models.CASCADE:
-            found.append((field.related_model, f"{prefix}{field.name}_id"))
-            if depth and field.related_model is not model:
-                found += _owners(field.related_model, f"{prefix}{field.name}__", depth - 1)
-    return found
+            owner = field.related_model._meta.concrete_model or field.related_model
+            yield owner, f"{prefix}{field.name}"
+            if owner not in (*seen, model):
+                yield from _owners(owner, f"{prefix}{field.name}__", (*seen, model))

@@ -261,20 +261,25 @@ class Hold(models.Model):
         return f"{self.model} {self.key}"
 
     def clean(self) -> None:
-        """Raises ValidationError where there is no such row: a misspelt hold would keep nothing."""
+        """Writes model and key in the one way that is looked for.
+
+        Raises ValidationError where there is no such row: a misspelt hold would keep nothing.
+        """
         try:
             model = apps.get_model(self.model)
         except (LookupError, ValueError):
             raise ValidationError(
                 {"model": f"There is no model {self.model!r}; write chat.Conversation or chat.User."}
             ) from None
-        self.model = model._meta.label
+        concrete = model._meta.concrete_model or model  # a proxy's rows are its table's
+        self.model = concrete._meta.label
         try:
-            there = model._base_manager.filter(pk=self.key).exists()
+            key = models.QuerySet(concrete).filter(pk=self.key).values_list("pk", flat=True).first()
         except (TypeError, ValueError, ValidationError):
-            there = False
-        if not there:
+            key = None
+        if key is None:
             raise ValidationError({"key": f"There is no {self.model} with the key {self.key!r}."})
+        self.key = str(key)
 
 
 class Snapshot(models.Model):

@@ -33,9 +33,8 @@ class Policy:
     @property
     def model(self) -> type[Model]:
         """The table, also where the rows are a proxy's."""
-        concrete: type[Model] | None = self.rows(datetime.max.replace(tzinfo=UTC)).model._meta.concrete_model
-        assert concrete is not None
-        return concrete
+        model = self.rows(datetime.max.replace(tzinfo=UTC)).model
+        return model._meta.concrete_model or model
 
     def __str__(self) -> str:
         return f"{self.name} older than {self.retention.days} days" if self.retention else self.name
