@@ -169,12 +169,13 @@ class _Removal:
     def _lock(self, cutoff: datetime, keys: list[Any]) -> list[Any]:
         """Those of ``keys`` that are due still. A row that somebody else has locked is spared:
         it is being changed, and the next pass looks at it again."""
-        rows = self.policy.rows(cutoff).filter(pk__in=keys).order_by()
         if connection.features.has_select_for_update_skip_locked:
             # Locked parents make a message that arrives meanwhile wait, instead of failing
-            # the batch at its commit. Holds are looked at under the lock: one that is
+            # the batch at its commit. By key alone: a policy's own query may group, which
+            # can't be locked. It and the holds are looked at under the lock: a hold that is
             # committed before it is seen, one that comes after it finds no row.
-            keys = list(rows.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True))
+            rows: QuerySet[Any] = QuerySet(self.policy.model).filter(pk__in=keys)
+            keys = list(rows.select_for_update(skip_locked=True).values_list("pk", flat=True))
         return list(due(self.policy, cutoff=cutoff).filter(pk__in=keys).values_list("pk", flat=True))
 
     def _remove(self, model: type[Model], keys: list[Any]) -> None:
@@ -195,7 +196,9 @@ class _Removal:
         quoted = connection.ops.quote_name
         key, table = quoted(str(archive.key_of(link.model).column)), quoted(link.model._meta.db_table)
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT {key} FROM {table} WHERE {where}", values)
+            # Locked for the same reason as the policy's own rows.
+            lock = "FOR UPDATE" if connection.features.has_select_for_update else ""
+            cursor.execute(f"SELECT {key} FROM {table} WHERE {where} {lock}", values)
             return [row[0] for row in cursor.fetchall()]
 
     def _take(self, model: type[Model], column: str, keys: list[Any]) -> None:
