@@ -14,7 +14,7 @@ class Policy:
     """Rows that are kept for ``retention`` and deleted after it.
 
     ``rows(cutoff)`` gives the rows that had expired at ``cutoff``, as an unsliced
-    queryset of one model. A policy without an age (``retention`` None) is handed the
+    queryset of one model that gives each row once. A policy without an age (``retention`` None) is handed the
     run's own moment as its cutoff. ``age``: the column (never null, best with an index) or
     expression that the rows grow old by. ``is_upkeep``: the housekeeping's own rows, which
     are neither archived nor braked.
@@ -40,5 +40,8 @@ class Policy:
         return f"{self.name} older than {self.retention.days} days" if self.retention else self.name
 
     def cutoff(self, as_of: datetime) -> datetime:
-        """The moment before which rows are expired, for a run whose moment is ``as_of``."""
-        return as_of - (self.retention or timedelta())
+        """The moment before which rows are expired, for a run whose moment is ``as_of``.
+
+        A day of retention is 24 hours that have passed, whatever the clocks on the wall did.
+        """
+        return as_of.astimezone(UTC) - (self.retention or timedelta())
