@@ -394,6 +394,8 @@ class _Attempt:
     def put_back(self, purged: Run) -> Mapping[str, Any]:
         """Undo ``purged``: all tables or nothing, and only while the claim holds."""
         assert self.run.as_of is not None
+        if self.run.result:  # an attempt before this one did it, and was lost before it could say so
+            return dict(self.run.result)
         if purged.status in (Run.Status.QUEUED, Run.Status.HELD):  # handed back as it was to stop
             cancel(purged)
         if purged.is_active:
@@ -403,13 +405,15 @@ class _Attempt:
         with transaction.atomic():
             held_until = self.run.as_of + HELD_AFTER_UNDO
             back = archive.restore(purged, undo=self.run, held_until=held_until, checkpoint=self.checkpoint)
+            left = {
+                f"{table}: {reason}": rows for table, why in back.left.items() for reason, rows in why.items()
+            }
+            result = {"restored": dict(back.rows), "not_restored": left}
             self.run.deleted = {"restored": sum(back.rows.values())}
-            if not _own(self.run).update(deleted=self.run.deleted, lease_until=timezone.now() + LIFE):
+            beat = timezone.now() + LIFE
+            if not _own(self.run).update(deleted=self.run.deleted, result=result, lease_until=beat):
                 raise ClaimLost
-        left = {
-            f"{table}: {reason}": rows for table, why in back.left.items() for reason, rows in why.items()
-        }
-        return {"restored": dict(back.rows), "not_restored": left}
+        return result
 
     def checkpoint(self) -> None:
         """Between two batches: is this run still ours, and is it still wanted?
