@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -30,6 +31,7 @@ from django.apps import apps
 from django.db import connection, models, transaction
 from django.db.models import Func, Model, Sum
 
+from housekeeping import cascade
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Archive, Hold, Run
 from housekeeping.policies import Policy
@@ -47,7 +49,10 @@ def among(column: str, keys: Sequence[Any]) -> tuple[str, list[Any]]:
 def _among(name: str, keys: Sequence[Any]) -> tuple[str, list[Any]]:
     if connection.vendor == "postgresql":
         return f"{name} = ANY(%s)", [list(keys)]
-    return f"{name} IN (SELECT value FROM json_each(%s))", [json.dumps(list(keys))]
+    text = json.dumps(list(keys))
+    if "\\u0000" in text:  # json_each ends a text there, and would give another row's key
+        return f"{name} IN ({', '.join(['%s'] * len(keys))})", list(keys)
+    return f"{name} IN (SELECT value FROM json_each(%s))", [text]
 
 
 class Among(Func):
@@ -173,12 +178,26 @@ def _copy_out(cursor: Any, query: str, values: list[Any], packed: Packed) -> Non
 
 def _sqlite_json(column: models.Field[Any, Any]) -> str:
     name = _quoted(str(column.column))
-    if isinstance(column, models.BinaryField):
-        return f"hex({name})"
-    if isinstance(column, models.FloatField | models.DecimalField):
-        # JSON would round to 15 digits; a double needs 17.
-        return f"CASE typeof({name}) WHEN 'real' THEN printf('%!.17g', {name}) ELSE {name} END"
+    if _is_binary(column):
+        return f"CASE WHEN {name} IS NULL THEN NULL ELSE hex({name}) END"
+    if _is_real(column):
+        # JSON would round to 15 digits, and has no infinity. A double needs 17; SQLite's last
+        # ones are wrong now and then, so that more are asked for and Python rounds.
+        return f"CASE typeof({name}) WHEN 'real' THEN printf('%%!.20g', {name}) ELSE {name} END"
     return name
+
+
+def _is_binary(column: models.Field[Any, Any]) -> bool:
+    return "blob" in str(column.db_type(connection)).lower()
+
+
+def _is_real(column: models.Field[Any, Any]) -> bool:
+    return any(word in str(column.db_type(connection)).lower() for word in ("real", "decimal", "double"))
+
+
+def _from_json(column: models.Field[Any, Any]) -> Callable[[str], Any] | None:
+    """What makes a value of the text that :func:`_sqlite_json` made of it."""
+    return bytes.fromhex if _is_binary(column) else float if _is_real(column) else None
 
 
 def _quoted(name: str) -> str:
@@ -304,18 +323,19 @@ class _Chunk:
             with connection.wrap_database_errors, cursor.copy(f"COPY restoring ({names}) FROM STDIN") as rows:
                 rows.write(packed)
             return
-        binary = [number for number, one in enumerate(self.fields) if isinstance(one, models.BinaryField)]
+        made = [(number, make) for number, one in enumerate(self.fields) if (make := _from_json(one))]
         rows = json.loads(packed)
-        for row in rows if binary else ():
-            for number in binary:
-                row[number] = bytes.fromhex(row[number]) if row[number] is not None else None
+        for row in rows if made else ():
+            for number, make in made:
+                row[number] = make(row[number]) if isinstance(row[number], str) else row[number]
         places = ", ".join(["%s"] * len(self.names))
         cursor.executemany(f"INSERT INTO restoring ({names}) VALUES ({places})", rows)
 
     def _insert(self, cursor: Any) -> set[str]:
-        values = [one.get_db_prep_save(one.get_default(), connection) for one in self.added]
-        names = ", ".join(_quoted(str(one.column)) for one in [*self.fields, *self.added])
-        chosen = ", ".join([*(f"r.{self._value(one)}" for one in self.fields), *["%s"] * len(values)])
+        added = [one for one in self.added if one.db_default is models.NOT_PROVIDED]
+        values = [self._filling(one) for one in added]
+        names = ", ".join(_quoted(str(one.column)) for one in [*self.fields, *added])
+        chosen = ", ".join([*(f"r.{_quoted(str(one.column))}" for one in self.fields), *["%s"] * len(values)])
         wheres, more = self._wheres()
         cursor.execute(
             f"INSERT INTO {self.table} ({names}) SELECT {chosen} FROM restoring r WHERE {wheres}"
@@ -327,8 +347,15 @@ class _Chunk:
             self._hold(back)
         return {str(key) for key in back}
 
-    def _value(self, column: models.Field[Any, Any]) -> str:
-        return _quoted(str(column.column))
+    def _filling(self, added: models.Field[Any, Any]) -> Any:
+        """What a migration has put into the rows that were there as the column was added."""
+        value = connection.schema_editor().effective_default(added)
+        if value is None and not added.null:
+            raise NotPossible(
+                f"{self.kept.model} has a new column {added.column} since the purge,"
+                " which has no default and can't be empty."
+            )
+        return value
 
     def _wheres(self) -> tuple[str, list[Any]]:
         """What a row refers to is there, and is what it was."""
@@ -339,10 +366,9 @@ class _Chunk:
             name, target = _quoted(str(one.column)), one.related_model
             key = _quoted(str(one.target_field.column))
             there = f"EXISTS (SELECT 1 FROM {_quoted(target._meta.db_table)} t WHERE t.{key} = r.{name})"
-            if target is self.model:
-                there += f" OR EXISTS (SELECT 1 FROM restoring s WHERE s.{self.key} = r.{name})"
-            wheres.append(f"(r.{name} IS NULL OR {there})")
-            strangers = self.done.strangers.get(target._meta.label)
+            if getattr(one, "db_constraint", True):  # else it may have referred to nothing before
+                wheres.append(f"(r.{name} IS NULL OR {there})")
+            strangers = self.done.strangers.get((target._meta.concrete_model or target)._meta.label)
             if strangers:
                 cast = f"CAST(r.{name} AS varchar)"
                 places = ", ".join(["%s"] * len(strangers))
@@ -352,13 +378,13 @@ class _Chunk:
 
     def _relink(self, cursor: Any) -> set[str]:
         """Set a foreign key again that was emptied, where its row is there and nobody else set it."""
-        name, target = _quoted(self.names[1]), self.fields[1].related_model
-        key = _quoted(str(key_of(target).column))  # type: ignore[arg-type]
-        there = f"SELECT 1 FROM {_quoted(target._meta.db_table)} t WHERE t.{key}"  # type: ignore[union-attr]
+        name = _quoted(self.names[1])
+        wheres, values = self._wheres()
         cursor.execute(
             f"UPDATE {self.table} SET {name} = r.{name} FROM restoring r"
             f" WHERE {self.table}.{self.key} = r.{self.key} AND {self.table}.{name} IS NULL"
-            f" AND EXISTS ({there} = r.{name}) RETURNING {self.table}.{self.key}"
+            f" AND {wheres} RETURNING {self.table}.{self.key}",
+            values,
         )
         return {str(row[0]) for row in cursor.fetchall()}
 
@@ -368,7 +394,7 @@ class _Chunk:
             [
                 Hold(
                     model=self.kept.model,
-                    key=str(key),
+                    key=cascade.written_key(self.model, key),
                     until=self.held_until,
                     reason=reason,
                     made_by=self.undo.requested_by,
@@ -408,10 +434,20 @@ class _Chunk:
     def _lines(self, packed: bytes) -> list[tuple[str, Any]]:
         """Each row with its key, as text."""
         if self.kept.vendor == "postgresql":
-            return [(line.split(b"\t", 1)[0].decode(), line) for line in packed.splitlines(keepends=True)]
+            lines = packed.splitlines(keepends=True)
+            return [(_copied(line.rstrip(b"\n").split(b"\t", 1)[0]), line) for line in lines]
         return [(str(row[0]), row) for row in json.loads(packed)]
 
     def _joined(self, lines: list[Any]) -> bytes:
         if self.kept.vendor == "postgresql":
             return b"".join(lines)
         return json.dumps(lines, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+# How COPY writes what would end a column or a row; a backslash stands for itself.
+COPIED = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
+
+
+def _copied(text: bytes) -> str:
+    """A text as it was before COPY wrote it."""
+    return re.sub(rb"\\(.)", lambda found: COPIED.get(found[1], found[1]), text).decode()

@@ -14,7 +14,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -107,7 +107,7 @@ class Attempt:
         for policy in policies:
             if policy.name not in cutoffs:
                 retention = policy.retention_in_force()
-                cutoff = self.run.as_of - (retention or timedelta())
+                cutoff = self.run.as_of.astimezone(UTC) - (retention or timedelta())
                 cutoffs[policy.name] = {"cutoff": cutoff.isoformat(), "retention_days": in_days(retention)}
         if cutoffs != self.run.cutoffs:
             self._write(cutoffs=cutoffs)
@@ -133,7 +133,7 @@ class Attempt:
         for policy, rows in due.items():
             if policy.is_upkeep or share >= 1 or rows < least or not rows:
                 continue
-            there = policy.model._base_manager.count()
+            there = QuerySet(policy.model).count()
             if rows > share * there:
                 for each in due:
                     self._plan(each)
@@ -144,9 +144,9 @@ class Attempt:
 
     def _plan(self, policy: Policy) -> int:
         cutoff = self._cutoff(policy)
-        facts = plans.look(policy, cutoff=cutoff, retention=policy.retention_in_force())
-        facts["retention_days"] = self.run.cutoffs[policy.name]["retention_days"]
-        facts["rows"] = plans.write(self.run, policy, cutoff=cutoff, checkpoint=self.checkpoint)
+        assert self.run.as_of is not None
+        retention = self.run.as_of - cutoff if policy.retention is not None else None
+        facts = plans.write(self.run, policy, cutoff=cutoff, retention=retention, checkpoint=self.checkpoint)
         self._write(plan={**self.run.plan, policy.name: facts})
         return int(facts["rows"])
 
@@ -288,6 +288,8 @@ class Attempt:
     def put_back(self, purged: Run) -> Mapping[str, Any]:
         """Undo ``purged``: all tables or nothing, and only while the claim holds."""
         assert self.run.as_of is not None
+        if self.run.result:  # an attempt before this one did it, and was lost before it could say so
+            return dict(self.run.result)
         waiting = Run.objects.filter(pk=purged.pk, status__in=(Run.Status.QUEUED, Run.Status.HELD))
         if purged.is_active and not waiting.update(status=Run.Status.CANCELLED, finished_at=timezone.now()):
             raise ConsumerStopping  # its worker ends its batch first; this run waits meanwhile
@@ -295,8 +297,10 @@ class Attempt:
         with transaction.atomic():
             held_until = self.run.as_of + HELD_AFTER_UNDO
             back = archive.restore(purged, undo=self.run, held_until=held_until, checkpoint=self.checkpoint)
-            self._write(deleted={"restored": sum(back.rows.values())}, lease_until=timezone.now() + LIFE)
-        left = {
-            f"{table}: {reason}": rows for table, why in back.left.items() for reason, rows in why.items()
-        }
-        return {"restored": dict(back.rows), "not_restored": left}
+            left = {
+                f"{table}: {reason}": rows for table, why in back.left.items() for reason, rows in why.items()
+            }
+            result = {"restored": dict(back.rows), "not_restored": left}
+            restored = {"restored": sum(back.rows.values())}
+            self._write(deleted=restored, result=result, lease_until=timezone.now() + LIFE)
+        return result

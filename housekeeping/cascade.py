@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.contrib.contenttypes.fields import GenericRelation
@@ -57,7 +59,8 @@ def is_leaf(model: type[Model]) -> bool:
 def walk(model: type[Model], prefix: str = "", seen: tuple[Any, ...] = ()) -> Iterator[tuple[Link, str]]:
     """Each link that a delete of ``model``'s rows follows, with the query path back to them.
 
-    A link that leads to a table already on its path is given, and not followed again.
+    A link that leads back to a table on its path (:func:`problems` refuses it) is given, and
+    not followed.
     """
     for link in links(model):
         path = f"{link.field.name}__{prefix}" if prefix else link.field.name
@@ -71,18 +74,29 @@ def tables(model: type[Model]) -> list[type[Model]]:
     return list(dict.fromkeys([model, *(link.model for link, _ in walk(model) if link.is_cascade)]))
 
 
-def counts(model: type[Model], rows: QuerySet[Any]) -> dict[str, int]:
-    """How many rows of each table would go with ``rows`` of ``model``, those included."""
-    paths: dict[type[Model], Q] = {}
-    for link, path in walk(model):
-        if link.is_cascade:
-            reached = Q(**{f"{path}__in": rows.order_by().values("pk")})
-            paths[link.model] = paths.get(link.model, Q()) | reached
-    found = {model._meta.label: rows.order_by().count()}
-    # A row that two paths lead to is counted once: foreign keys lead to one row each.
-    return found | {
-        table._meta.label: table._base_manager.filter(reached).count() for table, reached in paths.items()
-    }
+class Below:
+    """Counts what hangs from rows that are given in chunks of their keys, each row once."""
+
+    def __init__(self, model: type[Model]) -> None:
+        self.paths: dict[type[Model], list[str]] = {}
+        for link, path in walk(model):
+            if link.is_cascade:
+                self.paths.setdefault(link.model, []).append(path)
+        self.rows: Counter[str] = Counter({table._meta.label: 0 for table in self.paths})
+        # A row that two ways lead to may be met in two chunks.
+        self.met: dict[type[Model], set[Any]] = {
+            table: set() for table, paths in self.paths.items() if len(paths) > 1
+        }
+
+    def add(self, keys: Sequence[Any]) -> None:
+        for table, paths in self.paths.items():
+            reached = reduce(or_, (Q(**{f"{path}__in": keys}) for path in paths))
+            rows: QuerySet[Any] = QuerySet(table).filter(reached)
+            if table in self.met:
+                self.met[table].update(rows.values_list("pk", flat=True))
+                self.rows[table._meta.label] = len(self.met[table])
+            else:
+                self.rows[table._meta.label] += rows.count()
 
 
 def weights(model: type[Model], keys: Sequence[Any]) -> Counter[str]:
@@ -90,7 +104,7 @@ def weights(model: type[Model], keys: Sequence[Any]) -> Counter[str]:
     found: Counter[str] = Counter()
     for link, path in walk(model):
         if link.is_cascade:
-            below = link.model._base_manager.filter(**{f"{path}__in": keys}).order_by()
+            below: QuerySet[Any] = QuerySet(link.model).filter(**{f"{path}__in": keys}).order_by()
             for key, rows in below.values_list(path).annotate(rows=Count("pk")):
                 found[str(key)] += rows
     return found
@@ -101,21 +115,70 @@ def protected(model: type[Model]) -> Q:
     condition = Q(pk__in=[])
     for link, path in walk(model):
         if link.protects:
-            condition |= Q(Exists(link.model._base_manager.filter(**{path: OuterRef("pk")})))
+            condition |= Q(Exists(QuerySet(link.model).filter(**{path: OuterRef("pk")})))
     return condition
 
 
 def problems(model: type[Model]) -> list[str]:
-    """Why rows of ``model`` can't be archived and put back as they were; empty if they can."""
-    found = []
-    for table in tables(model):
-        if table._meta.parents:
-            found.append(f"{table._meta.label} inherits from another table")
-        if any(isinstance(field, GenericRelation) for field in table._meta.private_fields):
-            found.append(f"{table._meta.label} has a generic relation")
+    """Why rows of ``model`` can't be purged and put back as they were; empty if they can."""
+    found = [problem for table in tables(model) for problem in _problems_of(table)]
     for link, _ in walk(model):
+        name = f"{link.model._meta.label}.{link.field.name}"
         if not (link.is_cascade or link.is_emptied or link.protects):
-            found.append(f"{link.model._meta.label}.{link.field.name} has another on_delete")
+            found.append(f"{name} has another on_delete")
         if link.field.target_field != link.field.remote_field.model._meta.pk:
-            found.append(f"{link.model._meta.label}.{link.field.name} refers to another column than the key")
+            found.append(f"{name} refers to another column than the key")
+        if not getattr(link.field, "db_constraint", True):
+            found.append(f"{name} has no constraint in the database")
+        if link.is_emptied and not _is_plain(link.model):
+            found.append(f"{link.model._meta.label} {NOT_PLAIN}")
+    found += [
+        f"{link.model._meta.label}.{link.field.name} closes a circle:"
+        f" {link.model._meta.label} goes with its own rows"
+        for link in _circles(model)
+    ]
     return list(dict.fromkeys(found))
+
+
+NOT_PLAIN = "has a key that is neither a whole number nor a UUID nor a text of at most 100 characters"
+
+
+def _problems_of(table: type[Model]) -> Iterator[str]:
+    label = table._meta.label
+    if table._meta.parents:
+        yield f"{label} inherits from another table"
+    if any(isinstance(field, GenericRelation) for field in table._meta.private_fields):
+        yield f"{label} has a generic relation"
+    if not table._meta.managed:
+        yield f"{label} is not managed by Django: it may have columns that the model does not name"
+    if not _is_plain(table):
+        yield f"{label} {NOT_PLAIN}"
+
+
+def _is_plain(table: type[Model]) -> bool:
+    """A hold can name its key, and every database writes it alike."""
+    key = value_field(table._meta.pk)
+    if isinstance(key, models.CharField):
+        return key.max_length is not None and key.max_length <= 100
+    return isinstance(key, models.IntegerField | models.UUIDField)
+
+
+def value_field(field: Any) -> Any:
+    """What a foreign key's column holds is the field that it leads to, in the end."""
+    while isinstance(field, models.ForeignKey):
+        field = field.target_field
+    return field
+
+
+def written_key(model: type[Model], key: Any) -> str:
+    """A key as the database holds it, in the one way that a hold writes it."""
+    return str(value_field(model._meta.pk).to_python(key))
+
+
+def _circles(model: type[Model], path: tuple[Any, ...] = ()) -> Iterator[Link]:
+    """The cascades that lead back to a table on their own path."""
+    for link in links(model):
+        if link.is_cascade and link.model in (*path, model):
+            yield link
+        elif link.is_cascade:
+            yield from _circles(link.model, (*path, model))

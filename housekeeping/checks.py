@@ -25,15 +25,14 @@ def tasks_take_known_tools(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register
-def policies_can_be_undone(**kwargs: Any) -> list[CheckMessage]:
+def policies_can_be_carried_out_and_undone(**kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
-            f"What the policy {policy.name!r} deletes can't be put back: {problem}.",
-            hint="Name another model, or mark the policy is_upkeep=True: no archive is kept then.",
+            f"The policy {policy.name!r} can't purge {policy.model._meta.label}: {problem}.",
+            hint="Name another model, or change what stands in the way.",
             id="housekeeping.E003",
         )
         for policy in registry.policies().values()
-        if not policy.is_upkeep
         for problem in cascade.problems(policy.model)
     ]
 

@@ -4,11 +4,13 @@ A hold on a row keeps what hangs from it, too (a user's hold keeps the conversat
 what it hangs from (a conversation's hold keeps its user).
 """
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from django.db import models
-from django.db.models import CharField, Exists, Model, OuterRef, Q, Subquery, Value
-from django.db.models.functions import Cast, Coalesce
+from django.db import connection, models
+from django.db.models import CharField, Exists, Model, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Cast, Coalesce, Concat, Substr
 from django.db.models.lookups import Exact
 
 from housekeeping import cascade
@@ -18,22 +20,20 @@ from housekeeping.models import Hold
 def held(model: type[Model], now: datetime) -> Q:
     """The rows of ``model`` that a hold keeps at ``now``."""
     children = [(link.model, path) for link, path in cascade.walk(model) if link.is_cascade]
-    owners = _owners(model)
-    names = _held_models([model, *(child for child, _ in children), *(owner for owner, _ in owners)])
+    tables = [model, *(child for child, _ in children)]
+    names = _held_models([*tables, *(owner for table in tables for owner, _ in _owners(table))])
     condition = Q(pk__in=[])
-    if model._meta.label in names:
-        condition |= _is_held(model, "pk", now)
+    if not names:
+        return condition
+    for reason in _reasons(model, names, now):
+        condition |= reason
     for child, path in children:
-        if child._meta.label in names:
-            rows = child._base_manager.filter(_is_held(child, "pk", now), **{path: OuterRef("pk")})
-            condition |= Q(Exists(rows))
-    for owner, path in owners:
-        if owner._meta.label in names:
-            condition |= _is_held(owner, path, now)
+        for reason in _reasons(child, names, now, reached_by=path):
+            condition |= Q(Exists(QuerySet(child).filter(reason, **{path: OuterRef("pk")})))
     return condition
 
 
-def _held_models(asked_for: list[type[Model]]) -> set[str]:
+def _held_models(asked_for: Iterable[type[Model]]) -> set[str]:
     """Those that any hold names. A purge asks before each batch, so each is one look into the
     index, and all are one query: a list of the holds' models would read every hold there is."""
     labels = list(dict.fromkeys(one._meta.label for one in asked_for))
@@ -42,22 +42,51 @@ def _held_models(asked_for: list[type[Model]]) -> set[str]:
     return {label for answers in row for label, there in zip(labels, answers, strict=True) if there}
 
 
+def _reasons(model: type[Model], names: set[str], now: datetime, *, reached_by: str = "") -> Iterator[Q]:
+    """A row of ``model`` is held itself, or hangs from one that is. What stands on the way
+    that it is ``reached_by``, or above it, is asked there."""
+    if model._meta.label in names:
+        yield _is_held(model, "pk", now)
+    for owner, path in _owners(model):
+        if owner._meta.label in names and not _is_on_the_way(path, reached_by):
+            yield _is_held(owner, f"{path}_id", now)
+
+
+def _is_on_the_way(path: str, way: str) -> bool:
+    return bool(way) and (f"{path}__".startswith(f"{way}__") or f"{way}__".startswith(f"{path}__"))
+
+
 def _is_held(model: type[Model], path: str, now: datetime) -> Q:
     """One look into the index for each row. As a value, and not as EXISTS, from which PostgreSQL
     may make a table of all holds, anew for each batch; and compared with a number, since it
     takes nearly all rows to be unequal to one and so walks on by age instead of sorting."""
-    key = Cast(OuterRef(path), CharField(max_length=100))
-    held = Hold.objects.active(now).filter(model=model._meta.label, key=key).order_by()
+    held = Hold.objects.active(now).filter(model=model._meta.label, key=_written(model, path)).order_by()
     found = Coalesce(Subquery(held.values(there=Value(1))[:1]), 0)
     return Q(Exact(found, 1))
 
 
-def _owners(model: type[Model], prefix: str = "", depth: int = 4) -> list[tuple[type[Model], str]]:
-    """The models that rows of ``model`` go with, with the path to their key."""
-    found: list[tuple[type[Model], str]] = []
+def _written(model: type[Model], path: str) -> Combinable:
+    """The key of ``model`` that ``path`` leads to, as a hold writes it."""
+    text = Cast(OuterRef(path), CharField(max_length=100))
+    is_uuid = isinstance(cascade.value_field(model._meta.pk), models.UUIDField)
+    if not is_uuid or connection.features.has_native_uuid_field:
+        return text
+    first, *others = [Substr(text, start, length) for start, length in UUID_PARTS]
+    return Concat(first, *(part for other in others for part in (Value("-"), other)))
+
+
+# Where the database keeps a UUID as 32 digits, a hold has them in groups, as Python writes them.
+UUID_PARTS = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
+
+
+def _owners(
+    model: type[Model], prefix: str = "", seen: tuple[type[Model], ...] = ()
+) -> Iterator[tuple[type[Model], str]]:
+    """The models that rows of ``model`` go with, with the path to them. Where a table's rows
+    go with others of it, the nearest."""
     for field in model._meta.concrete_fields:
         if isinstance(field, models.ForeignKey) and field.remote_field.on_delete is models.CASCADE:
-            found.append((field.related_model, f"{prefix}{field.name}_id"))
-            if depth and field.related_model is not model:
-                found += _owners(field.related_model, f"{prefix}{field.name}__", depth - 1)
-    return found
+            owner = field.related_model._meta.concrete_model or field.related_model
+            yield owner, f"{prefix}{field.name}"
+            if owner not in (*seen, model):
+                yield from _owners(owner, f"{prefix}{field.name}__", (*seen, model))

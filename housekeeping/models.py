@@ -12,7 +12,6 @@ from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import connection, models
-from django.db.models.functions import Cast
 from django.utils import timezone
 
 # A consumer beats, and a running run renews its lease, each 10 s; three beats missed
@@ -381,27 +380,30 @@ class Hold(models.Model):
         return self.until is None or self.until > now
 
     def clean(self) -> None:
-        """Raises ValidationError where there is no such row: a misspelt hold would keep nothing."""
+        """Writes model and key in the one way that is looked for.
+
+        Raises ValidationError where there is no such row: a misspelt hold would keep nothing.
+        """
         try:
             model = apps.get_model(self.model)
         except (LookupError, ValueError):
             raise ValidationError(
                 {"model": f"There is no model {self.model!r}; write chat.Conversation or chat.User."}
             ) from None
-        self.model = model._meta.label
+        concrete = model._meta.concrete_model or model  # a proxy's rows are its table's
+        self.model = concrete._meta.label
         # The row is locked for the transaction, if there is one: a batch of a purge that is at
-        # work on it is waited for. The key is kept as the database writes it: "042" is 42.
-        rows = model._base_manager.all()
+        # work on it is waited for. The key is kept in one way: "042" is 42.
+        rows: models.QuerySet[Any] = models.QuerySet(concrete)
         if connection.in_atomic_block:
             rows = rows.select_for_update(no_key=True)
         try:
-            written = rows.annotate(as_text=Cast("pk", models.CharField(max_length=100)))
-            found = written.filter(pk=self.key).values_list("as_text", flat=True).first()
+            key = rows.filter(pk=self.key).values_list("pk", flat=True).first()
         except (TypeError, ValueError, ValidationError):
-            found = None
-        if found is None:
+            key = None
+        if key is None:
             raise ValidationError({"key": f"There is no {self.model} with the key {self.key!r}."})
-        self.key = found
+        self.key = str(key)
 
 
 class Gauge(models.Model):

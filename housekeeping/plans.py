@@ -17,12 +17,12 @@ from statistics import median
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Max, Min, QuerySet
+from django.db.models import Max, Min, QuerySet
 from django.utils import timezone
 
 from housekeeping import cascade
 from housekeeping.models import PlannedRows, Run
-from housekeeping.policies import Policy
+from housekeeping.policies import Policy, in_days
 from housekeeping.purge import Walk, due, expired, held_back
 
 CHUNK = 5_000  # keys in one row of a plan
@@ -34,20 +34,26 @@ UNUSUAL = 3
 USUAL_RUNS = 10
 
 
-def look(policy: Policy, *, cutoff: datetime, retention: timedelta | None) -> dict[str, Any]:
+def look(
+    policy: Policy,
+    *,
+    cutoff: datetime,
+    retention: timedelta | None,
+    keep: Callable[[list[Any]], None] = lambda keys: None,
+) -> dict[str, Any]:
     """What a purge would delete, as an object for JSON.
 
     ``rows`` of the policy itself and ``tables`` with all that hangs from them; the ages of
     the ``oldest`` and ``newest``; a ``sample`` of the oldest; ``held_back``: rows that are
     expired and stay, by the reason; ``usual``: the median of the last runs, and a
-    ``warning`` where this is far beyond it.
+    ``warning`` where this is far beyond it. ``keep`` is handed the keys, chunk by chunk.
     """
     rows = due(policy, cutoff=cutoff)
-    tables = cascade.counts(policy.model, rows)
+    tables = _tables(policy, cutoff, keep)
     count = tables[policy.model._meta.label]
     return {
         "cutoff": cutoff.isoformat(),
-        "retention_days": retention.days if retention is not None else None,
+        "retention_days": in_days(retention),
         "rows": count,
         "tables": tables,
         **_ends(policy, rows),
@@ -58,15 +64,27 @@ def look(policy: Policy, *, cutoff: datetime, retention: timedelta | None) -> di
     }
 
 
+def _tables(policy: Policy, cutoff: datetime, keep: Callable[[list[Any]], None]) -> dict[str, int]:
+    """Rows by table. In chunks of keys, as one query of it all is more than SQLite can parse."""
+    below, own = cascade.Below(policy.model), 0
+    walk = Walk(policy, cutoff)
+    while keys := list(walk.take(CHUNK)):
+        keep(keys)
+        below.add(keys)
+        own += len(keys)
+    return {policy.model._meta.label: own, **below.rows}
+
+
 def backlog(policy: Policy) -> dict[str, Any]:
     """How many rows are past due by now and would go, with what hangs from them, and since when."""
     retention = policy.retention_in_force()
-    rows = due(policy, cutoff=timezone.now() - (retention or timedelta()))
-    facts = rows.aggregate(rows=Count("pk"), oldest=Min(policy.age_of()))
-    due_since = facts["oldest"] + retention if retention and facts["oldest"] else None
+    cutoff = timezone.now() - (retention or timedelta())
+    oldest = due(policy, cutoff=cutoff).aggregate(oldest=Min(policy.age_of()))["oldest"]
+    due_since = oldest + retention if retention and oldest else None
+    tables = _tables(policy, cutoff, lambda keys: None)
     return {
-        "rows": facts["rows"],
-        "tables": cascade.counts(policy.model, rows) if facts["rows"] else {},
+        "rows": tables[policy.model._meta.label],
+        "tables": {table: rows for table, rows in tables.items() if rows},
         "due_since": due_since.isoformat() if due_since else None,
     }
 
@@ -114,23 +132,30 @@ def _sample(policy: Policy, rows: QuerySet[Any]) -> list[dict[str, str | None]]:
 # --- Kept, to be carried out ------------------------------------------------------------------
 
 
-def write(run: Run, policy: Policy, *, cutoff: datetime, checkpoint: Callable[[], None]) -> int:
-    """Keep the keys of all rows that are due, as the run's plan. Returns their number.
+def write(
+    run: Run,
+    policy: Policy,
+    *,
+    cutoff: datetime,
+    retention: timedelta | None,
+    checkpoint: Callable[[], None],
+) -> dict[str, Any]:
+    """Keep the keys of all rows that are due, as the run's plan. Returns what :func:`look` does.
 
     What an earlier attempt has kept is replaced. ``checkpoint`` is called between chunks;
     what it raises leaves a part of a plan, which nobody carries out.
     """
     run.planned_rows.filter(policy=policy.name).delete()
-    planned = 0
-    for keys in _chunks(policy, cutoff):
+
+    def keep(keys: list[Any]) -> None:
         checkpoint()
         below = cascade.weights(policy.model, keys)
         text = json.dumps([[key, below[str(key)]] for key in keys], default=str)
         PlannedRows.objects.create(
             run=run, policy=policy.name, rows=len(keys), payload=zlib.compress(text.encode())
         )
-        planned += len(keys)
-    return planned
+
+    return look(policy, cutoff=cutoff, retention=retention, keep=keep)
 
 
 def copy(run: Run, to: Run) -> None:
@@ -145,9 +170,3 @@ def read(run: Run, policy: Policy) -> Iterator[tuple[Any, int]]:
     for number in list(numbers):
         payload = PlannedRows.objects.values_list("payload", flat=True).get(pk=number)
         yield from map(tuple, json.loads(zlib.decompress(bytes(payload))))
-
-
-def _chunks(policy: Policy, cutoff: datetime) -> Iterator[list[Any]]:
-    walk = Walk(policy, cutoff)
-    while found := walk.take(CHUNK):
-        yield list(found)

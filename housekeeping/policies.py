@@ -16,11 +16,11 @@ class Policy:
     """Rows that are kept for ``retention`` and deleted after it.
 
     ``rows(cutoff)`` gives the rows that had expired at ``cutoff``, as an unsliced
-    queryset of one model. A policy without an age (``retention`` None) is handed the
-    run's own moment as its cutoff. ``age``: the column (never null, best with an index) or
-    expression that the rows grow old by. ``shortest_days``: the shortest retention that an
-    operator may set. ``is_upkeep``: the housekeeping's own rows, which
-    are neither archived nor braked.
+    queryset of one model that gives each row once. A policy without an age (``retention``
+    None) is handed the run's own moment as its cutoff. ``age``: the column (never null, best
+    with an index) or expression that the rows grow old by. ``shortest_days``: the shortest
+    retention that an operator may set. ``is_upkeep``: the housekeeping's own rows, which are
+    neither archived nor braked.
     """
 
     name: str
@@ -36,7 +36,9 @@ class Policy:
 
     @property
     def model(self) -> type[Model]:
-        return self.rows(datetime.max.replace(tzinfo=UTC)).model
+        """The table, also where the rows are a proxy's."""
+        model = self.rows(datetime.max.replace(tzinfo=UTC)).model
+        return model._meta.concrete_model or model
 
     @property
     def model_name(self) -> str:
@@ -57,8 +59,11 @@ class Policy:
         return timedelta(days=state.retention_days)
 
     def cutoff(self, as_of: datetime) -> datetime:
-        """The moment before which rows are expired, for a run whose moment is ``as_of``."""
-        return as_of - (self.retention_in_force() or timedelta())
+        """The moment before which rows are expired, for a run whose moment is ``as_of``.
+
+        A day of retention is 24 hours that have passed, whatever the clocks on the wall did.
+        """
+        return as_of.astimezone(UTC) - (self.retention_in_force() or timedelta())
 
 
 def in_days(retention: timedelta | None) -> float | None:

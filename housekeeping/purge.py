@@ -186,7 +186,6 @@ class _Removal:
     def __init__(self, policy: Policy, archiver: Archiver | None, digest: str) -> None:
         self.policy, self.archiver = policy, archiver
         self.batch = Batch(digest=digest or "00" * 32)
-        self.seen: dict[type[Model], set[Any]] = {}
 
     def remove(self, cutoff: datetime, found: Mapping[Any, int | None]) -> Batch:
         """``found``: keys, each with the number of rows that may hang from it (None: any)."""
@@ -206,10 +205,11 @@ class _Removal:
         it is being changed, and the next pass looks at it again."""
         if connection.features.has_select_for_update_skip_locked:
             # Locked parents make a message that arrives meanwhile wait, instead of failing
-            # the batch at its commit. What is due is asked again under the lock: a hold or a
-            # message that is committed before it is seen, one that comes after finds no row.
-            rows = self.policy.rows(cutoff).filter(self._among(keys)).order_by()
-            keys = list(rows.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True))
+            # the batch at its commit. By key alone: a policy's own query may group, which can't
+            # be locked. What is due is asked again under the lock: a hold or a message that is
+            # committed before it is seen, one that comes after finds no row.
+            parents: QuerySet[Any] = QuerySet(self.policy.model).filter(self._among(keys))
+            keys = list(parents.select_for_update(skip_locked=True).values_list("pk", flat=True))
         rows = due(self.policy, cutoff=cutoff).filter(self._among(keys)).order_by()
         return list(rows.values_list("pk", flat=True))
 
@@ -240,12 +240,10 @@ class _Removal:
         quoted = connection.ops.quote_name
         key, table = quoted(str(archive.key_of(link.model).column)), quoted(link.model._meta.db_table)
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT {key} FROM {table} WHERE {where}", values)
-            found = [row[0] for row in cursor.fetchall()]
-        seen = self.seen.setdefault(link.model, set())
-        new = [one for one in found if one not in seen]
-        seen.update(new)
-        return new
+            # Locked for the same reason as the policy's own rows.
+            lock = "FOR UPDATE" if connection.features.has_select_for_update else ""
+            cursor.execute(f"SELECT {key} FROM {table} WHERE {where} {lock}", values)
+            return [row[0] for row in cursor.fetchall()]
 
     def _take(self, model: type[Model], column: str, keys: list[Any]) -> None:
         if self.archiver:

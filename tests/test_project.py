@@ -1,6 +1,7 @@
 """The promises between rooms."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -87,7 +88,9 @@ def test_everything_that_is_installed_is_pinned():
 
 
 def test_the_migrations_are_complete():
-    subprocess.run([sys.executable, ROOT / "manage.py", "makemigrations", "--check", "--dry-run"], check=True)
+    command = [sys.executable, ROOT / "manage.py", "makemigrations", "--check", "--dry-run"]
+
+    subprocess.run(command, env=os.environ | {"DJANGO_SETTINGS_MODULE": "site_config.settings"}, check=True)
 
 
 def variables():

@@ -1,0 +1,127 @@
+"""A policy never touches a row that is one microsecond too young: any zone, any clock change."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from chat.models import Conversation, User
+from housekeeping import registry, runs
+from housekeeping.models import Consumer, Hold, PlannedRows, Run, Snapshot
+from housekeeping.purge import purge_batches
+from tests import make
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MOMENT = timedelta(microseconds=1)
+ZONES = ["UTC", "America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Pacific/Apia"]
+# When the clocks change in 2026, and the new year.
+CHANGES = [
+    datetime(2026, 3, 8, 7, tzinfo=UTC),  # New York, forward
+    datetime(2026, 11, 1, 6, tzinfo=UTC),  # and back
+    datetime(2026, 3, 29, 1, tzinfo=UTC),  # Berlin
+    datetime(2026, 10, 25, 1, tzinfo=UTC),
+    datetime(2026, 10, 3, 15, 30, tzinfo=UTC),  # Lord Howe, by half an hour
+    datetime(2026, 4, 4, 15, tzinfo=UTC),
+    datetime(2026, 1, 1, tzinfo=UTC),
+]
+TASK_OF = {"conversations": "conversations", "users": "users"}  # the others are steps of "history"
+
+
+def conversation(moment):
+    return Conversation(user=User.objects.get(username="owner"), created_at=moment)
+
+
+def visitor(moment):
+    return User(
+        username=f"{moment}", email=f"{moment.timestamp()}@x.org", date_joined=moment, is_active=False
+    )
+
+
+def ended_run(moment):
+    return Run(task="stats", cause="manual", status="succeeded", requested_at=moment)
+
+
+def snapshot(moment):
+    return Snapshot(taken_at=moment, numbers={})
+
+
+def consumer(moment):
+    facts = {"host": "x", "pid": 1, "workers": 1, "worker_type": "thread", "schedules": True}
+    return Consumer(started_at=moment, last_heartbeat_at=moment, **facts)
+
+
+def planned_rows(moment):
+    run = ended_run(moment)
+    run.save()
+    return PlannedRows(run=run, policy="users", rows=0, payload=b"")
+
+
+def hold(moment):
+    return Hold(model="chat.User", key="1", until=moment, reason="A dispute")
+
+
+ROWS = {
+    "plans": planned_rows,
+    "ended_holds": hold,
+    "conversations": conversation,
+    "users": visitor,
+    "runs": ended_run,
+    "snapshots": snapshot,
+    "consumers": consumer,
+}
+POLICIES = {policy.name: policy for task in registry.TASKS.values() for policy in task.policies}
+
+
+def test_every_policy_with_a_retention_is_tried_here():
+    assert {name for name, policy in POLICIES.items() if policy.retention} == set(ROWS)
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("name", ROWS)
+def test_at_the_cutoff_it_stays_and_one_microsecond_before_it_goes(settings, name, zone):
+    settings.TIME_ZONE = zone
+    settings.HOUSEKEEPING_BRAKE_SHARE = 1
+    make.user(username="owner", password=None)
+    policy = POLICIES[name]
+    for change in CHANGES:
+        for as_of in (change + policy.retention, change):
+            cutoff = as_of - policy.retention
+            gone, at, after = (ROWS[name](cutoff + apart) for apart in (-MOMENT, MOMENT * 0, MOMENT))
+            for row in (gone, at, after):
+                row.save(force_insert=True)
+
+            run = Run.objects.create(
+                task=TASK_OF.get(name, "history"),
+                cause="manual",
+                status="queued",
+                requested_at=timezone.now(),
+                as_of=as_of,
+            )
+            run = runs.execute(runs.claim(run.pk, 0))
+
+            assert (run.status, run.deleted[name]) == ("succeeded", 1), run.error
+            there = policy.model.objects.filter(pk__in=[gone.pk, at.pk, after.pk])
+            assert set(there.values_list("pk", flat=True)) == {at.pk, after.pk}
+            policy.model.objects.filter(pk__in=[at.pk, after.pk]).delete()
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("change", CHANGES, ids=str)
+def test_by_the_last_activity_it_is_the_same(settings, change, zone):
+    settings.TIME_ZONE = zone
+    settings.HOUSEKEEPING_CONVERSATION_AGE_FROM = "last_message_at"
+    policy = POLICIES["conversations"]
+    old = datetime(2025, 1, 1, tzinfo=UTC)
+    gone, *kept = (
+        make.conversation(created_at=old, last_message_at=change + apart)
+        for apart in (-MOMENT, MOMENT * 0, MOMENT)
+    )
+    imported = make.conversation(created_at=old)
+    make.message(conversation=imported, created_at=change)
+
+    cutoff = policy.cutoff(change + policy.retention)
+    keys = [key for batch in purge_batches(policy, cutoff=cutoff) for key in batch.keys]
+
+    assert keys == [gone.pk]
+    assert set(Conversation.objects.all()) == {*kept, imported}

@@ -1,0 +1,5 @@
+"""The site's own settings, and an app that has everything a policy may meet."""
+
+from site_config.settings import *  # noqa: F403
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.zoo"]  # noqa: F405

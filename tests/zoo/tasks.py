@@ -1,0 +1,62 @@
+"""A task for each policy of the zoo, and runs of it at a moment of the test's own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from housekeeping import registry, runs
+from housekeeping.models import Run
+from housekeeping.policies import Policy
+from tests.zoo.models import Animal, House, Keeper, Meal, OldPark, Park
+from tests.zoo.worlds import AS_OF
+
+MONTH = timedelta(days=30)
+
+POLICIES = [
+    Policy("parks", lambda cutoff: Park.objects.filter(opened_at__lt=cutoff), MONTH, "opened_at"),
+    Policy("proxies", lambda cutoff: OldPark.objects.filter(opened_at__lt=cutoff), MONTH, "opened_at"),
+    Policy("animals", lambda cutoff: Animal.objects.filter(seen_at__lt=cutoff), MONTH, "seen_at"),
+    Policy("keepers", lambda cutoff: Keeper.objects.filter(hired_at__lt=cutoff), MONTH, "hired_at"),
+    Policy("houses", lambda cutoff: House.objects.filter(park__opened_at__lt=cutoff), MONTH, "code"),
+    Policy("meals", lambda cutoff: Meal.objects.filter(animal__seen_at__lt=cutoff), MONTH),
+]
+
+
+@contextmanager
+def declared() -> Iterator[None]:
+    """The policies of the zoo are tasks of the site, under their names."""
+    for policy in POLICIES:
+        registry.task(policy=policy)(_task_of(policy))
+    try:
+        yield
+    finally:
+        for policy in POLICIES:
+            del registry.TASKS[policy.name]
+
+
+def _task_of(policy: Policy) -> registry.TaskFunction:
+    def delete(purge: Any) -> dict[str, int]:
+        return {f"deleted_{policy.name}": purge(policy)}
+
+    return delete
+
+
+def request(task: str, **options: Any) -> Run:
+    run = runs.request(task, send=lambda run: None, **options)
+    Run.objects.filter(pk=run.pk).update(as_of=AS_OF)
+    return run
+
+
+def carry_out(run: Run, **options: Any) -> Run:
+    claimed = runs.claim(run.pk, run.attempts)
+    assert claimed, f"{run} is not to be had"
+    return runs.execute(claimed, **options)
+
+
+def purge(task: str, **options: Any) -> Run:
+    return carry_out(request(task), **options)
+
+
+def undo(run: Run) -> Run:
+    return carry_out(runs.undo(run, send=lambda run: None))
