@@ -4,6 +4,7 @@ The databases, and what must become of each row of them, come from tests/zoo/wor
 TRIES=10 in the environment tries ten times as many.
 """
 
+import math
 import os
 from contextlib import contextmanager
 from datetime import timedelta
@@ -66,22 +67,23 @@ class Killed(BaseException):
 
 @contextmanager
 def killed_at(number):
-    """As kill -9 before the statement of this number: what is open is rolled back, nothing follows."""
-    left = number
+    """As kill -9 before the statement of this number: what is open is rolled back, nothing follows.
+
+    Gives a list whose length is the number of statements.
+    """
+    statements = []
 
     def count(execute, sql, params, many, context):
-        nonlocal left
-        left -= 1
-        if left < 0:
+        statements.append(sql)
+        if len(statements) > number:
             raise Killed
         return execute(sql, params, many, context)
 
     try:
         with connection.execute_wrapper(count):
-            yield
+            yield statements
     except Killed:
-        pass
-    connection.close()
+        connection.close()
 
 
 def survive(run, kills, **options):
@@ -98,11 +100,18 @@ def survive(run, kills, **options):
     return carry_out(run, **options)
 
 
-kills = st.lists(st.integers(0, 90), max_size=2)
+def statements_of(work):
+    """How many statements ``work`` takes, where nobody kills it."""
+    with killed_at(math.inf) as statements:
+        work()
+    return len(statements)
+
+
+kills = st.lists(st.sampled_from(range(70)), max_size=2)
 batches = st.integers(1, 3)
 
 
-@tries(40)
+@tries(30)
 @given(worlds.worlds(), batches)
 def test_what_is_expired_goes_and_nothing_else_changes(world, batch_size):
     world.create()
@@ -115,7 +124,7 @@ def test_what_is_expired_goes_and_nothing_else_changes(world, batch_size):
     assert counted(run) == counts
 
 
-@tries(20)
+@tries(15)
 @given(worlds.worlds().filter(lambda world: world.task != "all"))
 def test_a_preview_is_what_a_purge_deletes_and_changes_nothing(world):
     world.create()
@@ -128,7 +137,7 @@ def test_a_preview_is_what_a_purge_deletes_and_changes_nothing(world):
     assert (preview.status, preview.result) == ("succeeded", run.result)
 
 
-@tries(40)
+@tries(30)
 @given(worlds.worlds(), batches)
 def test_undone_is_the_same_database_row_for_row(world, batch_size):
     world.create()
@@ -145,7 +154,7 @@ def test_undone_is_the_same_database_row_for_row(world, batch_size):
     assert not Archive.objects.exists()
 
 
-@tries(40)
+@tries(20)
 @given(worlds.worlds(), batches, kills)
 def test_killed_at_any_statement_and_resumed_ends_the_same(world, batch_size, kills):
     world.create()
@@ -162,7 +171,7 @@ def test_killed_at_any_statement_and_resumed_ends_the_same(world, batch_size, ki
     assert worlds.everything() == before
 
 
-@tries(40)
+@tries(20)
 @given(worlds.worlds(), kills)
 def test_an_undo_killed_at_any_statement_and_resumed_ends_the_same(world, kills):
     world.create()
@@ -179,7 +188,41 @@ def test_an_undo_killed_at_any_statement_and_resumed_ends_the_same(world, kills)
     assert sum(undone.result["restored"].values()) == undone.deleted["restored"] == kept
 
 
-@tries(20)
+def test_a_kill_before_each_single_statement_of_a_purge_ends_the_same():
+    world = worlds.full()
+    world.create()
+    whole = request(world.task)
+    for number in range(statements_of(lambda: carry_out(whole, batch_size=1))):
+        world.create()
+        before = worlds.everything()
+        left, counts = fate(world.task, before)
+
+        run = survive(request(world.task), [number], batch_size=1)
+
+        assert run.status == "succeeded", run.error
+        assert worlds.everything() == left
+        assert (counted(run), removed(run)) == (counts, len(before) - len(left))
+
+
+def test_a_kill_before_each_single_statement_of_an_undo_ends_the_same():
+    world = worlds.full()
+    world.create()
+    before = worlds.everything()
+    whole = carry_out(request(world.task), batch_size=9)
+    for number in range(statements_of(lambda: undo(whole))):
+        world.create()
+        run = carry_out(request(world.task), batch_size=9)
+        kept = sum(Archive.objects.values_list("rows", flat=True))
+        undone = runs.undo(run, send=lambda run: None)
+
+        undone = survive(undone, [number])
+
+        assert undone.status == "succeeded", undone.error
+        assert worlds.everything() == before
+        assert sum(undone.result["restored"].values()) == undone.deleted["restored"] == kept
+
+
+@tries(15)
 @given(worlds.worlds(least_holds=1), kills)
 def test_a_held_row_survives_everything(world, kills):
     world.create()
@@ -197,7 +240,7 @@ def test_a_held_row_survives_everything(world, kills):
     assert held <= worlds.everything().keys()
 
 
-@tries(15)
+@tries(10)
 @given(worlds.worlds())
 def test_what_came_back_is_spared_until_its_hold_ends(world):
     world.create()

@@ -207,6 +207,25 @@ def worlds(draw: Any, *, least_holds: int = 0) -> World:
     return World(task, rows, draw(st.lists(hold, min_size=least_holds, max_size=2)))
 
 
+def full() -> World:
+    """Two parks to go, with something of everything between them, and one that stays."""
+    old = AS_OF - 2 * MONTH
+    parks = [Park(id=uuid.UUID(int=number), opened_at=old) for number in (1, 2)]
+    young = Park(id=uuid.UUID(int=3), opened_at=AS_OF)
+    houses = [House(code=f"a\t{park.pk.int}", park=park) for park in (*parks, young)]
+    keeper = Keeper(id=1, name="Noah")
+    animals = [
+        Animal(id=1, house=houses[0], park=parks[1], chip=b"\0"),
+        Animal(id=2, house=houses[1], mate_id=1, guide=keeper, length=0.1),
+        Animal(id=3, house=houses[2], mate_id=2),
+    ]
+    rows = [*parks, young, *houses, keeper, *animals, Passport(animal=animals[0], stamp=b"x")]
+    rows += [Meal(id=1, animal=animals[0], house=houses[1]), Meal(id=2, animal=animals[2], house=houses[2])]
+    rows += [Visit(id=1, park=parks[0], animal=animals[1]), Visit(id=2, park=young)]
+    rows += [Animal.keepers.through(id=1, animal=animals[1], keeper=keeper)]
+    return World("parks", rows)
+
+
 # --- What is there, and what becomes of it ------------------------------------------------------
 
 Row = tuple[type[models.Model], Any]  # a table and a key, as the database has it
