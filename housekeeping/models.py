@@ -317,7 +317,7 @@ class PlannedRows(models.Model):
     run = models.ForeignKey(Run, models.CASCADE, related_name="planned_rows")
     policy = models.CharField(max_length=100)
     rows = models.PositiveIntegerField()
-    payload = models.BinaryField(help_text="zlib of JSON: [[key, rows that hang from it], …], oldest first.")
+    payload = models.BinaryField(help_text="zstd of JSON: [[key, rows that hang from it], …], oldest first.")
 
     def __str__(self) -> str:
         return f"{self.rows} rows of the plan {self.run_id}"
@@ -335,7 +335,7 @@ class Archive(models.Model):
     schema = models.JSONField(help_text="The columns as they were: [[name, type], …], key first.")
     vendor = models.CharField(max_length=20, help_text="The database that wrote the payload.")
     rows = models.PositiveIntegerField()
-    payload = models.BinaryField(help_text="zlib of JSON rows (SQLite) or of COPY text (PostgreSQL).")
+    payload = models.BinaryField(help_text="zstd of JSON rows (SQLite) or of COPY text (PostgreSQL).")
     size = models.PositiveIntegerField(help_text="Bytes of the payload.")
     expires_at = models.DateTimeField(db_index=True)
 

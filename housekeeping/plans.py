@@ -10,17 +10,17 @@ What it promises:
 """
 
 import json
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
+import zstandard
 from django.conf import settings
 from django.db.models import Max, Min, QuerySet
 from django.utils import timezone
 
-from housekeeping import cascade
+from housekeeping import archive, cascade
 from housekeeping.models import PlannedRows, Run
 from housekeeping.policies import Policy, in_days
 from housekeeping.purge import Walk, due, expired, held_back
@@ -152,7 +152,10 @@ def write(
         below = cascade.weights(policy.model, keys)
         text = json.dumps([[key, below[str(key)]] for key in keys], default=str)
         PlannedRows.objects.create(
-            run=run, policy=policy.name, rows=len(keys), payload=zlib.compress(text.encode())
+            run=run,
+            policy=policy.name,
+            rows=len(keys),
+            payload=zstandard.compress(text.encode(), archive.LEVEL),
         )
 
     return look(policy, cutoff=cutoff, retention=retention, keep=keep)
@@ -169,4 +172,4 @@ def read(run: Run, policy: Policy) -> Iterator[tuple[Any, int]]:
     numbers = run.planned_rows.filter(policy=policy.name).order_by("pk").values_list("pk", flat=True)
     for number in list(numbers):
         payload = PlannedRows.objects.values_list("payload", flat=True).get(pk=number)
-        yield from map(tuple, json.loads(zlib.decompress(bytes(payload))))
+        yield from map(tuple, json.loads(archive.unpacked(payload)))

@@ -1,10 +1,10 @@
 """Builders: rows as a test wants them. Age is data; what a test doesn't name is unremarkable."""
 
 import itertools
-import zlib
 from datetime import datetime, timedelta
 from typing import Any
 
+import zstandard
 from django.db import connection
 from django.utils import timezone
 
@@ -78,7 +78,7 @@ def archive(run: Run, **fields: Any) -> Archive:
         "schema": [[one.column, one.db_type(connection)] for one in columns(ChatMessage)],
         "vendor": connection.vendor,
         "rows": 1,
-        "payload": zlib.compress(rows),
+        "payload": zstandard.compress(rows),
         "size": 10,
         "expires_at": timezone.now() + timedelta(days=7),
     } | fields

@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 ('schema', models.JSONField(help_text='The columns as they were: [[name, type], …], key first.')),
                 ('vendor', models.CharField(help_text='The database that wrote the payload.', max_length=20)),
                 ('rows', models.PositiveIntegerField()),
-                ('payload', models.BinaryField(help_text='zlib of JSON rows (SQLite) or of COPY text (PostgreSQL).')),
+                ('payload', models.BinaryField(help_text='zstd of JSON rows (SQLite) or of COPY text (PostgreSQL).')),
                 ('size', models.PositiveIntegerField(help_text='Bytes of the payload.')),
                 ('expires_at', models.DateTimeField(db_index=True)),
             ],

@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('policy', models.CharField(max_length=100)),
                 ('rows', models.PositiveIntegerField()),
-                ('payload', models.BinaryField(help_text='zlib of JSON: [[key, rows that hang from it], …], oldest first.')),
+                ('payload', models.BinaryField(help_text='zstd of JSON: [[key, rows that hang from it], …], oldest first.')),
                 ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='planned_rows', to='housekeeping.run')),
             ],
         ),

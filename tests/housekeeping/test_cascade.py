@@ -90,8 +90,6 @@ def test_any_other_on_delete_is_refused(on_delete, options):
     [models.CASCADE, models.SET_NULL, models.PROTECT],
     ids=["CASCADE", "SET_NULL", "PROTECT"],
 )
-    "on_delete", [models.CASCADE, models.SET_NULL, models.PROTECT], ids=["CASCADE", "SET_NULL", "PROTECT"]
-)
 def test_a_key_to_another_column_is_refused(on_delete):
     root = leaf(on_delete, to_field="code", null=True)
 
