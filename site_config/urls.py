@@ -30,5 +30,6 @@ urlpatterns = [
     re_path(r"^readyz/?$", probes.readyz, name="readyz"),
 ]
 
+handler400 = "housekeeping.faults.bad_request"
 handler404 = "housekeeping.faults.not_found"
 handler500 = "housekeeping.faults.server_error"

@@ -18,7 +18,18 @@ CORE = [
     "registry", "stats", "gauges", "steps", "tasks", "acts", "alerts", "consumers", "retentions",
     "tallies", "logs", "attempts", "runs", "receipts", "schedules", "overview", "checks",
 ]  # fmt: skip
-FACES = ["queue", "dashboard", "api", "management", "probes", "faults", "autostart", "admin", "templatetags"]
+FACES = [
+    "queue",
+    "dashboard",
+    "api",
+    "management",
+    "probes",
+    "faults",
+    "headers",
+    "autostart",
+    "admin",
+    "templatetags",
+]
 
 
 def imports(path):
