@@ -24,6 +24,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [
     "housekeeping",  # before the apps whose commands it extends (runserver, run_huey)
     "chat",
+    "axes",
     "csp",
     "whitenoise.runserver_nostatic",
     "django.contrib.admin",
@@ -52,6 +53,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
     "housekeeping.faults.DatabaseOutage",
 ]
 
@@ -125,6 +127,22 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+# The first one lets nobody in: it refuses who failed too often (chat/sign_ins.py).
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_HANDLER = "chat.sign_ins.Handler"
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_USERNAME_CALLABLE = "chat.sign_ins.client_name"
+AXES_CLIENT_IP_CALLABLE = "chat.sign_ins.client_address"
+AXES_LOCKOUT_CALLABLE = "chat.sign_ins.refuse"
+AXES_ENABLE_ACCESS_FAILURE_LOG = True  # who failed, from where: kept as rows, not in the log
+AXES_VERBOSE = False
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "dashboard"
 LOGOUT_REDIRECT_URL = "login"
@@ -227,6 +245,7 @@ SIMPLE_JWT = {
     "ROTATE_REFRESH_TOKENS": True,
     "BLACKLIST_AFTER_ROTATION": True,
     "CHECK_REVOKE_TOKEN": True,  # a changed password ends the tokens made with the old one
+    "TOKEN_OBTAIN_SERIALIZER": "chat.serializers.SignInSerializer",
     "TOKEN_REFRESH_SERIALIZER": "chat.serializers.RefreshSerializer",
     "UPDATE_LAST_LOGIN": True,  # who signs in through the API alone has logged in, too
 }
