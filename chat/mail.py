@@ -18,3 +18,13 @@ def send_verification(user: User, token: str) -> None:
         {"user": user, "link": f"{settings.SITE_URL}{reverse('verify', args=[token])}", "days": max_age.days},
     )
     send_mail("Verify your mail address", text, None, [user.email])
+
+
+def send_already_registered(owner: User) -> None:
+    """Tell ``owner`` that somebody registered with the owner's address. Raises as above."""
+    send_mail(
+        "You have an account already",
+        render_to_string("chat/already_registered_mail.txt", {"user": owner, "site": settings.SITE_URL}),
+        None,
+        [owner.email],
+    )

@@ -42,17 +42,19 @@ class NewestFirst(CursorPagination):
 @authentication_classes([])
 @permission_classes([AllowAny])
 def register(request: Request) -> Response:
+    """The same answer whether the mail address has an account already or not."""
     fields = RegistrationSerializer(data=request.data)
     fields.is_valid(raise_exception=True)
+    asked = fields.validated_data
     try:
-        user = accounts.register(**fields.validated_data)
+        user = accounts.register(**asked)
     except accounts.AlreadyTaken as error:
-        raise ValidationError({error.field: [str(error)]}) from error
+        raise ValidationError({"username": [str(error)]}) from error
     except OSError:  # the mail server; smtplib's errors are OSErrors, too
         message = "The verification mail could not be sent. Please try again later."
         return Response({"detail": message}, status=status.HTTP_503_SERVICE_UNAVAILABLE)
     return Response(
-        {"id": user.pk, "username": user.username, "email": user.email, "verified": False},
+        {"id": user.pk, "username": user.username, "email": asked["email"].lower(), "verified": False},
         status=status.HTTP_201_CREATED,
     )
 
