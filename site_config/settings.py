@@ -257,10 +257,17 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "[{levelname}] {message}", "style": "{"},
-        "dated": {"format": "{asctime} [{levelname}] {name} {process} {message}", "style": "{"},
+        name: {"class": "site_config.logs.OneLine", "format": line, "style": "{"}
+        for name, line in (
+            ("line", "[{levelname}] {message}"),
+            ("dated", "{asctime} [{levelname}] {name} {process} {message}"),
+            ("served", "[{server_time}] {message}"),
+        )
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        "served": {"class": "logging.StreamHandler", "formatter": "served"},
+    },
     "loggers": {
         name: {"handlers": ["console"], "level": level, "propagate": False}
         for name, level in (
@@ -268,6 +275,7 @@ LOGGING: dict[str, Any] = {
             ("chat", "INFO"),
             ("huey", "INFO"),
             ("django", "WARNING"),  # also with DEBUG off, when Django's own would be silent
+            ("", "WARNING"),  # every other library
         )
     },
 }
@@ -279,3 +287,5 @@ if LOG_FILE:
     }
     for logger in LOGGING["loggers"].values():
         logger["handlers"].append("file")
+# What runserver answers goes to the console alone, as Django has it.
+LOGGING["loggers"]["django.server"] = {"handlers": ["served"], "level": "INFO", "propagate": False}
