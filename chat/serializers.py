@@ -77,6 +77,8 @@ class ChatSerializer(serializers.Serializer[Any]):
 class SignInSerializer(TokenObtainPairSerializer):
     """A name and a password for a pair of tokens, watched over like a sign-in on the page."""
 
+    token_class = RotatingToken
+
     def __init__(self, *args: Any, context: dict[str, Any], **kwargs: Any) -> None:
         # Django's own request: django-axes marks the one that it is handed, and looks at Django's.
         super().__init__(*args, context=context | {"request": context["request"]._request}, **kwargs)

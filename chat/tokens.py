@@ -1,6 +1,6 @@
 """Refresh tokens: each is good for one use, and one that is used twice ends all that came of it."""
 
-from typing import Any
+from typing import Any, cast
 
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
@@ -20,6 +20,17 @@ class RotatingToken(RefreshToken):
     copied, by its owner's enemy or from its owner: nobody can tell which of the two holds
     the newest, so the whole family ends, and the owner signs in again.
     """
+
+    @classmethod
+    def for_user(cls, user: Any) -> "RotatingToken":
+        token: Any = super().for_user(user)
+        _keep_unsigned(token)
+        return cast("RotatingToken", token)
+
+    def outstand(self) -> Any:
+        kept = super().outstand()
+        _keep_unsigned(self)
+        return kept
 
     def verify(self) -> None:
         super().verify()
@@ -55,6 +66,13 @@ def end_family(token: RefreshToken) -> None:
     )
     relatives = [BlacklistedToken(token=row) for row in living if family(_claims(row)) == family(token)]
     BlacklistedToken.objects.bulk_create(relatives, ignore_conflicts=True)
+
+
+def _keep_unsigned(token: RefreshToken) -> None:
+    """The row of a token keeps what it says and not its signature: who reads the database, a
+    backup or Django's admin finds no token that can be used."""
+    claims, _, _ = str(token).rpartition(".")
+    OutstandingToken.objects.filter(jti=token[api_settings.JTI_CLAIM]).update(token=f"{claims}.")
 
 
 def family(claims: Any) -> str:

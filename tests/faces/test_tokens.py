@@ -10,6 +10,7 @@ from django.conf import settings as site_settings
 from django.contrib.auth.models import Permission
 from django.db import connection
 from rest_framework.test import APIClient
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from tests import make
@@ -69,6 +70,29 @@ def test_of_two_who_use_a_refresh_token_at_the_same_moment_one_gets_a_pair(admin
         codes = sorted(both.map(use, range(2)))
 
     assert codes == [200, 401]
+
+
+def test_the_database_holds_no_token_that_can_be_used():
+    make.user(username="ada", password="correct horse 9")
+    pair = APIClient().post("/api/token", {"username": "ada", "password": "correct horse 9"}).json()
+    newer = refresh(pair["refresh"]).json()
+
+    kept = set(OutstandingToken.objects.values_list("token", flat=True))
+
+    assert len(kept) == 2
+    assert not kept & {pair["refresh"], newer["refresh"]}
+    assert {refresh(token).status_code for token in kept} == {401}
+    assert refresh(newer["refresh"]).status_code == 200
+
+
+def test_a_stolen_token_of_a_real_sign_in_ends_its_family():
+    make.user(username="ada", password="correct horse 9")
+    stolen = (
+        APIClient().post("/api/token", {"username": "ada", "password": "correct horse 9"}).json()["refresh"]
+    )
+    newest = refresh(refresh(stolen).json()["refresh"]).json()["refresh"]
+
+    assert refresh(stolen).status_code == refresh(newest).status_code == 401
 
 
 def test_a_changed_password_ends_refresh_tokens_too(administrator):
