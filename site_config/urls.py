@@ -1,5 +1,6 @@
 """The whole address book on one page. Below /api/, a trailing slash is accepted and not needed."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import include, path, re_path
@@ -12,6 +13,7 @@ from housekeeping.dashboard import views as dashboard
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="dashboard"), name="home"),
+    path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}icon.svg"), name="favicon"),
     # For people
     re_path(r"^scheduler-admin/?$", dashboard.overview, name="dashboard"),
     path("scheduler-admin/", include("housekeeping.dashboard.urls")),

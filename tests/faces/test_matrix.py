@@ -73,6 +73,7 @@ schedule, policy = of(pk="weekly_cleanup"), of(pk="conversations")
 
 PAGES = {
     "home": Row(dict.fromkeys(METHODS, ANYONE)),  # leads to the dashboard, whatever the method
+    "favicon": Row(dict.fromkeys(METHODS, ANYONE)),
     # PUT is a POST to Django's view, and who has signed in is led on by any method.
     "login": Row(dict.fromkeys(METHODS, SIGNED_IN) | dict.fromkeys(["GET", "POST", "PUT"], ANYONE)),
     "logout": Row(asked_by_anyone),
