@@ -2,9 +2,14 @@
 
 from typing import Any
 
+from django.contrib import messages
+from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import ValidationError as BadDate
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse_lazy
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 from rest_framework import status
 from rest_framework.decorators import api_view, authentication_classes, permission_classes
@@ -82,6 +87,17 @@ def verify_page(request: HttpRequest, token: str) -> HttpResponse:
     except accounts.BadVerificationLink as error:
         return render(request, "chat/verify.html", {"error": str(error)}, status=400)
     return render(request, "chat/verify.html", {"verified": user})
+
+
+class PasswordPage(PasswordChangeView):
+    """The old password and the new one; other sessions and all tokens end with it."""
+
+    template_name = "registration/password.html"
+    success_url = reverse_lazy("password")
+
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
+        messages.success(self.request, gettext("Your password is changed."))
+        return super().form_valid(form)
 
 
 @api_view(["POST"])

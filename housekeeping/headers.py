@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Callable
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -41,14 +41,18 @@ class SecurityHeaders:
         answer = self.get_response(request)
         answer.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
         answer.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-        # "no-cache" is kept, but asked for again each time: that is what ETags need. What a
-        # POST answers (tokens!) is kept nowhere.
-        is_read = request.method in ("GET", "HEAD")
-        answer.headers.setdefault("Cache-Control", "private, no-cache" if is_read else "no-store")
+        answer.headers.setdefault("Cache-Control", _how_long_kept(request, answer))
         if _is_sign_out(request):
             # Not "cookies": that would reach the sibling domains', which are not ours.
             answer.headers["Clear-Site-Data"] = '"cache", "storage"'
         return answer
+
+
+def _how_long_kept(request: HttpRequest, answer: HttpResponse) -> str:
+    """Pages, files and what a POST answers (tokens!) are kept nowhere. JSON may be, by its
+    client alone, and is asked for again each time: that is what ETags are for."""
+    is_json = answer.headers.get("Content-Type", "").startswith("application/json")
+    return "private, no-cache" if is_json and request.method in ("GET", "HEAD") else "no-store"
 
 
 def _is_sign_out(request: HttpRequest) -> bool:
@@ -71,6 +75,23 @@ class ClientAddress:
             last = request.META.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
             if is_address(last):
                 request.META["REMOTE_ADDR"] = last
+        return self.get_response(request)
+
+
+class PlainApi:
+    """Middleware: on a site of HTTPS, a program that asks over plain HTTP is refused.
+
+    A redirect would let it go on sending its token where everybody reads along.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if settings.SECURE_SSL_REDIRECT and request.path.startswith("/api/") and not request.is_secure():
+            return JsonResponse(
+                {"detail": "Use https://; what you sent could be read on its way."}, status=403
+            )
         return self.get_response(request)
 
 

@@ -44,6 +44,7 @@ MIDDLEWARE = [
     "housekeeping.headers.ClientAddress",
     "housekeeping.headers.SecurityHeaders",  # outside all that answers: errors and redirects, too
     "csp.middleware.CSPMiddleware",
+    "housekeeping.headers.PlainApi",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

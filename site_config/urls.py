@@ -7,7 +7,7 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from rest_framework_simplejwt import views as jwt
 
-from chat.views import verify_page
+from chat.views import PasswordPage, verify_page
 from housekeeping import probes
 from housekeeping.dashboard import views as dashboard
 
@@ -19,6 +19,7 @@ urlpatterns = [
     path("scheduler-admin/", include("housekeeping.dashboard.urls")),
     path("sign-in", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("sign-out", auth.LogoutView.as_view(), name="logout"),
+    path("password", PasswordPage.as_view(), name="password"),
     path("verify/<str:token>", verify_page, name="verify"),
     path("admin/", admin.site.urls),
     # For programs

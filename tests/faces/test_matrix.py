@@ -76,6 +76,8 @@ PAGES = {
     "favicon": Row(dict.fromkeys(METHODS, ANYONE)),
     # PUT is a POST to Django's view, and who has signed in is led on by any method.
     "login": Row(dict.fromkeys(METHODS, SIGNED_IN) | dict.fromkeys(["GET", "POST", "PUT"], ANYONE)),
+    # PUT is a POST to Django's view.
+    "password": Row({"GET": SIGNED_IN, "POST": SIGNED_IN, "PUT": SIGNED_IN}),
     "logout": Row(asked_by_anyone),
     "verify": Row({"GET": ANYONE, "POST": ANYONE}, of(token="made-up")),
     "healthz": Row({"GET": ANYONE}),
@@ -222,7 +224,8 @@ def test_asking_for_the_options_tells_nobody_more(name):
     answer = ask(name, row, "OPTIONS", Client(), None)
 
     is_open = any("nobody" in roles for roles in row.methods.values())
-    assert answer.status_code in ((200, 302, 405) if is_open else REFUSED)
+    assert answer.status_code < 500
+    assert is_open or not is_let_in(answer)
 
 
 @pytest.mark.parametrize("role", sorted(SIGNED_IN))

@@ -109,18 +109,20 @@ def test_no_page_holds_anything_that_the_policy_would_block(dashboard):
         assert not re.search(r"""(?:src|href|action)=["'](?:https?:)?//""", text), path
 
 
-def test_what_is_behind_the_sign_in_is_asked_for_anew_each_time(dashboard, api):
+def test_what_is_behind_the_sign_in_is_kept_by_no_cache(dashboard, api):
     run = make.run("stats", status="succeeded")
 
     for browser, path in [
         (dashboard, "/scheduler-admin"),
+        (dashboard, f"/scheduler-admin/runs/{run.pk}"),
         (dashboard, f"/scheduler-admin/runs/{run.pk}/receipt.csv"),
-        (api, "/api/admin/scheduler/status"),
         (api, f"/api/admin/scheduler/runs/{run.pk}/receipt.csv"),
     ]:
-        kept = browser.get(path)["Cache-Control"]
-        assert {"private", "no-cache"} <= set(kept.split(", ")), path
-        assert "public" not in kept
+        assert browser.get(path)["Cache-Control"] == "no-store", path
+
+
+def test_json_may_be_kept_by_its_client_who_asks_each_time(api):
+    assert api.get("/api/admin/scheduler/status")["Cache-Control"] == "private, no-cache"
 
 
 def test_a_token_is_kept_by_no_cache(client):
@@ -130,6 +132,18 @@ def test_a_token_is_kept_by_no_cache(client):
 
     assert answer.status_code == 200
     assert answer["Cache-Control"] == "no-store"
+
+
+def test_a_program_that_asks_over_plain_http_is_refused_not_led_on(api, client, settings):
+    settings.SECURE_SSL_REDIRECT = True
+
+    plain = api.get("/api/admin/scheduler/status")
+    safe = api.get("/api/admin/scheduler/status", secure=True)
+
+    assert (plain.status_code, safe.status_code) == (403, 200)
+    assert "https" in plain.json()["detail"]
+    assert "Content-Security-Policy" in plain
+    assert client.get("/sign-in").status_code == 301
 
 
 @pytest.mark.parametrize("path", ["/sign-out", "/admin/logout/"])
@@ -165,6 +179,40 @@ def test_a_session_is_worth_nothing_once_it_was_signed_out(dashboard):
     thief = Client()
     thief.cookies["sessionid"] = stolen
     assert thief.get("/scheduler-admin").status_code == 302
+
+
+def test_who_has_signed_in_changes_the_password_by_the_old_one_and_ends_all_else(client):
+    user = make.user(username="ada", password=PASSWORD)
+    elsewhere = Client()
+    for browser in (client, elsewhere):
+        browser.force_login(user)
+    token = with_token(user)
+    fields = {
+        "old_password": PASSWORD,
+        "new_password1": "another horse 7",
+        "new_password2": "another horse 7",
+    }
+
+    refused = client.post("/password", fields | {"old_password": "wrong"})
+    changed = client.post("/password", fields)
+
+    assert (refused.status_code, changed.status_code) == (200, 302)
+    assert "Your password is changed." in client.get("/password").content.decode()
+    assert elsewhere.get("/password").status_code == 302
+    assert token.get("/api/chat/conversations").status_code == 401
+    user.refresh_from_db()
+    assert user.check_password("another horse 7")
+
+
+@pytest.mark.parametrize("password", ["short 1", "password1234", "ada-lovelace"])
+def test_a_weak_password_is_refused_with_the_reason(password, client):
+    client.force_login(make.user(username="ada-lovelace", password=PASSWORD))
+
+    fields = {"old_password": PASSWORD, "new_password1": password, "new_password2": password}
+    answer = client.post("/password", fields)
+
+    assert answer.status_code == 200
+    assert 'role="alert"' in answer.content.decode()
 
 
 def test_a_changed_password_and_a_deactivation_end_the_session(dashboard, administrator):
