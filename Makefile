@@ -4,7 +4,7 @@ PORT ?= 8000
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 
-.PHONY: run test lint requirements
+.PHONY: run test lint audit requirements
 
 run: $(VENV)/run.stamp
 	@$(PYTHON) manage.py migrate --verbosity 0
@@ -23,6 +23,10 @@ lint: $(VENV)/test.stamp
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+# Known holes in what is pinned. Says so where the advisories can't be had.
+audit: $(VENV)/test.stamp
+	@$(PYTHON) -m tests.audit
 
 # Pins requirements*.txt to the newest versions that requirements*.in allow.
 requirements: $(VENV)/test.stamp

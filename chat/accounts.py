@@ -1,24 +1,27 @@
 """Accounts: how one is made, how its mail address is verified, how it is told that it will go."""
 
+import secrets
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core import signing
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from chat import mail
 from chat.models import User
 
 _SALT = "chat.verify"
+# No mail leads there, nor ever will (RFC 2606).
+NOWHERE = "nowhere.invalid"
 
 
 class AlreadyTaken(Exception):
-    """``field`` ("username" or "email") holds a value that another account has."""
+    """Another account has this name."""
 
-    def __init__(self, field: str) -> None:
-        super().__init__(f"That {field} is taken.")
-        self.field = field
+    def __init__(self) -> None:
+        super().__init__("That username is taken.")
 
 
 class BadVerificationLink(Exception):
@@ -28,21 +31,39 @@ class BadVerificationLink(Exception):
 def register(username: str, email: str, password: str) -> User:
     """Make an account that can't sign in yet, and mail it its verification link.
 
-    Raises AlreadyTaken, and what the mail backend raises: where the mail can't be sent,
-    the account is not kept, so that the same name can be registered again.
+    Who asks must not learn from it which addresses have accounts. Where this one has, its
+    owner gets a mail that says so, and the new account gets an address that can't be reached:
+    it takes the name as any other would, can't be verified, and goes like all that never were.
+
+    Raises AlreadyTaken for a name (names are public), and what the mail backend raises: where
+    the mail can't be sent, the account is not kept, so that the same name can be registered again.
     """
+    email = email.lower()
+    owner = _owner(email)
+    address = email if owner is None else f"{secrets.token_hex(16)}@{NOWHERE}"
     try:
-        user = User.objects.create_user(username, email.lower(), password)
+        with transaction.atomic():
+            user = User.objects.create_user(username, address, password)
     except IntegrityError as error:
-        kept_name = User.normalize_username(username)
-        taken = "username" if User.objects.filter(username=kept_name).exists() else "email"
-        raise AlreadyTaken(taken) from error
+        if User.objects.filter(username=User.normalize_username(username)).exists():
+            raise AlreadyTaken from error
+        if owner is None and _owner(email):  # registered by somebody else at this very moment
+            return register(username, email, password)
+        raise
     try:
-        mail.send_verification(user, verification_token(user))
+        if owner is None:
+            mail.send_verification(user, verification_token(user))
+        else:
+            mail.send_already_registered(owner)
     except Exception:
         user.delete()
         raise
     return user
+
+
+def _owner(email: str) -> User | None:
+    """The account of this address, in whichever case it was written."""
+    return User.objects.alias(folded=Lower("email")).filter(folded=email).first()
 
 
 def verification_token(user: User) -> str:

@@ -31,3 +31,13 @@ def _send(user: User, subject: str, template: str, token: str, **more: Any) -> N
     link = f"{settings.SITE_URL}{reverse('verify', args=[token])}"
     text = render_to_string(template, {"user": user, "link": link, "days": max_age.days} | more)
     send_mail(subject, text, None, [user.email])
+
+
+def send_already_registered(owner: User) -> None:
+    """Tell ``owner`` that somebody registered with the owner's address. Raises as above."""
+    send_mail(
+        "You have an account already",
+        render_to_string("chat/already_registered_mail.txt", {"user": owner, "site": settings.SITE_URL}),
+        None,
+        [owner.email],
+    )

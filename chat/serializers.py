@@ -7,9 +7,11 @@ from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
-from rest_framework_simplejwt.serializers import TokenRefreshSerializer
+from rest_framework_simplejwt.serializers import TokenObtainPairSerializer, TokenRefreshSerializer
 
+from chat import sign_ins
 from chat.models import ChatMessage, Conversation, User
+from chat.tokens import RotatingToken
 
 MESSAGE_LENGTH = 32_000
 
@@ -72,8 +74,26 @@ class ChatSerializer(serializers.Serializer[Any]):
         self.fields["conversation"].queryset = Conversation.objects.of(user)  # type: ignore[attr-defined]
 
 
+class SignInSerializer(TokenObtainPairSerializer):
+    """A name and a password for a pair of tokens, watched over like a sign-in on the page."""
+
+    token_class = RotatingToken
+
+    def __init__(self, *args: Any, context: dict[str, Any], **kwargs: Any) -> None:
+        # Django's own request: django-axes marks the one that it is handed, and looks at Django's.
+        super().__init__(*args, context=context | {"request": context["request"]._request}, **kwargs)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
+        pair = super().validate(attrs)
+        assert isinstance(self.user, User)  # else the line above has refused
+        sign_ins.token_given(self.context["request"], self.user)
+        return pair
+
+
 class RefreshSerializer(TokenRefreshSerializer):
     """SIMPLE_JWT's own takes it for a failure of the server that an account is gone."""
+
+    token_class = RotatingToken
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
         try:

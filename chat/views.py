@@ -2,9 +2,14 @@
 
 from typing import Any
 
+from django.contrib import messages
+from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import ValidationError as BadDate
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse_lazy
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 from rest_framework import status
 from rest_framework.decorators import api_view, authentication_classes, permission_classes
@@ -42,17 +47,19 @@ class NewestFirst(CursorPagination):
 @authentication_classes([])
 @permission_classes([AllowAny])
 def register(request: Request) -> Response:
+    """The same answer whether the mail address has an account already or not."""
     fields = RegistrationSerializer(data=request.data)
     fields.is_valid(raise_exception=True)
+    asked = fields.validated_data
     try:
-        user = accounts.register(**fields.validated_data)
+        user = accounts.register(**asked)
     except accounts.AlreadyTaken as error:
-        raise ValidationError({error.field: [str(error)]}) from error
+        raise ValidationError({"username": [str(error)]}) from error
     except OSError:  # the mail server; smtplib's errors are OSErrors, too
         message = "The verification mail could not be sent. Please try again later."
         return Response({"detail": message}, status=status.HTTP_503_SERVICE_UNAVAILABLE)
     return Response(
-        {"id": user.pk, "username": user.username, "email": user.email, "verified": False},
+        {"id": user.pk, "username": user.username, "email": asked["email"].lower(), "verified": False},
         status=status.HTTP_201_CREATED,
     )
 
@@ -80,6 +87,17 @@ def verify_page(request: HttpRequest, token: str) -> HttpResponse:
     except accounts.BadVerificationLink as error:
         return render(request, "chat/verify.html", {"error": str(error)}, status=400)
     return render(request, "chat/verify.html", {"verified": user})
+
+
+class PasswordPage(PasswordChangeView):
+    """The old password and the new one; other sessions and all tokens end with it."""
+
+    template_name = "registration/password.html"
+    success_url = reverse_lazy("password")
+
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
+        messages.success(self.request, gettext("Your password is changed."))
+        return super().form_valid(form)
 
 
 @api_view(["POST"])

@@ -33,6 +33,12 @@ class DatabaseOutage:
         return HttpResponse(render_to_string("503.html", {"message": message}), status=503)
 
 
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if _is_api(request):
+        return JsonResponse({"message": "The request can't be understood as it was sent."}, status=400)
+    return defaults.bad_request(request, exception)
+
+
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if _is_api(request):
         return JsonResponse({"message": "There is nothing at this address."}, status=404)

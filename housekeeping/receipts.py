@@ -64,7 +64,11 @@ def as_csv(run: Run) -> str:
 
 def _harmless(value: object) -> object:
     """A spreadsheet takes text that starts so for a formula, and a user's name may start so."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
+    return (
+        f"'{value}"
+        if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\0"))
+        else value
+    )
 
 
 def _iso(moment: Any) -> str | None:

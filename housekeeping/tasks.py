@@ -9,10 +9,13 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any
 
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.db.models.expressions import Combinable
 from django.utils import timezone
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from chat import accounts
 from chat.models import ChatMessage, Conversation, User, last_activity
@@ -151,6 +154,43 @@ old_plans = Policy(
     is_upkeep=True,
 )
 
+# What sign-ins leave behind. A token's row goes with the one that blacklists it, and only once
+# the token itself has run out: a blacklisted one that is good still must stay known.
+expired_tokens = Policy(
+    "tokens",
+    rows=lambda cutoff: OutstandingToken.objects.filter(expires_at__lt=cutoff),
+    age="expires_at",
+    is_upkeep=True,
+)
+expired_sessions = Policy(
+    "sessions",
+    rows=lambda cutoff: Session.objects.filter(expire_date__lt=cutoff),
+    age="expire_date",
+    is_upkeep=True,
+)
+sign_ins = Policy(
+    "sign-ins",
+    rows=lambda cutoff: AccessLog.objects.filter(attempt_time__lt=cutoff),
+    retention=timedelta(days=90),
+    age="attempt_time",
+    is_upkeep=True,
+)
+failed_sign_ins = Policy(
+    "failed-sign-ins",
+    rows=lambda cutoff: AccessFailureLog.objects.filter(attempt_time__lt=cutoff),
+    retention=timedelta(days=90),
+    age="attempt_time",
+    is_upkeep=True,
+)
+sign_in_counts = Policy(
+    "sign-in-counts",
+    rows=lambda cutoff: AccessAttempt.objects.filter(attempt_time__lt=cutoff),
+    retention=timedelta(days=1),
+    age="attempt_time",
+    is_upkeep=True,
+)
+SIGN_IN_POLICIES = (expired_tokens, expired_sessions, sign_ins, failed_sign_ins, sign_in_counts)
+
 
 # --- Tasks ----------------------------------------------------------------------------------
 
@@ -231,11 +271,19 @@ def generate_statistics(measure: Measure = take_snapshot) -> dict[str, Any]:
 @scheduled("history_cleanup", "History Cleanup", Cron(hour=1, minute=30), is_upkeep=True)
 @task(
     "history",
-    policies=(expired_archives, old_plans, ended_holds, ended_runs, old_snapshots, silent_consumers),
+    policies=(
+        expired_archives,
+        old_plans,
+        ended_holds,
+        ended_runs,
+        old_snapshots,
+        silent_consumers,
+        *SIGN_IN_POLICIES,
+    ),
     done="History tidied",
 )
 def tidy_history(purge: Purge = purge) -> dict[str, int]:
-    """Delete expired archives, plans and holds, and runs, statistics and heartbeats of 90 days ago."""
+    """Delete expired archives, plans, holds, tokens and sessions, and history of 90 days ago."""
     return {
         "deleted_archives": purge(expired_archives),
         "deleted_plans": purge(old_plans),
@@ -243,4 +291,7 @@ def tidy_history(purge: Purge = purge) -> dict[str, int]:
         "deleted_runs": purge(ended_runs),
         "deleted_snapshots": purge(old_snapshots),
         "deleted_consumers": purge(silent_consumers),
+        "deleted_tokens": purge(expired_tokens),
+        "deleted_sessions": purge(expired_sessions),
+        "deleted_sign_ins": sum(purge(one) for one in (sign_ins, failed_sign_ins, sign_in_counts)),
     }

@@ -24,6 +24,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [
     "housekeeping",  # before the apps whose commands it extends (runserver, run_huey)
     "chat",
+    "axes",
+    "csp",
     "whitenoise.runserver_nostatic",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -39,15 +41,20 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "housekeeping.headers.ClientAddress",
+    "housekeeping.headers.SecurityHeaders",  # outside all that answers: errors and redirects, too
+    "csp.middleware.CSPMiddleware",
+    "housekeeping.headers.PlainApi",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
     "housekeeping.faults.DatabaseOutage",
 ]
 
@@ -71,6 +78,7 @@ TEMPLATES = [
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # no other site has business with them
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
@@ -83,12 +91,30 @@ SECURE_SSL_REDIRECT = IS_HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)/?$"]  # probes come from inside, over plain HTTP
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+# A browser takes a cookie of such a name only from this very host, over HTTPS, for the whole
+# site: neither a sibling domain nor a page of plain HTTP can plant one.
+COOKIE_PREFIX = "__Host-" if IS_HTTPS else ""
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
+SESSION_COOKIE_AGE = 12 * 60 * 60  # seconds from the sign-in on, however busy the session is
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Strict"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 X_FRAME_OPTIONS = "DENY"
-# Only where a proxy in front of the site sets the header itself: else a client could.
-if env.boolean("BEHIND_PROXY", False):
+SECURE_REFERRER_POLICY = SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+# Nothing inline, nothing evaluated, nothing from elsewhere, on any page.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+        "form-action": ["'self'"],
+    }
+}
+# Only where a proxy in front of the site sets the headers itself: else a client could.
+BEHIND_PROXY = env.boolean("BEHIND_PROXY", False)
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # Whether the owner's *other* subdomains speak HTTPS is not for this site to promise.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
@@ -102,6 +128,22 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+# The first one lets nobody in: it refuses who failed too often (chat/sign_ins.py).
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_HANDLER = "chat.sign_ins.Handler"
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_USERNAME_CALLABLE = "chat.sign_ins.client_name"
+AXES_CLIENT_IP_CALLABLE = "chat.sign_ins.client_address"
+AXES_LOCKOUT_CALLABLE = "chat.sign_ins.refuse"
+AXES_ENABLE_ACCESS_FAILURE_LOG = True  # who failed, from where: kept as rows, not in the log
+AXES_VERBOSE = False
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "dashboard"
 LOGOUT_REDIRECT_URL = "login"
@@ -213,6 +255,7 @@ SIMPLE_JWT = {
     "ROTATE_REFRESH_TOKENS": True,
     "BLACKLIST_AFTER_ROTATION": True,
     "CHECK_REVOKE_TOKEN": True,  # a changed password ends the tokens made with the old one
+    "TOKEN_OBTAIN_SERIALIZER": "chat.serializers.SignInSerializer",
     "TOKEN_REFRESH_SERIALIZER": "chat.serializers.RefreshSerializer",
     "UPDATE_LAST_LOGIN": True,  # who signs in through the API alone has logged in, too
 }
@@ -224,10 +267,17 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "[{levelname}] {message}", "style": "{"},
-        "dated": {"format": "{asctime} [{levelname}] {name} {process} {message}", "style": "{"},
+        name: {"class": "site_config.logs.OneLine", "format": line, "style": "{"}
+        for name, line in (
+            ("line", "[{levelname}] {message}"),
+            ("dated", "{asctime} [{levelname}] {name} {process} {message}"),
+            ("served", "[{server_time}] {message}"),
+        )
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        "served": {"class": "logging.StreamHandler", "formatter": "served"},
+    },
     "loggers": {
         name: {"handlers": ["console"], "level": level, "propagate": False}
         for name, level in (
@@ -235,6 +285,7 @@ LOGGING: dict[str, Any] = {
             ("chat", "INFO"),
             ("huey", "INFO"),
             ("django", "WARNING"),  # also with DEBUG off, when Django's own would be silent
+            ("", "WARNING"),  # every other library
         )
     },
 }
@@ -246,3 +297,5 @@ if LOG_FILE:
     }
     for logger in LOGGING["loggers"].values():
         logger["handlers"].append("file")
+# What runserver answers goes to the console alone, as Django has it.
+LOGGING["loggers"]["django.server"] = {"handlers": ["served"], "level": "INFO", "propagate": False}

@@ -1,22 +1,25 @@
 """The whole address book on one page. Below /api/, a trailing slash is accepted and not needed."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from rest_framework_simplejwt import views as jwt
 
-from chat.views import verify_page
+from chat.views import PasswordPage, verify_page
 from housekeeping import probes
 from housekeeping.dashboard import views as dashboard
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="dashboard"), name="home"),
+    path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}icon.svg"), name="favicon"),
     # For people
     re_path(r"^scheduler-admin/?$", dashboard.overview, name="dashboard"),
     path("scheduler-admin/", include("housekeeping.dashboard.urls")),
     path("sign-in", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("sign-out", auth.LogoutView.as_view(), name="logout"),
+    path("password", PasswordPage.as_view(), name="password"),
     path("verify/<str:token>", verify_page, name="verify"),
     path("admin/", admin.site.urls),
     # For programs
@@ -30,5 +33,6 @@ urlpatterns = [
     re_path(r"^readyz/?$", probes.readyz, name="readyz"),
 ]
 
+handler400 = "housekeeping.faults.bad_request"
 handler404 = "housekeeping.faults.not_found"
 handler500 = "housekeeping.faults.server_error"

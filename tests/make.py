@@ -2,6 +2,7 @@
 
 import itertools
 from datetime import datetime, timedelta
+from json import dumps
 from typing import Any
 
 import zstandard
@@ -102,3 +103,8 @@ def schedule_state(schedule: str, *, due: datetime, **fields: Any) -> ScheduleSt
     """What a schedule owes: a fire time at ``due``, by its declared trigger."""
     fields = {"computed_from": schedules.find(schedule).source, "computed_at": ago(days=100)} | fields
     return ScheduleState.objects.create(id=schedule, next_fire_at=due, **fields)
+
+
+def json(body: Any) -> str:
+    """The text of a JSON body."""
+    return dumps(body)

@@ -20,7 +20,18 @@ CORE = [
     "retentions", "tallies", "logs", "attempts", "runs", "receipts", "schedules", "verdict", "overview",
     "checks",
 ]  # fmt: skip
-FACES = ["queue", "dashboard", "api", "management", "probes", "faults", "autostart", "admin", "templatetags"]
+FACES = [
+    "queue",
+    "dashboard",
+    "api",
+    "management",
+    "probes",
+    "faults",
+    "headers",
+    "autostart",
+    "admin",
+    "templatetags",
+]
 
 
 def imports(path):
@@ -133,3 +144,11 @@ def test_every_decision_has_a_number_of_its_own():
     names = sorted(path.name[:4] for path in (ROOT / "docs/decisions").iterdir())
 
     assert names == [f"{number:04}" for number in range(1, len(names) + 1)]
+
+
+def test_every_test_that_the_security_page_names_is_there():
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/security.md").read_text()))
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+
+    assert len(named) > 80
+    assert {name for name in named if f"def {name}(" not in tests} == set()

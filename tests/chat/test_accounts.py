@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from chat import accounts
 from chat.models import User
+from housekeeping.tasks import cleanup_inactive_users
 from tests import make, services
 
 pytestmark = pytest.mark.django_db
@@ -28,24 +29,62 @@ def test_registering_makes_an_account_that_waits_for_its_mail():
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(
-    ("username", "email", "field"),
-    [
-        ("ada", "other@example.com", "username"),
-        ("aﬁ", "other@example.com", "username"),  # kept as "afi", one letter more
-        ("other", "ADA@example.com", "email"),
-    ],
-)
-def test_a_name_and_an_address_are_taken_once(username, email, field):
+@pytest.mark.parametrize("email", ["other@example.com", "ada@example.com"])
+@pytest.mark.parametrize("username", ["ada", "aﬁ"])  # the second is kept as "afi", one letter more
+def test_a_name_is_taken_once_whatever_the_address(username, email):
     make.user(username="ada", email="ada@example.com")
     make.user(username="afi")
 
-    with pytest.raises(accounts.AlreadyTaken) as refusal:
+    with pytest.raises(accounts.AlreadyTaken, match="username is taken"):
         accounts.register(username, email, PASSWORD)
 
-    assert refusal.value.field == field
     assert User.objects.count() == 2
     assert mail.outbox == []
+
+
+@pytest.mark.parametrize("kept", ["ada@example.com", "Ada@Example.com"])
+@pytest.mark.parametrize("is_active", [True, False])
+def test_registering_with_an_address_that_has_an_account_changes_nothing_for_it(kept, is_active):
+    owner = make.user(username="ada", password=PASSWORD, is_active=is_active)
+    User.objects.update(email=kept)
+
+    accounts.register("mallory", "ADA@example.com", "hers 12345")
+
+    owner.refresh_from_db()
+    assert (owner.username, owner.email, owner.is_active) == ("ada", kept, is_active)
+    assert owner.check_password(PASSWORD)
+    [sent] = mail.outbox
+    assert sent.to == [kept]
+    assert "/verify/" not in sent.body
+    assert "mallory" not in sent.body
+
+
+def test_the_account_beside_it_takes_its_name_and_goes_like_all_that_are_never_verified():
+    make.user(email="ada@example.com")
+    shadow = accounts.register("eve", "ada@example.com", PASSWORD)
+    User.objects.filter(pk=shadow.pk).update(date_joined=make.ago(days=8))
+
+    with pytest.raises(accounts.AlreadyTaken):
+        accounts.register("eve", "eve@example.com", PASSWORD)
+
+    assert (shadow.is_active, shadow.email.endswith(".invalid")) == (False, True)
+    assert cleanup_inactive_users() == {"deleted_users": 1}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_register_one_address_at_the_same_moment_one_gets_it():
+    def register(username):
+        try:
+            return accounts.register(username, "ada@example.com", PASSWORD).email
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor() as both:
+        addresses = list(both.map(register, ["one", "two"]))
+
+    assert addresses.count("ada@example.com") == 1
+    assert {address for sent in mail.outbox for address in sent.to} == {"ada@example.com"}
+    assert len(mail.outbox) == User.objects.count() == 2
 
 
 @pytest.mark.django_db(transaction=True)
@@ -53,26 +92,28 @@ def test_of_two_who_register_one_name_at_the_same_moment_one_gets_it():
     def register(email):
         try:
             return accounts.register("ada", email, PASSWORD)
-        except accounts.AlreadyTaken as refusal:
-            return refusal.field
+        except accounts.AlreadyTaken:
+            return "taken"
         finally:
             connection.close()
 
     with ThreadPoolExecutor() as both:
         outcomes = list(both.map(register, ["one@example.com", "two@example.com"]))
 
-    assert outcomes.count("username") == 1
+    assert outcomes.count("taken") == 1
     assert User.objects.count() == len(mail.outbox) == 1
 
 
-def test_an_account_whose_mail_could_not_be_sent_is_not_kept(settings):
+@pytest.mark.parametrize("taken", [True, False])
+def test_an_account_whose_mail_could_not_be_sent_is_not_kept(taken, settings):
+    before = [make.user(email="ada@example.com")] if taken else []
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", services.free_port()
 
     with pytest.raises(ConnectionRefusedError):
         accounts.register("ada", "ada@example.com", PASSWORD)
 
-    assert not User.objects.exists()
+    assert list(User.objects.all()) == before
 
 
 def test_verifying_lets_the_account_in():

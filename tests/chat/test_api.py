@@ -104,15 +104,47 @@ def test_a_registration_needs_all_three_fields(anyone, field):
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("change", [{"username": "other"}, {"email": "other@example.com"}])
-def test_what_is_taken_is_named(anyone, change):
+def test_a_name_that_is_taken_is_named(anyone):
     make.user(username="ada", email="ada@example.com")
-    taken = "email" if "username" in change else "username"
 
-    answer = anyone.post("/api/register", REGISTRATION | change)
+    answer = anyone.post("/api/register", REGISTRATION | {"email": "other@example.com"})
 
     assert answer.status_code == 400
-    assert answer.json() == {taken: [f"That {taken} is taken."]}
+    assert answer.json() == {"username": ["That username is taken."]}
+
+
+def test_the_answer_does_not_tell_whether_an_address_has_an_account(anyone):
+    make.user(username="ada", email="ada@example.com")
+
+    taken = anyone.post("/api/register", REGISTRATION | {"username": "eve", "email": "Ada@Example.com"})
+    free = anyone.post("/api/register", REGISTRATION | {"username": "bob", "email": "Bob@Example.com"})
+
+    assert taken.status_code == free.status_code == 201
+    assert {**taken.json(), "id": 0} == {
+        "id": 0,
+        "username": "eve",
+        "email": "ada@example.com",
+        "verified": False,
+    }
+    assert {**free.json(), "id": 0} == {
+        "id": 0,
+        "username": "bob",
+        "email": "bob@example.com",
+        "verified": False,
+    }
+    assert taken.json()["id"] == User.objects.get(username="eve").pk
+    assert len(mail.outbox) == 2
+
+
+def test_asking_again_does_not_tell_it_either(anyone):
+    make.user(email="ada@example.com")
+
+    for email in ("ada@example.com", "free@example.com"):
+        first = anyone.post("/api/register", REGISTRATION | {"username": email[:3], "email": email})
+        second = anyone.post(
+            "/api/register", REGISTRATION | {"username": email[:3], "email": "x@example.com"}
+        )
+        assert (first.status_code, second.status_code) == (201, 400)
 
 
 def test_nobody_registers_with_more_rights(anyone):

@@ -92,7 +92,7 @@ def test_the_first_run_prints_a_name_and_a_password_that_open_the_site(client, c
     create("--first-run", "--conversations", "10")
 
     printed = dict(re.findall(r"^  (name|password) +(\S+)$", capsys.readouterr().out, re.MULTILINE))
-    assert client.login(username=printed["name"], password=printed["password"])
+    client.post("/sign-in", {"username": printed["name"], "password": printed["password"]})
     assert User.objects.get(username=printed["name"]).is_superuser
     assert client.get("/scheduler-admin").status_code == 200
 

@@ -1,7 +1,14 @@
 """What watches the site must not outgrow it."""
 
+from datetime import timedelta
+
 import pytest
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.contrib.sessions.models import Session
 from django.utils import timezone
+from rest_framework.test import APIClient
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
+from rest_framework_simplejwt.tokens import RefreshToken
 
 from housekeeping.models import Consumer, Run, Snapshot
 from housekeeping.tasks import tidy_history
@@ -28,6 +35,9 @@ def test_history_goes_after_ninety_days_and_what_is_younger_stays():
         "deleted_runs": 1,
         "deleted_snapshots": 1,
         "deleted_consumers": 1,
+        "deleted_tokens": 0,
+        "deleted_sessions": 0,
+        "deleted_sign_ins": 0,
     }
     assert list(Run.objects.all()) == [young]
     assert (Snapshot.objects.count(), Consumer.objects.count()) == (1, 1)
@@ -64,3 +74,48 @@ def test_a_run_outlives_the_row_of_its_consumer():
 
     run.refresh_from_db()
     assert run.consumer is None
+
+
+def test_tokens_go_once_they_have_run_out_and_a_used_one_that_has_not_stays_used():
+    user = make.user()
+    living, used = RefreshToken.for_user(user), RefreshToken.for_user(user)
+    old, old_and_used = RefreshToken.for_user(user), RefreshToken.for_user(user)
+    for token in (used, old_and_used):
+        token.blacklist()
+    OutstandingToken.objects.filter(jti__in=[old["jti"], old_and_used["jti"]]).update(
+        expires_at=make.ago(seconds=1)
+    )
+
+    assert tidy_history()["deleted_tokens"] == 2
+
+    assert set(OutstandingToken.objects.values_list("jti", flat=True)) == {living["jti"], used["jti"]}
+    assert BlacklistedToken.objects.get().token.jti == used["jti"]
+    answer = APIClient().post("/api/token/refresh", {"refresh": str(used)})
+    assert answer.status_code == 401
+
+
+def test_sessions_go_once_they_have_run_out():
+    Session.objects.create(session_key="old", expire_date=make.ago(minutes=1))
+    living = Session.objects.create(session_key="living", expire_date=timezone.now() + timedelta(hours=1))
+
+    assert tidy_history()["deleted_sessions"] == 1
+
+    assert list(Session.objects.all()) == [living]
+
+
+@pytest.mark.parametrize(
+    ("model", "fields", "kept_for"),
+    [
+        (AccessLog, {}, days(90)),
+        (AccessFailureLog, {}, days(90)),
+        (AccessAttempt, {"failures_since_start": 1}, days(1)),
+    ],
+)
+def test_what_sign_ins_leave_behind_goes_in_time(model, fields, kept_for):
+    for name, age in [("old", kept_for + timedelta(hours=1)), ("young", kept_for - timedelta(hours=1))]:
+        row = model.objects.create(username=name, ip_address="198.51.100.1", **fields)
+        model.objects.filter(pk=row.pk).update(attempt_time=timezone.now() - age)
+
+    assert tidy_history()["deleted_sign_ins"] == 1
+
+    assert model.objects.get().username == "young"

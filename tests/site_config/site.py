@@ -31,7 +31,7 @@ def project(scratch: Path, *words: str, **variables: str) -> "subprocess.Complet
 def fresh_clone(folder: Path) -> Path:
     """The settings alone in a folder of their own, in which nothing has been made yet."""
     (folder / "site_config").mkdir(parents=True)
-    for name in ["__init__.py", "env.py", "settings.py"]:
+    for name in ["__init__.py", "env.py", "logs.py", "settings.py"]:
         shutil.copy(PROJECT / "site_config" / name, folder / "site_config")
     return folder
 

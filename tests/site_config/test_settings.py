@@ -87,6 +87,13 @@ def test_what_is_for_https_alone_follows_the_address_of_the_site(clone, url, htt
     assert origins == [url]
 
 
+@pytest.mark.parametrize(("url", "prefix"), [("https://example.com", "__Host-"), ("http://localhost", "")])
+def test_on_https_the_names_of_cookies_bind_them_to_this_host(clone, url, prefix):
+    names = site.settings(clone, "SESSION_COOKIE_NAME", "CSRF_COOKIE_NAME", SITE_URL=url)
+
+    assert names == [f"{prefix}sessionid", f"{prefix}csrftoken"]
+
+
 def test_a_slash_at_the_end_of_the_address_is_no_part_of_it(clone):
     assert site.settings(clone, "SITE_URL", SITE_URL="https://example.com/") == "https://example.com"
 

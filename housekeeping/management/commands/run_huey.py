@@ -7,8 +7,10 @@ import signal
 from functools import cache
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
+from django.utils.module_loading import import_string
 from huey.contrib.djhuey.management.commands.run_huey import Command as RunHueyCommand
 
 from housekeeping import autostart
@@ -59,5 +61,6 @@ def _file_handler(path: str) -> logging.Handler:
         handler = logging.handlers.WatchedFileHandler(path)
     except OSError as error:
         raise CommandError(f"-l {path}: the log can't be written there ({error.strerror}).") from error
-    handler.setFormatter(logging.Formatter("{asctime} [{levelname}] {name} {process} {message}", style="{"))
+    form = settings.LOGGING["formatters"]["dated"]  # as in LOG_FILE: a line that nobody can forge
+    handler.setFormatter(import_string(form["class"])(form["format"], style=form["style"]))
     return handler

@@ -1,0 +1,302 @@
+"""Every address of the site, by whom and by which method it may be used.
+
+An address that has no row here fails a test: whoever adds one says who may use it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+from django.urls import URLResolver, get_resolver, reverse
+from rest_framework_simplejwt.tokens import RefreshToken
+
+from housekeeping.models import Run
+from tests import make
+from tests.faces.conftest import account
+
+pytestmark = pytest.mark.django_db
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+REFUSED = (401, 403, 405)
+
+# Who is let in by each right. A superuser has them all.
+ANYONE = {"nobody", "user", "viewer", "operator", "configurer", "superuser"}
+SIGNED_IN = ANYONE - {"nobody"}
+VIEW = SIGNED_IN - {"user"}
+OPERATE = {"operator", "superuser"}
+CONFIGURE = {"configurer", "superuser"}
+EITHER = OPERATE | CONFIGURE  # which of the two depends on what is asked for
+ACCOUNTS: dict[str, Callable[[], Any]] = {
+    "user": account,
+    "viewer": lambda: account("view_run"),
+    "operator": lambda: account("view_run", "operate"),
+    "configurer": lambda: account("view_run", "configure"),
+    "superuser": make.administrator,
+}
+
+
+@dataclass
+class Row:
+    """Who may use which methods; how the address is filled in; what is sent."""
+
+    methods: dict[str, set[str]]
+    fill: Callable[[Any], dict[str, Any]] = lambda user: {}
+    body: dict[str, Any] = field(default_factory=dict)
+
+
+def of_run(user):
+    # All that can be asked of it now is refused for what it is (409): nothing is waited for.
+    run = Run.objects.filter(task="stats", cause="manual").first()
+    return {"pk": (run or make.run("stats", status="running")).pk}
+
+
+def of_ended_run(user):
+    return {"pk": make.run("users", status="failed").pk}
+
+
+def of_conversation(user):
+    return {"pk": make.conversation(user=user).pk if user else 1}
+
+
+def of(**names):
+    return lambda user: names
+
+
+looked_at = {"GET": VIEW}
+operated = {"POST": OPERATE}
+configured = {"POST": CONFIGURE}
+asked_by_anyone = {"POST": ANYONE}
+schedule, policy = of(pk="weekly_cleanup"), of(pk="conversations")
+
+PAGES = {
+    "home": Row(dict.fromkeys(METHODS, ANYONE)),  # leads to the dashboard, whatever the method
+    "favicon": Row(dict.fromkeys(METHODS, ANYONE)),
+    # PUT is a POST to Django's view, and who has signed in is led on by any method.
+    "login": Row(dict.fromkeys(METHODS, SIGNED_IN) | dict.fromkeys(["GET", "POST", "PUT"], ANYONE)),
+    # PUT is a POST to Django's view.
+    "password": Row({"GET": SIGNED_IN, "POST": SIGNED_IN, "PUT": SIGNED_IN}),
+    "logout": Row(asked_by_anyone),
+    "verify": Row({"GET": ANYONE, "POST": ANYONE}, of(token="made-up")),
+    "healthz": Row({"GET": ANYONE}),
+    "readyz": Row({"GET": ANYONE}),
+    "dashboard": Row(looked_at),
+    "dashboard-runs": Row(looked_at),
+    "dashboard-run": Row(looked_at, of_run),
+    "dashboard-run-receipt-json": Row(looked_at, of_run),
+    "dashboard-run-receipt-csv": Row(looked_at, of_run),
+    "dashboard-schedule": Row(looked_at, schedule),
+    "dashboard-policy": Row(looked_at, policy),
+    "dashboard-policy-preview": Row(looked_at, policy),
+    "dashboard-trigger": Row(operated, lambda user: of_run(user) and {"name": "stats"}),
+    "dashboard-pause-all": Row(operated),
+    "dashboard-resume-all": Row(operated),
+    "dashboard-schedule-pause": Row(operated, schedule),
+    "dashboard-schedule-resume": Row(operated, schedule),
+    "dashboard-schedule-run": Row(
+        operated, lambda user: of_run(user) and {"pk": "statistics_generation"}
+    ),
+    "dashboard-schedule-change": Row(configured, schedule),
+    "dashboard-schedule-reset": Row(configured, schedule),
+    "dashboard-policy-change": Row(configured, policy),
+    "dashboard-policy-reset": Row(configured, policy),
+    "dashboard-run-carry-out": Row(operated, of_run),
+    "dashboard-run-cancel": Row(operated, of_run),
+    "dashboard-run-retry": Row(operated, of_run),
+    "dashboard-run-approve": Row(operated, of_run),
+    "dashboard-run-undo": Row(configured, of_ended_run),
+}  # fmt: skip
+API = {
+    "token": Row(asked_by_anyone),
+    "token-refresh": Row(asked_by_anyone),
+    "token-blacklist": Row(asked_by_anyone),
+    "register": Row(asked_by_anyone),
+    "api-verify": Row(asked_by_anyone),
+    "chat": Row({"POST": SIGNED_IN}, body={"message": "Hello"}),
+    "conversation-list": Row({"GET": SIGNED_IN, "POST": SIGNED_IN}),
+    "conversation": Row({"GET": SIGNED_IN, "DELETE": SIGNED_IN}, of_conversation),
+    "message-list": Row({"GET": SIGNED_IN, "POST": SIGNED_IN}, of_conversation, {"content": "Hello"}),
+    "scheduler-status": Row(looked_at),
+    "statistics": Row(looked_at),
+    "consumer-list": Row(looked_at),
+    "fire-times": Row(looked_at),
+    "schedule-list": Row({"GET": VIEW, "PATCH": OPERATE}, body={"paused": False}),
+    "schedule": Row({"GET": VIEW, "PATCH": EITHER}, schedule),
+    "policy-list": Row(looked_at),
+    "policy": Row({"GET": VIEW, "PATCH": CONFIGURE}, policy, {"retention_days": 30, "dry_run": True}),
+    "policy-preview": Row(looked_at, policy),
+    "run-list": Row(looked_at),
+    "run": Row(looked_at, of_run),
+    "run-result": Row(looked_at, of_run),
+    "run-receipt": Row(looked_at, of_run),
+    "run-receipt-csv": Row(looked_at, of_run),
+    "trigger": Row(operated, body={"task": "no such task"}),
+    "run-cancel": Row(operated, of_run),
+    "run-retry": Row(operated, of_run),
+    "run-approve": Row(operated, of_run),
+    "run-undo": Row(configured, of_ended_run, {"wait": 0}),
+}
+ADMIN_MODELS = {
+    "auth.Group",
+    "axes.AccessAttempt",
+    "axes.AccessFailureLog",
+    "axes.AccessLog",
+    "chat.Conversation",
+    "chat.User",
+    "housekeeping.Hold",
+    "token_blacklist.BlacklistedToken",
+    "token_blacklist.OutstandingToken",
+}
+
+
+def routes(resolver=None, before="", space=""):
+    """The name and the pattern of every address; Django's admin has some without a name."""
+    for one in (resolver or get_resolver()).url_patterns:
+        pattern = before + str(one.pattern)
+        if isinstance(one, URLResolver):
+            yield from routes(one, pattern, f"{one.namespace}:" if one.namespace else space)
+        else:
+            yield f"{space}{one.name or ''}", pattern
+
+
+def client_of(role):
+    """A browser and a program at once: signed in by a session, and with a token."""
+    if role == "nobody":
+        return Client(), None
+    user = ACCOUNTS[role]()
+    client = Client(headers={"Authorization": f"Bearer {RefreshToken.for_user(user).access_token}"})
+    client.force_login(user)
+    return client, user
+
+
+def ask(name, row, method, client, user):
+    address = reverse(name, kwargs=row.fill(user))
+    return client.generic(method, address, make.json(row.body), "application/json")
+
+
+def is_let_in(answer):
+    to_sign_in = answer.status_code == 302 and answer["Location"].startswith("/sign-in?next=")
+    return answer.status_code not in (*REFUSED, 404) and not to_sign_in
+
+
+def test_every_address_has_a_row():
+    names = {name for name, _ in routes() if not name.startswith("admin:")}
+
+    assert names == {*PAGES, *API}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_lets_in_whom_it_should(name):
+    row = PAGES[name]
+    for role in sorted(ANYONE):
+        somebody = client_of(role)
+        for method in METHODS:
+            answer = ask(name, row, method, *somebody)
+
+            assert answer.status_code < 500, (role, method)
+            assert is_let_in(answer) == (role in row.methods.get(method, ())), (role, method)
+            if method in row.methods and not is_let_in(answer):
+                assert answer.status_code in ((302, 405) if role == "nobody" else (403,)), (role, method)
+
+
+@pytest.mark.parametrize("name", API)
+def test_an_address_of_the_api_lets_in_whom_it_should(name):
+    row = API[name]
+    for role in sorted(ANYONE):
+        somebody = client_of(role)
+        for method in METHODS:
+            answer = ask(name, row, method, *somebody)
+
+            # To be let in and then told that the sign-in is wrong is a 401, too.
+            let_in = is_let_in(answer) or (name == "token-refresh" and answer.status_code == 401)
+            assert answer.status_code < 500, (role, method)
+            assert let_in == (role in row.methods.get(method, ())), (role, method)
+            if method in row.methods and not let_in:
+                assert answer.status_code == (401 if role == "nobody" else 403), (role, method)
+
+
+@pytest.mark.parametrize("name", [*PAGES, *API])
+def test_asking_for_the_options_tells_nobody_more(name):
+    row = PAGES.get(name) or API[name]
+
+    answer = ask(name, row, "OPTIONS", Client(), None)
+
+    is_open = any("nobody" in roles for roles in row.methods.values())
+    assert answer.status_code < 500
+    assert is_open or not is_let_in(answer)
+
+
+@pytest.mark.parametrize("role", sorted(SIGNED_IN))
+@pytest.mark.parametrize("name", ["conversation", "message-list"])
+def test_what_belongs_to_somebody_else_is_not_there(name, role):
+    theirs = make.conversation(title="A secret", messages=1)
+    client, _ = client_of(role)
+
+    for method in API[name].methods:
+        answer = client.generic(
+            method, reverse(name, kwargs={"pk": theirs.pk}), make.json({"content": "x"}), "application/json"
+        )
+        assert answer.status_code == 404, method
+        assert "secret" not in answer.content.decode()
+
+    theirs.refresh_from_db()
+    assert theirs.messages.count() == 1
+
+
+@pytest.mark.parametrize("role", sorted(SIGNED_IN))
+def test_nobody_goes_on_in_somebody_else_s_conversation(role):
+    theirs = make.conversation(title="A secret")
+    client, _ = client_of(role)
+
+    body = make.json({"message": "Hello", "conversation": theirs.pk})
+    answer = client.generic("POST", "/api/chat", body, "application/json")
+
+    assert answer.status_code == 400
+    assert not theirs.messages.exists()
+
+
+# --- Django's admin ---------------------------------------------------------------------------
+
+
+def test_every_table_of_django_s_admin_has_a_row():
+    assert {model._meta.label for model in admin.site._registry} == ADMIN_MODELS
+
+
+def addresses_of_the_admin():
+    for name, pattern in routes():
+        if name.startswith("admin:"):
+            address = pattern.replace("<path:object_id>", "1").replace("<id>", "1").replace("^", "")
+            address = address.replace("(?P<app_label>", "").split("|")[0].replace("(?P<url>.*)$", "no/such")
+            yield "/" + address.replace("<path:content_type_id>", "1").rstrip("$")
+
+
+@pytest.mark.parametrize("role", sorted(ANYONE - {"superuser"}))
+def test_django_s_admin_lets_in_staff_alone(role):
+    client, _ = client_of(role)
+
+    for address in addresses_of_the_admin():
+        if address == "/admin/login/":
+            continue
+        for method in ("GET", "POST"):
+            answer = client.generic(method, address)
+            assert answer.status_code == 302, (method, address)
+            assert answer["Location"].startswith(("/admin/login/?next=", "/admin/")), (method, address)
+
+
+def test_staff_without_a_right_sees_no_table():
+    client = Client()
+    client.force_login(make.user(is_staff=True))
+
+    for label in ADMIN_MODELS:
+        assert client.get(f"/admin/{label.lower().replace('.', '/')}/").status_code == 403, label
+
+
+def test_a_superuser_opens_each_address_of_the_admin():
+    client, _ = client_of("superuser")
+
+    codes = {address: client.get(address).status_code for address in addresses_of_the_admin()}
+
+    assert {code for code in codes.values() if code >= 500} == set()
+    assert [code for path, code in codes.items() if path.endswith(("/", "/add/")) and code == 200]

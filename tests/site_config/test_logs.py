@@ -1,0 +1,69 @@
+import io
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from site_config.logs import OneLine, printable
+
+FORGERIES = {
+    "a line break": "ada\n[ERROR] the site is down",
+    "a carriage return": "ada\r[ERROR] the site is down",
+    "a line break of Unicode": "ada\u2028[ERROR]\x85[ERROR]",
+    "an escape sequence": "\x1b[2J\x1b[31mred",
+    "one in a single sign": "\x9b31m",
+    "a mark that turns the text": "\u202egnihton",
+    "signs that can't be seen": "a\u200bd\u2066a",
+    "half a sign": "\ud800",
+    "a null": "\0",
+}
+
+
+@pytest.fixture
+def log():
+    """A logger of its own, and what it has written."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(OneLine("[{levelname}] {message}", style="{"))
+    logger = logging.Logger("test")
+    logger.addHandler(handler)
+    return logger, stream.getvalue
+
+
+@pytest.mark.parametrize("text", FORGERIES.values(), ids=FORGERIES)
+def test_a_record_is_one_line_of_signs_that_can_be_seen(text, log):
+    logger, written = log
+
+    logger.info("Signed in: %s", text)
+
+    [line] = written().splitlines()
+    assert line.startswith("[INFO] Signed in: ")
+    assert line.isprintable()
+
+
+@pytest.mark.parametrize("text", FORGERIES.values(), ids=FORGERIES)
+def test_a_traceback_can_be_told_from_a_record_whatever_the_error_says(text, log):
+    logger, written = log
+
+    def fail():
+        raise ValueError(text)
+
+    try:
+        fail()
+    except ValueError:
+        logger.exception("It failed", stack_info=True)
+
+    first, *others = written().splitlines()
+    assert first == "[ERROR] It failed"
+    assert len(others) > 3
+    assert all(line.startswith("  | ") and line.isprintable() for line in others)
+
+
+def test_words_of_any_language_stay_as_they_are():
+    assert printable("Grüße, 世界, שלום 🦣") == "Grüße, 世界, שלום 🦣"
+
+
+@given(st.text())
+def test_no_text_breaks_a_line(text):
+    assert printable(text).isprintable()
