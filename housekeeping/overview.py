@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Min, QuerySet, Subquery, Sum
+from django.db.models import Min, Q, QuerySet, Subquery, Sum
 from django.urls import reverse
 from django.utils import timezone
 
@@ -289,11 +289,19 @@ def run_page(run: Run) -> dict[str, Any]:
 
 
 def history(filters: dict[str, Any]) -> QuerySet[Run]:
-    """Runs, newest first, by ``task``, ``schedule``, ``status``, ``cause``, ``after``, ``before``."""
+    """Runs, newest first, by ``task``, ``schedule``, ``status``, ``cause``, ``who``, ``text``,
+    ``dry_run``, ``after``, ``before``."""
     runs = Run.objects.newest_first()
     for name in ("task", "schedule", "status", "cause"):
         if filters.get(name):
             runs = runs.filter(**{name: filters[name]})
+    if filters.get("who"):
+        runs = runs.filter(requested_by=filters["who"])
+    if filters.get("dry_run") is not None:
+        runs = runs.filter(dry_run=filters["dry_run"] in (True, "true"))
+    if filters.get("text"):
+        text = filters["text"]
+        runs = runs.filter(Q(task__icontains=text) | Q(schedule__icontains=text) | Q(error__icontains=text))
     if filters.get("after"):
         runs = runs.filter(requested_at__gte=filters["after"])
     if filters.get("before"):

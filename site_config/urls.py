@@ -4,10 +4,11 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
-from rest_framework_simplejwt import views as jwt
 
+from chat import tokens
 from chat.views import verify_page
 from housekeeping import probes
+from housekeeping.api import description
 from housekeeping.dashboard import views as dashboard
 
 urlpatterns = [
@@ -20,9 +21,11 @@ urlpatterns = [
     path("verify/<str:token>", verify_page, name="verify"),
     path("admin/", admin.site.urls),
     # For programs
-    re_path(r"^api/token/?$", jwt.TokenObtainPairView.as_view(), name="token"),
-    re_path(r"^api/token/refresh/?$", jwt.TokenRefreshView.as_view(), name="token-refresh"),
-    re_path(r"^api/token/blacklist/?$", jwt.TokenBlacklistView.as_view(), name="token-blacklist"),
+    re_path(r"^api/token/?$", tokens.Obtain.as_view(), name="token"),
+    re_path(r"^api/token/refresh/?$", tokens.Refresh.as_view(), name="token-refresh"),
+    re_path(r"^api/token/blacklist/?$", tokens.Blacklist.as_view(), name="token-blacklist"),
+    re_path(r"^api/schema/?$", description.schema, name="schema"),
+    re_path(r"^api/docs/?$", description.docs, name="docs"),
     path("api/admin/scheduler/", include("housekeeping.api.urls")),
     path("api/", include("chat.urls")),
     # For machines
@@ -30,5 +33,6 @@ urlpatterns = [
     re_path(r"^readyz/?$", probes.readyz, name="readyz"),
 ]
 
+handler400 = "housekeeping.faults.bad_request"
 handler404 = "housekeeping.faults.not_found"
 handler500 = "housekeeping.faults.server_error"
