@@ -4,7 +4,7 @@ PORT ?= 8000
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 
-.PHONY: run test lint requirements
+.PHONY: run test lint schema requirements
 
 run: $(VENV)/run.stamp
 	@$(PYTHON) manage.py migrate --verbosity 0
@@ -23,6 +23,10 @@ lint: $(VENV)/test.stamp
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+# Writes docs/openapi.yaml anew, as the API describes itself without any setting.
+schema: $(VENV)/test.stamp
+	ENV_FILE=/dev/null HOUSEKEEPING_TEST_SCHEDULE=false $(PYTHON) manage.py spectacular --fail-on-warn --validate --file docs/openapi.yaml
 
 # Pins requirements*.txt to the newest versions that requirements*.in allow.
 requirements: $(VENV)/test.stamp

@@ -15,8 +15,8 @@ from chat.models import ChatMessage, Conversation, User
 MESSAGE_LENGTH = 32_000
 
 
-# At least one character that is seen. (NUL is refused anyway: databases don't keep it.)
-SOMETHING = RegexValidator(r"^[^\x00]*\S[^\x00]*$", "Write something.")
+# At least one character that is seen: else nothing is left of it without the space around it.
+SOMETHING = RegexValidator(r"\S", "Write something.")
 
 
 class TextField(serializers.CharField):

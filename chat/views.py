@@ -49,6 +49,7 @@ class NewestFirst(CursorPagination):
             raise NotFound(self.invalid_cursor_message) from error
 
 
+KEY = OpenApiParameter("id", {"type": "integer", "minimum": 1}, OpenApiParameter.PATH)
 CURSOR = OpenApiParameter("cursor", str, description="As next and previous give it.")
 
 
@@ -166,9 +167,12 @@ def conversation_list(request: Request) -> Response:
     return pages.get_paginated_response(ConversationSerializer(page, many=True).data)
 
 
-@extend_schema(methods=["GET"], summary="A conversation", responses=ConversationSerializer)
+@extend_schema(methods=["GET"], summary="A conversation", responses=ConversationSerializer, parameters=[KEY])
 @extend_schema(
-    methods=["DELETE"], summary="Delete a conversation with all its messages", responses={204: None}
+    methods=["DELETE"],
+    summary="Delete a conversation with all its messages",
+    responses={204: None},
+    parameters=[KEY],
 )
 @api_view(["GET", "DELETE"])
 def conversation_detail(request: Request, pk: int) -> Response:
@@ -183,13 +187,14 @@ def conversation_detail(request: Request, pk: int) -> Response:
     methods=["GET"],
     summary="The messages of a conversation, newest first",
     responses=MessagePageSerializer,
-    parameters=[CURSOR],
+    parameters=[KEY, CURSOR],
 )
 @extend_schema(
     methods=["POST"],
     summary="Add a message",
     request=ContentSerializer,
     responses={201: MessageSerializer},
+    parameters=[KEY],
     examples=[OpenApiExample("Hello", {"content": "Hello"}, request_only=True)],
 )
 @api_view(["GET", "POST"])

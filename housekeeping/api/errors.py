@@ -9,6 +9,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import status
 from rest_framework.exceptions import APIException
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
@@ -47,6 +48,9 @@ OUTAGE = "The database is out of reach. Please try again later."
 
 def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's EXCEPTION_HANDLER. None leaves the error to Django, as a failure of the site."""
+    # A problem is JSON, also where what was asked for is a table or YAML.
+    request = context["request"]
+    request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
     if isinstance(error, HousekeepingError) and type(error) in {**CODES, **FIELDS}:
         code, body = translate(error)
         return Response(body, status=code)

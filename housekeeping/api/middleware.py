@@ -19,7 +19,7 @@ class ApiAnswers:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
-        self.conditional = ConditionalGetMiddleware(get_response)  # type: ignore[arg-type]
+        self.conditional = ConditionalGetMiddleware(get_response)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
@@ -33,4 +33,4 @@ class ApiAnswers:
             patch_cache_control(response, private=True, no_cache=True)
         if response.status_code != 200:
             return response
-        return self.conditional.process_response(request, response)  # type: ignore[arg-type]
+        return self.conditional.process_response(request, response)

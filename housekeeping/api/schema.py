@@ -171,7 +171,7 @@ class Schema(AutoSchema):
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
         extra = getattr(serializer, "schema_extra", {})
-        return super()._map_basic_serializer(serializer, direction) | extra
+        return super()._map_basic_serializer(serializer, direction) | extra  # type: ignore[no-untyped-call]
 
     def _get_response_bodies(self, direction: Any = "response") -> Any:
         bodies = super()._get_response_bodies(direction)
@@ -179,8 +179,9 @@ class Schema(AutoSchema):
             bodies["200"].setdefault("headers", {}).update(ETAG)
             bodies["304"] = {"description": "Nothing has changed since that ETag.", "headers": ETAG}
         for code in sorted(self._problems() - set(bodies)):
-            bodies[code] = self._get_response_for_code(
-                OpenApiResponse(shapes.Problem, PROBLEMS[code][0]), code, ["application/json"], direction
+            problem = OpenApiResponse(shapes.Problem, PROBLEMS[code][0])
+            bodies[code] = self._get_response_for_code(  # type: ignore[no-untyped-call]
+                problem, code, ["application/json"], direction
             )
         for code in set(bodies) & set(PROBLEMS):
             _, headers, example = PROBLEMS[code]
@@ -189,7 +190,7 @@ class Schema(AutoSchema):
         return {code: _trimmed(bodies[code]) for code in sorted(bodies)}
 
     def _problems(self) -> set[str]:
-        reads_body = bool(self._get_request_body())
+        reads_body = bool(self._get_request_body())  # type: ignore[no-untyped-call]
         reads = reads_body or any(one["in"] != "path" for one in self._get_parameters())
         is_for_some = set(self.view.permission_classes) - {AllowAny, IsAuthenticated}
         knows_tokens = self.view.get_authenticators() or isinstance(self.view, TokenViewBase)
@@ -219,12 +220,24 @@ class TaskNames(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-cal
 def tidy(result: dict[str, Any], **facts: Any) -> dict[str, Any]:
     """A postprocessing hook: addresses without the slash that is not needed, keys under their name."""
     result["paths"] = {_renamed(path): item for path, item in result["paths"].items()}
+    shared = result["components"].setdefault("responses", {})
     for path, item in result["paths"].items():
         for operation in item.values():
             for parameter in operation.get("parameters", []):
                 if parameter["in"] == "path":
                     parameter["name"] = re.findall(r"{(\w+)}", path)[0]
+            operation["responses"] = {
+                code: _shared(shared, code, response) for code, response in operation["responses"].items()
+            }
     return result
+
+
+def _shared(shared: dict[str, Any], code: str, response: dict[str, Any]) -> dict[str, Any]:
+    """Problems look the same everywhere: they are written once and referred to."""
+    if code not in PROBLEMS or set(response.get("headers", {})) - set(PROBLEMS[code][1]):
+        return response
+    shared[f"Problem{code}"] = response
+    return {"$ref": f"#/components/responses/Problem{code}"}
 
 
 def _renamed(path: str) -> str:

@@ -314,13 +314,13 @@ class Tally(Shape):
 
 
 @cache
-def several(shape: type[Shape]) -> Shape:
+def several(shape: type[Shape]) -> Any:
     """A list under ``results``."""
     return type(f"{shape.__name__}List", (Shape,), {"results": shape(many=True)})()
 
 
 @cache
-def page_of(shape: type[Shape]) -> Shape:
+def page_of(shape: type[Shape]) -> Any:
     """One page of many, newest first."""
     links = {name: serializers.URLField(allow_null=True) for name in ("next", "previous")}
     return type(f"{shape.__name__}Page", (Shape,), {**links, "results": shape(many=True)})()

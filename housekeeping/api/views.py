@@ -118,7 +118,7 @@ class CSVRenderer(BaseRenderer):
     media_type, format, charset = "text/csv", "csv", "utf-8"
 
     def render(self, data: Any, media_type: Any = None, context: Any = None) -> Any:
-        return data if isinstance(data, str) else json.dumps(data)  # a problem
+        return data
 
 
 @described("Whether schedules run, and when each is due next", shapes.Status)
