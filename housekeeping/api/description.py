@@ -138,11 +138,11 @@ def _shape_of(schema: Facts) -> str:
 
 
 def _in_words(schema: Facts) -> str:
-    """``string, date-time``; ``1 to 36,500``; the choices."""
+    """``string, date-time``; ``integer, 1 to 36,500``; ``one of true, false``."""
+    if "enum" in schema:
+        return f"one of {', '.join(map(str, schema['enum']))}"
     kinds = schema.get("type", "")
     words = [kinds if isinstance(kinds, str) else " or ".join(kinds), schema.get("format", "")]
-    if "enum" in schema:
-        words.append(", ".join(map(str, schema["enum"])))
     if "minimum" in schema and "maximum" in schema:
         words.append(f"{schema['minimum']:,} to {schema['maximum']:,}")
     return ", ".join(filter(None, words))
