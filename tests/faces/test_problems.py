@@ -1,9 +1,9 @@
 """What the API says when it can't, how often it may be asked, and what a repeated question costs."""
 
-import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
+import jsonschema
 import pytest
 from django.core.cache import cache
 from django.db import connections
@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 from rest_framework.throttling import SimpleRateThrottle
 
 from housekeeping import runs
+from housekeeping.api.description import document
 from housekeeping.exceptions import KeyReused
 from housekeeping.models import Act, LogLine, Run, Snapshot, Tally
 from tests import make
@@ -63,9 +64,10 @@ def send(api, body, kind="application/json", path=TRIGGER):
 def test_every_problem_is_json_of_one_shape(ask, status, code, api):
     answer = ask(api)
 
-    body = json.loads(answer.content)
+    body = answer.json()
     assert (answer.status_code, answer["Content-Type"]) == (status, "application/json")
-    assert (body["code"], type(body["message"])) == (code, str)
+    assert body["code"] == code
+    jsonschema.validate(body, document() | {"$ref": "#/components/schemas/Problem"})
     assert not Run.objects.exists()
 
 

@@ -9,6 +9,7 @@ import pytest
 import schemathesis
 import yaml
 from django.core.servers.basehttp import WSGIRequestHandler
+from django.db import connections
 from django.urls import resolvers
 from drf_spectacular.renderers import OpenApiYamlRenderer
 from rest_framework_simplejwt.tokens import RefreshToken
@@ -181,8 +182,10 @@ def ids(rows):
 
 @pytest.fixture
 def quick_server(live_server, monkeypatch):
-    """Without it an answer waits 40 ms for the client to acknowledge its headers."""
+    """A live site that doesn't wait 40 ms for a client to acknowledge the headers of an answer."""
     monkeypatch.setattr(WSGIRequestHandler, "disable_nagle_algorithm", True)
+    # A client that keeps its connection keeps a thread, which would keep the test's database.
+    monkeypatch.setitem(connections.settings["default"], "CONN_MAX_AGE", 0)
     return live_server
 
 
