@@ -4,7 +4,7 @@ PORT ?= 8000
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 
-.PHONY: run test lint audit requirements
+.PHONY: run test lint audit schema requirements
 
 run: $(VENV)/run.stamp
 	@$(PYTHON) manage.py migrate --verbosity 0
@@ -27,6 +27,10 @@ lint: $(VENV)/test.stamp
 # Known holes in what is pinned. Says so where the advisories can't be had.
 audit: $(VENV)/test.stamp
 	@$(PYTHON) -m tests.audit
+
+# Writes docs/openapi.yaml anew, as the API describes itself without any setting.
+schema: $(VENV)/test.stamp
+	ENV_FILE=/dev/null HOUSEKEEPING_TEST_SCHEDULE=false $(PYTHON) manage.py spectacular --fail-on-warn --validate --file docs/openapi.yaml
 
 # Pins requirements*.txt to the newest versions that requirements*.in allow.
 requirements: $(VENV)/test.stamp

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework_simplejwt.serializers import TokenObtainPairSerializer, TokenRefreshSerializer
@@ -16,7 +17,27 @@ from chat.tokens import RotatingToken
 MESSAGE_LENGTH = 32_000
 
 
-class UsernameField(serializers.CharField):
+# At least one character that is seen: else nothing is left of it without the space around it.
+SOMETHING = RegexValidator(r"\S", "Write something.")
+
+
+class TextField(serializers.CharField):
+    """Text in JSON is a string: a number is none."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            raise serializers.ValidationError("Write a string.")
+        return super().to_internal_value(data)
+
+
+class KeyField(serializers.IntegerField):
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, str):
+            raise serializers.ValidationError("Write a whole number.")
+        return super().to_internal_value(data)
+
+
+class UsernameField(TextField):
     """A name in the form that it is kept in (NFKC): that form is what the limits are for."""
 
     def to_internal_value(self, data: Any) -> str:
@@ -26,7 +47,7 @@ class UsernameField(serializers.CharField):
 class RegistrationSerializer(serializers.Serializer[User]):
     username = UsernameField(max_length=150, validators=[UnicodeUsernameValidator()])
     email = serializers.EmailField(max_length=254)
-    password = serializers.CharField(max_length=128, trim_whitespace=False)
+    password = TextField(max_length=128, trim_whitespace=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -37,7 +58,7 @@ class RegistrationSerializer(serializers.Serializer[User]):
 
 
 class VerificationSerializer(serializers.Serializer[Any]):
-    token = serializers.CharField(max_length=1000)
+    token = TextField(max_length=1000, validators=[SOMETHING])
 
 
 class MessageSerializer(serializers.ModelSerializer[ChatMessage]):
@@ -47,6 +68,8 @@ class MessageSerializer(serializers.ModelSerializer[ChatMessage]):
 
 
 class ConversationSerializer(serializers.ModelSerializer[Conversation]):
+    title = TextField(max_length=200, required=False, allow_blank=True)
+
     class Meta:
         model = Conversation
         fields = ["id", "title", "created_at", "last_message_at"]
@@ -54,24 +77,25 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
 
 
 class ContentSerializer(serializers.Serializer[Any]):
-    content = serializers.CharField(max_length=MESSAGE_LENGTH)
+    content = TextField(max_length=MESSAGE_LENGTH, validators=[SOMETHING])
 
 
 class ChatSerializer(serializers.Serializer[Any]):
     """A message, and the user's own conversation that it goes on in."""
 
-    message = serializers.CharField(max_length=MESSAGE_LENGTH)
+    message = TextField(max_length=MESSAGE_LENGTH, validators=[SOMETHING])
     conversation = serializers.PrimaryKeyRelatedField(
         queryset=Conversation.objects.none(),
-        pk_field=serializers.IntegerField(),
+        pk_field=KeyField(),
         required=False,
         allow_null=True,
         default=None,
     )
 
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, user: User | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["conversation"].queryset = Conversation.objects.of(user)  # type: ignore[attr-defined]
+        if user:
+            self.fields["conversation"].queryset = Conversation.objects.of(user)  # type: ignore[attr-defined]
 
 
 class SignInSerializer(TokenObtainPairSerializer):
@@ -100,3 +124,31 @@ class RefreshSerializer(TokenRefreshSerializer):
             return super().validate(attrs)
         except User.DoesNotExist as error:
             raise AuthenticationFailed(self.error_messages["no_active_account"]) from error
+
+
+class AccountSerializer(serializers.Serializer[User]):
+    """What is told of an account that registers."""
+
+    id = serializers.IntegerField()
+    username = serializers.CharField()
+    email = serializers.EmailField()
+    verified = serializers.BooleanField()
+
+
+class SaidSerializer(serializers.Serializer[Any]):
+    conversation = serializers.IntegerField()
+    message = MessageSerializer()
+    reply = MessageSerializer(allow_null=True)
+
+
+class _PageSerializer(serializers.Serializer[Any]):
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+
+
+class ConversationPageSerializer(_PageSerializer):
+    results = ConversationSerializer(many=True)
+
+
+class MessagePageSerializer(_PageSerializer):
+    results = MessageSerializer(many=True)

@@ -11,25 +11,36 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse_lazy
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import status
-from rest_framework.decorators import api_view, authentication_classes, permission_classes
-from rest_framework.exceptions import NotFound
+from rest_framework.decorators import api_view, authentication_classes, permission_classes, throttle_classes
+from rest_framework.exceptions import APIException, NotFound
 from rest_framework.pagination import CursorPagination
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import ValidationError
 
-from chat import accounts, conversations
+from chat import accounts, conversations, throttles
 from chat.models import Conversation, User
 from chat.serializers import (
+    AccountSerializer,
     ChatSerializer,
     ContentSerializer,
+    ConversationPageSerializer,
     ConversationSerializer,
+    MessagePageSerializer,
     MessageSerializer,
     RegistrationSerializer,
+    SaidSerializer,
     VerificationSerializer,
 )
+
+
+class MailUnreachable(APIException):
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "mail_unreachable"
+    default_detail = "The verification mail could not be sent. Please try again later."
 
 
 class NewestFirst(CursorPagination):
@@ -43,9 +54,26 @@ class NewestFirst(CursorPagination):
             raise NotFound(self.invalid_cursor_message) from error
 
 
+KEY = OpenApiParameter("id", {"type": "integer", "minimum": 1}, OpenApiParameter.PATH)
+CURSOR = OpenApiParameter("cursor", str, description="As next and previous give it.")
+
+
+@extend_schema(
+    summary="Make an account; a mail brings the link that verifies its address",
+    request=RegistrationSerializer,
+    responses={201: AccountSerializer},
+    examples=[
+        OpenApiExample(
+            "Ada",
+            {"username": "ada", "email": "ada@example.com", "password": "correct horse battery"},
+            request_only=True,
+        )
+    ],
+)
 @api_view(["POST"])
 @authentication_classes([])
 @permission_classes([AllowAny])
+@throttle_classes([throttles.RegisterByAddress])
 def register(request: Request) -> Response:
     """The same answer whether the mail address has an account already or not."""
     fields = RegistrationSerializer(data=request.data)
@@ -55,18 +83,23 @@ def register(request: Request) -> Response:
         user = accounts.register(**asked)
     except accounts.AlreadyTaken as error:
         raise ValidationError({"username": [str(error)]}) from error
-    except OSError:  # the mail server; smtplib's errors are OSErrors, too
-        message = "The verification mail could not be sent. Please try again later."
-        return Response({"detail": message}, status=status.HTTP_503_SERVICE_UNAVAILABLE)
+    except OSError as error:  # the mail server; smtplib's errors are OSErrors, too
+        raise MailUnreachable from error
     return Response(
         {"id": user.pk, "username": user.username, "email": asked["email"].lower(), "verified": False},
         status=status.HTTP_201_CREATED,
     )
 
 
+@extend_schema(
+    summary="Verify the mail address of an account",
+    request=VerificationSerializer,
+    responses=AccountSerializer,
+)
 @api_view(["POST"])
 @authentication_classes([])
 @permission_classes([AllowAny])
+@throttle_classes([throttles.VerifyByAddress])
 def verify(request: Request) -> Response:
     fields = VerificationSerializer(data=request.data)
     fields.is_valid(raise_exception=True)
@@ -100,6 +133,12 @@ class PasswordPage(PasswordChangeView):
         return super().form_valid(form)
 
 
+@extend_schema(
+    summary="Say something, in a new conversation or in one of one's own",
+    request=ChatSerializer,
+    responses={201: SaidSerializer},
+    examples=[OpenApiExample("Hello", {"message": "Hello"}, request_only=True)],
+)
 @api_view(["POST"])
 def chat(request: Request) -> Response:
     fields = ChatSerializer(data=request.data, user=_user(request))
@@ -120,6 +159,19 @@ def chat(request: Request) -> Response:
     )
 
 
+@extend_schema(
+    methods=["GET"],
+    summary="One's conversations, newest first",
+    responses=ConversationPageSerializer,
+    parameters=[CURSOR],
+)
+@extend_schema(
+    methods=["POST"],
+    summary="Start a conversation",
+    request=ConversationSerializer,
+    responses={201: ConversationSerializer},
+    examples=[OpenApiExample("Plans", {"title": "Plans"}, request_only=True)],
+)
 @api_view(["GET", "POST"])
 def conversation_list(request: Request) -> Response:
     if request.method == "POST":
@@ -133,6 +185,13 @@ def conversation_list(request: Request) -> Response:
     return pages.get_paginated_response(ConversationSerializer(page, many=True).data)
 
 
+@extend_schema(methods=["GET"], summary="A conversation", responses=ConversationSerializer, parameters=[KEY])
+@extend_schema(
+    methods=["DELETE"],
+    summary="Delete a conversation with all its messages",
+    responses={204: None},
+    parameters=[KEY],
+)
 @api_view(["GET", "DELETE"])
 def conversation_detail(request: Request, pk: int) -> Response:
     conversation = get_object_or_404(Conversation.objects.of(_user(request)), pk=pk)
@@ -142,6 +201,20 @@ def conversation_detail(request: Request, pk: int) -> Response:
     return Response(ConversationSerializer(conversation).data)
 
 
+@extend_schema(
+    methods=["GET"],
+    summary="The messages of a conversation, newest first",
+    responses=MessagePageSerializer,
+    parameters=[KEY, CURSOR],
+)
+@extend_schema(
+    methods=["POST"],
+    summary="Add a message",
+    request=ContentSerializer,
+    responses={201: MessageSerializer},
+    parameters=[KEY],
+    examples=[OpenApiExample("Hello", {"content": "Hello"}, request_only=True)],
+)
 @api_view(["GET", "POST"])
 def message_list(request: Request, pk: int) -> Response:
     conversation = get_object_or_404(Conversation.objects.of(_user(request)), pk=pk)

@@ -57,6 +57,23 @@ class BadHold(HousekeepingError):
         self.field = field
 
 
+class AlreadyRequested(HousekeepingError):
+    """The same was asked for before, by the same person under the same idempotency key: ``run``."""
+
+    def __init__(self, run: "Run") -> None:
+        super().__init__(f"This was asked for already, as run {run.pk}.")
+        self.run = run
+
+
+class KeyReused(HousekeepingError):
+    """An idempotency key that stands for another request already."""
+
+    def __init__(self, key: str, run: "Run") -> None:
+        super().__init__(
+            f"The idempotency key {key!r} stands for another request, run {run.pk}: use a new one."
+        )
+
+
 class NotPossible(HousekeepingError):
     """The run is not in a state for that: one that ended can't be cancelled, for example."""
 

@@ -4,10 +4,12 @@ import logging
 from collections.abc import Callable
 
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views import defaults
 
+from housekeeping.api import problems
+from housekeeping.api.problems import is_api
 from housekeeping.exceptions import is_database_gone
 
 logger = logging.getLogger(__name__)
@@ -27,29 +29,25 @@ class DatabaseOutage:
             return None
         logger.error("The database is out of reach: %s", error)
         message = "The database is out of reach. Please try again later."
-        if _is_api(request):
-            return JsonResponse({"message": message}, status=503)
+        if is_api(request):
+            return problems.answer(message, "database_unreachable", 503)
         # Without the request: who is signed in stands in the database, too.
         return HttpResponse(render_to_string("503.html", {"message": message}), status=503)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if _is_api(request):
-        return JsonResponse({"message": "The request can't be understood as it was sent."}, status=400)
+    if is_api(request):
+        return problems.answer("This is no request that the site can read.", "bad_request", 400)
     return defaults.bad_request(request, exception)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if _is_api(request):
-        return JsonResponse({"message": "There is nothing at this address."}, status=404)
+    if is_api(request):
+        return problems.answer("There is nothing at this address.", "not_found", 404)
     return defaults.page_not_found(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    if _is_api(request):
-        return JsonResponse({"message": "The site failed; the error is in its log."}, status=500)
+    if is_api(request):
+        return problems.answer("The site failed; the error is in its log.", "error", 500)
     return defaults.server_error(request)
-
-
-def _is_api(request: HttpRequest) -> bool:
-    return request.path.startswith("/api/")

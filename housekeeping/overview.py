@@ -11,7 +11,7 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.db import connection
-from django.db.models import Exists, Min, OuterRef, QuerySet, Sum
+from django.db.models import Exists, Min, OuterRef, Q, QuerySet, Sum
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import get_text_list
@@ -161,6 +161,12 @@ class Overview:
     def archive_budget(self) -> int:
         """Bytes."""
         return int(settings.HOUSEKEEPING_ARCHIVE_BUDGET_MB) * 1_000_000
+
+    @property
+    def next_job(self) -> Job | None:
+        """The job that is due first."""
+        due = [job for job in self.scheduler.jobs if job.next_run_at]
+        return min(due, key=lambda job: job.next_run_at or self.now, default=None)
 
     @property
     def marks_around(self) -> list[Mark]:
@@ -443,11 +449,19 @@ def run_page(run: Run) -> dict[str, Any]:
 
 
 def history(filters: dict[str, Any]) -> QuerySet[Run]:
-    """Runs, newest first, by ``task``, ``schedule``, ``status``, ``cause``, ``after``, ``before``."""
+    """Runs, newest first, by ``task``, ``schedule``, ``status``, ``cause``, ``who``, ``text``,
+    ``dry_run``, ``after``, ``before``."""
     runs = Run.objects.newest_first()
     for name in ("task", "schedule", "status", "cause"):
         if filters.get(name):
             runs = runs.filter(**{name: filters[name]})
+    if filters.get("who"):
+        runs = runs.filter(requested_by=filters["who"])
+    if filters.get("dry_run") is not None:
+        runs = runs.filter(dry_run=filters["dry_run"] in (True, "true"))
+    if filters.get("text"):
+        text = filters["text"]
+        runs = runs.filter(Q(task__icontains=text) | Q(schedule__icontains=text) | Q(error__icontains=text))
     if filters.get("after"):
         runs = runs.filter(requested_at__gte=filters["after"])
     if filters.get("before"):

@@ -38,10 +38,12 @@ from housekeeping import acts, alerts, logs, plans, registry, tallies
 from housekeeping.acts import Actor
 from housekeeping.attempts import Attempt, own
 from housekeeping.exceptions import (
+    AlreadyRequested,
     BrakeApplied,
     Cancelled,
     ClaimLost,
     ConsumerStopping,
+    KeyReused,
     NotPossible,
     QueueUnreachable,
     RunInProgress,
@@ -77,31 +79,56 @@ def request(
     scheduled_for: datetime | None = None,
     is_approved: bool = False,
     plan: Run | None = None,
+    idempotency_key: str = "",
 ) -> Run:
     """Ask a consumer to run ``task``. Returns its queued run.
 
     ``is_approved``: the brake lets it pass, as ``by`` has said so beforehand. ``plan``: the
     dry run whose rows it deletes, and no others; who asks for that has seen the numbers, so
-    that the brake lets it pass, too. Raises UnknownTask; NotPossible where there is no such
+    that the brake lets it pass, too. ``idempotency_key``: whoever repeats the request with
+    the same key opens no second run. Raises UnknownTask; NotPossible where there is no such
     plan any more; RunInProgress where the task is queued or running already;
-    QueueUnreachable where no consumer could be told, and then no run is left behind.
+    QueueUnreachable where no consumer could be told, and then no run is left behind;
+    AlreadyRequested, with the run, for a repeated key, KeyReused where it stood for something else.
     """
+    asked = _queued(task, cause, by)
+    asked.dry_run, asked.idempotency_key = dry_run, idempotency_key
+    asked.schedule, asked.scheduled_for, asked.plan_of = schedule, scheduled_for, plan
+    asked.approved_by = (asked.requested_by or "the site") if is_approved or plan else ""
+    _refuse_repeated(asked)
+    try:
+        return _open(asked, send, plan, by)
+    except RunInProgress:  # it may be the same request, which was faster by a moment
+        _refuse_repeated(asked)
+        raise
+
+
+def _refuse_repeated(asked: Run) -> None:
+    if not asked.idempotency_key:
+        return
+    same_key = {"requested_by": asked.requested_by, "idempotency_key": asked.idempotency_key}
+    earlier = Run.objects.filter(**same_key).first()
+    if earlier is None:
+        return
+    if any(getattr(earlier, name) != getattr(asked, name) for name in ("task", "dry_run", "plan_of_id")):
+        raise KeyReused(asked.idempotency_key, earlier)
+    raise AlreadyRequested(earlier)
+
+
+def _open(run: Run, send: Send, plan: Run | None, by: Actor | None) -> Run:
+    task = run.task
     registry.find_task(task)
     if plan:
         _check_plan(plan, task)
     active = Run.objects.filter(task=task).active().newest_first().first()
     if active:
         raise RunInProgress(active)
-    run = _queued(task, cause, by)
-    run.dry_run = dry_run
-    run.schedule, run.scheduled_for = schedule, scheduled_for
-    run.approved_by = (run.requested_by or "the site") if is_approved or plan else ""
     try:
         with transaction.atomic():
             run.save(force_insert=True)
             if plan:
                 _carry_over(plan, run)
-            acts.record(by, "retry" if cause == Run.Cause.RETRY else "trigger", run.pk, task=task)
+            acts.record(by, "retry" if run.cause == Run.Cause.RETRY else "trigger", run.pk, task=task)
     except IntegrityError:  # another request was faster by a moment, and may have ended since
         faster = Run.objects.filter(task=task).newest_first().first()
         raise RunInProgress(faster or run) from None
@@ -122,8 +149,8 @@ def _check_plan(plan: Run, task: str) -> None:
 
 def _carry_over(plan: Run, run: Run) -> None:
     """The run has the plan as its own: what becomes of the preview changes nothing for it."""
-    run.plan_of, run.plan, run.cutoffs = plan, plan.plan, plan.cutoffs
-    run.save(update_fields=["plan_of", "plan", "cutoffs"])
+    run.plan, run.cutoffs = plan.plan, plan.cutoffs
+    run.save(update_fields=["plan", "cutoffs"])
     plans.copy(plan, to=run)
 
 

@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "huey.contrib.djhuey",
     "rest_framework",
     "rest_framework_simplejwt.token_blacklist",
+    "drf_spectacular",
 ]
 
 MIDDLEWARE = [
@@ -55,6 +56,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
+    "housekeeping.api.middleware.ApiAnswers",
     "housekeeping.faults.DatabaseOutage",
 ]
 
@@ -175,6 +177,14 @@ else:
         "options": "-c idle_in_transaction_session_timeout=30s",
     } | DATABASE.get("OPTIONS", {})
 DATABASES = {"default": DATABASE}
+# What throttles count in: one table for every process on every machine. Only they write to it.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "site_cache",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    }
+}
 
 # --- The queue (housekeeping/queue/) --------------------------------------------------------
 
@@ -244,10 +254,42 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("DEFAULT_FROM_EMAIL", "housekeeping
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework_simplejwt.authentication.JWTAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["housekeeping.api.parsers.BoundedJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "housekeeping.api.schema.Schema",
+    "DEFAULT_THROTTLE_RATES": {
+        "token_by_address": "30/min",
+        "token_by_account": "10/min",
+        "refresh": "120/min",
+        "register": "10/hour",
+        "verify": "30/hour",
+        "trigger": "60/min",
+    },
+    # Whose X-Forwarded-For is believed: nobody's, unless a proxy in front of the site sets it.
+    "NUM_PROXIES": 1 if BEHIND_PROXY else 0,
     "EXCEPTION_HANDLER": "housekeeping.api.errors.answer",
+    "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Housekeeping",
+    "DESCRIPTION": "Steers and watches the housekeeping of the site's database; and the chat that fills it.",
+    "VERSION": "1",
+    "LICENSE": {"name": "MIT"},
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "COMPONENT_SPLIT_PATCH": False,
+    "POSTPROCESSING_HOOKS": ["housekeeping.api.schema.tidy"],
+    "TAGS": [
+        {
+            "name": "housekeeping",
+            "description": "Runs, schedules, policies: what is done, when, and how it went.",
+        },
+        {"name": "tokens", "description": "Who is asking."},
+        {"name": "chat", "description": "Accounts, conversations, messages: each account sees only its own."},
+        {"name": "about", "description": "This description."},
+    ],
 }
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),

@@ -5,10 +5,11 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
-from rest_framework_simplejwt import views as jwt
 
+from chat import token_views
 from chat.views import PasswordPage, verify_page
 from housekeeping import probes
+from housekeeping.api import description
 from housekeeping.dashboard import views as dashboard
 
 urlpatterns = [
@@ -23,9 +24,11 @@ urlpatterns = [
     path("verify/<str:token>", verify_page, name="verify"),
     path("admin/", admin.site.urls),
     # For programs
-    re_path(r"^api/token/?$", jwt.TokenObtainPairView.as_view(), name="token"),
-    re_path(r"^api/token/refresh/?$", jwt.TokenRefreshView.as_view(), name="token-refresh"),
-    re_path(r"^api/token/blacklist/?$", jwt.TokenBlacklistView.as_view(), name="token-blacklist"),
+    re_path(r"^api/token/?$", token_views.Obtain.as_view(), name="token"),
+    re_path(r"^api/token/refresh/?$", token_views.Refresh.as_view(), name="token-refresh"),
+    re_path(r"^api/token/blacklist/?$", token_views.Blacklist.as_view(), name="token-blacklist"),
+    re_path(r"^api/schema/?$", description.schema, name="schema"),
+    re_path(r"^api/docs/?$", description.docs, name="docs"),
     path("api/admin/scheduler/", include("housekeeping.api.urls")),
     path("api/", include("chat.urls")),
     # For machines

@@ -1,6 +1,7 @@
 import hypothesis
 import pytest
 from rest_framework.test import APIClient
+from rest_framework.throttling import SimpleRateThrottle
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from tests import make, services
@@ -8,6 +9,13 @@ from tests import make, services
 # These machines are noisy: how long an example takes says nothing.
 hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _unthrottled():
+    """Tests ask more often than people do. Those of the throttles set rates of their own."""
+    for scope in SimpleRateThrottle.THROTTLE_RATES:
+        SimpleRateThrottle.THROTTLE_RATES[scope] = None
 
 
 @pytest.fixture(scope="session")

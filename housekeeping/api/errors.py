@@ -1,20 +1,27 @@
 """The core's errors as answers: the one place where the API translates them."""
 
 import logging
+import re
 from typing import Any
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import InterfaceError, OperationalError
+from django.http import Http404
 from rest_framework import status
+from rest_framework.exceptions import APIException
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from housekeeping import overview
+from housekeeping.api import problems
 from housekeeping.exceptions import (
+    AlreadyRequested,
     BadHold,
     BadRetention,
     BadTrigger,
     HousekeepingError,
+    KeyReused,
     NotPossible,
     QueueUnreachable,
     RunInProgress,
@@ -32,27 +39,53 @@ CODES: dict[type[HousekeepingError], int] = {
     UnknownTask: status.HTTP_409_CONFLICT,  # of an old run; a request for one is refused as it is read
     RunInProgress: status.HTTP_409_CONFLICT,
     NotPossible: status.HTTP_409_CONFLICT,
+    KeyReused: status.HTTP_422_UNPROCESSABLE_ENTITY,
     QueueUnreachable: status.HTTP_503_SERVICE_UNAVAILABLE,
 }
+FIELDS: dict[type[HousekeepingError], str] = {BadTrigger: "trigger", BadRetention: "retention_days"}
+
+OUTAGE = "The database is out of reach. Please try again later."
 
 
 def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's EXCEPTION_HANDLER. None leaves the error to Django, as a failure of the site."""
-    if isinstance(error, BadTrigger):
-        return Response({"trigger": [str(error)]}, status=status.HTTP_400_BAD_REQUEST)
-    if isinstance(error, BadRetention):
-        return Response({"retention_days": [str(error)]}, status=status.HTTP_400_BAD_REQUEST)
+    # A problem is JSON, also where what was asked for is a table or YAML.
+    request = context["request"]
+    request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
     if isinstance(error, BadHold):
-        return Response({error.field: [str(error)]}, status=status.HTTP_400_BAD_REQUEST)
-    if isinstance(error, HousekeepingError) and type(error) in CODES:
-        body: dict[str, Any] = {"message": str(error)}
-        if isinstance(error, RunInProgress):
-            body["run"] = overview.run_as_json(error.run)
-        return Response(body, status=CODES[type(error)])
+        return Response(problems.refused({error.field: [str(error)]}), status=400)
+    if isinstance(error, HousekeepingError) and type(error) in {**CODES, **FIELDS}:
+        code, body = translate(error)
+        return Response(body, status=code)
     if isinstance(error, ValidationError):  # a cursor that was made up, not taken from a page
-        return Response({"message": "; ".join(error.messages)}, status=status.HTTP_400_BAD_REQUEST)
+        return Response(problems.refused({"cursor": list(error.messages)}), status=400)
     if isinstance(error, OperationalError | InterfaceError) and is_database_gone(error):
         logger.error("The database is out of reach: %s", error)
-        body = {"message": "The database is out of reach. Please try again later."}
-        return Response(body, status=status.HTTP_503_SERVICE_UNAVAILABLE)
-    return exception_handler(error, context)
+        return Response(problems.body(OUTAGE, "database_unreachable"), status=503)
+    response = exception_handler(error, context)
+    if response is not None:
+        response.data = problems.complete(response.data, _code_of(error))
+    return response
+
+
+def translate(error: HousekeepingError) -> tuple[int, dict[str, Any]]:
+    """The status and the body that say what the core has refused."""
+    if type(error) in FIELDS:
+        return status.HTTP_400_BAD_REQUEST, problems.refused({FIELDS[type(error)]: [str(error)]})
+    body = problems.body(str(error), _in_snake_case(type(error).__name__))
+    if isinstance(error, RunInProgress | AlreadyRequested):
+        body["run"] = overview.run_as_json(error.run)
+    return CODES[type(error)], body
+
+
+def _code_of(error: Exception) -> str:
+    if isinstance(error, Http404):
+        return "not_found"
+    if isinstance(error, PermissionDenied):
+        return "permission_denied"
+    codes = error.get_codes() if isinstance(error, APIException) else ""
+    return codes if isinstance(codes, str) else "invalid"
+
+
+def _in_snake_case(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

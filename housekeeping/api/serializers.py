@@ -1,20 +1,25 @@
 """What the API accepts, and how rows that only it shows are written."""
 
-from typing import Any, NoReturn
+import uuid
+from typing import Any, ClassVar, NoReturn
 
 from rest_framework import serializers
 
 from housekeeping import keeping, overview, retentions
 from housekeeping.exceptions import BadHold, BadRetention
-from housekeeping.models import Consumer, Run
+from housekeeping.models import Act, Consumer, LogLine, Run, Snapshot, Tally
 from housekeeping.registry import TASKS
 
 LONGEST_WAIT = 30
 DEFAULT_WAIT = 10
+MOST_IDS = 100
 
 
 class Strict(serializers.Serializer[Any]):
     """Refuses fields that it does not know: a misspelt ``dry_run`` must not delete."""
+
+    # What the schema says of it beside its fields.
+    schema_extra: ClassVar[dict[str, Any]] = {"additionalProperties": False}
 
     def to_internal_value(self, data: Any) -> Any:
         unknown = sorted(set(data) - set(self.fields)) if isinstance(data, dict) else []
@@ -26,14 +31,44 @@ class Strict(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
-class TaskField(serializers.CharField):
+# JSON has types: "off" is no false, and 1 no true, to whom rows are dear.
+
+
+class BooleanField(serializers.BooleanField):
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            raise serializers.ValidationError("Write true or false.")
+        return data
+
+
+class NumberField(serializers.FloatField):
+    def to_internal_value(self, data: Any) -> float:
+        if isinstance(data, bool) or not isinstance(data, int | float):
+            raise serializers.ValidationError("Write a number.")
+        return super().to_internal_value(data)
+
+
+class TextField(serializers.CharField):
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            raise serializers.ValidationError("Write a string.")
+        return super().to_internal_value(data)
+
+
+class IdField(serializers.UUIDField):
+    def to_internal_value(self, data: Any) -> uuid.UUID:
+        if not isinstance(data, str) or len(data) != 36:
+            raise serializers.ValidationError("Write the id of a run.")
+        return super().to_internal_value(data)
+
+
+class TaskField(TextField):
     """The name of a task. Whatever is wrong with it, the answer names the choices."""
 
     def to_internal_value(self, data: Any) -> str:
-        name = super().to_internal_value(data)
-        if name not in TASKS:
-            raise serializers.ValidationError(f"{name!r} is no task; {_choices()}")
-        return name
+        if not isinstance(data, str) or data not in TASKS:
+            raise serializers.ValidationError(f"{data!r} is no task; {_choices()}")
+        return data
 
     def fail(self, key: str, **facts: Any) -> NoReturn:
         raise serializers.ValidationError(f"Name a task; {_choices()}", code=key)
@@ -44,7 +79,7 @@ def _choices() -> str:
 
 
 class WaitSerializer(Strict):
-    wait = serializers.FloatField(
+    wait = NumberField(
         default=DEFAULT_WAIT,
         min_value=0,
         max_value=LONGEST_WAIT,
@@ -54,10 +89,13 @@ class WaitSerializer(Strict):
 
 class TriggerSerializer(WaitSerializer):
     task = TaskField()
-    dry_run = serializers.BooleanField(default=False)
-    plan = serializers.UUIDField(
-        required=False, help_text="A dry run: delete the rows that it saw, and no others."
-    )
+    dry_run = BooleanField(default=False, help_text="Delete nothing; say what would go.")
+    plan = IdField(required=False, help_text="A dry run: delete the rows that it saw, and no others.")
+
+    schema_extra = {
+        "additionalProperties": False,
+        "not": {"required": ["plan", "dry_run"], "properties": {"dry_run": {"const": True}}},
+    }
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs["dry_run"] and "plan" in attrs:
@@ -65,16 +103,24 @@ class TriggerSerializer(WaitSerializer):
         return attrs
 
 
+class IdsSerializer(Strict):
+    ids = serializers.ListField(child=IdField(), min_length=1, max_length=MOST_IDS, help_text="Of runs.")
+
+
 class PauseSerializer(Strict):
-    paused = serializers.BooleanField()
+    paused = BooleanField()
 
 
 class ScheduleSerializer(Strict):
-    paused = serializers.BooleanField(required=False)
-    trigger = serializers.CharField(
-        required=False, help_text="Five cron fields, or an interval [D ]HH:MM:SS."
-    )
-    reset = serializers.BooleanField(required=False, help_text="true: the declared trigger again.")
+    paused = BooleanField(required=False)
+    trigger = TextField(required=False, help_text="Five cron fields, or an interval [D ]HH:MM:SS.")
+    reset = BooleanField(required=False, help_text="true: the declared trigger again.")
+
+    schema_extra = {
+        "additionalProperties": False,
+        "minProperties": 1,
+        "not": {"required": ["trigger", "reset"], "properties": {"reset": {"const": True}}},
+    }
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if not attrs:
@@ -84,8 +130,15 @@ class ScheduleSerializer(Strict):
         return attrs
 
 
-class RetentionField(serializers.Field[int, Any, int, Any]):
+class FireTimesSerializer(Strict):
+    trigger = serializers.CharField(help_text="Five cron fields, or an interval [D ]HH:MM:SS.")
+
+
+class QueryRetentionField(serializers.IntegerField):
     """A number of days; the core knows which."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(min_value=1, max_value=retentions.LONGEST_DAYS, **options)
 
     def to_internal_value(self, data: Any) -> int:
         try:
@@ -94,14 +147,34 @@ class RetentionField(serializers.Field[int, Any, int, Any]):
             raise serializers.ValidationError(str(error)) from None
 
 
+class RetentionField(QueryRetentionField):
+    """In a body it is a number, and 30.0 is one, too."""
+
+    def to_internal_value(self, data: Any) -> int:
+        whole = int(data) if isinstance(data, float) and data.is_integer() else data
+        return super().to_internal_value(whole if isinstance(whole, int) else repr(data))
+
+
 class PreviewSerializer(Strict):
-    retention_days = RetentionField(required=False)
+    retention_days = QueryRetentionField(required=False)
 
 
 class PolicySerializer(Strict):
     retention_days = RetentionField(required=False)
-    reset = serializers.BooleanField(required=False, help_text="true: the declared retention again.")
-    dry_run = serializers.BooleanField(default=False, help_text="Only say what it would hit.")
+    reset = BooleanField(required=False, help_text="true: the declared retention again.")
+    dry_run = BooleanField(default=False, help_text="Only say what it would hit.")
+
+    schema_extra = {
+        "additionalProperties": False,
+        "oneOf": [
+            {"required": ["retention_days"], "properties": {"reset": {"const": False}}},
+            {
+                "required": ["reset"],
+                "properties": {"reset": {"const": True}},
+                "not": {"required": ["retention_days"]},
+            },
+        ],
+    }
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("retention_days" in attrs) == bool(attrs.get("reset")):
@@ -158,7 +231,14 @@ class HoldFilterSerializer(Strict):
     page_size = serializers.IntegerField(required=False, min_value=1, max_value=200)
 
 
-class RunFilterSerializer(Strict):
+class PageSerializer(Strict):
+    after = serializers.DateTimeField(required=False, help_text="From this moment on.")
+    before = serializers.DateTimeField(required=False, help_text="Before this moment.")
+    cursor = serializers.CharField(required=False, help_text="As next and previous give it.")
+    page_size = serializers.IntegerField(required=False, min_value=1, max_value=200)
+
+
+class RunFilterSerializer(PageSerializer):
     """The query of the runs list."""
 
     task = serializers.CharField(required=False)
@@ -173,10 +253,61 @@ class RunFilterSerializer(Strict):
         required=False,
         error_messages={"invalid_choice": f"Choose one of {', '.join(Run.Cause.values)}."},
     )
-    after = serializers.DateTimeField(required=False)
-    before = serializers.DateTimeField(required=False)
-    cursor = serializers.CharField(required=False)
-    page_size = serializers.IntegerField(required=False, min_value=1, max_value=200)
+    who = serializers.CharField(required=False, help_text="Who asked for it.")
+    text = serializers.CharField(required=False, help_text="In its task, schedule or error.")
+    dry_run = serializers.ChoiceField(
+        ["true", "false"], required=False, error_messages={"invalid_choice": "Write true or false."}
+    )
+
+
+class ActFilterSerializer(PageSerializer):
+    """The query of the record of acts."""
+
+    who = serializers.CharField(required=False)
+    what = serializers.CharField(required=False, help_text="As in the record: trigger, cancel, pause, …")
+    target = serializers.CharField(required=False, help_text="A run's id, a schedule's, a policy's name.")
+
+
+class LogSerializer(Strict):
+    after = serializers.IntegerField(
+        required=False, min_value=0, max_value=2**63 - 1, help_text="The id of the last line already seen."
+    )
+
+
+class DaysSerializer(Strict):
+    days = serializers.IntegerField(default=30, min_value=1, max_value=366, help_text="Today included.")
+
+
+def act_as_json(act: Act) -> dict[str, Any]:
+    return {
+        "id": act.pk,
+        "done_at": overview.iso(act.done_at),
+        "who": act.who,
+        "what": act.what,
+        "target": act.target,
+        "origin": act.origin,
+        "details": act.details,
+    }
+
+
+def log_line_as_json(line: LogLine) -> dict[str, Any]:
+    return {"id": line.pk, "logged_at": overview.iso(line.logged_at), "level": line.level, "text": line.text}
+
+
+def snapshot_as_json(snapshot: Snapshot) -> dict[str, Any]:
+    taken = {"taken_at": overview.iso(snapshot.taken_at), "database_bytes": snapshot.database_bytes}
+    return {**snapshot.numbers, **taken}
+
+
+def tally_as_json(tally: Tally) -> dict[str, Any]:
+    return {
+        "day": tally.day.isoformat(),
+        "task": tally.task,
+        "status": tally.status,
+        "runs": tally.runs,
+        "rows": tally.rows,
+        "duration_ms": tally.duration_ms,
+    }
 
 
 def consumer_as_json(consumer: Consumer, *, alive: bool) -> dict[str, Any]:

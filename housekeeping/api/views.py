@@ -1,91 +1,294 @@
 """The JSON API: parse, call one function of the core, answer."""
 
+import hashlib
+import json
+import re
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import status
-from rest_framework.decorators import api_view, permission_classes
-from rest_framework.exceptions import ValidationError
+from rest_framework.decorators import api_view, permission_classes, renderer_classes, throttle_classes
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import CursorPagination
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from housekeeping import gauges, overview, receipts, registry, retentions, runs, schedules
+from housekeeping import (
+    acts,
+    gauges,
+    overview,
+    receipts,
+    registry,
+    retentions,
+    runs,
+    schedules,
+    tallies,
+)
 from housekeeping.acts import Actor
+from housekeeping.api import errors, problems, shapes, throttles
 from housekeeping.api.permissions import MayConfigure, MayOperate, MaySteer, MayView, check_right
+from housekeeping.api.schema import described, request_example
 from housekeeping.api.serializers import (
+    ActFilterSerializer,
+    DaysSerializer,
+    FireTimesSerializer,
+    IdsSerializer,
+    LogSerializer,
     PauseSerializer,
     PolicySerializer,
     PreviewSerializer,
     RunFilterSerializer,
     ScheduleSerializer,
+    Strict,
     TriggerSerializer,
     WaitSerializer,
+    act_as_json,
     consumer_as_json,
+    log_line_as_json,
+    snapshot_as_json,
+    tally_as_json,
 )
-from housekeeping.models import Consumer, Run
+from housekeeping.exceptions import AlreadyRequested, HousekeepingError
+from housekeeping.models import Consumer, Run, Snapshot
 from housekeeping.queue import tasks as queue
 from housekeeping.triggers import parse
 
+MOST_LINES = 1_000  # of a run's log, in one answer
 
-class RunPages(CursorPagination):
-    ordering = ("-requested_at", "-id")
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="1 to 100 printable ASCII characters. Repeated with the same key, it opens no second run.",
+    pattern="^[!-~]([ -~]{0,98}[!-~])?$",
+)
+REPLAYED = OpenApiParameter(
+    "Idempotency-Replayed",
+    {"type": "string", "enum": ["true"]},
+    OpenApiParameter.HEADER,
+    description="The run was opened by an earlier request with this key.",
+    response=[200, 202, 409, 500],
+)
+LOCATION = OpenApiParameter(
+    "Location",
+    {"type": "string", "format": "uri-reference"},
+    OpenApiParameter.HEADER,
+    description="Where to look for the end of the run.",
+    required=True,
+    response=[202],
+)
+WAITED = {
+    200: OpenApiResponse(shapes.Ended, "The run has succeeded within the wait."),
+    202: OpenApiResponse(shapes.Standing, "It has not ended yet, or is held for approval."),
+}
+
+
+class _Pages(CursorPagination):
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = 200
 
+    def decode_cursor(self, request: Request) -> Any:
+        try:
+            return super().decode_cursor(request)
+        except NotFound:
+            raise ValidationError(
+                {"cursor": ["This is no cursor of ours: follow next and previous."]}
+            ) from None
 
+
+class RunPages(_Pages):
+    ordering = ("-requested_at", "-id")
+
+
+class ActPages(_Pages):
+    ordering = ("-done_at", "-id")
+
+
+class CSVRenderer(BaseRenderer):
+    media_type, format, charset = "text/csv", "csv", "utf-8"
+
+    def render(self, data: Any, media_type: Any = None, context: Any = None) -> Any:
+        return data
+
+
+@described("Whether schedules run, and when each is due next", shapes.Status)
 @api_view(["GET"])
 @permission_classes([MayView])
 def scheduler_status(request: Request) -> Response:
     return Response(overview.status_as_json(overview.scheduler_status(timezone.now())))
 
 
+@described("The five numbers, no more than 30 s old", shapes.Statistics)
 @api_view(["GET"])
 @permission_classes([MayView])
 def statistics(request: Request) -> Response:
     return Response(gauges.read_now("statistics").value)
 
 
+@described(
+    "Run a task",
+    WAITED,
+    asked=TriggerSerializer,
+    also=[409, 422, 500],
+    parameters=[IDEMPOTENCY_KEY, REPLAYED, LOCATION],
+    examples=[
+        request_example("Everything", {"task": "all"}),
+        request_example("Only say what would go", {"task": "conversations", "dry_run": True}),
+        request_example("Don't wait", {"task": "stats", "wait": 0}),
+    ],
+)
 @api_view(["POST"])
 @permission_classes([MayOperate])
+@throttle_classes([throttles.Trigger])
 def trigger(request: Request) -> Response:
     # A body that is no object names no task, and is told so.
-    fields = TriggerSerializer(data=request.data if isinstance(request.data, dict) else {})
-    fields.is_valid(raise_exception=True)
-    asked = fields.validated_data
-    run = runs.request(
-        asked["task"],
-        send=queue.send,
-        dry_run=asked["dry_run"],
-        plan=_plan(asked.get("plan")),
-        by=_actor(request),
-    )
+    asked = _read(TriggerSerializer, request.data if isinstance(request.data, dict) else {})
+    key = _idempotency_key(request)
+    try:
+        run = runs.request(
+            asked["task"],
+            send=queue.send,
+            dry_run=asked["dry_run"],
+            plan=_plan(asked.get("plan")),
+            by=_actor(request),
+            idempotency_key=key,
+        )
+    except AlreadyRequested as repeated:
+        answer = _answer(runs.wait(repeated.run, asked["wait"]))
+        answer["Idempotency-Replayed"] = "true"
+        return answer
     return _answer(runs.wait(run, asked["wait"]))
 
 
+@described("The figures of the dashboard's first page", shapes.Overview)
+@api_view(["GET"])
+@permission_classes([MayView])
+def overview_figures(request: Request) -> Response:
+    now = timezone.now()
+    seen = overview.overview(now)
+    job = seen.next_job
+    body = {
+        "status": seen.scheduler.status,
+        "busy": seen.is_busy,
+        "statistics": {**seen.statistics.value, "measured_at": overview.iso(seen.statistics.measured_at)},
+        "archive": {
+            "bytes": seen.archive.value,
+            "budget_bytes": seen.archive_budget,
+            "measured_at": overview.iso(seen.archive.measured_at),
+        },
+        "next_run": {"schedule": job.schedule.id, "at": overview.iso(job.next_run_at)} if job else None,
+        "active": [overview.run_as_json(run) for run in Run.objects.active().newest_first()[:50]],
+        "recent": [overview.run_as_json(run) for run in seen.recent],
+        "consumers_alive": len(seen.consumers),
+    }
+    return Response(body, headers=_etag_but_for_age(body))
+
+
+@described(
+    "The kept statistics of the last days, oldest first",
+    shapes.several(shapes.Snapshot),
+    parameters=[DaysSerializer],
+)
+@api_view(["GET"])
+@permission_classes([MayView])
+def snapshot_list(request: Request) -> Response:
+    days = _read(DaysSerializer, request.query_params.dict())["days"]
+    since = Snapshot.objects.filter(taken_at__gte=timezone.now() - timedelta(days=days))
+    return Response({"results": [snapshot_as_json(one) for one in since.order_by("taken_at")]})
+
+
+@described(
+    "How many runs of each task ended how on each of the last days",
+    shapes.several(shapes.Tally),
+    parameters=[DaysSerializer],
+)
+@api_view(["GET"])
+@permission_classes([MayView])
+def tally_list(request: Request) -> Response:
+    days = _read(DaysSerializer, request.query_params.dict())["days"]
+    return Response({"results": [tally_as_json(one) for one in tallies.since(timezone.now(), days)]})
+
+
+@described("Who did what, newest first", shapes.page_of(shapes.Act), parameters=[ActFilterSerializer])
+@api_view(["GET"])
+@permission_classes([MayView])
+def act_list(request: Request) -> Response:
+    asked = _read(ActFilterSerializer, request.query_params.dict())
+    pages = ActPages()
+    page = pages.paginate_queryset(acts.history(asked), request) or []
+    return pages.get_paginated_response([act_as_json(act) for act in page])
+
+
+@described("A run and its result", shapes.Run)
 @api_view(["GET"])
 @permission_classes([MayView])
 def run_result(request: Request, pk: uuid.UUID) -> Response:
     return Response(overview.run_as_json(get_object_or_404(Run, pk=pk)))
 
 
+@described("A run", shapes.Run)
+@api_view(["GET"])
+@permission_classes([MayView])
+def run_detail(request: Request, pk: uuid.UUID) -> Response:
+    return Response(overview.run_as_json(get_object_or_404(Run, pk=pk)))
+
+
+@described("Runs, newest first", shapes.page_of(shapes.Run), parameters=[RunFilterSerializer])
 @api_view(["GET"])
 @permission_classes([MayView])
 def run_list(request: Request) -> Response:
-    fields = RunFilterSerializer(data=request.query_params.dict())
-    fields.is_valid(raise_exception=True)
+    asked = _read(RunFilterSerializer, request.query_params.dict())
     pages = RunPages()
-    page = pages.paginate_queryset(overview.history(fields.validated_data), request) or []
+    page = pages.paginate_queryset(overview.history(asked), request) or []
     return pages.get_paginated_response([overview.run_as_json(run) for run in page])
 
 
+@described(
+    f"What was logged while a run was carried out, {MOST_LINES:,} lines at most",
+    shapes.several(shapes.LogLine),
+    parameters=[LogSerializer],
+)
+@api_view(["GET"])
+@permission_classes([MayView])
+def run_log(request: Request, pk: uuid.UUID) -> Response:
+    after = _read(LogSerializer, request.query_params.dict()).get("after", 0)
+    lines = get_object_or_404(Run, pk=pk).log_lines.filter(pk__gt=after)[:MOST_LINES]
+    return Response({"results": [log_line_as_json(line) for line in lines]})
+
+
+@described("Cancel several runs", shapes.several(shapes.Outcome), asked=IdsSerializer)
+@api_view(["POST"])
+@permission_classes([MayOperate])
+def cancel_runs(request: Request) -> Response:
+    return _each(request, lambda run: runs.cancel(run, by=_actor(request)), status.HTTP_200_OK)
+
+
+@described(
+    "Run again several runs that failed, were cancelled or were missed",
+    shapes.several(shapes.Outcome),
+    asked=IdsSerializer,
+)
+@api_view(["POST"])
+@permission_classes([MayOperate])
+@throttle_classes([throttles.Trigger])
+def retry_runs(request: Request) -> Response:
+    def retry(run: Run) -> Run:
+        return runs.retry(run, send=queue.send, by=_actor(request))
+
+    return _each(request, retry, status.HTTP_202_ACCEPTED)
+
+
+@described("Cancel a run: at once if it waits, after its batch if it runs", shapes.Standing, also=[409])
 @api_view(["POST"])
 @permission_classes([MayOperate])
 def cancel_run(request: Request, pk: uuid.UUID) -> Response:
@@ -93,52 +296,83 @@ def cancel_run(request: Request, pk: uuid.UUID) -> Response:
     return Response({"message": overview.message(run), "run": overview.run_as_json(run)})
 
 
+@described(
+    "Run again what failed, was cancelled or was missed", WAITED, also=[409, 500], parameters=[LOCATION]
+)
 @api_view(["POST"])
 @permission_classes([MayOperate])
+@throttle_classes([throttles.Trigger])
 def retry_run(request: Request, pk: uuid.UUID) -> Response:
     run = runs.retry(get_object_or_404(Run, pk=pk), send=queue.send, by=_actor(request))
     return _answer(run)
 
 
+@described("Let a held run go on", WAITED, also=[409, 500], parameters=[LOCATION])
 @api_view(["POST"])
 @permission_classes([MayOperate])
+@throttle_classes([throttles.Trigger])
 def approve_run(request: Request, pk: uuid.UUID) -> Response:
     return _answer(runs.approve(get_object_or_404(Run, pk=pk), send=queue.send, by=_actor(request)))
 
 
+@described(
+    "Put back all that a run has deleted",
+    WAITED,
+    asked=WaitSerializer,
+    also=[409, 500],
+    parameters=[LOCATION],
+)
 @api_view(["POST"])
 @permission_classes([MayConfigure])
+@throttle_classes([throttles.Trigger])
 def undo_run(request: Request, pk: uuid.UUID) -> Response:
-    fields = WaitSerializer(data=request.data)
-    fields.is_valid(raise_exception=True)
+    asked = _read(WaitSerializer, request.data)
     undo = runs.undo(get_object_or_404(Run, pk=pk), send=queue.send, by=_actor(request))
-    return _answer(runs.wait(undo, fields.validated_data["wait"]))
+    return _answer(runs.wait(undo, asked["wait"]))
 
 
+@described("Every schedule", shapes.several(shapes.Job), methods=["GET"])
+@described(
+    "Pause or resume all schedules",
+    shapes.several(shapes.Job),
+    asked=PauseSerializer,
+    methods=["PATCH"],
+    examples=[request_example("Pause", {"paused": True})],
+)
 @api_view(["GET", "PATCH"])
 @permission_classes([MaySteer])
 def schedule_list(request: Request) -> Response:
     """Every schedule; PATCH ``{"paused": true}`` pauses all of them, and false resumes them."""
     if request.method == "PATCH":
         check_right(request, MayOperate)
-        fields = PauseSerializer(data=request.data)
-        fields.is_valid(raise_exception=True)
-        steer = schedules.pause_all if fields.validated_data["paused"] else schedules.resume_all
+        asked = _read(PauseSerializer, request.data)
+        steer = schedules.pause_all if asked["paused"] else schedules.resume_all
         steer(by=_actor(request))
     now = timezone.now()
     jobs = overview.scheduler_status(now).jobs
     return Response({"results": [overview.job_as_json(job, now) for job in jobs]})
 
 
+@described("A schedule", shapes.Job, methods=["GET"])
+@described(
+    "Pause a schedule, or change its trigger",
+    shapes.Job,
+    asked=ScheduleSerializer,
+    methods=["PATCH"],
+    examples=[
+        request_example("Pause", {"paused": True}),
+        request_example("At 2:00 AM", {"trigger": "0 2 * * *"}),
+        request_example("Every six hours", {"trigger": "06:00:00"}),
+        request_example("As declared", {"reset": True}),
+    ],
+)
 @api_view(["GET", "PATCH"])
 @permission_classes([MaySteer])
 def schedule_detail(request: Request, pk: str) -> Response:
     """A schedule; PATCH pauses it or changes its trigger, all that is asked for or nothing."""
     schedules.find(pk)
     if request.method == "PATCH":
-        fields = ScheduleSerializer(data=request.data)
-        fields.is_valid(raise_exception=True)
-        asked = fields.validated_data
+        asked = _read(ScheduleSerializer, request.data)
         if "paused" in asked:
             check_right(request, MayOperate)
         if {"trigger", "reset"} & set(asked):
@@ -156,12 +390,43 @@ def schedule_detail(request: Request, pk: str) -> Response:
     return Response(overview.job_as_json(job, now))
 
 
+@described(
+    "Run a schedule's task now, as a run of that schedule",
+    WAITED,
+    asked=WaitSerializer,
+    also=[409, 500],
+    parameters=[LOCATION],
+)
+@api_view(["POST"])
+@permission_classes([MayOperate])
+@throttle_classes([throttles.Trigger])
+def run_schedule(request: Request, pk: str) -> Response:
+    task = schedules.find(pk).schedule.task.name
+    asked = _read(WaitSerializer, request.data)
+    run = runs.request(task, send=queue.send, schedule=pk, by=_actor(request))
+    return _answer(runs.wait(run, asked["wait"]))
+
+
+@described("Every policy, and what is past due by it", shapes.several(shapes.Policy))
 @api_view(["GET"])
 @permission_classes([MayView])
 def policy_list(request: Request) -> Response:
-    return Response({"results": [overview.policy_as_json(card) for card in overview.policies()]})
+    body = {"results": [overview.policy_as_json(card) for card in overview.policies()]}
+    return Response(body, headers=_etag_but_for_age(body))
 
 
+@described("A policy", shapes.Policy, methods=["GET"])
+@described(
+    "Change a policy's retention, or ask what that would hit",
+    shapes.ChangedPolicy,
+    asked=PolicySerializer,
+    methods=["PATCH"],
+    examples=[
+        request_example("60 days", {"retention_days": 60}),
+        request_example("Only ask", {"retention_days": 10, "dry_run": True}),
+        request_example("As declared", {"reset": True}),
+    ],
+)
 @api_view(["GET", "PATCH"])
 @permission_classes([MaySteer])
 def policy_detail(request: Request, pk: str) -> Response:
@@ -170,9 +435,7 @@ def policy_detail(request: Request, pk: str) -> Response:
     answer: dict[str, Any] = {}
     if request.method == "PATCH":
         check_right(request, MayConfigure)
-        fields = PolicySerializer(data=request.data)
-        fields.is_valid(raise_exception=True)
-        asked = fields.validated_data
+        asked = _read(PolicySerializer, request.data)
         days = asked.get("retention_days") or retentions.declared_days(found)
         effect = retentions.effect(found, days, timezone.now())
         if not asked["dry_run"]:
@@ -187,39 +450,51 @@ def policy_detail(request: Request, pk: str) -> Response:
     return Response(overview.policy_as_json(overview.policy(pk)) | answer)
 
 
+@described("What a purge would delete now", shapes.Preview, parameters=[PreviewSerializer])
 @api_view(["GET"])
 @permission_classes([MayView])
 def policy_preview(request: Request, pk: str) -> Response:
     """What a purge would delete now; with ``?retention_days=``, by that retention."""
-    fields = PreviewSerializer(data=request.query_params.dict())
-    fields.is_valid(raise_exception=True)
-    days = fields.validated_data.get("retention_days")
+    days = _read(PreviewSerializer, request.query_params.dict()).get("retention_days")
     return Response(overview.preview(pk, timezone.now(), retention_days=days))
 
 
+@described("What a run deleted, by which policy, who caused it", shapes.Receipt)
 @api_view(["GET"])
 @permission_classes([MayView])
 def receipt(request: Request, pk: uuid.UUID) -> Response:
     return Response(receipts.document(get_object_or_404(Run, pk=pk)))
 
 
+@described(
+    "The receipt as a table",
+    {(200, "text/csv"): OpenApiTypes.STR},
+    parameters=[
+        OpenApiParameter("Content-Disposition", str, OpenApiParameter.HEADER, required=True, response=[200])
+    ],
+)
 @api_view(["GET"])
 @permission_classes([MayView])
-def receipt_csv(request: Request, pk: uuid.UUID) -> HttpResponse:
+@renderer_classes([CSVRenderer, JSONRenderer])
+def receipt_csv(request: Request, pk: uuid.UUID) -> Response:
     run = get_object_or_404(Run, pk=pk)
     name = {"Content-Disposition": f'attachment; filename="receipt-{run.pk}.csv"'}
-    return HttpResponse(receipts.as_csv(run), content_type="text/csv; charset=utf-8", headers=name)
+    return Response(receipts.as_csv(run), headers=name)
 
 
+@described(
+    "When a trigger would fire, before it is saved", shapes.FireTimes, parameters=[FireTimesSerializer]
+)
 @api_view(["GET"])
 @permission_classes([MayView])
 def fire_times(request: Request) -> Response:
     """When a trigger would fire: ``?trigger=0 2 * * *``, before it is saved."""
-    trigger = parse(request.query_params.get("trigger", ""))
+    trigger = parse(_read(FireTimesSerializer, request.query_params.dict())["trigger"])
     times = schedules.fire_times(trigger, timezone.now())
     return Response({"trigger": str(trigger), "next_fire_times": [overview.iso(moment) for moment in times]})
 
 
+@described("Consumers that are alive, or were heard of in the last day", shapes.several(shapes.Consumer))
 @api_view(["GET"])
 @permission_classes([MayView])
 def consumer_list(request: Request) -> Response:
@@ -227,6 +502,47 @@ def consumer_list(request: Request) -> Response:
     now = timezone.now()
     known = Consumer.objects.filter(last_heartbeat_at__gte=now - timedelta(days=1))
     return Response({"results": [consumer_as_json(row, alive=row.is_alive(now)) for row in known]})
+
+
+def _read(kind: type[Strict], data: Any) -> dict[str, Any]:
+    fields = kind(data=data)
+    fields.is_valid(raise_exception=True)
+    asked: dict[str, Any] = fields.validated_data
+    return asked
+
+
+def _each(request: Request, act: Callable[[Run], Run], done: int) -> Response:
+    """Do to each run what is asked, and say of each what came of it, as if it were asked alone."""
+    ids = list(dict.fromkeys(_read(IdsSerializer, request.data)["ids"]))
+    known = Run.objects.in_bulk(ids)
+    return Response({"results": [_outcome(pk, known.get(pk), act, done) for pk in ids]})
+
+
+def _outcome(pk: uuid.UUID, run: Run | None, act: Callable[[Run], Run], done: int) -> dict[str, Any]:
+    if run is None:
+        return {"id": str(pk), "status": 404, **problems.body("There is no such run.", "not_found")}
+    try:
+        changed = act(run)
+    except HousekeepingError as error:
+        code, body = errors.translate(error)
+        return {"id": str(pk), "status": code, **body}
+    facts = {"message": overview.message(changed), "run": overview.run_as_json(changed)}
+    return {"id": str(pk), "status": done, **facts}
+
+
+def _etag_but_for_age(body: dict[str, Any]) -> dict[str, str]:
+    """A weak ETag: a figure that was measured again and is the same is no news."""
+    text = json.dumps(body, sort_keys=True, default=str)
+    without_age = re.sub(r'"measured_at": "[^"]*"', "", text)
+    return {"ETag": f'W/"{hashlib.sha256(without_age.encode()).hexdigest()[:32]}"'}
+
+
+def _idempotency_key(request: Request) -> str:
+    """Empty where there is none."""
+    key = request.META.get("HTTP_IDEMPOTENCY_KEY")
+    if key is not None and not re.fullmatch(r"[ -~]{1,100}", key):
+        raise ValidationError({"Idempotency-Key": ["Write 1 to 100 printable ASCII characters."]})
+    return key or ""
 
 
 def _plan(pk: uuid.UUID | None) -> Run | None:
@@ -246,8 +562,9 @@ def _answer(run: Run) -> Response:
     if run.status == Run.Status.SUCCEEDED:
         return Response(body | {"result": run.result, "run": facts})
     if run.status in (Run.Status.FAILED, Run.Status.CANCELLED):
-        body |= {"error": run.error or body["message"], "result": run.result, "run": facts}
         failed = run.status == Run.Status.FAILED
+        body |= {"code": "run_failed" if failed else "run_cancelled"}
+        body |= {"error": run.error or body["message"], "result": run.result, "run": facts}
         code = status.HTTP_500_INTERNAL_SERVER_ERROR if failed else status.HTTP_409_CONFLICT
         return Response(body, status=code)
     return Response(

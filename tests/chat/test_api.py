@@ -89,7 +89,7 @@ def test_a_registration_that_can_not_be_names_the_field(anyone, change, field):
     answer = anyone.post("/api/register", REGISTRATION | change)
 
     assert answer.status_code == 400
-    assert list(answer.json()) == [field]
+    assert list(answer.json()["fields"]) == [field]
     assert not User.objects.exists()
 
 
@@ -100,7 +100,7 @@ def test_a_registration_needs_all_three_fields(anyone, field):
     answer = anyone.post("/api/register", body)
 
     assert answer.status_code == 400
-    assert answer.json() == {field: ["This field is required."]}
+    assert answer.json()["fields"] == {field: ["This field is required."]}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -110,7 +110,7 @@ def test_a_name_that_is_taken_is_named(anyone):
     answer = anyone.post("/api/register", REGISTRATION | {"email": "other@example.com"})
 
     assert answer.status_code == 400
-    assert answer.json() == {"username": ["That username is taken."]}
+    assert answer.json()["fields"] == {"username": ["That username is taken."]}
 
 
 def test_the_answer_does_not_tell_whether_an_address_has_an_account(anyone):
@@ -174,7 +174,7 @@ def test_a_bad_verification_token_names_the_field(anyone, body):
     answer = anyone.post("/api/verify", body)
 
     assert answer.status_code == 400
-    assert list(answer.json()) == ["token"]
+    assert list(answer.json()["fields"]) == ["token"]
 
 
 def test_verifying_answers_the_account(anyone):
@@ -230,7 +230,7 @@ def test_a_token_request_without_its_fields_names_them(anyone, path):
     answer = anyone.post(path, {})
 
     assert answer.status_code == 400
-    assert set(answer.json()) == ({"username", "password"} if path == "/api/token" else {"refresh"})
+    assert set(answer.json()["fields"]) == ({"username", "password"} if path == "/api/token" else {"refresh"})
 
 
 def test_a_wrong_password_gets_no_token(anyone):
@@ -456,7 +456,7 @@ def test_a_message_that_can_not_be_names_the_field(chat, body, field):
     answer = chat.post("/api/chat", body, content_type="application/json")
 
     assert answer.status_code == 400
-    assert list(answer.json()) == [field]
+    assert list(answer.json()["fields"]) == [field]
     assert not ChatMessage.objects.exists()
 
 
@@ -500,7 +500,7 @@ def test_a_title_that_can_not_be_is_named(chat, title):
     answer = chat.post("/api/chat/conversations", {"title": title})
 
     assert answer.status_code == 400
-    assert list(answer.json()) == ["title"]
+    assert list(answer.json()["fields"]) == ["title"]
 
 
 def test_a_client_can_not_start_a_conversation_for_another_or_in_the_past(chat, user):
@@ -574,7 +574,7 @@ def test_a_content_that_can_not_be_is_named(chat, user, body):
     answer = chat.post(f"/api/chat/conversations/{conversation.pk}/messages", body)
 
     assert answer.status_code == 400
-    assert list(answer.json()) == ["content"]
+    assert list(answer.json()["fields"]) == ["content"]
 
 
 # --- Pages --------------------------------------------------------------------------------
@@ -633,4 +633,4 @@ def test_a_cursor_that_was_made_up_is_not_found(chat, user, cursor, tail):
     answer = chat.get(f"/api/chat/conversations{tail.format(id=conversation.pk)}", {"cursor": cursor})
 
     assert answer.status_code == 404
-    assert answer.json() == {"detail": "Invalid cursor"}
+    assert (answer.json()["detail"], answer.json()["code"]) == ("Invalid cursor", "not_found")

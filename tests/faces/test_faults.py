@@ -41,7 +41,10 @@ def test_without_a_database_the_api_answers_503_as_json(told_without_a_database)
     status, kind, body = told_without_a_database["api"]
 
     assert (status, kind) == (503, "application/json")
-    assert json.loads(body) == {"message": "The database is out of reach. Please try again later."}
+    assert json.loads(body) == {
+        "message": "The database is out of reach. Please try again later.",
+        "code": "database_unreachable",
+    }
 
 
 def test_without_a_database_a_page_answers_503(told_without_a_database):

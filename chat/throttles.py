@@ -1,0 +1,45 @@
+"""How often somebody may try to sign in or to register. The rates stand in the settings."""
+
+import hashlib
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.throttling import SimpleRateThrottle
+
+
+class _ByAddress(SimpleRateThrottle):
+    def get_cache_key(self, request: Request, view: Any) -> str:
+        return self.cache_format % {"scope": self.scope, "ident": self.get_ident(request)}
+
+
+class TokenByAddress(_ByAddress):
+    """Each try costs a password hash, and guesses at many accounts come from one address."""
+
+    scope = "token_by_address"
+
+
+class TokenByAccount(SimpleRateThrottle):
+    """Guesses at one account come from many addresses. It counts for names that don't exist, too."""
+
+    scope = "token_by_account"
+
+    def get_cache_key(self, request: Request, view: Any) -> str | None:
+        name = request.data.get("username") if isinstance(request.data, dict) else None
+        if not isinstance(name, str):
+            return None
+        ident = hashlib.sha256(name.casefold().encode()).hexdigest()
+        return self.cache_format % {"scope": self.scope, "ident": ident}
+
+
+class RefreshByAddress(_ByAddress):
+    scope = "refresh"
+
+
+class RegisterByAddress(_ByAddress):
+    """Each registration sends a mail."""
+
+    scope = "register"
+
+
+class VerifyByAddress(_ByAddress):
+    scope = "verify"

@@ -1,0 +1,66 @@
+"""The tokens that open the API: SIMPLE_JWT's views, throttled, and described for the schema."""
+
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers
+from rest_framework_simplejwt import views as jwt
+
+from chat import throttles
+from chat.serializers import SOMETHING
+
+
+class Credentials(serializers.Serializer[None]):
+    username = serializers.CharField(validators=[SOMETHING])
+    password = serializers.CharField(validators=[SOMETHING])
+
+
+class RefreshToken(serializers.Serializer[None]):
+    refresh = serializers.CharField(validators=[SOMETHING])
+
+
+class TokenPair(serializers.Serializer[None]):
+    access = serializers.CharField(help_text="For the header Authorization: Bearer …; lives for minutes.")
+    refresh = serializers.CharField(help_text="For one use: it buys the next pair.")
+
+
+class Obtain(jwt.TokenObtainPairView):
+    throttle_classes = [throttles.TokenByAddress, throttles.TokenByAccount]
+
+    @extend_schema(
+        operation_id="token",
+        summary="Get a pair of tokens for a name and a password",
+        request=Credentials,
+        responses={200: TokenPair},
+        examples=[
+            OpenApiExample(
+                "An administrator", {"username": "admin", "password": "correct horse"}, request_only=True
+            )
+        ],
+    )
+    def post(self, request, *args, **kwargs):  # type: ignore[no-untyped-def]
+        return super().post(request, *args, **kwargs)
+
+
+class Refresh(jwt.TokenRefreshView):
+    throttle_classes = [throttles.RefreshByAddress]
+
+    @extend_schema(
+        operation_id="token_refresh",
+        summary="Get a new pair for a refresh token",
+        request=RefreshToken,
+        responses={200: TokenPair},
+    )
+    def post(self, request, *args, **kwargs):  # type: ignore[no-untyped-def]
+        return super().post(request, *args, **kwargs)
+
+
+class Blacklist(jwt.TokenBlacklistView):
+    throttle_classes = [throttles.RefreshByAddress]
+
+    @extend_schema(
+        operation_id="token_blacklist",
+        summary="End a refresh token",
+        request=RefreshToken,
+        responses={200: {"type": "object", "maxProperties": 0}},
+    )
+    def post(self, request, *args, **kwargs):  # type: ignore[no-untyped-def]
+        return super().post(request, *args, **kwargs)

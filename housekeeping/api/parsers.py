@@ -1,0 +1,28 @@
+"""How a request's body is read: JSON, of a bounded size and depth."""
+
+import io
+from typing import Any
+
+from rest_framework.exceptions import APIException, ParseError
+from rest_framework.parsers import JSONParser
+
+LARGEST = 1_000_000  # bytes
+
+
+class TooLarge(APIException):
+    status_code = 413
+    default_code = "too_large"
+    default_detail = f"The body is too large: at most {LARGEST:,} bytes."
+
+
+class BoundedJSONParser(JSONParser):
+    """As DRF's own, which takes a body of any size, and fails on one that is nested too deeply."""
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        body = stream.read(LARGEST + 1)
+        if len(body) > LARGEST:
+            raise TooLarge
+        try:
+            return super().parse(io.BytesIO(body), media_type, parser_context)
+        except RecursionError:
+            raise ParseError("JSON parse error - nested too deeply") from None

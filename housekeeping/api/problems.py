@@ -1,0 +1,65 @@
+"""Problems: every answer of the API that is no success, in one shape.
+
+``message`` is a sentence for a person, ``code`` a word for a program. A refused request has
+``fields``: by field, the sentences that say what was wrong; each stands at the top, too, as does
+``detail`` where Django REST framework says so (older clients read these). What a run is about
+has ``run``.
+"""
+
+from typing import Any
+
+from django.http import HttpRequest, JsonResponse
+from rest_framework.settings import api_settings
+
+Fields = dict[str, list[str]]
+
+RESERVED = ("message", "code", "fields")
+
+
+def body(message: str, code: str, **more: Any) -> dict[str, Any]:
+    return {"message": message, "code": code, **more}
+
+
+def refused(fields: Fields) -> dict[str, Any]:
+    """A request whose fields can't be used."""
+    at_the_top = {name: sentences for name, sentences in fields.items() if name not in RESERVED}
+    return at_the_top | body(_in_one_line(fields), "invalid", fields=fields)
+
+
+def complete(data: Any, code: str) -> dict[str, Any]:
+    """The shape, around what Django REST framework answers by itself."""
+    if isinstance(data, dict) and "detail" in data:
+        return {**data, "message": str(data["detail"]), "code": str(data.get("code", code))}
+    everything = data if isinstance(data, dict) else {api_settings.NON_FIELD_ERRORS_KEY: data}
+    return refused({_clean(name): _flat(sentences) for name, sentences in everything.items()})
+
+
+def answer(message: str, code: str, status: int) -> JsonResponse:
+    """For where no view of the API is at work."""
+    return JsonResponse(body(message, code), status=status)
+
+
+def is_api(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")
+
+
+def _in_one_line(fields: Fields) -> str:
+    return " ".join(
+        sentence if name == api_settings.NON_FIELD_ERRORS_KEY else f"{name}: {sentence}"
+        for name, sentences in fields.items()
+        for sentence in sentences
+    )
+
+
+def _flat(sentences: Any) -> list[str]:
+    """The sentences of a field, each with its place where the field is a list or an object."""
+    if isinstance(sentences, dict):
+        return [f"{place}: {one}" for place, inner in sentences.items() for one in _flat(inner)]
+    if isinstance(sentences, list | tuple):
+        return [one for inner in sentences for one in _flat(inner)]
+    return [_clean(sentences)]
+
+
+def _clean(text: Any) -> str:
+    """As it can be sent: half a character (a lone surrogate) that somebody wrote is told as \\ud800."""
+    return str(text).encode(errors="backslashreplace").decode()

@@ -1,0 +1,51 @@
+"""The description of the API as a page, under the policy that the site promises."""
+
+import pytest
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+
+
+@pytest.fixture
+def docs(live_server, open_page):
+    def open_docs(**options):
+        page = open_page(**options)
+
+        def with_policy(route):
+            answer = route.fetch()
+            route.fulfill(response=answer, headers={**answer.headers, "content-security-policy": POLICY})
+
+        page.route("**/api/docs", with_policy)
+        page.goto(f"{live_server.url}/api/docs")
+        return page
+
+    return open_docs
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_an_operation_opens_and_nothing_sticks_out(docs, width, scheme):
+    page = docs(viewport={"width": width, "height": 900}, color_scheme=scheme)
+
+    page.locator("#trigger summary").click()
+
+    assert page.locator("#trigger").get_by_text("Idempotency-Key", exact=True).is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_an_answer_leads_to_its_shape(docs):
+    page = docs()
+    page.locator("#run_detail summary").click()
+
+    page.locator("#run_detail").get_by_role("link", name="Run", exact=True).click()
+
+    assert page.url.endswith("#shape-Run")
+
+
+def test_it_works_without_javascript(docs):
+    page = docs(java_script_enabled=False)
+
+    page.locator("#trigger summary").click()
+
+    assert page.locator("#trigger").get_by_text("Answers", exact=True).is_visible()
