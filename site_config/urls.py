@@ -5,7 +5,7 @@ from django.contrib.auth import views as auth
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
-from chat import tokens
+from chat import token_views
 from chat.views import verify_page
 from housekeeping import probes
 from housekeeping.api import description
@@ -21,9 +21,9 @@ urlpatterns = [
     path("verify/<str:token>", verify_page, name="verify"),
     path("admin/", admin.site.urls),
     # For programs
-    re_path(r"^api/token/?$", tokens.Obtain.as_view(), name="token"),
-    re_path(r"^api/token/refresh/?$", tokens.Refresh.as_view(), name="token-refresh"),
-    re_path(r"^api/token/blacklist/?$", tokens.Blacklist.as_view(), name="token-blacklist"),
+    re_path(r"^api/token/?$", token_views.Obtain.as_view(), name="token"),
+    re_path(r"^api/token/refresh/?$", token_views.Refresh.as_view(), name="token-refresh"),
+    re_path(r"^api/token/blacklist/?$", token_views.Blacklist.as_view(), name="token-blacklist"),
     re_path(r"^api/schema/?$", description.schema, name="schema"),
     re_path(r"^api/docs/?$", description.docs, name="docs"),
     path("api/admin/scheduler/", include("housekeeping.api.urls")),
