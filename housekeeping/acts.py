@@ -6,6 +6,7 @@ import socket
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from housekeeping.models import Act
@@ -39,3 +40,16 @@ def record(actor: Actor | None, what: str, target: object, **details: Any) -> No
             origin=actor.origin,
             details=details,
         )
+
+
+def history(filters: dict[str, Any]) -> QuerySet[Act]:
+    """The record, newest first, by ``who``, ``what``, ``target``, ``after``, ``before``."""
+    acts = Act.objects.order_by("-done_at", "-pk")
+    for name in ("who", "what", "target"):
+        if filters.get(name):
+            acts = acts.filter(**{name: filters[name]})
+    if filters.get("after"):
+        acts = acts.filter(done_at__gte=filters["after"])
+    if filters.get("before"):
+        acts = acts.filter(done_at__lt=filters["before"])
+    return acts

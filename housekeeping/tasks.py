@@ -14,7 +14,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from django.db.models.expressions import Combinable
 
 from chat.models import ChatMessage, Conversation, User, last_activity
-from housekeeping.models import Archive, Consumer, PlannedRows, Run, Snapshot
+from housekeeping.models import Act, Archive, Consumer, PlannedRows, Run, Snapshot
 from housekeeping.policies import Policy
 from housekeeping.purge import Purge, purge
 from housekeeping.registry import scheduled, task
@@ -113,6 +113,14 @@ old_plans = Policy(
     retention=timedelta(days=7),
     is_upkeep=True,
 )
+# Who did what outlives the runs that it was done to: a year, and the time to ask about it.
+old_acts = Policy(
+    "acts",
+    rows=lambda cutoff: Act.objects.filter(done_at__lt=cutoff),
+    retention=timedelta(days=400),
+    age="done_at",
+    is_upkeep=True,
+)
 
 
 # --- Tasks ----------------------------------------------------------------------------------
@@ -171,15 +179,16 @@ def generate_statistics(measure: Measure = take_snapshot) -> dict[str, Any]:
 @scheduled("history_cleanup", "History Cleanup", Cron(hour=1, minute=30), is_upkeep=True)
 @task(
     "history",
-    policies=(expired_archives, old_plans, ended_runs, old_snapshots, silent_consumers),
+    policies=(expired_archives, old_plans, ended_runs, old_snapshots, silent_consumers, old_acts),
     done="History tidied",
 )
 def tidy_history(purge: Purge = purge) -> dict[str, int]:
-    """Delete expired archives and plans, and runs, statistics and heartbeats of more than 90 days ago."""
+    """Delete expired archives and plans; runs, statistics and heartbeats after 90 days; acts after 400."""
     return {
         "deleted_archives": purge(expired_archives),
         "deleted_plans": purge(old_plans),
         "deleted_runs": purge(ended_runs),
         "deleted_snapshots": purge(old_snapshots),
         "deleted_consumers": purge(silent_consumers),
+        "deleted_acts": purge(old_acts),
     }

@@ -16,7 +16,8 @@ ROOT = Path(__file__).parent.parent
 CORE = [
     "exceptions", "triggers", "models", "policies", "cascade", "holds", "archive", "purge", "plans",
     "registry", "stats", "gauges", "steps", "tasks", "acts", "alerts", "consumers", "retentions",
-    "tallies", "logs", "attempts", "runs", "receipts", "schedules", "overview", "checks",
+    "tallies", "logs", "attempts", "runs", "receipts", "schedules",
+    "record", "overview", "checks",
 ]  # fmt: skip
 FACES = ["queue", "dashboard", "api", "management", "probes", "faults", "autostart", "admin", "templatetags"]
 

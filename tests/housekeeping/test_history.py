@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from housekeeping.models import Consumer, Run, Snapshot
+from housekeeping.models import Act, Consumer, Run, Snapshot
 from housekeeping.tasks import tidy_history
 from tests import make
 from tests.make import days
@@ -27,6 +27,7 @@ def test_history_goes_after_ninety_days_and_what_is_younger_stays():
         "deleted_runs": 1,
         "deleted_snapshots": 1,
         "deleted_consumers": 1,
+        "deleted_acts": 0,
     }
     assert list(Run.objects.all()) == [young]
     assert (Snapshot.objects.count(), Consumer.objects.count()) == (1, 1)
@@ -63,3 +64,14 @@ def test_a_run_outlives_the_row_of_its_consumer():
 
     run.refresh_from_db()
     assert run.consumer is None
+
+
+def test_acts_go_after_four_hundred_days_and_outlive_the_runs_they_were_done_to():
+    run = make.run(status="succeeded", requested_at=make.ago(days=399))
+    Act.objects.create(done_at=make.ago(days=401), what="trigger", target="long ago")
+    kept = Act.objects.create(done_at=make.ago(days=399), what="trigger", target=str(run.pk))
+
+    result = tidy_history()
+
+    assert (result["deleted_acts"], result["deleted_runs"]) == (1, 1)
+    assert list(Act.objects.all()) == [kept]
