@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Min, QuerySet, Subquery, Sum
+from django.db.models import QuerySet, Subquery
 from django.urls import reverse
 from django.utils import timezone
 
-from housekeeping import consumers, gauges, plans, registry, retentions, schedules
+from housekeeping import consumers, gauges, plans, registry, retentions, schedules, search
 from housekeeping.exceptions import BadRetention, BadTrigger
 from housekeeping.models import Act, Consumer, Gauge, PolicyState, Run
 from housekeeping.policies import Policy, in_days
@@ -276,29 +276,9 @@ def policy_as_json(card: PolicyCard) -> dict[str, Any]:
     }
 
 
-def run_page(run: Run) -> dict[str, Any]:
-    """A run with what its page says of it: its task, its receipt, and what can be put back."""
-    kept = run.archives.aggregate(rows=Sum("rows"), size=Sum("size"), until=Min("expires_at"))
-    return {
-        "run": run,
-        "task": TASKS.get(run.task),
-        "kept": kept if kept["rows"] else None,
-        "is_carried_out": run.carried_out.exists(),
-        "undone_by": run.undos.order_by("-requested_at").first(),
-    }
-
-
 def history(filters: dict[str, Any]) -> QuerySet[Run]:
-    """Runs, newest first, by ``task``, ``schedule``, ``status``, ``cause``, ``after``, ``before``."""
-    runs = Run.objects.newest_first()
-    for name in ("task", "schedule", "status", "cause"):
-        if filters.get(name):
-            runs = runs.filter(**{name: filters[name]})
-    if filters.get("after"):
-        runs = runs.filter(requested_at__gte=filters["after"])
-    if filters.get("before"):
-        runs = runs.filter(requested_at__lt=filters["before"])
-    return runs
+    """Runs, newest first, by the filters that :func:`housekeeping.search.runs` knows."""
+    return search.runs(filters)
 
 
 def run_as_json(run: Run) -> dict[str, Any]:

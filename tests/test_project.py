@@ -17,7 +17,7 @@ CORE = [
     "exceptions", "triggers", "models", "policies", "cascade", "holds", "archive", "purge", "plans",
     "registry", "stats", "gauges", "steps", "tasks", "acts", "alerts", "consumers", "retentions",
     "tallies", "logs", "attempts", "runs", "receipts", "schedules",
-    "record", "overview", "checks",
+    "search", "bulk", "record", "run_page", "overview", "checks",
 ]  # fmt: skip
 FACES = ["queue", "dashboard", "api", "management", "probes", "faults", "autostart", "admin", "templatetags"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
-from django.db.models import QuerySet
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -36,7 +36,6 @@ class HtmxHttpRequest(HttpRequest):
     htmx: HtmxDetails
 
 
-PAGE = 50
 GLANCE = 0.8  # seconds
 
 
@@ -65,26 +64,6 @@ may_operate = permission_required("housekeeping.operate", raise_exception=True)
 def overview(request: HtmxHttpRequest) -> HttpResponse:
     template = "_overview.html" if request.htmx else "overview.html"
     return render(request, f"housekeeping/{template}", {"overview": core.overview(timezone.now())})
-
-
-@require_safe
-@signed_in
-@may_view
-def run_list(request: HtmxHttpRequest) -> HttpResponse:
-    newest = list(_older(core.history({}), than=request.GET.get("before", ""))[: PAGE + 1])
-    page = newest[:PAGE]
-    older = page[-1].pk if len(newest) > PAGE else None
-    return render(request, "housekeeping/run_list.html", {"runs": page, "older": older})
-
-
-@require_safe
-@signed_in
-@may_view
-@vary_on_headers("HX-Request")
-def run_detail(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
-    run = get_object_or_404(Run, pk=pk)
-    template = "_run.html" if request.htmx else "run_detail.html"
-    return render(request, f"housekeeping/{template}", core.run_page(run))
 
 
 @require_POST
@@ -148,6 +127,8 @@ def cancel_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
 @may_operate
 def retry_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     run = get_object_or_404(Run, pk=pk)
+    if run.undo_of_id and not request.user.has_perm("housekeeping.configure"):
+        raise PermissionDenied  # it puts rows back, as an undo does
     return _act(request, lambda: runs.retry(run, send=queue.send, by=_actor(request)), "dashboard-run")
 
 
@@ -337,17 +318,6 @@ def _act(request: HtmxHttpRequest, act: Callable[[], Run], page: str) -> HttpRes
     elif run:
         messages.success(request, core.message(run))
     return redirect(page, pk=run.pk) if run and page == "dashboard-run" else redirect("dashboard")
-
-
-def _older(history: QuerySet[Run], *, than: str) -> QuerySet[Run]:
-    """The part of the history below the run of that id; all of it, if there is no such run."""
-    try:
-        last = Run.objects.get(pk=uuid.UUID(than))
-    except (ValueError, Run.DoesNotExist):
-        return history
-    # One look at the schedules opens several runs at the same moment: the id tells them apart.
-    shown_beside = {"requested_at": last.requested_at, "pk__gte": last.pk}
-    return history.filter(requested_at__lte=last.requested_at).exclude(**shown_beside)
 
 
 def _actor(request: HtmxHttpRequest) -> Actor:
