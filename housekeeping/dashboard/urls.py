@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from housekeeping.dashboard import runs, views
+from housekeeping.dashboard import acts, runs, views
 
 urlpatterns = [
     path("tasks/<str:name>/trigger", views.trigger, name="dashboard-trigger"),
@@ -29,4 +29,5 @@ urlpatterns = [
     path("runs/<uuid:pk>/retry", views.retry_run, name="dashboard-run-retry"),
     path("runs/<uuid:pk>/approve", views.approve_run, name="dashboard-run-approve"),
     path("runs/<uuid:pk>/undo", views.undo_run, name="dashboard-run-undo"),
+    path("history", acts.act_list, name="dashboard-acts"),
 ]
