@@ -49,6 +49,7 @@ _NAMES = {
     "run": gettext_lazy("by run"),
     "retry_of": gettext_lazy("retry of"),
     "plan_of": gettext_lazy("plan of"),
+    "failed": gettext_lazy("failed"),
     "until": gettext_lazy("until"),
     "reason": gettext_lazy("reason"),
 }

@@ -162,8 +162,9 @@ def _queued(task: str, cause: Run.Cause, by: Actor | None) -> Run:
 def _send_or_withdraw(run: Run, send: Send) -> None:
     try:
         send(run)
-    except QueueUnreachable:
+    except QueueUnreachable as reason:
         Run.objects.filter(pk=run.pk, status=Run.Status.QUEUED, attempts=0).delete()
+        acts.failed(run.undo_of_id or run.pk, reason)
         raise
 
 
@@ -241,7 +242,8 @@ def approve(run: Run, *, send: Send, by: Actor | None = None) -> Run:
 def _send_or_hold(run: Run, send: Send, reason: str) -> None:
     try:
         send(run)
-    except QueueUnreachable:
+    except QueueUnreachable as failure:
+        acts.failed(run.pk, failure)
         waiting = Run.objects.filter(pk=run.pk, status=Run.Status.QUEUED)
         waiting.update(status=Run.Status.HELD, approved_by="", error=reason)
         raise

@@ -27,5 +27,12 @@ document.addEventListener("change", (event) => {
   if (event.target.closest("#pick-all")) for (const box of boxes()) box.checked = event.target.checked;
   count();
 });
-for (const name of ["htmx:after:swap", "htmx:finally:request"]) document.addEventListener(name, count);
+document.addEventListener("htmx:after:swap", count);
+document.addEventListener("htmx:finally:request", (event) => {
+  // What was selected is done with. Later, as htmx enables the buttons after this.
+  const { sourceElement, status } = event.detail.ctx;
+  if (sourceElement.id !== "bulk" || status !== "swapped") return;
+  for (const box of boxes()) box.checked = false;
+  setTimeout(count);
+});
 window.addEventListener("pageshow", count); // back: the browser has kept what was checked

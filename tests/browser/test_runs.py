@@ -127,6 +127,21 @@ def test_selected_runs_are_cancelled_in_place(show, size):
     assert {run.status for run in Run.objects.filter(pk__in=[run.pk for run in waiting])} == {"cancelled"}
 
 
+def test_what_was_selected_is_done_with_once_it_was_acted_on(show):
+    make.run("users", status="failed")
+    page = show(LIST)
+    page.get_by_role("checkbox", name="Select the run of users").check()
+
+    page.get_by_role("button", name="Retry selected (1)").click()
+    answer = page.locator("#question [value=yes]")
+    if answer.count():
+        answer.click()
+
+    page.get_by_text("1 run retried.").wait_for()
+    assert page.locator("input[name=run]:checked").count() == 0
+    page.locator("button[value=retry]:disabled").wait_for()
+
+
 def test_runs_are_selected_and_retried_without_javascript(show):
     failed = make.run("users", status="failed")
     page = show(LIST, java_script_enabled=False)

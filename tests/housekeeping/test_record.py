@@ -1,9 +1,12 @@
 """Every act that changes something is on record, with before and after, and is read as a line."""
 
+from functools import partial
+
 import pytest
 
 from housekeeping import record, retentions, runs, schedules
 from housekeeping.acts import Actor
+from housekeeping.exceptions import QueueUnreachable
 from housekeeping.models import Act, Run
 from tests import make
 from tests.make import days
@@ -149,6 +152,30 @@ def test_each_act_has_its_words():
         deed()
 
     assert {act.what for act in Act.objects.all()} - set(record.WORDS) == set()
+
+
+def unreachable(run):
+    raise QueueUnreachable("The queue can't be reached.")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("deed", ["trigger", "undo", "approve"])
+def test_an_act_that_came_to_nothing_says_so(deed):
+    run = make.run("messages", status="held" if deed == "approve" else "succeeded", deleted={"messages": 1})
+    make.archive(run)
+
+    deeds = {
+        "trigger": partial(runs.request, "stats"),
+        "undo": partial(runs.undo, run),
+        "approve": partial(runs.approve, run),
+    }
+
+    with pytest.raises(QueueUnreachable):
+        deeds[deed](send=unreachable, by=ADA)
+
+    act = Act.objects.get()
+    assert (act.what, act.details["failed"]) == (deed, "The queue can't be reached.")
+    assert record.Fact("failed", "The queue can't be reached.") in record.lines([act])[0].facts
 
 
 # --- As a line --------------------------------------------------------------------------------
