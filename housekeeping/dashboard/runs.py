@@ -189,7 +189,12 @@ def _retry(request: HtmxHttpRequest, run: Run) -> Run:
 def _told(name: str, outcome: bulk.Outcome) -> dict[str, Any]:
     done = len(outcome.done)
     if name == "cancel":
-        text = ngettext("%(n)s run cancelled.", "%(n)s runs cancelled.", done) % {"n": done}
+        stopping = sum(run.status == Run.Status.RUNNING for run in outcome.done)
+        ended = done - stopping
+        text = ngettext("%(n)s run cancelled.", "%(n)s runs cancelled.", ended) % {"n": ended}
+        if stopping:
+            more = ngettext("%(n)s stops after its batch.", "%(n)s stop after their batches.", stopping)
+            text = f"{text} {more % {'n': stopping}}"
     else:
         text = ngettext("%(n)s run retried.", "%(n)s runs retried.", done) % {"n": done}
     refused = len(outcome.refused)

@@ -327,7 +327,7 @@ def test_selected_runs_are_cancelled_and_the_list_says_how_many_and_why_not_the_
     answer = act(dashboard, "cancel", waiting, running, ended, query="?task=users")
 
     assert answer.redirect_chain == [(f"{RUNS}?task=users", 302)]
-    assert "2 runs cancelled. 1 was not:" in text(answer)
+    assert "1 run cancelled. 1 stops after its batch. 1 was not:" in text(answer)
     assert f"messages {str(ended.pk)[:8]}: This run is succeeded already." in text(answer)
     running.refresh_from_db()
     waiting.refresh_from_db()
@@ -620,7 +620,7 @@ def test_a_result_is_a_table_and_json(dashboard):
 
     answer = dashboard.get(page_of(make.run("all", status="failed", result=result)))
 
-    table = re.search(r'<table class="pairs">.*?</table>', answer.text, re.DOTALL)[0]
+    table = re.search(r'<table class="pairs" hx-ignore>.*?</table>', answer.text, re.DOTALL)[0]
     rows = re.findall(r"<th scope=\"row\">(.*?)</th><td>(.*?)</td>", table)
     assert sorted(rows[:2]) == [("deleted users", "1,234"), ("note", "[1, &quot;a&quot;]")]
     assert sorted(rows[2:]) == [("total users", "5"), ("users", "Boom &lt;b&gt;")]
