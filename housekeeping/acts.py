@@ -42,6 +42,14 @@ def record(actor: Actor | None, what: str, target: object, **details: Any) -> No
         )
 
 
+def failed(target: object, reason: Exception) -> None:
+    """Note on the newest act on ``target`` that it came to nothing, as its run was never sent."""
+    act = Act.objects.filter(target=str(target)).order_by("-done_at", "-pk").first()
+    if act:
+        act.details["failed"] = str(reason)
+        act.save(update_fields=["details"])
+
+
 def history(filters: dict[str, Any]) -> QuerySet[Act]:
     """The record, newest first, by ``who``, ``what``, ``target``, ``after``, ``before``."""
     acts = Act.objects.order_by("-done_at", "-pk")

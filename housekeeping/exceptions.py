@@ -41,6 +41,10 @@ class BadRetention(HousekeepingError):
     """A retention that can't be used, or a policy that has none."""
 
 
+class BadPlace(HousekeepingError):
+    """A place in a list that no page of it has given."""
+
+
 class RunInProgress(HousekeepingError):
     """The task has a run already, queued or running: ``run``."""
 

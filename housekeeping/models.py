@@ -90,6 +90,11 @@ class RunQuerySet(models.QuerySet["Run"]):
         """Runs that have not ended: queued, running or held."""
         return self.filter(status__in=Run.ACTIVE)
 
+    def active_of(self, task: str) -> "Run | None":
+        """The newest run of the task that has not ended."""
+        # Few have not: sorted by the database, they would be looked for along all of the task's runs.
+        return max(self.active().filter(task=task), key=lambda run: (run.requested_at, run.pk), default=None)
+
     def ended(self) -> "RunQuerySet":
         return self.exclude(status__in=Run.ACTIVE)
 
@@ -161,6 +166,8 @@ class Run(models.Model):
     # The preview that it carries out: its cutoffs and its rows, and no others.
     plan_of = models.ForeignKey("self", models.SET_NULL, null=True, related_name="carried_out")
     plan = models.JSONField(default=dict, help_text="By policy: what a preview, or the brake, saw.")
+    # The run that it makes another try at.
+    retry_of = models.ForeignKey("self", models.SET_NULL, null=True, related_name="retries")
 
     deleted = models.JSONField(default=dict, help_text="Rows by policy, counted with each batch.")
     receipt = models.JSONField(default=dict, help_text="By policy: what it was, and what it removed.")
@@ -183,6 +190,18 @@ class Run(models.Model):
             models.Index(fields=["schedule", "-requested_at", "-id"], name="run_newest_of_schedule"),
             models.Index(fields=["requested_by", "-requested_at", "-id"], name="run_newest_of_who"),
             models.Index(fields=["status", "task", "-requested_at", "-id"], name="run_newest_of_status_task"),
+            models.Index(
+                fields=["status", "schedule", "-requested_at", "-id"], name="run_newest_of_status_schedule"
+            ),
+            models.Index(fields=["cause", "-requested_at", "-id"], name="run_newest_of_cause"),
+            models.Index(
+                fields=["-requested_at", "-id"], name="run_newest_dry", condition=models.Q(dry_run=True)
+            ),
+            models.Index(
+                fields=["task", "-requested_at", "-id"],
+                name="run_newest_dry_of_task",
+                condition=models.Q(dry_run=True),
+            ),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -439,7 +458,7 @@ class Snapshot(models.Model):
 class Act(models.Model):
     """Who did what, when, and from where."""
 
-    done_at = models.DateTimeField(db_index=True)
+    done_at = models.DateTimeField()
     who = models.CharField(max_length=150, blank=True)
     what = models.CharField(max_length=50)
     target = models.CharField(max_length=100, help_text="The run, schedule or policy it was done to.")
@@ -447,7 +466,13 @@ class Act(models.Model):
     details = models.JSONField(default=dict)
 
     class Meta:
-        ordering = ["-done_at"]
+        ordering = ["-done_at", "-id"]
+        indexes = [
+            models.Index(fields=["-done_at", "-id"], name="act_newest"),
+            models.Index(fields=["who", "-done_at", "-id"], name="act_newest_of_who"),
+            models.Index(fields=["what", "-done_at", "-id"], name="act_newest_of_what"),
+            models.Index(fields=["target", "-done_at", "-id"], name="act_newest_of_target"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.who} {self.what} {self.target}"

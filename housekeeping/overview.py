@@ -11,13 +11,24 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.db import connection
-from django.db.models import Exists, Min, OuterRef, Q, QuerySet, Sum
+from django.db.models import Exists, OuterRef, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import get_text_list
 from django.utils.translation import gettext, gettext_lazy
 
-from housekeeping import consumers, gauges, keeping, plans, registry, retentions, schedules, stats, tallies
+from housekeeping import (
+    consumers,
+    gauges,
+    keeping,
+    plans,
+    registry,
+    retentions,
+    schedules,
+    search,
+    stats,
+    tallies,
+)
 from housekeeping.exceptions import BadRetention, BadTrigger
 from housekeeping.models import (
     LIFE,
@@ -436,37 +447,9 @@ def policy_as_json(card: PolicyCard) -> dict[str, Any]:
     }
 
 
-def run_page(run: Run) -> dict[str, Any]:
-    """A run with what its page says of it: its task, its receipt, and what can be put back."""
-    kept = run.archives.aggregate(rows=Sum("rows"), size=Sum("size"), until=Min("expires_at"))
-    return {
-        "run": run,
-        "task": TASKS.get(run.task),
-        "kept": kept if kept["rows"] else None,
-        "is_carried_out": run.carried_out.exists(),
-        "undone_by": run.undos.order_by("-requested_at").first(),
-    }
-
-
 def history(filters: dict[str, Any]) -> QuerySet[Run]:
-    """Runs, newest first, by ``task``, ``schedule``, ``status``, ``cause``, ``who``, ``text``,
-    ``dry_run``, ``after``, ``before``."""
-    runs = Run.objects.newest_first()
-    for name in ("task", "schedule", "status", "cause"):
-        if filters.get(name):
-            runs = runs.filter(**{name: filters[name]})
-    if filters.get("who"):
-        runs = runs.filter(requested_by=filters["who"])
-    if filters.get("dry_run") is not None:
-        runs = runs.filter(dry_run=filters["dry_run"] in (True, "true"))
-    if filters.get("text"):
-        text = filters["text"]
-        runs = runs.filter(Q(task__icontains=text) | Q(schedule__icontains=text) | Q(error__icontains=text))
-    if filters.get("after"):
-        runs = runs.filter(requested_at__gte=filters["after"])
-    if filters.get("before"):
-        runs = runs.filter(requested_at__lt=filters["before"])
-    return runs
+    """Runs, newest first, by the filters that :func:`housekeeping.search.runs` knows."""
+    return search.runs(filters)
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,7 @@ def request(
     is_approved: bool = False,
     plan: Run | None = None,
     idempotency_key: str = "",
+    retry_of: Run | None = None,
 ) -> Run:
     """Ask a consumer to run ``task``. Returns its queued run.
 
@@ -94,10 +95,11 @@ def request(
     asked = _queued(task, cause, by)
     asked.dry_run, asked.idempotency_key = dry_run, idempotency_key
     asked.schedule, asked.scheduled_for, asked.plan_of = schedule, scheduled_for, plan
+    asked.retry_of = retry_of
     asked.approved_by = (asked.requested_by or "the site") if is_approved or plan else ""
     _refuse_repeated(asked)
     try:
-        return _open(asked, send, plan, by)
+        return _open(asked, send, is_approved, by)
     except RunInProgress:  # it may be the same request, which was faster by a moment
         _refuse_repeated(asked)
         raise
@@ -115,12 +117,12 @@ def _refuse_repeated(asked: Run) -> None:
     raise AlreadyRequested(earlier)
 
 
-def _open(run: Run, send: Send, plan: Run | None, by: Actor | None) -> Run:
-    task = run.task
+def _open(run: Run, send: Send, is_approved: bool, by: Actor | None) -> Run:
+    task, plan = run.task, run.plan_of
     registry.find_task(task)
     if plan:
-        _check_plan(plan, task)
-    active = Run.objects.filter(task=task).active().newest_first().first()
+        check_plan(plan, task)
+    active = Run.objects.active_of(task)
     if active:
         raise RunInProgress(active)
     try:
@@ -128,7 +130,7 @@ def _open(run: Run, send: Send, plan: Run | None, by: Actor | None) -> Run:
             run.save(force_insert=True)
             if plan:
                 _carry_over(plan, run)
-            acts.record(by, "retry" if run.cause == Run.Cause.RETRY else "trigger", run.pk, task=task)
+            _record_request(run, is_approved, by)
     except IntegrityError:  # another request was faster by a moment, and may have ended since
         faster = Run.objects.filter(task=task).newest_first().first()
         raise RunInProgress(faster or run) from None
@@ -137,7 +139,25 @@ def _open(run: Run, send: Send, plan: Run | None, by: Actor | None) -> Run:
     return run
 
 
-def _check_plan(plan: Run, task: str) -> None:
+def _record_request(run: Run, is_approved: bool, by: Actor | None) -> None:
+    """What was asked for, and with what: a plan, a retry and an approval are acts of consequence."""
+    what = "retry" if run.cause == Run.Cause.RETRY else "carry out" if run.plan_of else "trigger"
+    details: dict[str, Any] = {"task": run.task, "after": {"status": run.status}}
+    if run.dry_run:
+        details["dry_run"] = True
+    if run.schedule:
+        details["schedule"] = run.schedule
+    if run.retry_of:
+        details["retry_of"] = str(run.retry_of.pk)
+    if run.plan_of:
+        details |= {"plan_of": str(run.plan_of.pk), "rows": run.plan_rows}
+    if is_approved:
+        details["after"]["approved_by"] = run.approved_by
+    acts.record(by, what, run.pk, **details)
+
+
+def check_plan(plan: Run, task: str) -> None:
+    """Raises NotPossible where the plan can't be carried out (any more)."""
     if plan.task != task or not plan.is_plan:
         raise NotPossible(f"Run {plan.pk} is no finished dry run of the task {task!r}.")
     kept = plan.planned_rows.aggregate(rows=Sum("rows"))["rows"] or 0
@@ -170,8 +190,9 @@ def _queued(task: str, cause: Run.Cause, by: Actor | None) -> Run:
 def _send_or_withdraw(run: Run, send: Send) -> None:
     try:
         send(run)
-    except QueueUnreachable:
+    except QueueUnreachable as reason:
         Run.objects.filter(pk=run.pk, status=Run.Status.QUEUED, attempts=0).delete()
+        acts.failed(run.undo_of_id or run.pk, reason)
         raise
 
 
@@ -195,6 +216,7 @@ def retry(run: Run, *, send: Send, by: Actor | None = None) -> Run:
         schedule=run.schedule,
         scheduled_for=run.scheduled_for,
         plan=run.plan_of,
+        retry_of=run,
     )
 
 
@@ -204,15 +226,20 @@ def cancel(run: Run, *, by: Actor | None = None) -> Run:
     Raises NotPossible if it has ended.
     """
     with transaction.atomic():
+        run.refresh_from_db(from_queryset=Run.objects.select_for_update())
+        before: dict[str, Any] = {"status": run.status}
+        after: dict[str, Any] = {"status": Run.Status.CANCELLED}
         waiting = Run.objects.filter(pk=run.pk, status__in=(Run.Status.QUEUED, Run.Status.HELD))
         running = Run.objects.filter(pk=run.pk, status=Run.Status.RUNNING)
         now = timezone.now()
         if waiting.update(status=Run.Status.CANCELLED, finished_at=now, cancel_requested=True):
             tallies.add(run, Run.Status.CANCELLED, now)
-        elif not running.update(cancel_requested=True):
+        elif running.update(cancel_requested=True):
+            before, after = {"cancel_requested": run.cancel_requested}, {"cancel_requested": True}
+        else:
             run.refresh_from_db()
             raise NotPossible(f"This run is {run.status} already.")
-        acts.record(by, "cancel", run.pk, task=run.task)
+        acts.record(by, "cancel", run.pk, task=run.task, before=before, after=after)
     run.refresh_from_db()
     return run
 
@@ -230,7 +257,10 @@ def approve(run: Run, *, send: Send, by: Actor | None = None) -> Run:
         ):
             run.refresh_from_db()
             raise NotPossible(f"This run is {run.status}; only one that is held is approved.")
-        acts.record(by, "approve", run.pk, task=run.task)
+        after = {"status": Run.Status.QUEUED, "approved_by": who}
+        acts.record(
+            by, "approve", run.pk, task=run.task, rows=run.plan_rows, before={"status": "held"}, after=after
+        )
     reason = run.error
     run.refresh_from_db()
     transaction.on_commit(lambda: _send_or_hold(run, send, reason))
@@ -240,7 +270,8 @@ def approve(run: Run, *, send: Send, by: Actor | None = None) -> Run:
 def _send_or_hold(run: Run, send: Send, reason: str) -> None:
     try:
         send(run)
-    except QueueUnreachable:
+    except QueueUnreachable as failure:
+        acts.failed(run.pk, failure)
         waiting = Run.objects.filter(pk=run.pk, status=Run.Status.QUEUED)
         waiting.update(status=Run.Status.HELD, approved_by="", error=reason)
         raise
@@ -266,7 +297,8 @@ def undo(run: Run, *, send: Send, by: Actor | None = None) -> Run:
     putting_back.undo_of = run
     with transaction.atomic():
         putting_back.save(force_insert=True)
-        acts.record(by, "undo", run.pk, task=run.task, run=str(putting_back.pk))
+        rows = run.archives.aggregate(rows=Sum("rows"))["rows"] or 0
+        acts.record(by, "undo", run.pk, task=run.task, run=str(putting_back.pk), rows=rows)
     transaction.on_commit(lambda: _send_or_withdraw(putting_back, send))
     return putting_back
 

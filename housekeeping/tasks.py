@@ -21,7 +21,7 @@ from chat import accounts
 from chat.models import ChatMessage, Conversation, User, last_activity
 from housekeeping import cascade, holds
 from housekeeping.mailing import Mail, mail_each
-from housekeeping.models import Archive, Consumer, Hold, PlannedRows, Run, Snapshot
+from housekeeping.models import Act, Archive, Consumer, Hold, PlannedRows, Run, Snapshot
 from housekeeping.policies import Policy
 from housekeeping.purge import Purge, purge
 from housekeeping.registry import scheduled, task
@@ -153,6 +153,14 @@ old_plans = Policy(
     retention=timedelta(days=7),
     is_upkeep=True,
 )
+# Who did what outlives the runs that it was done to: a year, and the time to ask about it.
+old_acts = Policy(
+    "acts",
+    rows=lambda cutoff: Act.objects.filter(done_at__lt=cutoff),
+    retention=timedelta(days=400),
+    age="done_at",
+    is_upkeep=True,
+)
 
 # What sign-ins leave behind. A token's row goes with the one that blacklists it, and only once
 # the token itself has run out: a blacklisted one that is good still must stay known.
@@ -278,6 +286,7 @@ def generate_statistics(measure: Measure = take_snapshot) -> dict[str, Any]:
         ended_runs,
         old_snapshots,
         silent_consumers,
+        old_acts,
         *SIGN_IN_POLICIES,
     ),
     done="History tidied",
@@ -294,4 +303,5 @@ def tidy_history(purge: Purge = purge) -> dict[str, int]:
         "deleted_tokens": purge(expired_tokens),
         "deleted_sessions": purge(expired_sessions),
         "deleted_sign_ins": sum(purge(one) for one in (sign_ins, failed_sign_ins, sign_in_counts)),
+        "deleted_acts": purge(old_acts),
     }

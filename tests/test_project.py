@@ -17,8 +17,8 @@ ROOT = Path(__file__).parent.parent
 CORE = [
     "exceptions", "triggers", "models", "policies", "cascade", "holds", "archive", "purge", "plans",
     "registry", "stats", "gauges", "steps", "mailing", "tasks", "acts", "keeping", "alerts", "consumers",
-    "retentions", "tallies", "logs", "attempts", "runs", "receipts", "schedules", "verdict", "overview",
-    "checks",
+    "retentions", "tallies", "logs", "attempts", "runs", "receipts", "schedules", "search", "bulk",
+    "record", "run_page", "verdict", "overview", "checks",
 ]  # fmt: skip
 FACES = [
     "queue",

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from housekeeping.dashboard import holds, views
+from housekeeping.dashboard import acts, holds, runs, views
 
 urlpatterns = [
     path("trends", views.trends, name="dashboard-trends"),
@@ -19,8 +19,10 @@ urlpatterns = [
     path("policies/<str:pk>/preview", views.policy_preview, name="dashboard-policy-preview"),
     path("policies/<str:pk>/retention", views.change_retention, name="dashboard-policy-change"),
     path("policies/<str:pk>/reset", views.reset_retention, name="dashboard-policy-reset"),
-    path("runs", views.run_list, name="dashboard-runs"),
-    path("runs/<uuid:pk>", views.run_detail, name="dashboard-run"),
+    path("runs", runs.run_list, name="dashboard-runs"),
+    path("runs/act", runs.act_on_runs, name="dashboard-runs-act"),
+    path("runs/<uuid:pk>", runs.run_detail, name="dashboard-run"),
+    path("runs/<uuid:pk>/log", runs.run_log, name="dashboard-run-log"),
     path("runs/<uuid:pk>/receipt.json", views.receipt_json, name="dashboard-run-receipt-json"),
     path("runs/<uuid:pk>/receipt.csv", views.receipt_csv, name="dashboard-run-receipt-csv"),
     path("runs/<uuid:pk>/carry-out", views.carry_out, name="dashboard-run-carry-out"),
@@ -34,4 +36,5 @@ urlpatterns = [
     path("holds/add", holds.add_hold, name="dashboard-hold-add"),
     path("holds/<int:pk>/change", holds.change_hold, name="dashboard-hold-change"),
     path("holds/<int:pk>/end", holds.end_hold, name="dashboard-hold-end"),
+    path("history", acts.act_list, name="dashboard-acts"),
 ]

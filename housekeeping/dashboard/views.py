@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -93,26 +94,6 @@ def trends(request: HtmxHttpRequest) -> HttpResponse:
     return render(request, "housekeeping/trends.html", facts)
 
 
-@require_safe
-@signed_in
-@may_view
-def run_list(request: HtmxHttpRequest) -> HttpResponse:
-    newest = list(core.older_than(core.history({}), request.GET.get("before", ""))[: PAGE + 1])
-    page = newest[:PAGE]
-    older = page[-1].pk if len(newest) > PAGE else None
-    return render(request, "housekeeping/run_list.html", {"runs": page, "older": older})
-
-
-@require_safe
-@signed_in
-@may_view
-@vary_on_headers("HX-Request")
-def run_detail(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
-    run = get_object_or_404(Run, pk=pk)
-    template = "_run.html" if request.htmx else "run_detail.html"
-    return render(request, f"housekeeping/{template}", core.run_page(run))
-
-
 @require_POST
 @signed_in
 @may_operate
@@ -174,6 +155,8 @@ def cancel_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
 @may_operate
 def retry_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     run = get_object_or_404(Run, pk=pk)
+    if run.undo_of_id and not request.user.has_perm("housekeeping.configure"):
+        raise PermissionDenied  # it puts rows back, as an undo does
     return _act(request, lambda: runs.retry(run, send=queue.send, by=_actor(request)), "dashboard-run")
 
 

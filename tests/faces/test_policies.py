@@ -223,7 +223,7 @@ def test_a_plan_is_carried_out_from_its_page(dashboard, worker, old_and_young):
     dashboard.post("/scheduler-admin/tasks/conversations/trigger", {"dry_run": "true"})
     plan = Run.objects.get()
     page = f"/scheduler-admin/runs/{plan.pk}"
-    assert "Run this plan: delete 3 rows" in dashboard.get(page).text
+    assert "Delete 1 conversation and 2 chat messages?" in dashboard.get(page).text
 
     dashboard.post(f"{page}/carry-out")
 

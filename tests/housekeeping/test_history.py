@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from rest_framework_simplejwt.tokens import RefreshToken
 
-from housekeeping.models import Consumer, Run, Snapshot
+from housekeeping.models import Act, Consumer, Run, Snapshot
 from housekeeping.tasks import tidy_history
 from tests import make
 from tests.make import days
@@ -38,6 +38,7 @@ def test_history_goes_after_ninety_days_and_what_is_younger_stays():
         "deleted_tokens": 0,
         "deleted_sessions": 0,
         "deleted_sign_ins": 0,
+        "deleted_acts": 0,
     }
     assert list(Run.objects.all()) == [young]
     assert (Snapshot.objects.count(), Consumer.objects.count()) == (1, 1)
@@ -119,3 +120,14 @@ def test_what_sign_ins_leave_behind_goes_in_time(model, fields, kept_for):
     assert tidy_history()["deleted_sign_ins"] == 1
 
     assert model.objects.get().username == "young"
+
+
+def test_acts_go_after_four_hundred_days_and_outlive_the_runs_they_were_done_to():
+    run = make.run(status="succeeded", requested_at=make.ago(days=399))
+    Act.objects.create(done_at=make.ago(days=401), what="trigger", target="long ago")
+    kept = Act.objects.create(done_at=make.ago(days=399), what="trigger", target=str(run.pk))
+
+    result = tidy_history()
+
+    assert (result["deleted_acts"], result["deleted_runs"]) == (1, 1)
+    assert list(Act.objects.all()) == [kept]

@@ -1,0 +1,61 @@
+"""The page of acts: who did what, to what, when and from where."""
+
+import hashlib
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext
+from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from housekeeping import acts as core
+from housekeeping import record, search
+from housekeeping.dashboard import polls
+from housekeeping.dashboard.filters import ActFilters
+from housekeeping.dashboard.views import HtmxHttpRequest, may_view, signed_in
+from housekeeping.exceptions import BadPlace
+from housekeeping.models import Act
+
+
+@require_safe
+@signed_in
+@may_view
+@vary_on_headers("HX-Request")
+def act_list(request: HtmxHttpRequest) -> HttpResponse:
+    filters = ActFilters(request.GET)
+    is_fragment = polls.is_fragment(request)
+    if not filters.is_tidy() and not is_fragment:
+        return redirect(reverse("dashboard-acts") + filters.address)
+    facts: dict[str, Any] = {"filters": filters}
+    if filters.is_valid():
+        page = _page(request, filters)
+        tag = polls.tag(request, _fingerprint(page, filters))
+        is_newest = not page.newer
+        if is_newest and polls.is_unchanged(request, tag):
+            return HttpResponse(status=304)
+        facts |= {"page": page, "lines": record.lines(page.rows), "is_newest": is_newest, "tag": tag}
+    template = "_acts.html" if is_fragment else "act_list.html"
+    answer = render(request, f"housekeeping/{template}", facts, status=200 if filters.is_valid() else 400)
+    if is_fragment:
+        answer["HX-PTag"] = facts.get("tag", "")
+        answer["HX-Replace-Url"] = reverse("dashboard-acts") + filters.address
+    return answer
+
+
+def _fingerprint(page: search.Page[Act], filters: ActFilters) -> str:
+    """Acts are only ever added: the newest one tells."""
+    facts = (filters.address, page.rows[0].pk if page.rows else 0)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
+
+
+def _page(request: HtmxHttpRequest, filters: ActFilters) -> search.Page[Act]:
+    found, query = core.history(filters.cleaned_data), filters.query
+    older, newer = query.get("older", ""), query.get("newer", "")
+    try:
+        return search.page(found, "done_at", older=older, newer=newer, oldest="oldest" in query)
+    except BadPlace:
+        messages.warning(request, gettext("There is no such place in the list; these are the newest acts."))
+        return search.page(found, "done_at")

@@ -1,0 +1,215 @@
+"""The filters in a list's address: read, checked, and shown as what they filter."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django import forms
+from django.http import QueryDict
+from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
+
+from housekeeping import record, registry
+from housekeeping.models import Run
+from housekeeping.registry import SCHEDULES, TASKS
+
+PLACES = ("older", "newer", "oldest")
+FIRST_YEAR, LAST_YEAR = 1970, 9000  # beyond them, time zones and databases run over
+LOCAL = "%Y-%m-%dT%H:%M"
+
+
+@dataclass(frozen=True)
+class Active:
+    """A filter that is set, and the address of the list without it."""
+
+    label: str
+    value: str
+    without: str
+
+
+class OneOf(forms.CharField):
+    """One of some words; anything else is named, with the choices."""
+
+    def __init__(self, label: Any, choices: Iterable[tuple[str, Any]]) -> None:
+        super().__init__(label=label, required=False)
+        self.choices = list(choices)
+
+    def clean(self, value: Any) -> str:
+        word: str = super().clean(value)
+        known = [key for key, _ in self.choices]
+        if word and word not in known:
+            self.refuse(word, known)
+        return word
+
+    def refuse(self, word: str, known: list[str]) -> None:
+        raise forms.ValidationError(
+            gettext("“%(word)s” is none; choose one of %(known)s.")
+            % {"word": word, "known": ", ".join(known)}
+        )
+
+
+class Known(OneOf):
+    """A task or schedule that is declared, or that some run was of before it was dropped."""
+
+    def __init__(self, label: Any, column: str, choices: Iterable[tuple[str, Any]]) -> None:
+        super().__init__(label, choices)
+        self.column = column
+
+    def refuse(self, word: str, known: list[str]) -> None:
+        if not Run.objects.filter(**{self.column: word}).exists():
+            super().refuse(word, known)
+
+
+class Moment(forms.DateTimeField):
+    def __init__(self, label: Any) -> None:
+        wrong = gettext_lazy("This is no moment: write it as 2026-11-25T02:00.")
+        super().__init__(label=label, required=False, error_messages={"invalid": wrong})
+
+    def to_python(self, value: Any) -> datetime | None:
+        try:
+            moment = super().to_python(value)
+            is_usable = moment is None or FIRST_YEAR <= moment.astimezone(UTC).year <= LAST_YEAR
+        except (OverflowError, ValueError):
+            is_usable = False
+        if not is_usable:
+            raise forms.ValidationError(self.error_messages["invalid"])
+        return moment
+
+
+class Filters(forms.Form):
+    """The filters of one list. What they say is in ``cleaned_data``; without it, in ``errors``."""
+
+    after = Moment(gettext_lazy("From"))
+    before = Moment(gettext_lazy("To"))
+
+    def __init__(self, query: QueryDict) -> None:
+        super().__init__({name: str(query[name]).strip() for name in query})
+        self.query = query
+
+    def clean(self) -> dict[str, Any]:
+        asked: dict[str, Any] = super().clean() or {}
+        unknown = [name for name in self.query if name not in self.fields and name not in PLACES]
+        if unknown:
+            text = gettext("There is no filter “%(name)s”; there are %(known)s.")
+            known = ", ".join(self.fields)
+            raise forms.ValidationError([text % {"name": name, "known": known} for name in unknown])
+        after, before = asked.get("after"), asked.get("before")
+        if after and before and after >= before:
+            self.add_error("after", gettext("From is not before To: nothing lies between them."))
+        return asked
+
+    @property
+    def problems(self) -> list[tuple[str, str]]:
+        """What is wrong, each with the field's label (empty: with the whole)."""
+        return [
+            (str(self.fields[name].label) if name in self.fields else "", str(error))
+            for name, errors in self.errors.items()
+            for error in errors
+        ]
+
+    @property
+    def address(self) -> str:
+        """The query of this list, without what is empty, and without the page: ``?task=users``."""
+        return self._address()
+
+    def _address(self, *, without: str = "") -> str:
+        query = QueryDict(mutable=True)
+        for name in self.fields:
+            if self.data.get(name) and name != without:
+                query[name] = self.data[name]
+        return f"?{query.urlencode()}" if query else ""
+
+    def is_tidy(self) -> bool:
+        """Is the address free of empty filters, which a form without JavaScript sends?"""
+        return all(self.query.values())
+
+    @property
+    def active(self) -> list[Active]:
+        return [
+            Active(str(field.label), self._in_words(name), self._address(without=name))
+            for name, field in self.fields.items()
+            if self.data.get(name)
+        ]
+
+    def _in_words(self, name: str) -> str:
+        value = self.data[name]
+        if isinstance(moment := self.cleaned_data.get(name), datetime):
+            return f"{timezone.localtime(moment):%Y-%m-%d %H:%M}"
+        return str(dict(getattr(self.fields[name], "choices", ())).get(value, value))
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """What stands in the fields: moments as the browser's own field wants them."""
+        facts = {name: self.data.get(name, "") for name in self.fields}
+        for name in ("after", "before"):
+            moment = self.cleaned_data.get(name)
+            facts[name] = f"{timezone.localtime(moment):{LOCAL}}" if moment else ""
+        return facts
+
+    def choices(self, name: str) -> list[tuple[str, Any]]:
+        """What the field offers; with a value that is there and not declared any more."""
+        offered = list(self.fields[name].choices)  # type: ignore[attr-defined]
+        value = self.data.get(name, "")
+        return offered if not value or value in dict(offered) else [*offered, (value, value)]
+
+
+class RunFilters(Filters):
+    MORE = ("cause", "dry_run", "who", "after", "before")  # behind "More filters", unless one is set
+
+    def __init__(self, query: QueryDict) -> None:
+        super().__init__(query)
+        statuses = [(one.value, STATUSES[one]) for one in Run.Status]
+        causes = [(one.value, CAUSES[one]) for one in Run.Cause]
+        self.fields = {
+            "text": forms.CharField(label=gettext("Text"), required=False, max_length=200),
+            "task": Known(gettext("Task"), "task", ((name, task.title) for name, task in TASKS.items())),
+            "status": OneOf(gettext("Status"), statuses),
+            "cause": OneOf(gettext("Cause"), causes),
+            "schedule": Known(
+                gettext("Schedule"), "schedule", ((key, one.name) for key, one in SCHEDULES.items())
+            ),
+            "who": forms.CharField(label=gettext("Who"), required=False, max_length=150),
+            "dry_run": OneOf(gettext("Dry runs"), (("true", gettext("only")), ("false", gettext("without")))),
+            **self.fields,
+        }
+
+    @property
+    def has_more(self) -> bool:
+        return any(self.data.get(name) for name in self.MORE)
+
+    def clean(self) -> dict[str, Any]:
+        asked = super().clean()
+        if "dry_run" in asked:
+            asked["dry_run"] = {"true": True, "false": False}.get(asked["dry_run"])
+        return asked
+
+
+class ActFilters(Filters):
+    def __init__(self, query: QueryDict) -> None:
+        super().__init__(query)
+        targets = [*SCHEDULES, *registry.policies()]
+        self.fields = {
+            "who": forms.CharField(label=gettext("Who"), required=False, max_length=150),
+            "what": OneOf(gettext("What"), record.WORDS.items()),
+            "target": forms.CharField(label=gettext("To what"), required=False, max_length=100),
+            **self.fields,
+        }
+        self.targets = targets
+
+
+STATUSES = {
+    Run.Status.QUEUED: gettext_lazy("queued"),
+    Run.Status.RUNNING: gettext_lazy("running"),
+    Run.Status.HELD: gettext_lazy("held"),
+    Run.Status.SUCCEEDED: gettext_lazy("succeeded"),
+    Run.Status.FAILED: gettext_lazy("failed"),
+    Run.Status.CANCELLED: gettext_lazy("cancelled"),
+    Run.Status.MISSED: gettext_lazy("missed"),
+}
+CAUSES = {
+    Run.Cause.SCHEDULE: gettext_lazy("schedule"),
+    Run.Cause.CATCH_UP: gettext_lazy("catch-up"),
+    Run.Cause.MANUAL: gettext_lazy("manual"),
+    Run.Cause.RETRY: gettext_lazy("retry"),
+}

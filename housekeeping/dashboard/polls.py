@@ -1,0 +1,27 @@
+"""Fragments that are asked for again and again: an unchanged one is answered 304."""
+
+from django.http import HttpRequest
+from django.utils.translation import get_language
+
+from housekeeping.run_page import Rights
+
+
+def rights(request: HttpRequest) -> Rights:
+    may = request.user.has_perm
+    return Rights(operate=may("housekeeping.operate"), configure=may("housekeeping.configure"))
+
+
+def tag(request: HttpRequest, fingerprint: str) -> str:
+    """The same facts, for the same eyes."""
+    seen_by = rights(request)
+    return f"{fingerprint}-{seen_by.operate:d}{seen_by.configure:d}-{get_language()}"
+
+
+def is_unchanged(request: HttpRequest, tag: str) -> bool:
+    return request.method == "GET" and request.headers.get("HX-PTag") == tag
+
+
+def is_fragment(request: HttpRequest) -> bool:
+    """Does htmx ask for a part of the page? When it goes back in history, it wants the whole."""
+    htmx = request.htmx  # type: ignore[attr-defined]
+    return bool(htmx) and not htmx.history_restore_request

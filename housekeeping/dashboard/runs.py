@@ -1,0 +1,212 @@
+"""The list of runs, the page of a run, and acts on many runs at once."""
+
+import hashlib
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext, ngettext
+from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from housekeeping import acts, bulk, overview, run_page, search
+from housekeeping import runs as core
+from housekeeping.dashboard import polls
+from housekeeping.dashboard.filters import RunFilters
+from housekeeping.dashboard.views import HtmxHttpRequest, _actor, may_operate, may_view, signed_in
+from housekeeping.exceptions import BadPlace, NotPossible
+from housekeeping.models import Run
+from housekeeping.queue import tasks as queue
+from housekeeping.registry import SCHEDULES
+
+# What a row is made of: the rest of a run can be large.
+FIELDS = (
+    "task", "schedule", "cause", "status", "dry_run", "requested_by", "requested_at", "started_at",
+    "finished_at", "attempts", "cancel_requested", "undo_of", "deleted", "total", "result", "error",
+)  # fmt: skip
+# What its look depends on; a running one's moves on by itself.
+SEEN = ("pk", "status", "attempts", "cancel_requested", "finished_at")
+SUGGESTIONS = 200  # acts that the names of people are taken from
+
+
+@require_safe
+@signed_in
+@may_view
+@vary_on_headers("HX-Request")
+def run_list(request: HtmxHttpRequest) -> HttpResponse:
+    filters = RunFilters(request.GET)
+    if not filters.is_tidy() and not polls.is_fragment(request):
+        return redirect(reverse("dashboard-runs") + filters.address)
+    return _list(request, filters)
+
+
+def _list(
+    request: HtmxHttpRequest, filters: RunFilters, *, notice: dict[str, Any] | None = None, status: int = 200
+) -> HttpResponse:
+    """The list by these filters: its fragment to htmx, else the page. 304 to a poll that knows it."""
+    facts: dict[str, Any] = {"filters": filters, "notice": notice}
+    tag = ""
+    if not filters.is_valid():
+        status = 400
+    else:
+        found = overview.history(filters.cleaned_data)
+        if not _place(filters.query) and "HX-PTag" in request.headers:
+            seen = list(found.values_list(*SEEN)[: search.PAGE])
+            if polls.is_unchanged(request, polls.tag(request, _fingerprint(seen, filters.address))):
+                return HttpResponse(status=304)
+        page = _page(request, found, filters.query)
+        seen = [tuple(getattr(run, name) for name in SEEN) for run in page.rows]
+        tag = polls.tag(request, _fingerprint(seen, filters.address))
+        facts |= {"page": page, "tag": tag}
+        facts["is_newest"] = not page.newer
+        facts["is_busy"] = any(run.status in ("queued", "running") for run in page.rows)
+        facts["text_since"] = search.text_since(filters.cleaned_data)
+    is_fragment = polls.is_fragment(request)
+    if not is_fragment:
+        facts["people"] = _people()
+    template = "_runs.html" if is_fragment else "run_list.html"
+    answer = render(request, f"housekeeping/{template}", facts, status=status)
+    if is_fragment:
+        answer["HX-PTag"] = tag
+        if not _place(filters.query):
+            answer["HX-Replace-Url"] = reverse("dashboard-runs") + filters.address
+    return answer
+
+
+def _place(query: QueryDict) -> bool:
+    """Is a page asked for beside the newest?"""
+    return any(query.get(name) for name in ("older", "newer", "oldest"))
+
+
+def _fingerprint(seen: list[tuple[Any, ...]], address: str) -> str:
+    now = timezone.now().timestamp() if any(row[1] == Run.Status.RUNNING for row in seen) else 0
+    return hashlib.sha256(repr((address, seen, int(now) // 5)).encode()).hexdigest()[:32]
+
+
+def _page(request: HtmxHttpRequest, found: QuerySet[Run], query: QueryDict) -> search.Page[Run]:
+    light = found.only(*FIELDS)
+    older, newer = query.get("older", ""), query.get("newer", "")
+    try:
+        return search.page(light, "requested_at", older=older, newer=newer, oldest="oldest" in query)
+    except BadPlace:
+        messages.warning(request, gettext("There is no such place in the list; these are the newest runs."))
+        return search.page(light, "requested_at")
+
+
+def _people() -> list[str]:
+    """Who acted lately, to choose from."""
+    return sorted(set(acts.history({}).values_list("who", flat=True)[:SUGGESTIONS]) - {""})
+
+
+@require_safe
+@signed_in
+@may_view
+@vary_on_headers("HX-Request")
+def run_detail(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
+    now = timezone.now()
+    tag = polls.tag(request, run_page.fingerprint(pk, now))
+    if polls.is_unchanged(request, tag):
+        return HttpResponse(status=304)
+    beside = Run.objects.select_related("consumer", "plan_of", "undo_of", "retry_of")
+    run = get_object_or_404(beside, pk=pk)
+    page = run_page.read(run, polls.rights(request), now)
+    template = "_run.html" if polls.is_fragment(request) else "run_detail.html"
+    facts = {"page": page, "run": run, "tag": tag, "is_schedule_known": run.schedule in SCHEDULES}
+    answer = render(request, f"housekeeping/{template}", facts)
+    answer["HX-PTag"] = tag
+    return answer
+
+
+@require_safe
+@signed_in
+@may_view
+def run_log(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """All of a run's log lines, as plain text."""
+    run = get_object_or_404(Run, pk=pk)
+    lines = run.log_lines.values_list("logged_at", "level", "text")
+    # A text with line breaks must not look like lines of the log.
+    text = "".join(
+        f"{timezone.localtime(at).isoformat(timespec='milliseconds')} {level:<8} {_one_line(text)}\n"
+        for at, level, text in lines.iterator()
+    )
+    return HttpResponse(text, content_type="text/plain; charset=utf-8")
+
+
+def _one_line(text: str) -> str:
+    return "\n    ".join(text.splitlines())
+
+
+@require_POST
+@signed_in
+@may_operate
+def act_on_runs(request: HtmxHttpRequest) -> HttpResponse:
+    """Cancel or retry the selected runs; say how many were, and why the others were not."""
+    notice, status = _act_on(request)
+    filters = RunFilters(QueryDict(request.POST.get("query", "").removeprefix("?")))
+    if polls.is_fragment(request):
+        return _list(request, filters, notice=notice, status=status)
+    say = getattr(messages, notice["level"])
+    say(request, " ".join([notice["text"], *notice["reasons"]]))
+    return redirect(reverse("dashboard-runs") + filters.address)
+
+
+def _act_on(request: HtmxHttpRequest) -> tuple[dict[str, Any], int]:
+    by = _actor(request)
+    known: dict[str, Callable[[Run], Run]] = {
+        "cancel": lambda run: core.cancel(run, by=by),
+        "retry": lambda run: _retry(request, run),
+    }
+    name = request.POST.get("act", "")
+    if name not in known:
+        return _notice("error", gettext("Press either Cancel or Retry.")), 400
+    try:
+        outcome = bulk.each(_ids(request), known[name])
+    except NotPossible as error:
+        return _notice("error", str(error)), 400
+    return _told(name, outcome), 200
+
+
+def _ids(request: HttpRequest) -> list[uuid.UUID]:
+    try:
+        return [uuid.UUID(text) for text in request.POST.getlist("run")]
+    except ValueError:
+        raise NotPossible("What is selected are no runs: load the page anew.") from None
+
+
+def _retry(request: HtmxHttpRequest, run: Run) -> Run:
+    """As the core does; but putting rows back again is for who may put them back."""
+    if run.undo_of_id and not request.user.has_perm("housekeeping.configure"):
+        raise NotPossible("Putting rows back needs the right to configure.")
+    return core.retry(run, send=queue.send, by=_actor(request))
+
+
+def _told(name: str, outcome: bulk.Outcome) -> dict[str, Any]:
+    done = len(outcome.done)
+    if name == "cancel":
+        stopping = sum(run.status == Run.Status.RUNNING for run in outcome.done)
+        ended = done - stopping
+        text = ngettext("%(n)s run cancelled.", "%(n)s runs cancelled.", ended) % {"n": ended}
+        if stopping:
+            more = ngettext("%(n)s stops after its batch.", "%(n)s stop after their batches.", stopping)
+            text = f"{text} {more % {'n': stopping}}"
+    else:
+        text = ngettext("%(n)s run retried.", "%(n)s runs retried.", done) % {"n": done}
+    refused = len(outcome.refused)
+    if refused:
+        more = ngettext("%(n)s was not:", "%(n)s were not:", refused) % {"n": refused}
+        text = f"{text} {more}"
+    reasons = [
+        f"{run.task if run else ''} {str(pk)[:8]}: {reason}".strip() for pk, run, reason in outcome.refused
+    ]
+    level = "warning" if refused and done else "error" if refused else "success"
+    return _notice(level, text, reasons)
+
+
+def _notice(level: str, text: str, reasons: list[str] | None = None) -> dict[str, Any]:
+    return {"level": level, "text": text, "reasons": reasons or []}

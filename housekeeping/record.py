@@ -1,0 +1,162 @@
+"""The record of acts as a person reads it: to what each was done, and what it changed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format, number_format
+from django.utils.translation import gettext, gettext_lazy
+
+from housekeeping import registry
+from housekeeping.models import Act, Run
+from housekeeping.registry import SCHEDULES
+
+# The acts that are recorded, each in the words of a sentence: "ada has … the run".
+WORDS = {
+    "trigger": gettext_lazy("started"),
+    "carry out": gettext_lazy("carried a plan out"),
+    "cancel": gettext_lazy("cancelled"),
+    "retry": gettext_lazy("retried"),
+    "approve": gettext_lazy("approved"),
+    "undo": gettext_lazy("undone"),
+    "pause": gettext_lazy("paused"),
+    "resume": gettext_lazy("resumed"),
+    "change trigger": gettext_lazy("trigger changed"),
+    "reset trigger": gettext_lazy("trigger reset"),
+    "change retention": gettext_lazy("retention changed"),
+    "reset retention": gettext_lazy("retention reset"),
+    "hold": gettext_lazy("hold made"),
+    "change hold": gettext_lazy("hold changed"),
+    "end hold": gettext_lazy("hold ended"),
+    "change holds": gettext_lazy("holds changed"),
+    "end holds": gettext_lazy("holds ended"),
+}
+_NAMES = {
+    "status": gettext_lazy("status"),
+    "dry_run": gettext_lazy("dry run"),
+    "approved_by": gettext_lazy("approved by"),
+    "cancel_requested": gettext_lazy("asked to stop"),
+    "is_paused": gettext_lazy("paused"),
+    "trigger": gettext_lazy("trigger"),
+    "retention_days": gettext_lazy("days kept"),
+    "task": gettext_lazy("task"),
+    "schedule": gettext_lazy("schedule"),
+    "rows": gettext_lazy("rows"),
+    "run": gettext_lazy("by run"),
+    "retry_of": gettext_lazy("retry of"),
+    "plan_of": gettext_lazy("plan of"),
+    "failed": gettext_lazy("failed"),
+    "until": gettext_lazy("until"),
+    "reason": gettext_lazy("reason"),
+}
+# Details whose value is a run's id.
+_RUNS = {"run", "retry_of", "plan_of"}
+
+
+@dataclass(frozen=True)
+class Fact:
+    name: str
+    value: str
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class Change:
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """An act, with what it was done to and where that is to be seen, if it is still there."""
+
+    act: Act
+    what: str
+    target: str
+    address: str
+    changes: list[Change]
+    facts: list[Fact]
+
+
+def lines(acts: Iterable[Act]) -> list[Line]:
+    """Each act as a line; one query tells which of the runs that they name are still there."""
+    shown = list(acts)
+    named = {pk for act in shown for pk in _ids(act)}
+    there = set(Run.objects.filter(pk__in=named).values_list("pk", flat=True)) if named else set()
+    return [_line(act, there) for act in shown]
+
+
+def _line(act: Act, there: set[UUID]) -> Line:
+    details = dict(act.details)
+    before, after = details.pop("before", None) or {}, details.pop("after", None) or {}
+    target, address = _target(act, details, there)
+    changes = [
+        Change(_name(key), _value(key, before.get(key)), _value(key, after.get(key)))
+        for key in {**before, **after}
+        if before.get(key) != after.get(key)
+    ]
+    facts = [_fact(key, value, there) for key, value in details.items() if value not in (None, "")]
+    return Line(act, str(WORDS.get(act.what, act.what)), target, address, changes, facts)
+
+
+def _target(act: Act, details: dict[str, Any], there: set[UUID]) -> tuple[str, str]:
+    """What it was done to, in words, and its page; ``details`` lose what the words say."""
+    pk = _id(act.target)
+    if pk:
+        task = details.pop("task", "")
+        text = gettext("run of %(task)s") % {"task": task} if task else gettext("run")
+        return f"{text}, {str(pk)[:8]}", reverse("dashboard-run", args=[pk]) if pk in there else ""
+    if act.target in SCHEDULES:
+        return SCHEDULES[act.target].name, reverse("dashboard-schedule", args=[act.target])
+    if act.target in registry.policies():
+        text = gettext("policy %(name)s") % {"name": act.target}
+        return text, reverse("dashboard-policy", args=[act.target])
+    return act.target, ""
+
+
+def _fact(key: str, value: Any, there: set[UUID]) -> Fact:
+    pk = _id(value) if key in _RUNS else None
+    if pk:
+        return Fact(_name(key), str(pk)[:8], reverse("dashboard-run", args=[pk]) if pk in there else "")
+    return Fact(_name(key), _value(key, value))
+
+
+def _name(key: str) -> str:
+    return str(_NAMES.get(key, key.replace("_", " ")))
+
+
+def _value(key: str, value: Any) -> str:
+    if value is None or value == "":
+        return gettext("as declared") if key == "trigger" and value == "" else ""
+    if isinstance(value, bool):
+        return gettext("yes") if value else gettext("no")
+    if isinstance(value, int | float):
+        return number_format(value, use_l10n=True, force_grouping=True)
+    if isinstance(value, str) and (moment := _moment(value)):
+        return date_format(timezone.localtime(moment), "j M Y, H:i T")
+    return str(value)
+
+
+def _moment(text: str) -> Any:
+    try:
+        moment = parse_datetime(text) if "T" in text else None
+    except ValueError:
+        return None
+    return moment if moment and timezone.is_aware(moment) else None
+
+
+def _ids(act: Act) -> list[UUID]:
+    values = [act.target, *(act.details.get(key) for key in _RUNS)]
+    return [pk for pk in map(_id, values) if pk]
+
+
+def _id(value: object) -> UUID | None:
+    try:
+        return UUID(str(value)) if value else None
+    except ValueError:
+        return None

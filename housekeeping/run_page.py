@@ -1,0 +1,509 @@
+"""All that the page of a run says: how it stands, what it did, and what can be done about it."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.apps import apps
+from django.db.models import Max, Min, OuterRef, Subquery, Sum
+from django.urls import reverse
+from django.utils.formats import number_format
+from django.utils.text import get_text_list
+from django.utils.translation import gettext, ngettext
+
+from housekeeping import acts, consumers, gauges, record, registry, runs, search
+from housekeeping.exceptions import NotPossible
+from housekeeping.models import Act, LogLine, Run
+from housekeeping.policies import Policy
+from housekeeping.registry import TASKS, Task
+
+LOG_LINES = 200
+MOST_ACTS = 50
+MOST_RELATED = 20
+# How fast a run goes is told anew so often, even where nothing moves.
+CLOCK = timedelta(seconds=10)
+_SEEN = ("status", "attempts", "losses", "cancel_requested", "deleted", "total", "finished_at")
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What the person who looks may do."""
+
+    operate: bool = False
+    configure: bool = False
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something to press: what it will do, in numbers, and the question to answer before, if any."""
+
+    name: str
+    label: str
+    effect: str
+    address: str
+    question: str = ""
+    is_primary: bool = False
+    is_dry: bool = False
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What undo can put back."""
+
+    tables: dict[str, int]
+    size: int  # bytes
+    until: datetime
+
+    @property
+    def words(self) -> str:
+        return rows_in_words(self.tables)
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """A line of the result; ``is_head``: the name of the lines below it."""
+
+    name: str
+    value: str = ""
+    is_head: bool = False
+
+
+@dataclass(frozen=True)
+class Page:
+    run: Run
+    task: Task | None
+    standing: str
+    kept: Kept | None
+    actions: list[Action]
+    obstacle: Run | None  # the run that has to end first
+    related: list[tuple[str, Run]]
+    older: Run | None
+    newer: Run | None
+    acts: list[record.Line]
+    log: list[LogLine]
+    has_more_log: bool
+
+    @property
+    def title(self) -> str:
+        name = self.task.title if self.task else self.run.task
+        return gettext("Undo: %(task)s") % {"task": name} if self.run.undo_of_id else name
+
+    @property
+    def level(self) -> str:
+        """How the sentence at the top is coloured."""
+        return {
+            Run.Status.SUCCEEDED: "success",
+            Run.Status.FAILED: "error",
+            Run.Status.HELD: "warning",
+            Run.Status.MISSED: "warning",
+        }.get(Run.Status(self.run.status), "info")
+
+    @property
+    def result(self) -> list[ResultRow]:
+        return _result_rows(self.run.result or {})
+
+    @property
+    def result_json(self) -> str:
+        return json.dumps(self.run.result, indent=2, ensure_ascii=False)
+
+    @property
+    def attempts(self) -> str:
+        """How often it was begun, and how often its worker went silent."""
+        text = number(self.run.attempts)
+        if self.run.losses:
+            lost = ngettext("%(n)s lost with its worker", "%(n)s lost with their workers", self.run.losses)
+            text += ", " + lost % {"n": number(self.run.losses)}
+        return text
+
+
+def fingerprint(pk: UUID, now: datetime) -> str:
+    """Changes with anything that the page of a run shows while it is active. One query."""
+    line = LogLine.objects.filter(run=OuterRef("pk")).values("run").annotate(last=Max("pk")).values("last")
+    act = Act.objects.filter(target=str(pk)).order_by("-done_at", "-pk").values("pk")[:1]
+    run = Run.objects.filter(pk=pk).annotate(last_line=Subquery(line), last_act=Subquery(act))
+    facts = run.values_list(*_SEEN, "last_line", "last_act").first()
+    clock = int(now.timestamp() // CLOCK.total_seconds()) if facts and facts[0] == Run.Status.RUNNING else 0
+    return hashlib.sha256(repr((facts, clock)).encode()).hexdigest()[:32]
+
+
+def read(run: Run, rights: Rights, now: datetime) -> Page:
+    """``run`` with its consumer, and the runs that it names, selected beside it."""
+    task = TASKS.get(run.task)
+    kept = _kept(run)
+    # Whatever opens a run of this task is refused while another has not ended.
+    other = Run.objects.exclude(pk=run.pk).active_of(run.task) if task else None
+    undo = next((one for one in _followers(run) if one.undo_of_id == run.pk and one.is_active), None)
+    offers = _Offers(run, task, rights, kept, other, undo)
+    beside = Run.objects.filter(schedule=run.schedule) if run.schedule else Run.objects.filter(task=run.task)
+    older, newer = search.neighbours(beside, run, "requested_at")
+    log = list(run.log_lines.order_by("-pk")[: LOG_LINES + 1])
+    return Page(
+        run=run,
+        task=task,
+        standing=_standing(run, task, other, now),
+        kept=kept,
+        actions=offers.all(),
+        obstacle=offers.obstacle,
+        related=_related(run),
+        older=older,
+        newer=newer,
+        acts=record.lines(acts.history({"target": str(run.pk)})[:MOST_ACTS]),
+        log=log[:LOG_LINES][::-1],
+        has_more_log=len(log) > LOG_LINES,
+    )
+
+
+# --- In words ---------------------------------------------------------------------------------
+
+
+def number(value: float) -> str:
+    return str(number_format(value, use_l10n=True, force_grouping=True))
+
+
+def rows_in_words(tables: Mapping[str, int]) -> str:
+    """``1,204 conversations and 9,873 chat messages``; ``no rows`` for none."""
+    parts = [f"{number(rows)} {_rows_of(table, rows)}" for table, rows in tables.items() if rows]
+    return get_text_list(parts, gettext("and")) if parts else gettext("no rows")
+
+
+def _rows_of(table: str, rows: int) -> str:
+    try:
+        meta = apps.get_model(table)._meta
+    except (LookupError, ValueError):  # a table that this version of the site does not know
+        return table
+    return str(meta.verbose_name if rows == 1 else meta.verbose_name_plural)
+
+
+def _rows(count: int) -> str:
+    return ngettext("%(n)s row", "%(n)s rows", count) % {"n": number(count)}
+
+
+def planned(run: Run) -> dict[str, int]:
+    """Rows of the run's plan, by table."""
+    tables: Counter[str] = Counter()
+    known = registry.policies()
+    for policy, facts in run.plan.items():
+        tables.update(_own_first(facts["tables"], [known.get(policy)]))
+    return dict(tables)
+
+
+def removed(run: Run) -> dict[str, int]:
+    """Rows that the run has deleted, by table."""
+    tables: Counter[str] = Counter()
+    known = registry.policies()
+    for policy, facts in run.receipt.items():
+        tables.update(_own_first(facts["rows"], [known.get(policy)]))
+    return dict(tables)
+
+
+def _own_first(tables: Mapping[str, int], policies: Iterable[Policy | None]) -> dict[str, int]:
+    """The policies' own rows before those that hang from them; a database keeps no order of keys."""
+    own = {policy.model_name for policy in policies if policy}
+    return dict(sorted(tables.items(), key=lambda table: table[0] not in own))
+
+
+def _standing(run: Run, task: Task | None, other: Run | None, now: datetime) -> str:
+    status = Run.Status(run.status)
+    if status == Run.Status.QUEUED:
+        return _queued(run, other, now)
+    if status == Run.Status.RUNNING:
+        return _running(run)
+    if status == Run.Status.HELD:
+        return f"{run.error} " + gettext("Nothing is deleted until somebody approves it.")
+    if status == Run.Status.SUCCEEDED:
+        return _succeeded(run, task)
+    if status == Run.Status.FAILED:
+        return _failed(run)
+    if status == Run.Status.CANCELLED:
+        return _cancelled(run)
+    return gettext("It did not run.") + f" {run.error}"
+
+
+def _queued(run: Run, other: Run | None, now: datetime) -> str:
+    if not consumers.alive(now).exists():
+        return gettext("It waits, and no consumer is running: start one with “python manage.py run_huey”.")
+    if other and other.status == Run.Status.RUNNING:
+        return gettext("It waits for another run of this task to end.")
+    if run.attempts:
+        return gettext("It was handed back, and waits for a consumer to go on with it.")
+    return gettext("It waits for a consumer.")
+
+
+def _running(run: Run) -> str:
+    if run.cancel_requested:
+        return gettext("It was asked to stop, and does so after the batch at hand.")
+    if run.undo_of_id:
+        return gettext("It puts rows back, all of them or none.")
+    if run.dry_run:
+        return gettext("It counts what would go, and deletes nothing.")
+    if run.done:
+        return gettext("It is running; %(rows)s are deleted so far.") % {"rows": _rows(run.done)}
+    return gettext("It is running.")
+
+
+def _succeeded(run: Run, task: Task | None) -> str:
+    took = {"took": run.took}
+    if run.undo_of_id:
+        restored = _own_first((run.result or {}).get("restored", {}), task.policies if task else ())
+        return gettext("%(rows)s put back in %(took)s.") % {"rows": rows_in_words(restored), **took}
+    if run.dry_run:
+        rows = rows_in_words(planned(run))
+        return gettext("A dry run: %(rows)s would go. Nothing was deleted.") % {"rows": rows}
+    tables = removed(run)
+    if any(tables.values()):
+        text = gettext("%(rows)s deleted in %(took)s.") % {"rows": rows_in_words(tables), **took}
+        is_undone = any(one.undo_of_id == run.pk and one.status == "succeeded" for one in _followers(run))
+        return f"{text} {gettext('They are put back since.')}" if is_undone else text
+    if task and task.policies:
+        return gettext("Nothing was past due: no rows deleted, in %(took)s.") % took
+    return gettext("Done in %(took)s.") % took
+
+
+def _failed(run: Run) -> str:
+    if run.started_at is None:
+        return gettext("It failed before it began.")
+    if run.dry_run or run.undo_of_id:
+        return gettext("It failed after %(took)s, and changed nothing.") % {"took": run.took}
+    deleted = {"rows": rows_in_words(removed(run)), "took": run.took}
+    if run.done:
+        return gettext("It failed after %(took)s; %(rows)s were deleted before that.") % deleted
+    return gettext("It failed after %(took)s, and deleted nothing.") % deleted
+
+
+def _cancelled(run: Run) -> str:
+    if run.error:
+        return gettext("Cancelled.") + f" {run.error}"
+    if run.done and not (run.dry_run or run.undo_of_id):
+        rows = rows_in_words(removed(run))
+        return gettext("Cancelled; %(rows)s were deleted before that.") % {"rows": rows}
+    return gettext("Cancelled before it changed anything.")
+
+
+def _result_rows(result: Mapping[str, Any]) -> list[ResultRow]:
+    rows, groups = [], []
+    for name, value in result.items():
+        if isinstance(value, Mapping):
+            groups.append(ResultRow(name.replace("_", " "), is_head=True))
+            groups += [ResultRow(_label(key), _written(each)) for key, each in value.items()]
+        else:
+            rows.append(ResultRow(_label(name), _written(value)))
+    return rows + groups
+
+
+def _label(key: str) -> str:
+    return key if "." in key else key.replace("_", " ")
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return number(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+# --- Beside it --------------------------------------------------------------------------------
+
+
+def _kept(run: Run) -> Kept | None:
+    rows = run.archives.values("model", "emptied", "is_own").annotate(
+        count=Sum("rows"), bytes=Sum("size"), until=Min("expires_at")
+    )
+    found = list(rows.order_by("-is_own", "model"))  # the policies' own rows first
+    if not found:
+        return None
+    tables: Counter[str] = Counter()
+    for one in found:
+        if not one["emptied"]:
+            tables[one["model"]] += one["count"]
+    return Kept(dict(tables), sum(one["bytes"] for one in found), min(one["until"] for one in found))
+
+
+def _followers(run: Run) -> list[Run]:
+    """The runs that came of this one, newest first; read once."""
+    if not hasattr(run, "_followers"):
+        # Each by its own index: an OR of them would be looked for along the whole history.
+        found = run.undos.union(run.carried_out.all(), run.retries.all(), all=True)
+        newest = {one.pk: one for one in found.order_by("-requested_at")[:MOST_RELATED]}
+        run._followers = list(newest.values())  # type: ignore[attr-defined]
+    return run._followers  # type: ignore[attr-defined, no-any-return]
+
+
+def _related(run: Run) -> list[tuple[str, Run]]:
+    found = [
+        (label, one)
+        for label, one in (
+            (gettext("Carries out the plan of"), run.plan_of),
+            (gettext("Undo of"), run.undo_of),
+            (gettext("Retry of"), run.retry_of),
+        )
+        if one
+    ]
+    for one in _followers(run):
+        if one.retry_of_id == run.pk:
+            label = gettext("Retried as")
+        elif one.undo_of_id == run.pk:
+            label = gettext("Undone by")
+        else:
+            label = gettext("Carried out by")
+        found.append((label, one))
+    return found
+
+
+# --- What can be done -------------------------------------------------------------------------
+
+
+class _Offers:
+    """The actions that would not be refused: by who looks, and by how things stand."""
+
+    def __init__(
+        self,
+        run: Run,
+        task: Task | None,
+        rights: Rights,
+        kept: Kept | None,
+        other: Run | None,
+        undo: Run | None,
+    ) -> None:
+        self.run, self.task, self.rights, self.kept = run, task, rights, kept
+        self.other, self.undo_under_way = other, undo
+        self.obstacle: Run | None = None
+
+    def all(self) -> list[Action]:
+        offers = [self.carry_out(), self.approve(), self.retry(), self.dry_run(), self.undo(), self.cancel()]
+        return [offer for offer in offers if offer]
+
+    def _action(self, name: str, label: str, effect: str, **more: Any) -> Action:
+        return Action(name, label, effect, reverse(f"dashboard-run-{name}", args=[self.run.pk]), **more)
+
+    def _is_free(self) -> bool:
+        """Would a new run of the task be accepted?"""
+        if self.other:
+            self.obstacle = self.other
+        return self.task is not None and self.other is None
+
+    def carry_out(self) -> Action | None:
+        run = self.run
+        if not (self.rights.operate and run.is_plan and run.plan_rows and self._can_be_planned(run)):
+            return None
+        if not self._is_free():
+            return None
+        rows = rows_in_words(planned(run))
+        return self._action(
+            "carry-out",
+            gettext("Run this plan"),
+            gettext("Deletes %(rows)s: those that were seen, and no others.") % {"rows": rows},
+            question=gettext("Delete %(rows)s?") % {"rows": rows},
+            is_primary=True,
+        )
+
+    def approve(self) -> Action | None:
+        if not (self.rights.operate and self.run.status == Run.Status.HELD):
+            return None
+        rows = rows_in_words(planned(self.run))
+        return self._action(
+            "approve",
+            gettext("Approve"),
+            gettext("Deletes %(rows)s: those that it was held with, and no others.") % {"rows": rows},
+            question=gettext("Delete %(rows)s?") % {"rows": rows},
+            is_primary=True,
+        )
+
+    def retry(self) -> Action | None:
+        run = self.run
+        if not run.can_be_retried:
+            return None
+        if run.undo_of_id:
+            return self._retry_undo()
+        if not self.rights.operate or (run.plan_of and not self._can_be_planned(run.plan_of)):
+            return None
+        if not self._is_free():
+            return None
+        effect, question = self._retry_in_words()
+        return self._action("retry", gettext("Retry"), effect, question=question, is_primary=True)
+
+    def _retry_in_words(self) -> tuple[str, str]:
+        run, task = self.run, self.task
+        if run.dry_run:
+            return gettext("Counts what would go by now; deletes nothing."), ""
+        if run.plan_of:
+            rows = {"rows": rows_in_words(planned(run.plan_of))}
+            effect = gettext("Carries the plan out as a new run: deletes %(rows)s.") % rows
+            return effect, gettext("Delete %(rows)s?") % rows
+        if not (task and task.policies):
+            return gettext("Runs the task again, as a new run."), ""
+        figures = gauges.read_all([f"backlog:{policy.name}" for policy in task.policies]).values()
+        due = sum(figure.value["rows"] for figure in figures)
+        rows = {"rows": _rows(due)}
+        if not due:
+            return gettext("Runs the task again, as a new run. No rows are past due now."), ""
+        effect = gettext(
+            "Runs the task again, as a new run: %(rows)s are past due now, with what hangs from them."
+        )
+        question = gettext("Delete %(rows)s that are past due, with what hangs from them?")
+        return effect % rows, question % rows
+
+    def _retry_undo(self) -> Action | None:
+        purged = self.run.undo_of
+        kept = _kept(purged) if purged and self.rights.configure else None
+        if not (purged and kept) or purged.undos.active().exists():
+            return None
+        return self._action(
+            "retry",
+            gettext("Retry"),
+            gettext("Tries again to put %(rows)s back.") % {"rows": kept.words},
+            question=gettext("Put %(rows)s back?") % {"rows": kept.words},
+            is_primary=True,
+        )
+
+    def dry_run(self) -> Action | None:
+        run, task = self.run, self.task
+        if not (self.rights.operate and task and task.policies) or run.is_active or run.undo_of_id:
+            return None
+        if not self._is_free():
+            return None
+        label = gettext("Dry run again") if run.dry_run else gettext("Dry run")
+        effect = gettext("Counts what would go by now, and keeps it as a plan; deletes nothing.")
+        return Action("dry-run", label, effect, reverse("dashboard-trigger", args=[run.task]), is_dry=True)
+
+    def undo(self) -> Action | None:
+        if not (self.rights.configure and self.kept) or self.undo_under_way:
+            return None
+        effect = gettext("Puts %(rows)s back, all or none, and holds them from every policy for 30 days.")
+        if self.run.is_active:
+            effect = gettext("Cancels this run first. ") + effect
+        rows = {"rows": self.kept.words}
+        question = gettext("Put %(rows)s back?") % rows
+        return self._action("undo", gettext("Undo"), effect % rows, question=question)
+
+    def cancel(self) -> Action | None:
+        run = self.run
+        if not (self.rights.operate and run.is_active) or run.cancel_requested:
+            return None
+        question = gettext("Cancel this run?")
+        if run.status == Run.Status.HELD:
+            effect = gettext("Drops its plan: %(rows)s stay.") % {"rows": rows_in_words(planned(run))}
+        elif run.undo_of_id:
+            effect = gettext("Puts nothing back: what it has done so far is taken back.")
+        elif run.dry_run:
+            effect, question = gettext("Stops counting; no plan is kept."), ""
+        elif run.done:
+            done = {"rows": _rows(run.done)}
+            effect = gettext("Stops after the batch at hand; %(rows)s deleted so far stay deleted.") % done
+            question += " " + gettext("%(rows)s deleted so far stay deleted.") % done
+        elif run.status == Run.Status.RUNNING:
+            effect = gettext("Stops after the batch at hand; nothing is deleted so far.")
+        else:
+            effect = gettext("Takes it out of the queue; it has deleted nothing.")
+        return self._action("cancel", gettext("Cancel"), effect, question=question)
+
+    @staticmethod
+    def _can_be_planned(plan: Run) -> bool:
+        try:
+            runs.check_plan(plan, plan.task)
+        except NotPossible:
+            return False
+        return True

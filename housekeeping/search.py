@@ -1,0 +1,175 @@
+"""Finding runs in a long history: by filters that have an index, a page at a time.
+
+A page is found by its place, the moment and key of a row, and not by counting rows: the last
+of a million is as near as the first, and rows that come in meanwhile shift nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db.models import Model, Q, QuerySet
+
+from housekeeping.exceptions import BadPlace
+from housekeeping.models import Run
+
+PAGE = 50
+# No index finds a text within texts: it is looked for in so many runs, the newest of those
+# that the other filters leave. Looking through them takes some tenths of a second.
+TEXT_REACH = 100_000
+
+MOST_KEY = 2**63 - 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+Row = TypeVar("Row", bound=Model)
+
+
+# --- Which runs -------------------------------------------------------------------------------
+
+
+def runs(filters: Mapping[str, Any]) -> QuerySet[Run]:
+    """Runs, newest first, by ``task``, ``schedule``, ``status``, ``cause``, ``who``, ``dry_run``,
+    ``after``, ``before`` and ``text``; what is absent or empty filters nothing.
+
+    ``text`` is looked for in the error, the task, the schedule, who asked, and the start of
+    the id, within :data:`TEXT_REACH` runs; a whole id finds its run however old it is.
+    """
+    found = _indexed(filters)
+    text = str(filters.get("text") or "").strip()
+    if not text:
+        return found
+    if whole := _whole_id(text):
+        return found.filter(pk=whole)
+    since = _reach(found)
+    return (found.filter(requested_at__gte=since) if since else found).filter(_with(text))
+
+
+def text_since(filters: Mapping[str, Any]) -> datetime | None:
+    """How far back :func:`runs` looks for ``text``; None where it looks at all the runs."""
+    text = str(filters.get("text") or "").strip()
+    return _reach(_indexed(filters)) if text and not _whole_id(text) else None
+
+
+def _indexed(filters: Mapping[str, Any]) -> QuerySet[Run]:
+    found = Run.objects.newest_first()
+    columns = {"task": "task", "schedule": "schedule", "status": "status", "cause": "cause"}
+    for name, column in {**columns, "who": "requested_by"}.items():
+        if filters.get(name):
+            found = found.filter(**{column: filters[name]})
+    if filters.get("dry_run") is not None:
+        found = found.filter(dry_run=filters["dry_run"])
+    if filters.get("after"):
+        found = found.filter(requested_at__gte=filters["after"])
+    if filters.get("before"):
+        found = found.filter(requested_at__lt=filters["before"])
+    return found
+
+
+def _reach(found: QuerySet[Run]) -> datetime | None:
+    return found.values_list("requested_at", flat=True)[TEXT_REACH - 1 : TEXT_REACH].first()
+
+
+def _with(text: str) -> Q:
+    columns = ("error", "task", "schedule", "requested_by")
+    anywhere = Q(*((f"{column}__icontains", text) for column in columns), _connector=Q.OR)
+    start = text.replace("-", "").lower()
+    if len(start) < 32 and start and not start.strip("0123456789abcdef"):
+        anywhere |= Q(pk__range=(UUID(start.ljust(32, "0")), UUID(start.ljust(32, "f"))))
+    return anywhere
+
+
+def _whole_id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+# --- A page at a time -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Page(Generic[Row]):
+    """Rows, newest first, and the places that its neighbours are found by: empty where there is none."""
+
+    rows: list[Row]
+    newer: str
+    older: str
+
+
+def page(
+    rows: QuerySet[Row],
+    moment: str,
+    *,
+    older: str = "",
+    newer: str = "",
+    oldest: bool = False,
+    size: int = PAGE,
+) -> Page[Row]:
+    """The newest page of ``rows``; or the one below or above a place, or the oldest.
+
+    ``moment``: the column that they are ordered by, before their key. Raises BadPlace for a
+    place that no page has given.
+    """
+    upwards = rows.order_by(moment, "pk")
+    if older:
+        return _down(_beside(rows, moment, older, "lt"), moment, size, is_below=True)
+    if oldest:
+        return _up(upwards, moment, size, is_above=False)
+    if newer:
+        found = _up(_beside(upwards, moment, newer, "gt"), moment, size, is_above=True)
+        if found.newer:  # else it is the newest, and shown whole
+            return found
+    return _down(rows, moment, size, is_below=False)
+
+
+def _down(rows: QuerySet[Row], moment: str, size: int, *, is_below: bool) -> Page[Row]:
+    found = list(rows[: size + 1])
+    shown = found[:size]
+    has_older = len(found) > size
+    return Page(
+        shown,
+        newer=_place(shown[0], moment) if is_below and shown else "",
+        older=_place(shown[-1], moment) if has_older else "",
+    )
+
+
+def _up(rows: QuerySet[Row], moment: str, size: int, *, is_above: bool) -> Page[Row]:
+    found = list(rows[: size + 1])
+    shown = found[:size][::-1]
+    has_newer = len(found) > size
+    return Page(
+        shown,
+        newer=_place(shown[0], moment) if has_newer else "",
+        older=_place(shown[-1], moment) if is_above and shown else "",
+    )
+
+
+def _place(row: Model, moment: str) -> str:
+    return f"{(getattr(row, moment) - _EPOCH) // timedelta(microseconds=1)}-{row.pk}"
+
+
+def _beside(rows: QuerySet[Row], moment: str, place: str, side: str) -> QuerySet[Row]:
+    """The rows on one ``side`` (lt, gt) of a place. The key tells rows of one moment apart."""
+    microseconds, _, key = place.partition("-")
+    try:
+        at = _EPOCH + timedelta(microseconds=int(microseconds))
+        pk = rows.model._meta.pk.to_python(key)
+    except (ValueError, OverflowError, ValidationError):
+        raise BadPlace(f"{place!r} is no place in this list.") from None
+    if isinstance(pk, int) and pk > MOST_KEY:
+        raise BadPlace(f"{place!r} is no place in this list.")
+    # The first condition alone would do with the second; it is the one that walks the index.
+    return rows.filter(**{f"{moment}__{side}e": at}).filter(
+        Q(**{f"{moment}__{side}": at}) | Q(**{f"pk__{side}": pk})
+    )
+
+
+def neighbours(rows: QuerySet[Row], row: Row, moment: str) -> tuple[Row | None, Row | None]:
+    """The rows just below and just above ``row``: the older, the newer."""
+    place = _place(row, moment)
+    older = _beside(rows.order_by(f"-{moment}", "-pk"), moment, place, "lt")
+    newer = _beside(rows.order_by(moment, "pk"), moment, place, "gt")
+    return older.first(), newer.first()

@@ -1,0 +1,46 @@
+"""Words for what rows hold, and what the fields of a list's filters show."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import template
+
+from housekeeping.dashboard import rows as of_runs
+from housekeeping.dashboard.filters import CAUSES, STATUSES, Filters
+from housekeeping.models import Run
+
+register = template.Library()
+_WORDS: dict[str, Any] = {str(key): text for words in (STATUSES, CAUSES) for key, text in words.items()}
+
+
+@register.filter
+def word(value: str) -> Any:
+    """A status or cause in words; anything else as it is."""
+    return _WORDS.get(value, value)
+
+
+@register.filter
+def rows(runs: Iterable[Run]) -> Iterable[of_runs.Row]:
+    """Runs as the rows of a table."""
+    return of_runs.rows(runs)
+
+
+@register.filter
+def choices(filters: Filters, name: str) -> list[tuple[str, Any]]:
+    return filters.choices(name)
+
+
+@register.filter
+def label(filters: Filters, name: str) -> Any:
+    return filters.fields[name].label
+
+
+@register.filter
+def shown(filters: Filters, name: str) -> str:
+    """What stands in the filter's field."""
+    return filters.shown[name]
+
+
+@register.filter
+def split(text: str) -> list[str]:
+    return text.split()

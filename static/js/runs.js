@@ -1,0 +1,38 @@
+// The list of runs: select all of a page, and say in numbers what a press will do.
+// Without this file each row is selected by itself, and the questions state no number.
+"use strict";
+
+const list = () => document.getElementById("runs");
+const boxes = () => [...list().querySelectorAll("input[name=run]")];
+
+function count() {
+  const all = document.getElementById("pick-all");
+  if (!all) return;
+  const picked = boxes().filter((box) => box.checked);
+  const box = all.querySelector("input");
+  all.hidden = boxes().length === 0;
+  box.checked = picked.length > 0 && picked.length === boxes().length;
+  box.indeterminate = picked.length > 0 && !box.checked;
+  for (const button of list().querySelectorAll("button[name=act]")) {
+    const can = picked.filter((one) => one.dataset.can === button.value).length;
+    button.dataset.label ??= button.textContent;
+    button.textContent = picked.length ? `${button.dataset.label} (${can})` : button.dataset.label;
+    button.disabled = can === 0;
+    button.dataset.confirm = button.dataset.confirmMany.replace("%n", `${can}`);
+  }
+}
+
+document.addEventListener("change", (event) => {
+  if (!list().contains(event.target)) return;
+  if (event.target.closest("#pick-all")) for (const box of boxes()) box.checked = event.target.checked;
+  count();
+});
+document.addEventListener("htmx:after:swap", count);
+document.addEventListener("htmx:finally:request", (event) => {
+  // What was selected is done with. Later, as htmx enables the buttons after this.
+  const { sourceElement, status } = event.detail.ctx;
+  if (sourceElement.id !== "bulk" || status !== "swapped") return;
+  for (const box of boxes()) box.checked = false;
+  setTimeout(count);
+});
+window.addEventListener("pageshow", count); // back: the browser has kept what was checked

@@ -1,0 +1,64 @@
+"""One act on many runs."""
+
+import uuid
+
+import pytest
+
+from housekeeping import bulk, runs
+from housekeeping.acts import Actor
+from housekeeping.exceptions import NotPossible
+from housekeeping.models import Act, Run
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+ADA = Actor("ada", "a test")
+
+
+def cancel(run):
+    return runs.cancel(run, by=ADA)
+
+
+def test_each_run_is_done_by_itself_and_the_others_say_why_not():
+    waiting, ended, gone = make.run("stats"), make.run(status="succeeded"), uuid.uuid4()
+
+    outcome = bulk.each([waiting.pk, ended.pk, gone], cancel)
+
+    assert [run.pk for run in outcome.done] == [waiting.pk]
+    assert [(pk, reason) for pk, _, reason in outcome.refused] == [
+        (ended.pk, "This run is succeeded already."),
+        (gone, "There is no such run any more."),
+    ]
+    assert [act.target for act in Act.objects.all()] == [str(waiting.pk)]
+
+
+def test_a_run_that_is_named_twice_is_done_once():
+    run = make.run()
+
+    outcome = bulk.each([run.pk, run.pk], cancel)
+
+    assert (len(outcome.done), outcome.refused) == (1, [])
+
+
+def test_of_two_runs_of_one_task_the_second_is_not_retried():
+    first, second = (make.run("users", status="failed") for _ in range(2))
+
+    outcome = bulk.each([first.pk, second.pk], lambda run: runs.retry(run, send=lambda run: None, by=ADA))
+
+    [retried] = outcome.done
+    assert (retried.retry_of, retried.cause) == (first, "retry")
+    assert outcome.refused[0][2] == f"The task 'users' is queued already, as run {retried.pk}."
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"), [(0, "Select runs first"), (101, "At most 100 runs at once; 101")]
+)
+def test_none_and_too_many_are_refused_and_nothing_is_done(number, reason):
+    Run.objects.bulk_create(
+        Run(task=f"task {n}", cause="manual", status="queued", requested_at=make.ago()) for n in range(number)
+    )
+
+    with pytest.raises(NotPossible, match=reason):
+        bulk.each(Run.objects.values_list("pk", flat=True), cancel)
+
+    assert not Run.objects.exclude(status="queued").exists()

@@ -1,0 +1,266 @@
+"""Finding runs: by each filter, and a page at a time."""
+
+import re
+import uuid
+from datetime import UTC, datetime
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from housekeeping import overview, search
+from housekeeping.exceptions import BadPlace
+from housekeeping.models import Act, Run
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+
+def found(**filters):
+    return list(search.runs(filters))
+
+
+def runs(number, **fields):
+    """So many runs, the newest first."""
+    fields = {"task": "stats", "cause": "manual", "status": "succeeded"} | fields
+    moments = [fields.pop("requested_at")] * number if "requested_at" in fields else None
+    made = Run.objects.bulk_create(
+        Run(**fields, requested_at=moments[n] if moments else make.ago(minutes=n)) for n in range(number)
+    )
+    return sorted(made, key=lambda run: (run.requested_at, run.pk), reverse=True)
+
+
+# --- Which runs -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("filters", "fields"),
+    [
+        ({"task": "users"}, {"task": "users"}),
+        ({"schedule": "weekly_cleanup"}, {"schedule": "weekly_cleanup"}),
+        ({"status": "failed"}, {"status": "failed"}),
+        ({"cause": "retry"}, {"cause": "retry"}),
+        ({"who": "grace"}, {"requested_by": "grace"}),
+        ({"dry_run": True}, {"dry_run": True}),
+        ({"task": "users", "status": "failed"}, {"task": "users", "status": "failed"}),
+    ],
+)
+def test_each_filter_finds_its_runs_and_no_others(filters, fields):
+    make.run("stats", status="succeeded", requested_by="grace hopper")
+    wanted = make.run(**{"task": "messages", "status": "succeeded"} | fields)
+
+    assert found(**filters) == [wanted]
+
+
+def test_without_dry_runs_the_others_are_found():
+    make.run("users", status="succeeded", dry_run=True)
+    real = make.run("users", status="succeeded")
+
+    assert found(dry_run=False) == [real]
+
+
+def test_dates_include_their_start_and_exclude_their_end():
+    first, second, third = (datetime(2026, 11, day, tzinfo=UTC) for day in (1, 2, 3))
+    for moment in (first, second, third):
+        make.run(status="succeeded", requested_at=moment)
+
+    assert [run.requested_at for run in found(after=first, before=third)] == [second, first]
+
+
+def test_what_is_empty_filters_nothing():
+    [run] = runs(1)
+
+    assert found(task="", who="", text=" ", dry_run=None, after=None) == [run]
+
+
+@pytest.mark.parametrize("text", ["DATABASE is", "use", "weekly", "grac"])
+def test_a_text_is_looked_for_in_error_task_schedule_and_who(text):
+    make.run("stats", status="succeeded")
+    wanted = make.run(
+        "users",
+        status="failed",
+        error="The database is locked",
+        schedule="weekly_cleanup",
+        requested_by="grace",
+    )
+
+    assert found(text=text) == [wanted]
+
+
+def test_the_start_of_an_id_finds_its_run_with_and_without_dashes():
+    run = make.run("users", id=uuid.UUID("0badcafe-1111-4111-8111-111111111111"), status="failed")
+    make.run("stats", id="0badcaff-1111-4111-8111-111111111111", status="failed")
+
+    assert found(text="0badcafe") == found(text="0BADCAFE-11") == found(text="0badcafe11") == [run]
+
+
+@pytest.mark.parametrize("text", ["%", "_", "\\", "' OR 1=1"])
+def test_a_text_is_taken_as_it_is_written(text):
+    make.run("users", status="failed", error="The database is locked")
+    wanted = make.run("stats", status="failed", error=f"broken at {text} here")
+
+    assert found(text=text) == [wanted]
+
+
+def test_a_text_is_looked_for_in_so_many_of_the_newest_runs_and_that_is_said(monkeypatch):
+    monkeypatch.setattr(search, "TEXT_REACH", 3)
+    newest = runs(5, error="out of ink")
+
+    assert found(text="ink") == newest[:3]
+    assert search.text_since({"text": "ink"}) == newest[2].requested_at
+    assert found(text="ink", before=newest[2].requested_at) == newest[3:]
+
+
+def test_a_whole_id_is_found_however_old_it_is(monkeypatch):
+    monkeypatch.setattr(search, "TEXT_REACH", 3)
+    *_, oldest = runs(5)
+
+    assert found(text=str(oldest.pk)) == [oldest]
+    assert search.text_since({"text": str(oldest.pk)}) is None
+
+
+def test_a_text_among_few_runs_is_looked_for_in_all():
+    runs(3)
+
+    assert search.text_since({"text": "ink"}) is None
+
+
+def test_the_api_and_the_commands_filter_by_the_same():
+    make.run("stats", status="succeeded")
+    wanted = make.run("users", status="failed", requested_by="grace", error="out of ink")
+
+    assert list(overview.history({"who": "grace", "text": "ink"})) == [wanted]
+
+
+INDEXES = {
+    "run_newest": {},
+    "run_newest_of_task": {"task": "users"},
+    "run_newest_of_status": {"status": "failed"},
+    "run_newest_of_schedule": {"schedule": "weekly_cleanup"},
+    "run_newest_of_cause": {"cause": "retry"},
+    "run_newest_of_who": {"who": "grace"},
+    "run_newest_dry": {"dry_run": True},
+    "run_newest_dry_of_task": {"dry_run": True, "task": "users"},
+    "run_newest_of_status_task": {"status": "failed", "task": "users"},
+    "run_newest_of_status_schedule": {"status": "failed", "schedule": "weekly_cleanup"},
+}
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL reads so small a table as a whole")
+@pytest.mark.parametrize("index", INDEXES)
+def test_each_filter_and_the_common_pairs_have_an_index_in_the_order_of_the_list(index):
+    plan = search.runs(INDEXES[index])[: search.PAGE].explain()
+
+    assert re.search(rf"USING INDEX {index}\b", plan)
+    assert "TEMP B-TREE" not in plan  # nothing is sorted
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL reads so small a table as a whole")
+def test_the_active_run_of_a_task_is_not_looked_for_along_all_of_its_runs():
+    plan = Run.objects.active().filter(task="users").explain()
+
+    assert "USING INDEX run_newest_of_status_task (status=? AND task=?)" in plan
+
+
+def test_the_newest_active_run_of_a_task_is_found():
+    make.run("users", status="queued", attempts=1, requested_at=make.ago(hours=1))
+    newest = make.run("users", status="running")
+    make.run("users", status="failed")
+    make.run("stats")
+
+    assert Run.objects.active_of("users") == newest
+    assert Run.objects.active_of("messages") is None
+
+
+# --- A page at a time -------------------------------------------------------------------------
+
+
+def page(**place):
+    return search.page(search.runs({}), "requested_at", size=3, **place)
+
+
+def walk(start, step):
+    """The pages from ``start`` on, each by the place that the one before it gives."""
+    pages = [start]
+    while place := getattr(pages[-1], step):
+        pages.append(page(**{step: place}))
+    return pages
+
+
+@pytest.mark.parametrize("same_moment", [False, True], ids=["of many moments", "of one moment"])
+def test_the_pages_downwards_hold_each_run_once(same_moment):
+    newest = runs(8, **({"requested_at": timezone.now()} if same_moment else {}))
+
+    pages = walk(page(), "older")
+
+    assert [len(one.rows) for one in pages] == [3, 3, 2]
+    assert [run for one in pages for run in one.rows] == newest
+
+
+@pytest.mark.parametrize("same_moment", [False, True], ids=["of many moments", "of one moment"])
+def test_the_pages_upwards_from_the_oldest_hold_each_run(same_moment):
+    newest = runs(8, **({"requested_at": timezone.now()} if same_moment else {}))
+
+    pages = walk(page(oldest=True), "newer")
+
+    assert pages[0].rows == newest[5:]
+    assert (pages[0].older, pages[-1].newer) == ("", "")
+    # The last step shows the newest page whole, and so some runs of the one below it again.
+    assert [one.rows for one in pages[1:]] == [newest[2:5], newest[:3]]
+
+
+def test_one_step_down_and_up_again_is_the_same_page():
+    newest = runs(9)
+    below = page(older=page(older=page().older).older)
+
+    above = page(newer=below.newer)
+
+    assert (below.rows, above.rows) == (newest[6:], newest[3:6])
+
+
+def test_runs_that_come_in_meanwhile_shift_no_page():
+    newest = runs(6)
+    first = page()
+    make.run(status="succeeded")
+
+    assert page(older=first.older).rows == newest[3:]
+
+
+def test_a_place_outlives_its_run():
+    newest = runs(6)
+    place = page().older
+    newest[2].delete()
+
+    assert page(older=place).rows == newest[3:]
+
+
+def test_an_empty_list_has_one_page():
+    assert page() == page(oldest=True) == search.Page([], "", "")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "nonsense",
+        "1",
+        "1-",
+        "x-0badcafe-1111-4111-8111-111111111111",
+        f"{10**30}-0badcafe-1111-4111-8111-111111111111",
+        "-",
+    ],
+)
+def test_a_place_that_no_page_has_given_is_refused(place):
+    with pytest.raises(BadPlace, match="no place"):
+        page(older=place)
+
+
+def test_a_key_beyond_the_database_s_numbers_is_refused():
+    with pytest.raises(BadPlace):
+        search.page(Act.objects.all(), "done_at", older=f"1-{2**63}")
+
+
+def test_the_neighbours_of_a_run_are_the_next_older_and_newer():
+    newest = runs(3, requested_at=timezone.now())
+
+    assert search.neighbours(search.runs({}), newest[1], "requested_at") == (newest[2], newest[0])
+    assert search.neighbours(search.runs({}), newest[0], "requested_at") == (newest[1], None)
