@@ -101,5 +101,6 @@ def warn_of_deletion(user: User, goes_at: datetime) -> None:
     mailed again, never one that goes unwarned. Raises what the mail backend raises, and
     ValueError where there is no address; the account is not marked then.
     """
-    mail.send_deletion_warning(user, verification_token(user), goes_at)
+    if not user.email.endswith(f"@{NOWHERE}"):  # of a registration with an address that was taken
+        mail.send_deletion_warning(user, verification_token(user), goes_at)
     User.objects.filter(pk=user.pk).update(deletion_warned_at=timezone.now())

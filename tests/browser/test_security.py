@@ -43,6 +43,9 @@ def test_no_page_of_the_dashboard_needs_what_the_policy_forbids(size, site, evil
     for path in (
         "/scheduler-admin",
         "/scheduler-admin/runs",
+        "/scheduler-admin/trends",
+        "/scheduler-admin/holds",
+        "/password",
         f"/scheduler-admin/runs/{run.pk}",
         "/scheduler-admin/schedules/weekly_cleanup",
         "/scheduler-admin/policies/conversations",

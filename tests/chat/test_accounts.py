@@ -242,3 +242,15 @@ def test_an_account_without_an_address_does_not_count_as_warned():
 
     nobody.refresh_from_db()
     assert (nobody.deletion_warned_at, mail.outbox) == (None, [])
+
+
+def test_an_account_with_an_address_of_nowhere_counts_as_warned_and_is_not_mailed():
+    make.user(email="ada@example.com")
+    shadow = accounts.register("mallory", "ada@example.com", PASSWORD)
+    mail.outbox.clear()
+
+    accounts.warn_of_deletion(shadow, goes_at=timezone.now())
+
+    shadow.refresh_from_db()
+    assert shadow.deletion_warned_at
+    assert mail.outbox == []

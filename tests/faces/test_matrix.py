@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import URLResolver, get_resolver, reverse
 from rest_framework_simplejwt.tokens import RefreshToken
 
-from housekeeping.models import Run
+from housekeeping.models import Hold, Run
 from tests import make
 from tests.faces.conftest import account
 
@@ -57,6 +57,16 @@ def of_ended_run(user):
     return {"pk": make.run("users", status="failed").pk}
 
 
+def of_hold(user):
+    return {"pk": Hold.objects.create(model="chat.User", key="1", reason="evidence").pk}
+
+
+def of_run_with_holds(user):
+    run = make.run("stats", status="succeeded")
+    Hold.objects.create(model="chat.User", key="1", reason="undone", undo=run)
+    return {"pk": run.pk}
+
+
 def of_conversation(user):
     return {"pk": make.conversation(user=user).pk if user else 1}
 
@@ -84,6 +94,13 @@ PAGES = {
     "readyz": Row({"GET": ANYONE}),
     "dashboard": Row(looked_at),
     "dashboard-runs": Row(looked_at),
+    "dashboard-trends": Row(looked_at),
+    "dashboard-holds": Row(looked_at),
+    "dashboard-hold-add": Row(configured),
+    "dashboard-hold-change": Row(configured, of_hold),
+    "dashboard-hold-end": Row(configured, of_hold),
+    "dashboard-undo-holds-change": Row(configured, of_ended_run),
+    "dashboard-undo-holds-end": Row(configured, of_ended_run),
     "dashboard-run": Row(looked_at, of_run),
     "dashboard-run-receipt-json": Row(looked_at, of_run),
     "dashboard-run-receipt-csv": Row(looked_at, of_run),
@@ -132,6 +149,11 @@ API = {
     "run-result": Row(looked_at, of_run),
     "run-receipt": Row(looked_at, of_run),
     "run-receipt-csv": Row(looked_at, of_run),
+    "schema": Row({"GET": ANYONE}),
+    "docs": Row({"GET": ANYONE}),
+    "hold-list": Row({"GET": VIEW, "POST": CONFIGURE}),
+    "hold": Row({"GET": VIEW, "PATCH": CONFIGURE, "DELETE": CONFIGURE}, of_hold),
+    "run-holds": Row({"PATCH": CONFIGURE, "DELETE": CONFIGURE}, of_run_with_holds),
     "trigger": Row(operated, body={"task": "no such task"}),
     "run-cancel": Row(operated, of_run),
     "run-retry": Row(operated, of_run),

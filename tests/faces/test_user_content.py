@@ -85,6 +85,8 @@ def pages(user):
     return [
         "/scheduler-admin",
         "/scheduler-admin/runs",
+        "/scheduler-admin/trends",
+        "/scheduler-admin/holds",
         f"/scheduler-admin/runs/{evil_run}",
         f"/scheduler-admin/runs/{plan}",
         "/scheduler-admin/schedules/weekly_cleanup",
