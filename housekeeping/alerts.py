@@ -72,5 +72,6 @@ def _tell(run: Run, what: str, text: str) -> None:
 
 def _recipients() -> list[str]:
     """Active accounts that may operate, with an address."""
-    people = get_user_model().objects.with_perm("housekeeping.operate")
+    backend = "django.contrib.auth.backends.ModelBackend"  # of several, the one that knows rights
+    people = get_user_model().objects.with_perm("housekeeping.operate", backend=backend)
     return list(people.exclude(email="").order_by("pk").values_list("email", flat=True))

@@ -25,7 +25,7 @@ def test_a_row_is_kept_changed_and_let_go(site, open_page):
     page = sign_in(open_page(), site)
     page.get_by_role("link", name="Holds", exact=True).click()
 
-    page.get_by_label("Key").fill(str(row.pk))
+    page.get_by_role("textbox", name="Key").fill(str(row.pk))
     page.get_by_label("Reason").fill("A dispute")
     page.get_by_role("button", name="Keep it").click()
     page.get_by_text(f"{CONVERSATION} {row.pk} is kept.").wait_for()
