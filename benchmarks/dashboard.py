@@ -44,8 +44,9 @@ PAGES = {
     "poll": "/scheduler-admin",
     "overview": "/scheduler-admin",
     "runs": "/scheduler-admin/runs",
-    "runs, last": "/scheduler-admin/runs?page=oldest",
+    "runs, last": "/scheduler-admin/runs?oldest=1",
     "runs, filtered": "/scheduler-admin/runs?task=conversations&status=failed",
+    "history": "/scheduler-admin/history",
     "trends": "/scheduler-admin/trends",
 }
 

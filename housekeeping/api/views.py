@@ -187,7 +187,7 @@ def overview_figures(request: Request) -> Response:
             "measured_at": overview.iso(seen.archive.measured_at),
         },
         "next_run": {"schedule": job.schedule.id, "at": overview.iso(job.next_run_at)} if job else None,
-        "active": [overview.run_as_json(run) for run in Run.objects.active().newest_first()[:50]],
+        "active": [overview.run_as_json(run) for run in reversed(seen.active)],
         "recent": [overview.run_as_json(run) for run in seen.recent],
         "consumers_alive": len(seen.consumers),
     }
