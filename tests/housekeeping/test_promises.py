@@ -222,7 +222,7 @@ def test_a_kill_before_each_single_statement_of_an_undo_ends_the_same():
         assert sum(undone.result["restored"].values()) == undone.deleted["restored"] == kept
 
 
-@tries(15)
+@tries(10)
 @given(worlds.worlds(least_holds=1), kills)
 def test_a_held_row_survives_everything(world, kills):
     world.create()
@@ -240,7 +240,7 @@ def test_a_held_row_survives_everything(world, kills):
     assert held <= worlds.everything().keys()
 
 
-@tries(10)
+@tries(6)
 @given(worlds.worlds())
 def test_what_came_back_is_spared_until_its_hold_ends(world):
     world.create()

@@ -100,8 +100,12 @@ def test_every_policy_with_a_retention_is_tried_here():
     assert tried == set(ROWS)
 
 
-@pytest.mark.parametrize("zone", ZONES)
-@pytest.mark.parametrize("name", ROWS)
+# Our own rows go by the same code: one zone that changes its clocks is enough for them.
+CASES = [(name, zone) for name in ("conversations", "users") for zone in ZONES]
+CASES += [(name, ZONES[1]) for name in ROWS if name not in ("conversations", "users")]
+
+
+@pytest.mark.parametrize(("name", "zone"), CASES)
 def test_at_the_cutoff_it_stays_and_one_microsecond_before_it_goes(settings, name, zone):
     settings.TIME_ZONE = zone
     settings.HOUSEKEEPING_BRAKE_SHARE = 1
