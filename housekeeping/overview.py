@@ -552,6 +552,7 @@ def run_as_json(run: Run) -> dict[str, Any]:
         "approved_by": run.approved_by or None,
         "undo_of": str(run.undo_of_id) if run.undo_of_id else None,
         "plan_of": str(run.plan_of_id) if run.plan_of_id else None,
+        "retry_of": str(run.retry_of_id) if run.retry_of_id else None,
         "plan": run.plan,
         "receipt": run.receipt,
     }

@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from django.core.exceptions import ValidationError as BadValue
 from django.db import transaction
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -92,18 +93,20 @@ WAITED = {
 }
 
 
+BAD_CURSOR = "This is no cursor of ours: follow next and previous."
+
+
 class _Pages(CursorPagination):
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = 200
 
-    def decode_cursor(self, request: Request) -> Any:
+    def paginate_queryset(self, *args: Any, **options: Any) -> Any:
+        """Raises ValidationError for a cursor that was made up, not taken from a page."""
         try:
-            return super().decode_cursor(request)
-        except NotFound:
-            raise ValidationError(
-                {"cursor": ["This is no cursor of ours: follow next and previous."]}
-            ) from None
+            return super().paginate_queryset(*args, **options)
+        except (NotFound, BadValue, ValueError):
+            raise ValidationError({"cursor": [BAD_CURSOR]}) from None
 
 
 class RunPages(_Pages):
