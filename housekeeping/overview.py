@@ -25,7 +25,6 @@ from housekeeping import (
     registry,
     retentions,
     schedules,
-    search,
     stats,
     tallies,
 )
@@ -445,11 +444,6 @@ def policy_as_json(card: PolicyCard) -> dict[str, Any]:
         "backlog": {**card.backlog.value, "measured_at": iso(card.backlog.measured_at)},
         "url": reverse("policy", args=[card.policy.name]),
     }
-
-
-def history(filters: dict[str, Any]) -> QuerySet[Run]:
-    """Runs, newest first, by the filters that :func:`housekeeping.search.runs` knows."""
-    return search.runs(filters)
 
 
 @dataclass(frozen=True)

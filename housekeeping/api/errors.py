@@ -22,6 +22,7 @@ from housekeeping.exceptions import (
     BadTrigger,
     HousekeepingError,
     KeyReused,
+    NotAllowed,
     NotPossible,
     QueueUnreachable,
     RunInProgress,
@@ -39,6 +40,7 @@ CODES: dict[type[HousekeepingError], int] = {
     UnknownTask: status.HTTP_409_CONFLICT,  # of an old run; a request for one is refused as it is read
     RunInProgress: status.HTTP_409_CONFLICT,
     NotPossible: status.HTTP_409_CONFLICT,
+    NotAllowed: status.HTTP_403_FORBIDDEN,
     KeyReused: status.HTTP_422_UNPROCESSABLE_ENTITY,
     QueueUnreachable: status.HTTP_503_SERVICE_UNAVAILABLE,
 }

@@ -6,14 +6,13 @@ from typing import Any, ClassVar, NoReturn
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from housekeeping import keeping, overview, retentions
+from housekeeping import bulk, keeping, overview, retentions
 from housekeeping.exceptions import BadHold, BadRetention
 from housekeeping.models import Act, Consumer, LogLine, Run, Snapshot, Tally
 from housekeeping.registry import TASKS
 
 LONGEST_WAIT = 30
 DEFAULT_WAIT = 10
-MOST_IDS = 100
 
 
 class Strict(serializers.Serializer[Any]):
@@ -67,11 +66,11 @@ class FlagField(serializers.ChoiceField):
     """True or false in an address, where all is text."""
 
     def __init__(self, **options: Any) -> None:
-        wrong = {"invalid_choice": "Write true or false."}
+        wrong: dict[str, Any] = {"invalid_choice": "Write true or false."}
         super().__init__(["true", "false"], error_messages=wrong, **options)
 
-    def to_internal_value(self, data: Any) -> bool:
-        return bool(super().to_internal_value(data) == "true")
+    def to_internal_value(self, data: Any) -> Any:
+        return super().to_internal_value(data) == "true"
 
 
 class TaskField(TextField):
@@ -116,7 +115,7 @@ class TriggerSerializer(WaitSerializer):
 
 
 class IdsSerializer(Strict):
-    ids = serializers.ListField(child=IdField(), min_length=1, max_length=MOST_IDS, help_text="Of runs.")
+    ids = serializers.ListField(child=IdField(), min_length=1, max_length=bulk.MOST, help_text="Of runs.")
 
 
 class PauseSerializer(Strict):
@@ -216,7 +215,7 @@ class KeyField(serializers.CharField):
     def to_internal_value(self, data: Any) -> str:
         if isinstance(data, bool) or not isinstance(data, str | int):
             raise serializers.ValidationError("Write a key: a string or a whole number.")
-        return super().to_internal_value(data)
+        return super().to_internal_value(str(data))
 
 
 class HoldSerializer(Strict):

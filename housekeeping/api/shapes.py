@@ -110,7 +110,7 @@ class Outcome(Shape):
     """What became of one of several runs: as if it had been asked for alone."""
 
     id = UUIDField()
-    status = IntegerField(help_text="As the answer to the one request: 200, 202, 404, 409 or 503.")
+    status = IntegerField(help_text="As the answer to the one request: 200, 202, 403, 404, 409 or 503.")
     message = CharField()
     code = CharField(required=False)
     run = Run(required=False)
