@@ -161,6 +161,7 @@ class FireTimes(Shape):
 class Backlog(Shape):
     rows = IntegerField(help_text="Past due by now.")
     due_since = DateTimeField(allow_null=True)
+    tables = DictField(child=IntegerField(), help_text="Rows that would go, by table.")
     measured_at = DateTimeField()
 
 

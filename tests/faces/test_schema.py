@@ -166,8 +166,8 @@ def everything(transactional_db, settings):
     make.conversation(pk=4711)  # as in the example
     undos = [make.run("messages", status="succeeded", undo_of=done, **facts) for _ in range(6)]
     facts = {"model": "chat.Conversation", "key": "4711", "reason": "A dispute"}
-    holds = [Hold.objects.create(undo=undo, **facts) for undo in undos]
-    holds += [Hold.objects.create(**facts) for _ in range(6)]
+    Hold.objects.bulk_create(Hold(undo=undo, **facts) for undo in undos for _ in range(3))
+    holds = [Hold.objects.create(**facts) for _ in range(6)]
     LogLine.objects.create(run=done, logged_at=moment, level="INFO", text="Hello")
     Act.objects.create(done_at=moment, who="ada", what="trigger", target=str(done.pk), origin="a test")
     Tally.objects.create(day=moment.date(), task="all", status="failed")
