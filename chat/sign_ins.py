@@ -19,10 +19,8 @@ from axes.handlers.database import AxesDatabaseHandler
 from axes.handlers.proxy import AxesProxyHandler
 from axes.helpers import get_client_username, get_cool_off, get_credentials, get_failure_limit
 from axes.models import AccessAttempt, AccessLog
-from django.conf import settings
 from django.db.models import Q, Sum
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.http import HttpRequest
 
 from chat.models import User
 
@@ -99,15 +97,3 @@ def client_address(request: HttpRequest) -> str | None:
         mapped = address.ipv4_mapped
         return str(mapped or ipaddress.ip_network((address, 64), strict=False).network_address)
     return str(address)
-
-
-def refuse(request: HttpRequest, answer: HttpResponse | None = None, credentials: Any = None) -> HttpResponse:
-    """AXES_LOCKOUT_CALLABLE: the same answer whoever asks, and for whichever account."""
-    seconds = int(settings.AXES_COOLOFF_TIME.total_seconds())
-    if request.path.startswith("/api/"):
-        message = f"Too many sign-ins have failed. Try again in {seconds // 60} minutes."
-        answer = JsonResponse({"detail": message}, status=429)
-    else:
-        answer = render(request, "429.html", {"minutes": seconds // 60}, status=429)
-    answer["Retry-After"] = str(seconds)
-    return answer

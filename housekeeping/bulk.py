@@ -10,12 +10,34 @@ from housekeeping.models import Run
 MOST = 100
 
 
+@dataclass(frozen=True)
+class Result:
+    """What came of one: ``done`` is the run that the act gave, and else ``error`` says why there is
+    none. ``run`` is None where there is no such run (any more)."""
+
+    pk: UUID
+    run: Run | None = None
+    done: Run | None = None
+    error: HousekeepingError | None = None
+
+    @property
+    def reason(self) -> str:
+        return str(self.error) if self.error else "There is no such run any more."
+
+
 @dataclass
 class Outcome:
-    """The runs that the act gave, and the others with the reason."""
+    """The results, in the order asked for."""
 
-    done: list[Run] = field(default_factory=list)
-    refused: list[tuple[UUID, Run | None, str]] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+
+    @property
+    def done(self) -> list[Run]:
+        return [one.done for one in self.results if one.done]
+
+    @property
+    def refused(self) -> list[Result]:
+        return [one for one in self.results if not one.done]
 
 
 def each(ids: Iterable[UUID], act: Callable[[Run], Run]) -> Outcome:
@@ -28,14 +50,14 @@ def each(ids: Iterable[UUID], act: Callable[[Run], Run]) -> Outcome:
         raise NotPossible("Select runs first.")
     if len(wanted) > MOST:
         raise NotPossible(f"At most {MOST} runs at once; {len(wanted)} were selected.")
-    outcome, there = Outcome(), Run.objects.in_bulk(wanted)
-    for pk in wanted:
-        run = there.get(pk)
-        if run is None:
-            outcome.refused.append((pk, None, "There is no such run any more."))
-            continue
-        try:
-            outcome.done.append(act(run))
-        except HousekeepingError as reason:
-            outcome.refused.append((pk, run, str(reason)))
-    return outcome
+    there = Run.objects.in_bulk(wanted)
+    return Outcome([_result(pk, there.get(pk), act) for pk in wanted])
+
+
+def _result(pk: UUID, run: Run | None, act: Callable[[Run], Run]) -> Result:
+    if run is None:
+        return Result(pk)
+    try:
+        return Result(pk, run, done=act(run))
+    except HousekeepingError as error:
+        return Result(pk, run, error=error)

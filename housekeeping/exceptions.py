@@ -82,6 +82,10 @@ class NotPossible(HousekeepingError):
     """The run is not in a state for that: one that ended can't be cancelled, for example."""
 
 
+class NotAllowed(HousekeepingError):
+    """It needs a right that whoever asks lacks."""
+
+
 class QueueUnreachable(HousekeepingError):
     """The queue's storage doesn't answer, so that no consumer would hear of the run."""
 

@@ -2,9 +2,12 @@
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.views import defaults
 
@@ -51,3 +54,17 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if is_api(request):
         return problems.answer("The site failed; the error is in its log.", "error", 500)
     return defaults.server_error(request)
+
+
+def too_many_sign_ins(
+    request: HttpRequest, answer: HttpResponse | None = None, credentials: Any = None
+) -> HttpResponse:
+    """AXES_LOCKOUT_CALLABLE: the same answer whoever asks, and for whichever account."""
+    seconds = int(settings.AXES_COOLOFF_TIME.total_seconds())
+    if is_api(request):
+        message = f"Too many sign-ins have failed. Try again in {seconds // 60} minutes."
+        answer = problems.answer(message, "locked_out", 429, detail=message)
+    else:
+        answer = render(request, "429.html", {"minutes": seconds // 60}, status=429)
+    answer["Retry-After"] = str(seconds)
+    return answer

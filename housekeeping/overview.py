@@ -25,7 +25,6 @@ from housekeeping import (
     registry,
     retentions,
     schedules,
-    search,
     stats,
     tallies,
 )
@@ -449,11 +448,6 @@ def policy_as_json(card: PolicyCard) -> dict[str, Any]:
     }
 
 
-def history(filters: dict[str, Any]) -> QuerySet[Run]:
-    """Runs, newest first, by the filters that :func:`housekeeping.search.runs` knows."""
-    return search.runs(filters)
-
-
 @dataclass(frozen=True)
 class UndoHolds:
     """What an undo put back and holds, as one thing."""
@@ -554,6 +548,7 @@ def run_as_json(run: Run) -> dict[str, Any]:
         "approved_by": run.approved_by or None,
         "undo_of": str(run.undo_of_id) if run.undo_of_id else None,
         "plan_of": str(run.plan_of_id) if run.plan_of_id else None,
+        "retry_of": str(run.retry_of_id) if run.retry_of_id else None,
         "plan": run.plan,
         "receipt": run.receipt,
     }

@@ -3,7 +3,9 @@
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import views as auth
+from django.http import Http404
 from django.urls import include, path, re_path
+from django.views import defaults
 from django.views.generic import RedirectView
 
 from chat import token_views
@@ -22,6 +24,10 @@ urlpatterns = [
     path("sign-out", auth.LogoutView.as_view(), name="logout"),
     path("password", PasswordPage.as_view(), name="password"),
     path("verify/<str:token>", verify_page, name="verify"),
+    # Django's way from a row to its page on the site: rows have none, and a UUID makes it fail.
+    re_path(
+        r"^admin/r/", admin.site.admin_view(defaults.page_not_found), {"exception": Http404()}, "admin-r"
+    ),
     path("admin/", admin.site.urls),
     # For programs
     re_path(r"^api/token/?$", token_views.Obtain.as_view(), name="token"),

@@ -4,7 +4,7 @@ import logging
 import re
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import status
@@ -22,6 +22,7 @@ from housekeeping.exceptions import (
     BadTrigger,
     HousekeepingError,
     KeyReused,
+    NotAllowed,
     NotPossible,
     QueueUnreachable,
     RunInProgress,
@@ -39,6 +40,7 @@ CODES: dict[type[HousekeepingError], int] = {
     UnknownTask: status.HTTP_409_CONFLICT,  # of an old run; a request for one is refused as it is read
     RunInProgress: status.HTTP_409_CONFLICT,
     NotPossible: status.HTTP_409_CONFLICT,
+    NotAllowed: status.HTTP_403_FORBIDDEN,
     KeyReused: status.HTTP_422_UNPROCESSABLE_ENTITY,
     QueueUnreachable: status.HTTP_503_SERVICE_UNAVAILABLE,
 }
@@ -52,13 +54,9 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     # A problem is JSON, also where what was asked for is a table or YAML.
     request = context["request"]
     request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
-    if isinstance(error, BadHold):
-        return Response(problems.refused({error.field: [str(error)]}), status=400)
-    if isinstance(error, HousekeepingError) and type(error) in {**CODES, **FIELDS}:
+    if isinstance(error, HousekeepingError) and type(error) in {**CODES, **FIELDS, BadHold: ""}:
         code, body = translate(error)
         return Response(body, status=code)
-    if isinstance(error, ValidationError):  # a cursor that was made up, not taken from a page
-        return Response(problems.refused({"cursor": list(error.messages)}), status=400)
     if isinstance(error, OperationalError | InterfaceError) and is_database_gone(error):
         logger.error("The database is out of reach: %s", error)
         return Response(problems.body(OUTAGE, "database_unreachable"), status=503)
@@ -70,8 +68,9 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
 
 def translate(error: HousekeepingError) -> tuple[int, dict[str, Any]]:
     """The status and the body that say what the core has refused."""
-    if type(error) in FIELDS:
-        return status.HTTP_400_BAD_REQUEST, problems.refused({FIELDS[type(error)]: [str(error)]})
+    field = error.field if isinstance(error, BadHold) else FIELDS.get(type(error))
+    if field:
+        return status.HTTP_400_BAD_REQUEST, problems.refused({field: [str(error)]})
     body = problems.body(str(error), _in_snake_case(type(error).__name__))
     if isinstance(error, RunInProgress | AlreadyRequested):
         body["run"] = overview.run_as_json(error.run)

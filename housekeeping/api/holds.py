@@ -1,58 +1,93 @@
 """Holds in the JSON API: parse, call one function of the core, answer."""
 
 import uuid
-from typing import Any
 
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import status
 from rest_framework.decorators import api_view, permission_classes
-from rest_framework.exceptions import ValidationError
-from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from housekeeping import keeping, overview
+from housekeeping.api import shapes
 from housekeeping.api.permissions import MayConfigure, MayKeep
+from housekeeping.api.schema import described, request_example
 from housekeeping.api.serializers import (
     HoldChangeSerializer,
     HoldFilterSerializer,
     HoldGroupSerializer,
     HoldSerializer,
-    Strict,
 )
-from housekeeping.api.views import _actor
+from housekeeping.api.views import _actor, _Pages, _read
 from housekeeping.models import Hold, Run
 
+LOCATION = OpenApiParameter(
+    "Location",
+    {"type": "string", "format": "uri-reference"},
+    OpenApiParameter.HEADER,
+    description="Where the hold is.",
+    required=True,
+    response=[201],
+)
 
-class HoldPages(CursorPagination):
+
+class HoldPages(_Pages):
     ordering = "-id"
-    page_size = 50
-    page_size_query_param = "page_size"
-    max_page_size = 200
-
-    def paginate_queryset(self, *args: Any, **options: Any) -> Any:
-        try:
-            return super().paginate_queryset(*args, **options)
-        except ValueError:  # a cursor that was made up, not taken from a page
-            raise ValidationError({"cursor": ["Take the cursor from a page's next or previous."]}) from None
 
 
+@described(
+    "Holds, newest first", shapes.page_of(shapes.Hold), parameters=[HoldFilterSerializer], methods=["GET"]
+)
+@described(
+    "Keep a row from every policy",
+    {201: shapes.Hold},
+    asked=HoldSerializer,
+    parameters=[LOCATION],
+    methods=["POST"],
+    examples=[
+        request_example(
+            "Until a day",
+            {"model": "chat.Conversation", "key": "4711", "until": "2127-01-31", "reason": "A dispute"},
+        ),
+        request_example("For good", {"model": "chat.Conversation", "key": "4711", "reason": "Evidence"}),
+    ],
+)
 @api_view(["GET", "POST"])
 @permission_classes([MayKeep])
 def hold_list(request: Request) -> Response:
     """The holds, newest first; POST keeps a row."""
     now = timezone.now()
     if request.method == "POST":
-        hold = keeping.add(**_asked(HoldSerializer, request.data), by=_actor(request))
+        hold = keeping.add(**_read(HoldSerializer, request.data), by=_actor(request))
         facts = overview.hold_as_json(hold, now)
         return Response(facts, status=status.HTTP_201_CREATED, headers={"Location": facts["url"]})
-    filters = _asked(HoldFilterSerializer, request.query_params.dict())
+    filters = _read(HoldFilterSerializer, request.query_params.dict())
     pages = HoldPages()
     page = pages.paginate_queryset(overview.holds(filters, now), request) or []
     return pages.get_paginated_response([overview.hold_as_json(hold, now) for hold in page])
 
 
+@described("A hold", shapes.Hold, methods=["GET"])
+@described(
+    "Change a hold's end or its reason",
+    shapes.Hold,
+    asked=HoldChangeSerializer,
+    also=[409],
+    methods=["PATCH"],
+    examples=[
+        request_example("Until a day", {"until": "2127-01-31"}),
+        request_example("For good", {"until": None}),
+        request_example("Another reason", {"reason": "A dispute, number 7"}),
+    ],
+)
+@described(
+    "End a hold",
+    {204: OpenApiResponse(description="The policies have the row again.")},
+    also=[409],
+    methods=["DELETE"],
+)
 @api_view(["GET", "PATCH", "DELETE"])
 @permission_classes([MayKeep])
 def hold_detail(request: Request, pk: str) -> Response:
@@ -62,10 +97,26 @@ def hold_detail(request: Request, pk: str) -> Response:
         keeping.end(hold, by=_actor(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
     if request.method == "PATCH":
-        hold = keeping.change(hold, **_asked(HoldChangeSerializer, request.data), by=_actor(request))
+        hold = keeping.change(hold, **_read(HoldChangeSerializer, request.data), by=_actor(request))
     return Response(overview.hold_as_json(hold, timezone.now()))
 
 
+@described(
+    "Change the end of all holds that an undo made",
+    shapes.HoldsChanged,
+    asked=HoldGroupSerializer,
+    also=[409],
+    methods=["PATCH"],
+    name="patch_undo_holds",
+    examples=[request_example("Until a day", {"until": "2127-01-31"})],
+)
+@described(
+    "End all holds that an undo made",
+    shapes.HoldsEnded,
+    also=[409],
+    methods=["DELETE"],
+    name="delete_undo_holds",
+)
 @api_view(["PATCH", "DELETE"])
 @permission_classes([MayConfigure])
 def undo_holds(request: Request, pk: uuid.UUID) -> Response:
@@ -73,12 +124,6 @@ def undo_holds(request: Request, pk: uuid.UUID) -> Response:
     undo = get_object_or_404(Run, pk=pk)
     if request.method == "DELETE":
         return Response({"ended": keeping.end_all(undo, by=_actor(request))})
-    until = _asked(HoldGroupSerializer, request.data)["until"]
+    until = _read(HoldGroupSerializer, request.data)["until"]
     changed = keeping.change_all(undo, until, by=_actor(request))
     return Response({"changed": changed, "until": overview.iso(until)})
-
-
-def _asked(serializer: type[Strict], data: Any) -> Any:
-    fields = serializer(data=data)
-    fields.is_valid(raise_exception=True)
-    return fields.validated_data

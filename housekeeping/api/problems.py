@@ -34,9 +34,9 @@ def complete(data: Any, code: str) -> dict[str, Any]:
     return refused({_clean(name): _flat(sentences) for name, sentences in everything.items()})
 
 
-def answer(message: str, code: str, status: int) -> JsonResponse:
+def answer(message: str, code: str, status: int, **more: Any) -> JsonResponse:
     """For where no view of the API is at work."""
-    return JsonResponse(body(message, code), status=status)
+    return JsonResponse(body(message, code, **more), status=status)
 
 
 def is_api(request: HttpRequest) -> bool:

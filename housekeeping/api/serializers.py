@@ -3,16 +3,16 @@
 import uuid
 from typing import Any, ClassVar, NoReturn
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from housekeeping import keeping, overview, retentions
+from housekeeping import bulk, keeping, overview, retentions
 from housekeeping.exceptions import BadHold, BadRetention
 from housekeeping.models import Act, Consumer, LogLine, Run, Snapshot, Tally
 from housekeeping.registry import TASKS
 
 LONGEST_WAIT = 30
 DEFAULT_WAIT = 10
-MOST_IDS = 100
 
 
 class Strict(serializers.Serializer[Any]):
@@ -62,6 +62,17 @@ class IdField(serializers.UUIDField):
         return super().to_internal_value(data)
 
 
+class FlagField(serializers.ChoiceField):
+    """True or false in an address, where all is text."""
+
+    def __init__(self, **options: Any) -> None:
+        wrong: dict[str, Any] = {"invalid_choice": "Write true or false."}
+        super().__init__(["true", "false"], error_messages=wrong, **options)
+
+    def to_internal_value(self, data: Any) -> Any:
+        return super().to_internal_value(data) == "true"
+
+
 class TaskField(TextField):
     """The name of a task. Whatever is wrong with it, the answer names the choices."""
 
@@ -104,7 +115,7 @@ class TriggerSerializer(WaitSerializer):
 
 
 class IdsSerializer(Strict):
-    ids = serializers.ListField(child=IdField(), min_length=1, max_length=MOST_IDS, help_text="Of runs.")
+    ids = serializers.ListField(child=IdField(), min_length=1, max_length=bulk.MOST, help_text="Of runs.")
 
 
 class PauseSerializer(Strict):
@@ -184,7 +195,7 @@ class PolicySerializer(Strict):
         return attrs
 
 
-class UntilField(serializers.CharField):
+class UntilField(TextField):
     """The end of a hold: a date (to its end), ISO 8601, or null, which is for good."""
 
     def __init__(self, **options: Any) -> None:
@@ -197,18 +208,30 @@ class UntilField(serializers.CharField):
             raise serializers.ValidationError(str(error)) from None
 
 
+@extend_schema_field({"type": ["string", "integer"]})
+class KeyField(serializers.CharField):
+    """The primary key of a row, as whoever asks has it: 42 or "42"."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if isinstance(data, bool) or not isinstance(data, str | int):
+            raise serializers.ValidationError("Write a key: a string or a whole number.")
+        return super().to_internal_value(str(data))
+
+
 class HoldSerializer(Strict):
     """A new hold. What the row, the reason and the date must be, ``keeping.add`` says."""
 
-    model = serializers.CharField(help_text="app_label.Model")
-    key = serializers.CharField()
+    model = TextField(help_text="app_label.Model")
+    key = KeyField()
     until = UntilField(default=None)
-    reason = serializers.CharField()
+    reason = TextField(max_length=200)
 
 
 class HoldChangeSerializer(Strict):
     until = UntilField(required=False)
-    reason = serializers.CharField(required=False)
+    reason = TextField(required=False, max_length=200)
+
+    schema_extra = {"additionalProperties": False, "minProperties": 1}
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if not attrs:
@@ -220,25 +243,26 @@ class HoldGroupSerializer(Strict):
     until = UntilField()
 
 
-class HoldFilterSerializer(Strict):
-    """The query of the holds list."""
-
-    model = serializers.CharField(required=False)
-    key = serializers.CharField(required=False)
-    undo = serializers.UUIDField(required=False, help_text="The run that put the rows back.")
-    active = serializers.BooleanField(required=False, help_text="false: those that have ended.")
-    cursor = serializers.CharField(required=False)
-    page_size = serializers.IntegerField(required=False, min_value=1, max_value=200)
-
-
 class PageSerializer(Strict):
-    after = serializers.DateTimeField(required=False, help_text="From this moment on.")
-    before = serializers.DateTimeField(required=False, help_text="Before this moment.")
     cursor = serializers.CharField(required=False, help_text="As next and previous give it.")
     page_size = serializers.IntegerField(required=False, min_value=1, max_value=200)
 
 
-class RunFilterSerializer(PageSerializer):
+class HoldFilterSerializer(PageSerializer):
+    """The query of the holds list."""
+
+    model = serializers.CharField(required=False)
+    key = serializers.CharField(required=False)
+    undo = IdField(required=False, help_text="The run that put the rows back.")
+    active = FlagField(required=False, help_text="false: those that have ended.")
+
+
+class TimeSerializer(PageSerializer):
+    after = serializers.DateTimeField(required=False, help_text="From this moment on.")
+    before = serializers.DateTimeField(required=False, help_text="Before this moment.")
+
+
+class RunFilterSerializer(TimeSerializer):
     """The query of the runs list."""
 
     task = serializers.CharField(required=False)
@@ -254,13 +278,15 @@ class RunFilterSerializer(PageSerializer):
         error_messages={"invalid_choice": f"Choose one of {', '.join(Run.Cause.values)}."},
     )
     who = serializers.CharField(required=False, help_text="Who asked for it.")
-    text = serializers.CharField(required=False, help_text="In its task, schedule or error.")
-    dry_run = serializers.ChoiceField(
-        ["true", "false"], required=False, error_messages={"invalid_choice": "Write true or false."}
+    text = serializers.CharField(
+        required=False,
+        max_length=200,
+        help_text="In its error, task or schedule, in who asked, or what its id begins with.",
     )
+    dry_run = FlagField(required=False)
 
 
-class ActFilterSerializer(PageSerializer):
+class ActFilterSerializer(TimeSerializer):
     """The query of the record of acts."""
 
     who = serializers.CharField(required=False)

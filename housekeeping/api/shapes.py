@@ -74,6 +74,7 @@ class Run(Shape):
     approved_by = CharField(allow_null=True, help_text="Who let it pass the brake.")
     undo_of = UUIDField(allow_null=True, help_text="The run whose rows it puts back.")
     plan_of = UUIDField(allow_null=True, help_text="The dry run that it carries out.")
+    retry_of = UUIDField(allow_null=True, help_text="The run that it does again.")
     plan = AnObject(help_text="By policy: what a dry run, or the brake, saw.")
     receipt = AnObject(help_text="By policy: what it was, and what it removed.")
 
@@ -109,7 +110,7 @@ class Outcome(Shape):
     """What became of one of several runs: as if it had been asked for alone."""
 
     id = UUIDField()
-    status = IntegerField(help_text="As the answer to the one request: 200, 202, 404, 409 or 503.")
+    status = IntegerField(help_text="As the answer to the one request: 200, 202, 403, 404, 409 or 503.")
     message = CharField()
     code = CharField(required=False)
     run = Run(required=False)
@@ -160,6 +161,7 @@ class FireTimes(Shape):
 class Backlog(Shape):
     rows = IntegerField(help_text="Past due by now.")
     due_since = DateTimeField(allow_null=True)
+    tables = DictField(child=IntegerField(), help_text="Rows that would go, by table.")
     measured_at = DateTimeField()
 
 
@@ -261,6 +263,30 @@ class Act(Shape):
     target = CharField(help_text="The run, schedule or policy it was done to.")
     origin = CharField(help_text="A face, and the address it was used from.")
     details = AnObject(help_text="Before and after, where something was changed.")
+
+
+class Hold(Shape):
+    """A row that every policy leaves alone."""
+
+    id = IntegerField()
+    model = CharField()
+    key = CharField()
+    until = DateTimeField(allow_null=True, help_text="null: for good.")
+    reason = CharField()
+    active = BooleanField(help_text="It has not ended.")
+    made_by = CharField(allow_null=True)
+    made_at = DateTimeField()
+    undo = UUIDField(allow_null=True, help_text="The run that put the row back, and holds it.")
+    url = Address()
+
+
+class HoldsChanged(Shape):
+    changed = IntegerField(help_text="Holds.")
+    until = DateTimeField(allow_null=True)
+
+
+class HoldsEnded(Shape):
+    ended = IntegerField(help_text="Holds.")
 
 
 class LogLine(Shape):

@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from django.core.exceptions import ValidationError as BadValue
 from django.db import transaction
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -24,6 +25,7 @@ from rest_framework.response import Response
 
 from housekeeping import (
     acts,
+    bulk,
     gauges,
     overview,
     receipts,
@@ -31,6 +33,7 @@ from housekeeping import (
     retentions,
     runs,
     schedules,
+    search,
     tallies,
 )
 from housekeeping.acts import Actor
@@ -57,7 +60,7 @@ from housekeeping.api.serializers import (
     snapshot_as_json,
     tally_as_json,
 )
-from housekeeping.exceptions import AlreadyRequested, HousekeepingError
+from housekeeping.exceptions import AlreadyRequested, NotAllowed
 from housekeeping.models import Consumer, Run, Snapshot
 from housekeeping.queue import tasks as queue
 from housekeeping.triggers import parse
@@ -92,18 +95,20 @@ WAITED = {
 }
 
 
+BAD_CURSOR = "This is no cursor of ours: follow next and previous."
+
+
 class _Pages(CursorPagination):
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = 200
 
-    def decode_cursor(self, request: Request) -> Any:
+    def paginate_queryset(self, *args: Any, **options: Any) -> Any:
+        """Raises ValidationError for a cursor that was made up, not taken from a page."""
         try:
-            return super().decode_cursor(request)
-        except NotFound:
-            raise ValidationError(
-                {"cursor": ["This is no cursor of ours: follow next and previous."]}
-            ) from None
+            return super().paginate_queryset(*args, **options)
+        except (NotFound, BadValue, ValueError):
+            raise ValidationError({"cursor": [BAD_CURSOR]}) from None
 
 
 class RunPages(_Pages):
@@ -249,7 +254,7 @@ def run_detail(request: Request, pk: uuid.UUID) -> Response:
 def run_list(request: Request) -> Response:
     asked = _read(RunFilterSerializer, request.query_params.dict())
     pages = RunPages()
-    page = pages.paginate_queryset(overview.history(asked), request) or []
+    page = pages.paginate_queryset(search.runs(asked), request) or []
     return pages.get_paginated_response([overview.run_as_json(run) for run in page])
 
 
@@ -282,10 +287,7 @@ def cancel_runs(request: Request) -> Response:
 @permission_classes([MayOperate])
 @throttle_classes([throttles.Trigger])
 def retry_runs(request: Request) -> Response:
-    def retry(run: Run) -> Run:
-        return runs.retry(run, send=queue.send, by=_actor(request))
-
-    return _each(request, retry, status.HTTP_202_ACCEPTED)
+    return _each(request, lambda run: _retry(request, run), status.HTTP_202_ACCEPTED)
 
 
 @described("Cancel a run: at once if it waits, after its batch if it runs", shapes.Standing, also=[409])
@@ -303,8 +305,7 @@ def cancel_run(request: Request, pk: uuid.UUID) -> Response:
 @permission_classes([MayOperate])
 @throttle_classes([throttles.Trigger])
 def retry_run(request: Request, pk: uuid.UUID) -> Response:
-    run = runs.retry(get_object_or_404(Run, pk=pk), send=queue.send, by=_actor(request))
-    return _answer(run)
+    return _answer(_retry(request, get_object_or_404(Run, pk=pk)))
 
 
 @described("Let a held run go on", WAITED, also=[409, 500], parameters=[LOCATION])
@@ -478,8 +479,10 @@ def receipt(request: Request, pk: uuid.UUID) -> Response:
 @renderer_classes([CSVRenderer, JSONRenderer])
 def receipt_csv(request: Request, pk: uuid.UUID) -> Response:
     run = get_object_or_404(Run, pk=pk)
-    name = {"Content-Disposition": f'attachment; filename="receipt-{run.pk}.csv"'}
-    return Response(receipts.as_csv(run), headers=name)
+    name = f'attachment; filename="receipt-{run.pk}.csv"'
+    # A file: what a browser keeps of it would outlive the sign-out.
+    headers = {"Content-Disposition": name, "Cache-Control": "no-store"}
+    return Response(receipts.as_csv(run), headers=headers)
 
 
 @described(
@@ -513,21 +516,25 @@ def _read(kind: type[Strict], data: Any) -> dict[str, Any]:
 
 def _each(request: Request, act: Callable[[Run], Run], done: int) -> Response:
     """Do to each run what is asked, and say of each what came of it, as if it were asked alone."""
-    ids = list(dict.fromkeys(_read(IdsSerializer, request.data)["ids"]))
-    known = Run.objects.in_bulk(ids)
-    return Response({"results": [_outcome(pk, known.get(pk), act, done) for pk in ids]})
+    outcome = bulk.each(_read(IdsSerializer, request.data)["ids"], act)
+    return Response({"results": [_outcome(one, done) for one in outcome.results]})
 
 
-def _outcome(pk: uuid.UUID, run: Run | None, act: Callable[[Run], Run], done: int) -> dict[str, Any]:
-    if run is None:
-        return {"id": str(pk), "status": 404, **problems.body("There is no such run.", "not_found")}
-    try:
-        changed = act(run)
-    except HousekeepingError as error:
-        code, body = errors.translate(error)
-        return {"id": str(pk), "status": code, **body}
-    facts = {"message": overview.message(changed), "run": overview.run_as_json(changed)}
-    return {"id": str(pk), "status": done, **facts}
+def _outcome(one: bulk.Result, done: int) -> dict[str, Any]:
+    if one.done:
+        body = {"message": overview.message(one.done), "run": overview.run_as_json(one.done)}
+        return {"id": str(one.pk), "status": done, **body}
+    if one.error:
+        code, body = errors.translate(one.error)
+        return {"id": str(one.pk), "status": code, **body}
+    return {"id": str(one.pk), "status": 404, **problems.body(one.reason, "not_found")}
+
+
+def _retry(request: Request, run: Run) -> Run:
+    """As the core does; but putting rows back again is for who may put them back."""
+    if run.undo_of_id and not request.user.has_perm(MayConfigure.right):
+        raise NotAllowed("Putting rows back needs the right to configure.")
+    return runs.retry(run, send=queue.send, by=_actor(request))
 
 
 def _etag_but_for_age(body: dict[str, Any]) -> dict[str, str]:

@@ -15,12 +15,12 @@ from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from housekeeping import acts, bulk, overview, run_page, search
+from housekeeping import acts, bulk, run_page, search
 from housekeeping import runs as core
 from housekeeping.dashboard import polls
 from housekeeping.dashboard.filters import RunFilters
 from housekeeping.dashboard.views import HtmxHttpRequest, _actor, may_operate, may_view, signed_in
-from housekeeping.exceptions import BadPlace, NotPossible
+from housekeeping.exceptions import BadPlace, NotAllowed, NotPossible
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
 from housekeeping.registry import SCHEDULES
@@ -55,7 +55,7 @@ def _list(
     if not filters.is_valid():
         status = 400
     else:
-        found = overview.history(filters.cleaned_data)
+        found = search.runs(filters.cleaned_data)
         if not _place(filters.query) and "HX-PTag" in request.headers:
             seen = list(found.values_list(*SEEN)[: search.PAGE])
             if polls.is_unchanged(request, polls.tag(request, _fingerprint(seen, filters.address))):
@@ -182,7 +182,7 @@ def _ids(request: HttpRequest) -> list[uuid.UUID]:
 def _retry(request: HtmxHttpRequest, run: Run) -> Run:
     """As the core does; but putting rows back again is for who may put them back."""
     if run.undo_of_id and not request.user.has_perm("housekeeping.configure"):
-        raise NotPossible("Putting rows back needs the right to configure.")
+        raise NotAllowed("Putting rows back needs the right to configure.")
     return core.retry(run, send=queue.send, by=_actor(request))
 
 
@@ -202,7 +202,8 @@ def _told(name: str, outcome: bulk.Outcome) -> dict[str, Any]:
         more = ngettext("%(n)s was not:", "%(n)s were not:", refused) % {"n": refused}
         text = f"{text} {more}"
     reasons = [
-        f"{run.task if run else ''} {str(pk)[:8]}: {reason}".strip() for pk, run, reason in outcome.refused
+        f"{one.run.task if one.run else ''} {str(one.pk)[:8]}: {one.reason}".strip()
+        for one in outcome.refused
     ]
     level = "warning" if refused and done else "error" if refused else "success"
     return _notice(level, text, reasons)

@@ -56,6 +56,7 @@ RUN = [
     "approved_by",
     "undo_of",
     "plan_of",
+    "retry_of",
     "plan",
     "receipt",
 ]
@@ -777,6 +778,7 @@ def test_a_run_is_written_as_the_contract_says(api):
         "approved_by": None,
         "undo_of": None,
         "plan_of": None,
+        "retry_of": None,
         "plan": {},
         "receipt": {},
     }
@@ -798,6 +800,7 @@ def test_a_run_that_waits_has_nulls_where_nothing_happened_yet(api):
         "approved_by",
         "undo_of",
         "plan_of",
+        "retry_of",
     ]
 
 

@@ -386,6 +386,8 @@ def test_a_run_s_log_is_read_on_from_the_last_line(api):
         ({"dry_run": "true"}, ["users"]),
         ({"dry_run": "false", "text": "INK"}, ["stats"]),
         ({"text": "user"}, ["users"]),
+        ({"text": "ada"}, ["stats"]),
+        ({"who": "eve"}, []),
     ],
 )
 def test_runs_are_found_by_who_asked_and_what_they_say(query, found, api):
@@ -417,6 +419,31 @@ def test_several_runs_are_retried_and_one_of_them_only_once(api, transactional_d
 
     assert [(one["status"], one["run"]["cause"]) for one in outcomes] == [(202, "retry"), (202, "retry")]
     assert Run.objects.count() == 4
+
+
+@pytest.mark.parametrize(("rights", "status"), [((), 403), (("configure",), 202)])
+def test_putting_rows_back_again_needs_the_right_to_put_them_back(rights, status, transactional_db):
+    purged = make.run(status="succeeded")
+    make.archive(purged)
+    undo = make.run(status="failed", undo_of=purged)
+    client = with_token(account("view_run", "operate", *rights))
+
+    alone = client.post(f"{RUNS}/{undo.pk}/retry")
+    Run.objects.filter(status="queued").delete()
+    together = client.post(f"{RUNS}/retry", {"ids": [str(undo.pk)]})
+
+    assert alone.status_code == status
+    assert [one["status"] for one in together.json()["results"]] == [status]
+    assert Run.objects.filter(status="queued").count() == (status == 202)
+    assert (alone.json().get("code") == "not_allowed") == (status == 403)
+
+
+def test_a_retry_names_the_run_that_it_does_again(api, transactional_db):
+    failed = make.run("stats", status="failed")
+
+    body = api.post(f"{RUNS}/{failed.pk}/retry").json()
+
+    assert body["run"]["retry_of"] == str(failed.pk)
 
 
 @pytest.mark.parametrize("ids", [[], None, "all", [1], ["x"], [str(uuid.uuid4())] * 101])

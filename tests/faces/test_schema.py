@@ -18,7 +18,7 @@ from schemathesis.engine import events, from_schema
 
 from chat import accounts
 from housekeeping.api.description import document
-from housekeeping.models import Act, LogLine, Run, Snapshot, Tally
+from housekeeping.models import Act, Hold, LogLine, Run, Snapshot, Tally
 from tests import make
 from tests.faces.conftest import account
 from tests.test_project import ROOT
@@ -52,6 +52,10 @@ SENSELESS = {
     "verify": "nor which tokens we have signed",
     "run_list": "nor which cursors we have made",
     "act_list": "nor which cursors we have made",
+    "hold_list": "nor which cursors we have made",
+    "post_hold_list": "nor which rows there are, nor which days have passed",
+    "patch_hold_detail": "nor which days have passed",
+    "patch_undo_holds": "nor which days have passed",
     "fire_times": "no pattern says which cron expressions ever fire",
     "patch_schedule_detail": "no pattern says which cron expressions ever fire",
     "patch_policy_detail": "a policy may have no retention, and then none can be set",
@@ -159,6 +163,11 @@ def everything(transactional_db, settings):
     done = make.run("messages", status="succeeded", started_at=moment, finished_at=moment)
     make.archive(done)
     make.consumer()
+    make.conversation(pk=4711)  # as in the example
+    undos = [make.run("messages", status="succeeded", undo_of=done, **facts) for _ in range(6)]
+    facts = {"model": "chat.Conversation", "key": "4711", "reason": "A dispute"}
+    Hold.objects.bulk_create(Hold(undo=undo, **facts) for undo in undos for _ in range(3))
+    holds = [Hold.objects.create(**facts) for _ in range(6)]
     LogLine.objects.create(run=done, logged_at=moment, level="INFO", text="Hello")
     Act.objects.create(done_at=moment, who="ada", what="trigger", target=str(done.pk), origin="a test")
     Tally.objects.create(day=moment.date(), task="all", status="failed")
@@ -170,6 +179,8 @@ def everything(transactional_db, settings):
         "/retry$": ("path.id", ids(failed)),
         "/undo$": ("path.id", ids([done])),
         r"/(runs|results)/\{id\}(/(cancel|log|receipt.*))?$": ("path.id", ids([*runs, done])),
+        r"/runs/\{id\}/holds$": ("path.id", ids(undos)),
+        r"/holds/\{id\}$": ("path.id", ids(holds)),
         r"/schedules/\{": ("path.name", ["weekly_cleanup", "statistics_generation"]),
         r"/policies/\{": ("path.name", ["conversations", "users"]),
         "/fire-times": ("query.trigger", ["0 2 * * *", "06:00:00"]),

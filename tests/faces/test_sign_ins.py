@@ -69,7 +69,9 @@ def test_who_is_refused_reads_a_page_of_ours_or_json(ada):
 
     assert "Too many attempts" in page("ada").content.decode()
     assert page("ada")["Content-Security-Policy"]
-    assert "15 minutes" in token("ada").json()["detail"]
+    problem = token("ada").json()
+    assert "15 minutes" in problem["message"]
+    assert problem == {"message": problem["message"], "code": "locked_out", "detail": problem["message"]}
 
 
 @pytest.mark.parametrize("by", [page, admin_page, token])

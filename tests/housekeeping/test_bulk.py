@@ -25,7 +25,7 @@ def test_each_run_is_done_by_itself_and_the_others_say_why_not():
     outcome = bulk.each([waiting.pk, ended.pk, gone], cancel)
 
     assert [run.pk for run in outcome.done] == [waiting.pk]
-    assert [(pk, reason) for pk, _, reason in outcome.refused] == [
+    assert [(one.pk, one.reason) for one in outcome.refused] == [
         (ended.pk, "This run is succeeded already."),
         (gone, "There is no such run any more."),
     ]
@@ -47,7 +47,7 @@ def test_of_two_runs_of_one_task_the_second_is_not_retried():
 
     [retried] = outcome.done
     assert (retried.retry_of, retried.cause) == (first, "retry")
-    assert outcome.refused[0][2] == f"The task 'users' is queued already, as run {retried.pk}."
+    assert outcome.refused[0].reason == f"The task 'users' is queued already, as run {retried.pk}."
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from housekeeping import overview, search
+from housekeeping import search
 from housekeeping.exceptions import BadPlace
 from housekeeping.models import Act, Run
 from tests import make
@@ -125,11 +125,11 @@ def test_a_text_among_few_runs_is_looked_for_in_all():
     assert search.text_since({"text": "ink"}) is None
 
 
-def test_the_api_and_the_commands_filter_by_the_same():
+def test_a_run_must_pass_each_of_the_filters():
     make.run("stats", status="succeeded")
     wanted = make.run("users", status="failed", requested_by="grace", error="out of ink")
 
-    assert list(overview.history({"who": "grace", "text": "ink"})) == [wanted]
+    assert list(search.runs({"who": "grace", "text": "ink"})) == [wanted]
 
 
 INDEXES = {

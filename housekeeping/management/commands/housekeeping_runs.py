@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
-from housekeeping import acts, overview, runs
+from housekeeping import acts, overview, runs, search
 from housekeeping.exceptions import HousekeepingError
 from housekeeping.management.base import OperatorCommand
 from housekeeping.models import Run
@@ -67,7 +67,7 @@ class Command(OperatorCommand):
     def _list(self, options: dict[str, Any]) -> None:
         if options["limit"] < 1:
             raise CommandError("--limit is a whole number from 1.")
-        newest = overview.history(options)[: options["limit"]]
+        newest = search.runs(options)[: options["limit"]]
         if options["json"]:
             self.stdout.write(json.dumps([overview.run_as_json(run) for run in newest], indent=2))
             return
