@@ -90,7 +90,7 @@ class Page:
 
     @property
     def title(self) -> str:
-        name = self.task.title if self.task else self.run.task
+        name = gettext(self.task.title) if self.task else self.run.task
         return gettext("Undo: %(task)s") % {"task": name} if self.run.undo_of_id else name
 
     @property
@@ -176,7 +176,7 @@ def _rows_of(table: str, rows: int) -> str:
         meta = apps.get_model(table)._meta
     except (LookupError, ValueError):  # a table that this version of the site does not know
         return table
-    return str(meta.verbose_name if rows == 1 else meta.verbose_name_plural)
+    return gettext(str(meta.verbose_name if rows == 1 else meta.verbose_name_plural))
 
 
 def _rows(count: int) -> str:

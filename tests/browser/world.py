@@ -11,7 +11,10 @@ from tests import make
 from tests.make import days
 
 HOME = "/scheduler-admin"
-NUMBERS = {"total_users": 4, "total_conversations": 3, "total_messages": 9}
+NUMBERS = {
+    "total_users": 4, "total_conversations": 3, "total_messages": 9,
+    "recent_conversations_24h": 1, "recent_messages_24h": 2,
+}  # fmt: skip
 
 
 def a_night(*, consumer=True):
@@ -39,7 +42,9 @@ def _carried_out(task, **fields):
 
 
 def _unfinished():
-    trace = "Traceback (most recent call last):\n  File \"x.py\", line 1\nOSError: the disk is full " + "x" * 300
+    trace = (
+        'Traceback (most recent call last):\n  File "x.py", line 1\nOSError: the disk is full ' + "x" * 300
+    )
     failed = make.run(
         "users", status="failed", error="OSError: the disk is full", traceback=trace,
         started_at=make.ago(minutes=4), finished_at=make.ago(minutes=3),
