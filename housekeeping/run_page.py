@@ -258,7 +258,7 @@ def _succeeded(run: Run, task: Task | None) -> str:
     if any(tables.values()):
         text = gettext("%(rows)s deleted in %(took)s.") % {"rows": rows_in_words(tables), **took}
         is_undone = any(one.undo_of_id == run.pk and one.status == "succeeded" for one in _followers(run))
-        return f"{text} {gettext('They are put back since.')}" if is_undone else text
+        return text + " " + gettext("They are put back since.") if is_undone else text
     if task and task.policies:
         return gettext("Nothing was past due: no rows deleted, in %(took)s.") % took
     return gettext("Done in %(took)s.") % took
