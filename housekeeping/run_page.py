@@ -288,7 +288,7 @@ def _result_rows(result: Mapping[str, Any]) -> list[ResultRow]:
     rows, groups = [], []
     for name, value in result.items():
         if isinstance(value, Mapping):
-            groups.append(ResultRow(name.replace("_", " "), is_head=True))
+            groups.append(ResultRow(_label(name), is_head=True))
             groups += [ResultRow(_label(key), _written(each)) for key, each in value.items()]
         else:
             rows.append(ResultRow(_label(name), _written(value)))
@@ -296,7 +296,7 @@ def _result_rows(result: Mapping[str, Any]) -> list[ResultRow]:
 
 
 def _label(key: str) -> str:
-    return key if "." in key else key.replace("_", " ")
+    return key if "." in key else gettext(key.replace("_", " "))
 
 
 def _written(value: Any) -> str:
