@@ -9,6 +9,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.utils.translation import gettext, gettext_noop
 from django.views import defaults
 
 from housekeeping.api import problems
@@ -31,11 +32,11 @@ class DatabaseOutage:
         if not (isinstance(error, OperationalError | InterfaceError) and is_database_gone(error)):
             return None
         logger.error("The database is out of reach: %s", error)
-        message = "The database is out of reach. Please try again later."
+        message = gettext_noop("The database is out of reach. Please try again later.")
         if is_api(request):
             return problems.answer(message, "database_unreachable", 503)
         # Without the request: who is signed in stands in the database, too.
-        return HttpResponse(render_to_string("503.html", {"message": message}), status=503)
+        return HttpResponse(render_to_string("503.html", {"message": gettext(message)}), status=503)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

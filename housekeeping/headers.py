@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.middleware.locale import LocaleMiddleware
+from django.utils import translation
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -93,6 +95,20 @@ class PlainApi:
                 {"detail": "Use https://; what you sent could be read on its way."}, status=403
             )
         return self.get_response(request)
+
+
+class Language:
+    """Middleware: pages speak the browser's language; the API speaks English, whoever asks."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self.of_pages = LocaleMiddleware(get_response)
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path.startswith("/api/"):
+            return self.of_pages(request)  # type: ignore[return-value]
+        with translation.override(settings.LANGUAGE_CODE):
+            return self.get_response(request)
 
 
 def is_address(text: str) -> bool:

@@ -14,6 +14,7 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.text import get_text_list
 from django.utils.translation import gettext, gettext_lazy
 
@@ -210,7 +211,8 @@ def in_words(tables: Mapping[str, int]) -> str:
     """Rows by table, by the names that people have for them."""
     return get_text_list(
         [
-            f"{rows:,} {meta.verbose_name if rows == 1 else meta.verbose_name_plural}"
+            f"{number_format(rows, force_grouping=True)} "
+            + gettext(str(meta.verbose_name if rows == 1 else meta.verbose_name_plural))
             for table, rows in tables.items()
             if (meta := apps.get_model(table)._meta)
         ],

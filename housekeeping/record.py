@@ -112,7 +112,7 @@ def _target(act: Act, details: dict[str, Any], there: set[UUID]) -> tuple[str, s
         text = gettext("run of %(task)s") % {"task": task} if task else gettext("run")
         return f"{text}, {str(pk)[:8]}", reverse("dashboard-run", args=[pk]) if pk in there else ""
     if act.target in SCHEDULES:
-        return SCHEDULES[act.target].name, reverse("dashboard-schedule", args=[act.target])
+        return gettext(SCHEDULES[act.target].name), reverse("dashboard-schedule", args=[act.target])
     if act.target in registry.policies():
         text = gettext("policy %(name)s") % {"name": act.target}
         return text, reverse("dashboard-policy", args=[act.target])

@@ -90,7 +90,7 @@ class Page:
 
     @property
     def title(self) -> str:
-        name = self.task.title if self.task else self.run.task
+        name = gettext(self.task.title) if self.task else self.run.task
         return gettext("Undo: %(task)s") % {"task": name} if self.run.undo_of_id else name
 
     @property
@@ -176,7 +176,7 @@ def _rows_of(table: str, rows: int) -> str:
         meta = apps.get_model(table)._meta
     except (LookupError, ValueError):  # a table that this version of the site does not know
         return table
-    return str(meta.verbose_name if rows == 1 else meta.verbose_name_plural)
+    return gettext(str(meta.verbose_name if rows == 1 else meta.verbose_name_plural))
 
 
 def _rows(count: int) -> str:
@@ -258,7 +258,7 @@ def _succeeded(run: Run, task: Task | None) -> str:
     if any(tables.values()):
         text = gettext("%(rows)s deleted in %(took)s.") % {"rows": rows_in_words(tables), **took}
         is_undone = any(one.undo_of_id == run.pk and one.status == "succeeded" for one in _followers(run))
-        return f"{text} {gettext('They are put back since.')}" if is_undone else text
+        return text + " " + gettext("They are put back since.") if is_undone else text
     if task and task.policies:
         return gettext("Nothing was past due: no rows deleted, in %(took)s.") % took
     return gettext("Done in %(took)s.") % took
@@ -288,7 +288,7 @@ def _result_rows(result: Mapping[str, Any]) -> list[ResultRow]:
     rows, groups = [], []
     for name, value in result.items():
         if isinstance(value, Mapping):
-            groups.append(ResultRow(name.replace("_", " "), is_head=True))
+            groups.append(ResultRow(_label(name), is_head=True))
             groups += [ResultRow(_label(key), _written(each)) for key, each in value.items()]
         else:
             rows.append(ResultRow(_label(name), _written(value)))
@@ -296,7 +296,7 @@ def _result_rows(result: Mapping[str, Any]) -> list[ResultRow]:
 
 
 def _label(key: str) -> str:
-    return key if "." in key else key.replace("_", " ")
+    return key if "." in key else gettext(key.replace("_", " "))
 
 
 def _written(value: Any) -> str:

@@ -85,12 +85,12 @@ def _consumers(alive: Sequence[Consumer]) -> Iterator[Finding]:
 
 def _schedules(entries: Sequence[Entry], now: datetime) -> Iterator[Finding]:
     listed = [entry for entry in entries if not entry.schedule.is_upkeep]
-    paused = [entry.schedule.name for entry in listed if entry.is_paused]
+    paused = [_(entry.schedule.name) for entry in listed if entry.is_paused]
     if listed and len(paused) == len(listed):
         yield Finding(WARNING, _("All schedules are paused."), _("Tasks run when you start them."))
     elif paused:
         yield Finding(WARNING, _("Paused: %(names)s.") % {"names": ", ".join(paused)})
-    late = [entry.schedule.name for entry in entries if is_late(entry, now)]
+    late = [_(entry.schedule.name) for entry in entries if is_late(entry, now)]
     if late:
         yield Finding(BAD, _("Late: %(names)s.") % {"names": ", ".join(late)})
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 
 from housekeeping import record, registry
+from housekeeping.dashboard import wording
 from housekeeping.models import Run
 from housekeeping.registry import SCHEDULES, TASKS
 
@@ -163,11 +164,17 @@ class RunFilters(Filters):
         causes = [(one.value, CAUSES[one]) for one in Run.Cause]
         self.fields = {
             "text": forms.CharField(label=gettext("Text"), required=False, max_length=200),
-            "task": Known(gettext("Task"), "task", ((name, task.title) for name, task in TASKS.items())),
+            "task": Known(
+                gettext("Task"),
+                "task",
+                ((name, wording.declared(task.title)) for name, task in TASKS.items()),
+            ),
             "status": OneOf(gettext("Status"), statuses),
             "cause": OneOf(gettext("Cause"), causes),
             "schedule": Known(
-                gettext("Schedule"), "schedule", ((key, one.name) for key, one in SCHEDULES.items())
+                gettext("Schedule"),
+                "schedule",
+                ((key, wording.declared(one.name)) for key, one in SCHEDULES.items()),
             ),
             "who": forms.CharField(label=gettext("Who"), required=False, max_length=150),
             "dry_run": OneOf(gettext("Dry runs"), (("true", gettext("only")), ("false", gettext("without")))),

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
@@ -15,6 +16,7 @@ from housekeeping import keeping, overview
 from housekeeping.dashboard.views import HtmxHttpRequest, _actor, may_configure, may_view, signed_in
 from housekeeping.exceptions import BadHold, HousekeepingError
 from housekeeping.models import Hold, Run
+from housekeeping.run_page import number
 
 
 @require_safe
@@ -36,7 +38,7 @@ def add_hold(request: HtmxHttpRequest) -> HttpResponse:
         hold = keeping.add(typed["model"], typed["key"], until=until, reason=reason, by=by)
     except BadHold as problem:
         return _holds(request, typed=typed, problem=problem, status=400)
-    messages.success(request, f"{hold} is kept.")
+    messages.success(request, gettext("%(row)s is kept.") % {"row": hold})
     return redirect("dashboard-holds")
 
 
@@ -48,7 +50,7 @@ def change_hold(request: HtmxHttpRequest, pk: int) -> HttpResponse:
 
     def act() -> str:
         keeping.change(hold, until=keeping.moment(text), by=_actor(request))
-        return f"{hold} is kept {_until(text)}."
+        return gettext("%(row)s is kept %(until)s.") % {"row": hold, "until": _until(text)}
 
     return _acted(request, act)
 
@@ -61,7 +63,7 @@ def end_hold(request: HtmxHttpRequest, pk: int) -> HttpResponse:
 
     def act() -> str:
         keeping.end(hold, by=_actor(request))
-        return f"The hold on {hold} is ended."
+        return gettext("The hold on %(row)s is ended.") % {"row": hold}
 
     return _acted(request, act)
 
@@ -74,7 +76,7 @@ def change_undo_holds(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
 
     def act() -> str:
         rows = keeping.change_all(undo, keeping.moment(text), by=_actor(request))
-        return f"{rows:,} rows are kept {_until(text)}."
+        return gettext("%(n)s rows are kept %(until)s.") % {"n": number(rows), "until": _until(text)}
 
     return _acted(request, act)
 
@@ -84,11 +86,15 @@ def change_undo_holds(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
 @may_configure
 def end_undo_holds(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     undo = get_object_or_404(Run, pk=pk)
-    return _acted(request, lambda: f"{keeping.end_all(undo, by=_actor(request)):,} holds are ended.")
+
+    def act() -> str:
+        return gettext("%(n)s holds are ended.") % {"n": number(keeping.end_all(undo, by=_actor(request)))}
+
+    return _acted(request, act)
 
 
 def _until(text: str) -> str:
-    return f"until {text.strip()}" if text.strip() else "for good"
+    return gettext("until %(day)s") % {"day": text.strip()} if text.strip() else gettext("for good")
 
 
 def _acted(request: HtmxHttpRequest, act: Callable[[], str]) -> HttpResponse:

@@ -9,6 +9,7 @@ from django.utils.formats import number_format
 from django.utils.text import Truncator
 from django.utils.translation import gettext
 
+from housekeeping.dashboard import wording
 from housekeeping.dashboard.filters import CAUSES, STATUSES
 from housekeeping.models import Run
 
@@ -77,7 +78,7 @@ def _result(run: Run) -> str:
         numbers = {name: _number(rows) for name, rows in progress.items()}
         return gettext("%(done)s of %(total)s rows") % numbers
     numbers_of = run.result_lines()[:RESULTS]
-    text = ", ".join(f"{name} {_number(value)}" for name, value in numbers_of)
+    text = ", ".join(f"{wording.declared(name)} {_number(value)}" for name, value in numbers_of)
     return gettext("would be: %(result)s") % {"result": text} if run.dry_run and text else text
 
 

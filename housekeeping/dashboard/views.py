@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseClientRefresh
@@ -20,7 +20,7 @@ from django_htmx.middleware import HtmxDetails
 from housekeeping import overview as core
 from housekeeping import receipts, retentions, runs, schedules
 from housekeeping.acts import Actor
-from housekeeping.dashboard import charts
+from housekeeping.dashboard import charts, wording
 from housekeeping.exceptions import (
     BadRetention,
     BadTrigger,
@@ -191,14 +191,16 @@ def schedule_detail(request: HtmxHttpRequest, pk: str) -> HttpResponse:
 @signed_in
 @may_operate
 def pause_schedule(request: HtmxHttpRequest, pk: str) -> HttpResponse:
-    return _steered(request, schedules.pause(_known(pk), by=_actor(request)), "is paused")
+    return _steered(request, schedules.pause(_known(pk), by=_actor(request)), gettext("%(name)s is paused."))
 
 
 @require_POST
 @signed_in
 @may_operate
 def resume_schedule(request: HtmxHttpRequest, pk: str) -> HttpResponse:
-    return _steered(request, schedules.resume(_known(pk), by=_actor(request)), "is resumed")
+    return _steered(
+        request, schedules.resume(_known(pk), by=_actor(request)), gettext("%(name)s is resumed.")
+    )
 
 
 @require_POST
@@ -239,7 +241,8 @@ def change_schedule(request: HtmxHttpRequest, pk: str) -> HttpResponse:
     except BadTrigger:
         page = core.schedule_page(pk, timezone.now(), trigger=trigger)
         return render(request, "housekeeping/schedule_detail.html", {"page": page}, status=400)
-    return _steered(request, entry, f"runs {entry.trigger.describe()} from now on")
+    words = gettext("%(name)s runs %(trigger)s from now on.")
+    return _steered(request, entry, words)
 
 
 @require_POST
@@ -247,7 +250,7 @@ def change_schedule(request: HtmxHttpRequest, pk: str) -> HttpResponse:
 @may_configure
 def reset_schedule(request: HtmxHttpRequest, pk: str) -> HttpResponse:
     entry = schedules.reset(_known(pk), by=_actor(request))
-    return _steered(request, entry, f"runs as declared, {entry.trigger.describe()}")
+    return _steered(request, entry, gettext("%(name)s runs as declared, %(trigger)s."))
 
 
 @require_safe
@@ -284,7 +287,8 @@ def change_retention(request: HtmxHttpRequest, pk: str) -> HttpResponse:
     if page.problem or (page.effect and page.effect.is_shorter and not is_seen):
         return render(request, "housekeeping/policy_detail.html", {"page": page}, status=422)
     retentions.change(pk, days, by=_actor(request))
-    messages.success(request, f"Rows of {pk} are kept for {days} days from the next run on.")
+    kept = gettext("Rows of %(policy)s are kept for %(days)s days from the next run on.")
+    messages.success(request, kept % {"policy": pk, "days": days})
     return redirect("dashboard-policy", pk=pk)
 
 
@@ -298,7 +302,8 @@ def reset_retention(request: HtmxHttpRequest, pk: str) -> HttpResponse:
     except BadRetention as error:
         messages.error(request, str(error))
         return redirect("dashboard-policy", pk=pk)
-    messages.success(request, f"Rows of {pk} are kept as declared: {page.card.declared_days} days.")
+    kept = gettext("Rows of %(policy)s are kept as declared: %(days)s days.")
+    messages.success(request, kept % {"policy": pk, "days": page.card.declared_days})
     return redirect("dashboard-policy", pk=pk)
 
 
@@ -318,7 +323,8 @@ def _known(pk: str) -> str:
 def _steered(request: HtmxHttpRequest, entry: schedules.Entry, done: str) -> HttpResponse:
     if request.htmx:
         return _overview(request)
-    messages.success(request, f"{entry.schedule.name} {done}.")
+    facts = {"name": wording.declared(entry.schedule.name), "trigger": wording.described(entry.trigger)}
+    messages.success(request, done % facts)
     return redirect("dashboard-schedule", pk=entry.schedule.id)
 
 

@@ -4,19 +4,40 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import template
+from django.utils.translation import gettext_lazy
 
+from housekeeping import record
 from housekeeping.dashboard import rows as of_runs
+from housekeeping.dashboard import wording
 from housekeeping.dashboard.filters import CAUSES, STATUSES, Filters
 from housekeeping.models import Run
+from housekeeping.triggers import Trigger
 
 register = template.Library()
 _WORDS: dict[str, Any] = {str(key): text for words in (STATUSES, CAUSES) for key, text in words.items()}
+_WORDS["next"] = gettext_lazy("next")
 
 
 @register.filter
 def word(value: str) -> Any:
     """A status or cause in words; anything else as it is."""
     return _WORDS.get(value, value)
+
+
+@register.filter
+def deed(what: str) -> Any:
+    """An act in words."""
+    return record.WORDS.get(what, what)
+
+
+@register.filter
+def declared(text: str) -> str:
+    return wording.declared(text)
+
+
+@register.filter
+def described(trigger: Trigger) -> str:
+    return wording.described(trigger)
 
 
 @register.filter

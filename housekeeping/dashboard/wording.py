@@ -1,0 +1,99 @@
+"""What the core says in English, in the language of who looks: triggers, and names that are declared.
+
+The log, the API and the commands say the same in English, whoever asks.
+"""
+
+import re
+from datetime import time
+
+from django.utils.formats import time_format
+from django.utils.translation import get_language, gettext, gettext_noop, ngettext
+
+from housekeeping.triggers import Trigger
+
+# Names and descriptions in tasks.py, for the catalogue. One that is not here is shown as declared.
+DECLARED = (
+    gettext_noop("Delete old conversations"),
+    gettext_noop("Cleanup orphaned messages"),
+    gettext_noop("Cleanup inactive users"),
+    gettext_noop("Generate statistics"),
+    gettext_noop("Run all housekeeping tasks"),
+    gettext_noop("Tidy history"),
+    gettext_noop("Run the four tasks below, one after the other."),
+    gettext_noop("Delete conversations past their retention, with all their messages."),
+    gettext_noop("Delete messages that belong to no conversation."),
+    gettext_noop("Delete accounts that never verified their mail address."),
+    gettext_noop("Mail accounts that never verified their address, some days before they go."),
+    gettext_noop("Count users, conversations and messages, and keep the numbers."),
+    gettext_noop("Delete expired archives, plans, holds, tokens and sessions, and history of 90 days ago."),
+    gettext_noop("History Cleanup"),
+    gettext_noop("Daily Housekeeping Tasks"),
+    gettext_noop("Weekly Conversation Cleanup"),
+    gettext_noop("Generate System Statistics"),
+    gettext_noop("Test Housekeeping (Every 5 min)"),
+    gettext_noop("conversation"),
+    gettext_noop("conversations"),
+    gettext_noop("chat message"),
+    gettext_noop("chat messages"),
+    gettext_noop("user"),
+    gettext_noop("users"),
+    # The names of results
+    gettext_noop("deleted conversations"),
+    gettext_noop("cleaned messages"),
+    gettext_noop("deleted users"),
+    gettext_noop("total users"),
+    gettext_noop("total conversations"),
+    gettext_noop("total messages"),
+    gettext_noop("recent conversations 24h"),
+    gettext_noop("recent messages 24h"),
+    gettext_noop("deleted archives"),
+    gettext_noop("deleted plans"),
+    gettext_noop("deleted holds"),
+    gettext_noop("deleted runs"),
+    gettext_noop("deleted snapshots"),
+    gettext_noop("deleted consumers"),
+    gettext_noop("deleted tokens"),
+    gettext_noop("deleted sessions"),
+    gettext_noop("deleted sign ins"),
+    gettext_noop("deleted acts"),
+    gettext_noop("warned users"),
+    gettext_noop("stats"),
+    gettext_noop("errors"),
+    gettext_noop("restored"),
+)
+
+
+def declared(text: str) -> str:
+    """A declared name, translated where the catalogue knows it."""
+    return gettext(text) if text else ""
+
+
+def described(trigger: Trigger) -> str:
+    """When it fires, as :meth:`Trigger.describe` says it."""
+    text = trigger.describe()
+    if (get_language() or "en").startswith("en"):
+        return text
+    if every := re.fullmatch(r"every (?:(\d+) )?(day|hour|minute|second)s?", text):
+        return _every(int(every[1] or 1), every[2])
+    if at := re.fullmatch(r"(?:on (.+) )?at (\d+):(\d\d) (AM|PM)", text):
+        hour = int(at[2]) % 12 + (12 if at[4] == "PM" else 0)
+        words = {"time": time_format(time(hour, int(at[3])), "H:i"), "days": _days(at[1] or "")}
+        return gettext("on %(days)s at %(time)s") % words if at[1] else gettext("at %(time)s") % words
+    return gettext("by cron %(expression)s") % {"expression": trigger.expression()}
+
+
+def _every(count: int, unit: str) -> str:
+    words = {
+        "day": ngettext("every day", "every %(n)s days", count),
+        "hour": ngettext("every hour", "every %(n)s hours", count),
+        "minute": ngettext("every minute", "every %(n)s minutes", count),
+        "second": ngettext("every second", "every %(n)s seconds", count),
+    }
+    return words[unit] % {"n": count}
+
+
+def _days(text: str) -> str:
+    """``Monday to Friday and Sunday``, in Django's own names of the days."""
+    to, plus = gettext("to"), gettext("and")
+    spans = (f" {to} ".join(map(gettext, span.split(" to "))) for span in text.split(" and "))
+    return f" {plus} ".join(spans)

@@ -1,0 +1,85 @@
+"""A site with something on every page, and the addresses of all its pages."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from chat import accounts
+from housekeeping import acts, runs
+from housekeeping.models import Hold, LogLine, Snapshot
+from tests import make
+from tests.make import days
+
+HOME = "/scheduler-admin"
+NUMBERS = {
+    "total_users": 4, "total_conversations": 3, "total_messages": 9,
+    "recent_conversations_24h": 1, "recent_messages_24h": 2,
+}  # fmt: skip
+
+
+def a_night(*, consumer=True):
+    """The site's rows after a night of work: runs of each kind, holds, figures, acts."""
+    if consumer:
+        make.consumer(version="1.0")
+    make.conversation(age=days(31), messages=3)
+    purged = _carried_out("conversations")
+    undo = make.run("conversations", status="succeeded", undo_of=purged, requested_by="grace")
+    make.conversation(age=days(40), messages=1)
+    plan = _carried_out("conversations", dry_run=True)
+    _figures()
+    acts.record(make.ADA, "pause", "weekly_cleanup", before={"is_paused": False}, after={"is_paused": True})
+    until = timezone.now() + days(30)
+    Hold.objects.create(model="chat.Conversation", key="7", reason="A dispute", made_by="ada")
+    Hold.objects.create(model="chat.Conversation", key="8", reason="Put back", undo=undo, until=until)
+    return {"purged": purged, "plan": plan, "undo": undo} | _unfinished()
+
+
+def _carried_out(task, **fields):
+    run = make.run(task, requested_by="ada", **fields)
+    runs.execute(runs.claim(run.pk, 0))
+    LogLine.objects.create(run=run, logged_at=timezone.now(), level="WARNING", text="A line of the log")
+    return run
+
+
+def _unfinished():
+    trace = (
+        'Traceback (most recent call last):\n  File "x.py", line 1\nOSError: the disk is full ' + "x" * 300
+    )
+    failed = make.run(
+        "users", status="failed", error="OSError: the disk is full", traceback=trace,
+        started_at=make.ago(minutes=4), finished_at=make.ago(minutes=3),
+    )  # fmt: skip
+    running = make.run("messages", status="running", started_at=make.ago(minutes=1), attempts=1, total=100)
+    held = make.run("stats", status="held", error="60 of 100 rows would go: more than the brake lets pass.")
+    return {"failed": failed, "running": running, "held": held}
+
+
+def _figures():
+    for age in range(5):
+        day = timezone.localdate() - timedelta(days=age)
+        make.tally("users", day=day, runs=3 + age, rows=1200 * age, duration_ms=900)
+        make.tally("users", day=day, status="failed")
+        Snapshot.objects.create(taken_at=make.ago(days=age), numbers=NUMBERS, database_bytes=10_000_000)
+
+
+def pages(made, visitor):
+    """Every page of the dashboard by a name: those of who has signed in."""
+    of_runs = {f"run {kind}": f"{HOME}/runs/{run.pk}" for kind, run in made.items()}
+    return of_runs | {
+        "overview": HOME,
+        "runs": f"{HOME}/runs",
+        "runs filtered": f"{HOME}/runs?status=failed&text=disk",
+        "runs refused": f"{HOME}/runs?status=nope",
+        "history": f"{HOME}/history",
+        "trends": f"{HOME}/trends",
+        "holds": f"{HOME}/holds",
+        "schedule": f"{HOME}/schedules/weekly_cleanup",
+        "schedule refused": f"{HOME}/schedules/weekly_cleanup?trigger=nope",
+        "policy": f"{HOME}/policies/conversations/preview",
+        "policy changed": f"{HOME}/policies/conversations?retention_days=10",
+        "password": "/password",
+        "verify": f"/verify/{accounts.verification_token(visitor)}",
+        "verify refused": "/verify/nope",
+        "docs": "/api/docs",
+        "not found": f"{HOME}/nothing",
+    }
