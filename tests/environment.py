@@ -7,6 +7,7 @@ TEST_DATABASE=postgres runs them on a PostgreSQL server of their own instead of 
 import atexit
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -40,5 +41,8 @@ if os.environ.get("TEST_DATABASE") == "postgres":
         print(f"Skipped: {reason}")
         sys.exit(0)
     atexit.register(_server.close)
+# A shell that puts a job into the background has it ignore Ctrl-C, which some tests press.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # Playwright's own event loop makes Django think that tests are async.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"

@@ -166,7 +166,7 @@ def test_a_trigger_is_saved_and_reset_on_its_page(dashboard):
     answer = dashboard.post(f"{PAGE}/change", {"trigger": "15 7 * * *"}, follow=True)
     assert "Daily Housekeeping Tasks runs at 7:15 AM from now on." in answer.text
     assert trigger_of() == "cron[hour='7', minute='15']"
-    assert "ada: change trigger" in answer.text
+    assert "ada: trigger changed" in answer.text
 
     dashboard.post(f"{PAGE}/reset")
     assert trigger_of() == "cron[hour='2', minute='0']"
