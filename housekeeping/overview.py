@@ -3,20 +3,17 @@
 import hashlib
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.apps import apps
 from django.conf import settings
 from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import number_format
-from django.utils.text import get_text_list
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext_lazy
 
 from housekeeping import (
     consumers,
@@ -43,6 +40,7 @@ from housekeeping.models import (
 )
 from housekeeping.policies import Policy, in_days
 from housekeeping.registry import SCHEDULES, TASKS, Schedule, Task
+from housekeeping.run_page import rows_in_words
 from housekeeping.triggers import parse
 from housekeeping.verdict import Verdict, is_late, verdict
 
@@ -105,7 +103,7 @@ class TaskCard:
         tables: Counter[str] = Counter()
         for card in self.policies:
             tables.update(card.backlog.value["tables"])
-        return in_words({table: rows for table, rows in tables.items() if rows})
+        return rows_in_words(tables) if any(tables.values()) else ""
 
 
 @dataclass(frozen=True)
@@ -205,19 +203,6 @@ MOST_ACTIVE = 50
 MOST_MARKS = 300
 MOST_SNAPSHOTS = 1_000
 MOST_FIRE_TIMES = 50  # of one schedule
-
-
-def in_words(tables: Mapping[str, int]) -> str:
-    """Rows by table, by the names that people have for them."""
-    return get_text_list(
-        [
-            f"{number_format(rows, force_grouping=True)} "
-            + gettext(str(meta.verbose_name if rows == 1 else meta.verbose_name_plural))
-            for table, rows in tables.items()
-            if (meta := apps.get_model(table)._meta)
-        ],
-        gettext("and"),
-    )
 
 
 def overview(now: datetime) -> Overview:
