@@ -72,7 +72,7 @@ class Attempt:
         due = {policy: self._due(policy) for policy in task.policies}
         if not self.run.total:
             self._write(total=self.run.done + sum(due.values()))
-        if not (self.run.dry_run or self.run.approved_by or self.run.done):
+        if not (self.run.dry_run or self.run.approved_by):
             self._brake(due)
         tools: dict[str, Callable[..., Any]] = {
             "purge": self.preview if self.run.dry_run else self.purge,
@@ -124,37 +124,44 @@ class Attempt:
 
     @property
     def is_planned(self) -> bool:
-        """Does the run carry out a plan, one that was previewed or held?"""
-        return bool(self.run.plan) and not self.run.dry_run
+        """Does the run carry out a plan that somebody has seen and approved?
+
+        One that was stopped while the brake wrote its plan has a part of one, and no approval.
+        """
+        return bool(self.run.plan and self.run.approved_by) and not self.run.dry_run
 
     def _brake(self, due: Mapping[Policy, int]) -> None:
         """Raises BrakeApplied, with a plan kept, where so much would go that it looks like a mistake."""
         share, least = settings.HOUSEKEEPING_BRAKE_SHARE, settings.HOUSEKEEPING_BRAKE_ROWS
         for policy, rows in due.items():
-            if policy.is_upkeep or share >= 1 or rows < least or not rows:
+            # What an earlier attempt has not begun may have grown since, and is asked about again.
+            is_begun = policy.name in self.run.deleted
+            if is_begun or policy.is_upkeep or share >= 1 or rows < least or not rows:
                 continue
             there = QuerySet(policy.model).count()
             if rows > share * there:
-                for each in due:
-                    self._plan(each)
+                # Together, once all are there: a part of a plan would pass for the whole.
+                self._write(plan={each.name: self._planned(each) for each in due})
                 raise BrakeApplied(
                     f"The policy {policy.name!r} would delete {rows:,} of {there:,} rows,"
                     f" more than {share:.0%} of the table."
                 )
 
-    def _plan(self, policy: Policy) -> int:
+    def _planned(self, policy: Policy) -> dict[str, Any]:
+        """What :func:`plans.look` sees, with the keys kept; ``deleted_before``: rows that went earlier."""
         cutoff = self._cutoff(policy)
         assert self.run.as_of is not None
         retention = self.run.as_of - cutoff if policy.retention is not None else None
         facts = plans.write(self.run, policy, cutoff=cutoff, retention=retention, checkpoint=self.checkpoint)
-        self._write(plan={**self.run.plan, policy.name: facts})
-        return int(facts["rows"])
+        return {**facts, "deleted_before": self.run.deleted.get(policy.name, 0)}
 
     def preview(self, policy: Policy) -> int:
         """Count what :meth:`purge` would delete, and keep it as a plan."""
         self.checkpoint()
-        rows = self._plan(policy)
-        self._write(deleted={**self.run.deleted, policy.name: rows})
+        facts = self._planned(policy)
+        rows = int(facts["rows"])
+        plan = {**self.run.plan, policy.name: facts | {"deleted_before": 0}}
+        self._write(plan=plan, deleted={**self.run.deleted, policy.name: rows})
         return rows
 
     # --- Deleting -------------------------------------------------------------------------------
@@ -190,7 +197,8 @@ class Attempt:
 
     def _left(self, policy: Policy) -> int:
         if self.is_planned:  # spared, as they have changed since; or not yet looked at
-            return self._due(policy) - int(self.run.deleted.get(policy.name, 0))
+            since = self.run.deleted.get(policy.name, 0) - self.run.plan[policy.name]["deleted_before"]
+            return self._due(policy) - int(since)
         return expired(policy, cutoff=self._cutoff(policy))
 
     def is_out_of_time(self) -> bool:
@@ -232,7 +240,9 @@ class Attempt:
     def _archiver(self, policy: Policy) -> Archiver | None:
         if policy.is_upkeep or not settings.HOUSEKEEPING_UNDO_DAYS:
             return None
-        expires = timezone.now() + timedelta(days=settings.HOUSEKEEPING_UNDO_DAYS)
+        assert self.run.started_at is not None
+        # One window for all that the run removes, however many attempts that takes.
+        expires = self.run.started_at + timedelta(days=settings.HOUSEKEEPING_UNDO_DAYS)
         return Archiver(self.run, policy, expires)
 
     # --- Mailing --------------------------------------------------------------------------------

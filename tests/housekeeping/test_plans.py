@@ -191,3 +191,41 @@ def test_a_run_whose_time_is_over_stops_between_batches_and_says_what_is_left(se
     assert (run.status, run.result) == ("succeeded", {"deleted_conversations": 2})
     assert run.receipt["conversations"]["left"] == 4
     assert "time budget of 1 min is over; 4 rows are left" in run.receipt["conversations"]["stopped"]
+
+
+def test_a_stop_while_the_brake_writes_its_plan_releases_nothing(settings):
+    settings.HOUSEKEEPING_BRAKE_ROWS = 5
+    make.conversation(age=days(40))
+    for _ in range(5):
+        make.conversation()
+    for _ in range(10):
+        make.message()
+    run = runs.claim(runs.request("all", send=lambda run: None).pk, 0)
+    stops = iter([False, True])
+    run = runs.execute(run, should_stop=lambda: next(stops))
+    assert (run.status, run.plan) == ("queued", {})
+
+    run = carry_out(run)
+
+    assert run.status == "held"
+    assert (ChatMessage.objects.count(), Conversation.objects.count()) == (10, 6)
+
+
+def test_what_grew_while_a_run_waited_to_go_on_is_braked_and_the_plan_counts_from_there(settings):
+    settings.HOUSEKEEPING_BRAKE_ROWS = 5
+    for _ in range(4):
+        make.conversation(age=days(40))
+    for _ in range(10):
+        make.conversation()
+    run = runs.claim(runs.request("all", send=lambda run: None).pk, 0)
+    run = runs.execute(run, should_stop=lambda: bool(run.deleted), batch_size=2)
+    assert (run.status, run.deleted) == ("queued", {"conversations": 2})
+    for _ in range(10):
+        make.message()
+
+    run = carry_out(run)
+    assert (run.status, ChatMessage.objects.count()) == ("held", 10)
+    run = carry_out(runs.approve(run, send=lambda run: None, by=ADA))
+
+    assert (run.status, run.deleted) == ("succeeded", {"conversations": 4, "messages": 10})
+    assert [facts["left"] for facts in run.receipt.values()][:2] == [0, 0]
