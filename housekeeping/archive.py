@@ -30,6 +30,7 @@ import zstandard
 from django.apps import apps
 from django.db import connection, models, transaction
 from django.db.models import Func, Model, Sum
+from django.utils import timezone
 
 from housekeeping import cascade
 from housekeeping.exceptions import NotPossible
@@ -270,6 +271,12 @@ class Restored:
         reasons[reason] = reasons.get(reason, 0) + 1
 
 
+def check_window(run: Run) -> None:
+    """Raises NotPossible where a part of what the run removed has expired: half would come back."""
+    if run.archives.filter(expires_at__lte=timezone.now()).exists():
+        raise NotPossible("The undo window of this run has closed: a part of what it removed has expired.")
+
+
 def restore(
     run: Run, *, undo: Run, held_until: datetime, checkpoint: Callable[[], None] = lambda: None
 ) -> Restored:
@@ -280,6 +287,7 @@ def restore(
     nothing has changed. ``checkpoint`` is called between batches; what it raises undoes all.
     """
     done = Restored()
+    check_window(run)
     with transaction.atomic():
         # Newest first: what was deleted last is what the rest hangs from.
         for pk in run.archives.order_by("-pk").values_list("pk", flat=True):

@@ -34,7 +34,7 @@ from django.db.models import F, Q, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from housekeeping import acts, alerts, logs, plans, registry, tallies
+from housekeeping import acts, alerts, archive, logs, plans, registry, tallies
 from housekeeping.acts import Actor
 from housekeeping.attempts import Attempt, own
 from housekeeping.exceptions import (
@@ -291,6 +291,7 @@ def undo(run: Run, *, send: Send, by: Actor | None = None) -> Run:
         raise NotPossible(f"This run is {run.status} and has deleted nothing; cancel it instead.")
     if not run.is_active and not run.archives.exists():
         raise NotPossible(_why_nothing_to_undo(run))
+    archive.check_window(run)
     if run.is_active:
         cancel(run, by=by)
     putting_back = _queued(run.task, Run.Cause.MANUAL, by)

@@ -104,10 +104,14 @@ never_verified_users = Policy(
 
 def _tidied_runs(cutoff: datetime) -> QuerySet[Run]:
     # What can still be undone keeps its run, and so do the holds that an undo made.
+    # What another run undoes or carries out stays as long as that run: without it, a retry of
+    # an undo would pass for a purge.
     undoable = Exists(Archive.objects.filter(run=OuterRef("pk")))
+    undone = Exists(Run.objects.filter(undo_of=OuterRef("pk")))
+    carried_out = Exists(Run.objects.filter(plan_of=OuterRef("pk")))
     holding = Exists(Hold.objects.filter(undo=OuterRef("pk")))
     rows = Run.objects.ended().older_than(cutoff, keep_newest=100_000)
-    return rows.exclude(undoable).exclude(holding)
+    return rows.exclude(undoable).exclude(holding).exclude(undone).exclude(carried_out)
 
 
 # Our own rows, by the same engine: what watches the site must not outgrow it.

@@ -219,3 +219,25 @@ def test_undoing_a_run_that_goes_on_stops_it_first():
     run.refresh_from_db()
     assert run.cancel_requested
     assert Run.objects.get(pk=undo.pk).undo_of == run
+
+
+def test_a_run_of_which_a_part_has_expired_is_not_put_back_by_half():
+    make.conversation(age=days(40), messages=1)
+    run = purged("conversations")
+    part = run.archives.order_by("pk").first()
+    Archive.objects.filter(pk=part.pk).update(expires_at=make.ago(seconds=1))
+
+    with pytest.raises(NotPossible, match="undo window of this run has closed"):
+        runs.undo(run, send=lambda run: None, by=ADA)
+
+    assert not Conversation.objects.exists()
+
+
+def test_a_purged_run_stays_as_long_as_the_run_that_undoes_it():
+    run = make.run(status="succeeded", requested_at=make.ago(days=100))
+    undo = make.run(status="failed", requested_at=make.ago(days=10), undo_of=run)
+
+    purged("history")
+
+    undo.refresh_from_db()
+    assert undo.undo_of == run
