@@ -16,6 +16,29 @@ from django.db.models.lookups import Exact
 from housekeeping import cascade
 from housekeeping.models import Hold
 
+# Of PostgreSQL's advisory locks, the one that batches share and a new hold has for itself.
+LOCK = 0x686F6C64
+
+
+def wait_for_batches() -> None:
+    """Before a hold is made, in its transaction: let the batches at work end, and the next ones wait.
+
+    A batch asks for holds once, at its start. It locks the rows of its policy, but a hold may
+    be on what hangs from them, or on what they hang from. On SQLite writers take turns.
+    """
+    _lock("pg_advisory_xact_lock")
+
+
+def wait_for_new_holds() -> None:
+    """At the start of a batch, in its transaction, before it asks for holds."""
+    _lock("pg_advisory_xact_lock_shared")
+
+
+def _lock(function: str) -> None:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {function}(%s)", [LOCK])
+
 
 def held(model: type[Model], now: datetime) -> Q:
     """The rows of ``model`` that a hold keeps at ``now``."""

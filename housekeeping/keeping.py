@@ -13,7 +13,7 @@ from django.db.models import Count, Max, Min, Model
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
-from housekeeping import acts, cascade
+from housekeeping import acts, cascade, holds
 from housekeeping.acts import Actor
 from housekeeping.exceptions import BadHold, NotPossible
 from housekeeping.models import Hold, Run
@@ -75,7 +75,8 @@ def add(
     hold.made_by = by.name if by else ""
     _check_until(until)
     with transaction.atomic():
-        # Locked, so that a batch at work on the row is either through with it or spares it.
+        # A batch at work on the row is either through with it or spares it.
+        holds.wait_for_batches()
         _check(hold)
         hold.save(force_insert=True)
         _record(by, "hold", hold, after=_facts(hold))
@@ -94,6 +95,7 @@ def change(hold: Hold, *, until: Any = UNCHANGED, reason: Any = UNCHANGED, by: A
             hold.reason = reason.strip()
         if _facts(hold) == before:
             return hold  # nothing to do, nothing to record
+        holds.wait_for_batches()
         _check(hold, is_new=False)
         hold.save(update_fields=["until", "reason"])
         _record(by, "change hold", hold, before=before, after=_facts(hold))

@@ -192,6 +192,7 @@ class _Removal:
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}")
+        holds.wait_for_new_holds()
         model = self.policy.model
         self.batch.keys = self._lock(cutoff, list(found))
         if None not in found.values():
