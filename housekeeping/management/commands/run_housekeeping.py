@@ -57,6 +57,10 @@ class Command(OperatorCommand):
     def _execute(self, run: Run) -> Run:
         claimed = runs.claim(run.pk, run.attempts)
         if claimed is None:
+            # Left behind, a consumer would carry it out later, and with --yes as approved.
+            if Run.objects.filter(pk=run.pk, status=Run.Status.QUEUED, attempts=0).exists():
+                runs.cancel(run, by=acts.operator())
+                raise CommandError(f"Another run of {run.task} has begun meanwhile; this one is cancelled.")
             raise CommandError(f"Run {run.pk} was taken by another process.")
         # disable=None: a bar on a terminal, silence in a log. What a task prints, such as a mail
         # where EMAIL_URL is the console, must not stand in the middle of our JSON.
