@@ -209,12 +209,12 @@ def overview(now: datetime) -> Overview:
     alive = list(consumers.alive(now))
     # Sorted here: asked for in order, the database would look through all runs for these few.
     active = sorted(Run.objects.active()[:MOST_ACTIVE], key=lambda run: run.requested_at)
-    newest = _newest(_ENDED, TASKS)
-    latest = _newest("task = %s", TASKS) | {run.task: run for run in active}
-    scheduler = scheduler_status(now, alive=alive)
+    newest, latest, opened = _newest((_ENDED, TASKS), (_OF_TASK, TASKS), (_OF_SCHEDULE, SCHEDULES))
+    latest |= {run.task: run for run in active}
+    scheduler = _scheduler_status(now, alive, opened)
     entries = [job.entry for job in scheduler.jobs]
-    cards = policies(upkeep=False)
-    figures = gauges.read_all(["statistics", "archive"])
+    figures = gauges.read_all(["statistics", "archive", *_backlogs(upkeep=False)])
+    cards = _policies(figures, upkeep=False)
     by_name = {card.policy.name: card for card in cards}
     return Overview(
         now=now,
@@ -278,31 +278,34 @@ SELECT (SELECT max(finished_at) FROM housekeeping_run),
        (SELECT max(id) FROM housekeeping_act),
        (SELECT max(next_fire_at) FROM housekeeping_schedulestate),
        (SELECT min(next_fire_at) FROM housekeeping_schedulestate WHERE NOT is_paused),
-       (SELECT count(*) FROM housekeeping_consumer WHERE stopped_at IS NULL AND last_heartbeat_at >= %s)
+       (SELECT count(*) FROM housekeeping_consumer WHERE stopped_at IS NULL AND last_heartbeat_at >= %s),
+       (SELECT count(*) FROM housekeeping_gauge WHERE measured_at > %s),
+       name, value
+FROM (SELECT 1) AS one LEFT JOIN housekeeping_gauge ON true ORDER BY name
 """
 
 
 def fingerprint(now: datetime) -> str:
     """Changes with anything that the overview shows, and is had without reading what it shows."""
+    moments = (now - LIFE, now - timedelta(seconds=40))
     with connection.cursor() as cursor:
-        cursor.execute(_FINGERPRINT, [connection.ops.adapt_datetimefield_value(now - LIFE)])
-        facts = list(cursor.fetchone())
-    figures = list(Gauge.objects.order_by("name").values_list("name", "value", "measured_at"))
-    is_busy = facts[2] > 0
-    is_measured = any(measured_at > now - timedelta(seconds=40) for *_, measured_at in figures)
+        cursor.execute(_FINGERPRINT, [connection.ops.adapt_datetimefield_value(at) for at in moments])
+        rows = cursor.fetchall()
+    is_busy, is_measured = rows[0][2] > 0, rows[0][8] > 0
     # Progress moves with each batch; what no consumer measures is measured by who looks; and
     # the timeline moves on.
     seconds = 1 if is_busy else 300 if is_measured else 30
-    facts += [figure[:2] for figure in figures]
-    facts.append(int(now.timestamp()) // seconds)
+    facts = [rows[0][:8], [row[9:] for row in rows], int(now.timestamp()) // seconds]
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
 
-def scheduler_status(now: datetime, *, alive: list[Consumer] | None = None) -> SchedulerStatus:
+def scheduler_status(now: datetime) -> SchedulerStatus:
     """Whether schedules are being looked at, and what is due when, in the order declared."""
-    if alive is None:
-        alive = list(consumers.alive(now))
-    last = _newest("schedule = %s", SCHEDULES)
+    [last] = _newest((_OF_SCHEDULE, SCHEDULES))
+    return _scheduler_status(now, list(consumers.alive(now)), last)
+
+
+def _scheduler_status(now: datetime, alive: list[Consumer], last: dict[str, Run]) -> SchedulerStatus:
     jobs = [
         Job(entry, entry.next_fire_time(now), last.get(entry.schedule.id), is_late(entry, now))
         for entry in schedules.entries()
@@ -353,15 +356,26 @@ def schedule_page(schedule_id: str, now: datetime, *, trigger: str | None = None
 
 def policies(*, upkeep: bool = True) -> list[PolicyCard]:
     """Every policy, in the order declared; without ``upkeep``, those on the site's own rows."""
-    known = {name: found for name, found in registry.policies().items() if upkeep or not found.is_upkeep}
+    return _policies(gauges.read_all(_backlogs(upkeep=upkeep)), upkeep=upkeep)
+
+
+def _backlogs(*, upkeep: bool) -> list[str]:
+    return [f"backlog:{name}" for name in _known(upkeep=upkeep)]
+
+
+def _known(*, upkeep: bool) -> dict[str, Policy]:
+    return {name: found for name, found in registry.policies().items() if upkeep or not found.is_upkeep}
+
+
+def _policies(figures: dict[str, Gauge], *, upkeep: bool) -> list[PolicyCard]:
+    known = _known(upkeep=upkeep)
     states = PolicyState.objects.in_bulk(known)
-    backlogs = gauges.read_all([f"backlog:{name}" for name in known])
     return [
         PolicyCard(
             policy,
             in_days(policy.retention_with(states.get(name))),
             states.get(name),
-            backlogs[f"backlog:{name}"],
+            figures[f"backlog:{name}"],
             TASKS.get(name),
         )
         for name, policy in known.items()
@@ -617,14 +631,20 @@ def message(run: Run) -> str:
 
 # By the index that begins with what is asked for: the planner finds no better way.
 _NEWEST = "(SELECT id FROM housekeeping_run WHERE {} ORDER BY requested_at DESC, id DESC LIMIT 1)"
-_ENDED = "task = %s AND status IN ('succeeded', 'failed') AND NOT dry_run AND undo_of_id IS NULL"
+_OF_TASK, _OF_SCHEDULE = "task = %s", "schedule = %s"
+_ENDED = f"{_OF_TASK} AND status IN ('succeeded', 'failed') AND NOT dry_run AND undo_of_id IS NULL"
 
 
-def _newest(condition: str, values: Iterable[str]) -> dict[str, Run]:
-    """For each of ``values`` the newest run of that ``condition``, in two queries for all."""
-    values = list(values)
+def _newest(*asked: tuple[str, Iterable[str]]) -> list[dict[str, Run]]:
+    """For each condition and each of its values the newest run, in two queries for all."""
+    looks = [(number, condition, value) for number, (condition, of) in enumerate(asked) for value in of]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT " + ", ".join([_NEWEST.format(condition)] * len(values)), values)
-        ids = dict(zip(values, cursor.fetchone(), strict=True))
-    found = {run.pk: run for run in Run.objects.filter(pk__in=[pk for pk in ids.values() if pk])}
-    return {value: found[uuid.UUID(str(pk))] for value, pk in ids.items() if pk}
+        chosen = ", ".join(_NEWEST.format(condition) for _, condition, _ in looks)
+        cursor.execute(f"SELECT {chosen}", [value for *_, value in looks])
+        keys = [uuid.UUID(str(pk)) if pk else None for pk in cursor.fetchone()]
+    found = Run.objects.in_bulk([pk for pk in keys if pk])
+    newest: list[dict[str, Run]] = [{} for _ in asked]
+    for (number, _, value), pk in zip(looks, keys, strict=True):
+        if pk in found:
+            newest[number][value] = found[pk]
+    return newest

@@ -19,6 +19,7 @@ from housekeeping import acts, bulk, run_page, search
 from housekeeping import runs as core
 from housekeeping.dashboard import polls
 from housekeeping.dashboard.filters import RunFilters
+from housekeeping.dashboard.rows import rows
 from housekeeping.dashboard.views import HtmxHttpRequest, _actor, may_operate, may_view, signed_in
 from housekeeping.exceptions import BadPlace, NotAllowed, NotPossible
 from housekeeping.models import Run
@@ -63,7 +64,8 @@ def _list(
         page = _page(request, found, filters.query)
         seen = [tuple(getattr(run, name) for name in SEEN) for run in page.rows]
         tag = polls.tag(request, _fingerprint(seen, filters.address))
-        facts |= {"page": page, "tag": tag}
+        picks = request.user.has_perm("housekeeping.operate")
+        facts |= {"page": page, "rows": rows(page.rows, has_picks=picks), "tag": tag}
         facts["is_newest"] = not page.newer
         facts["is_busy"] = any(run.status in ("queued", "running") for run in page.rows)
         facts["text_since"] = search.text_since(filters.cleaned_data)

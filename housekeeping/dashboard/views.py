@@ -21,6 +21,7 @@ from housekeeping import overview as core
 from housekeeping import receipts, retentions, runs, schedules
 from housekeeping.acts import Actor
 from housekeeping.dashboard import charts, polls, wording
+from housekeeping.dashboard.rows import rows
 from housekeeping.exceptions import (
     BadRetention,
     BadTrigger,
@@ -70,8 +71,7 @@ def overview(request: HtmxHttpRequest) -> HttpResponse:
     if request.htmx and polls.is_unchanged(request, tag):
         return HttpResponse(status=304)
     template = "_overview.html" if request.htmx else "overview.html"
-    facts = {"overview": core.overview(timezone.now()), "tag": tag}
-    answer = render(request, f"housekeeping/{template}", facts)
+    answer = render(request, f"housekeeping/{template}", {**_facts(), "tag": tag})
     answer["HX-PTag"] = tag
     return answer
 
@@ -325,8 +325,13 @@ def _overview(request: HtmxHttpRequest, *, error: str | None = None, status: int
     """How things stand now: the fragment to htmx, else the page."""
     if not request.htmx:
         return redirect("dashboard")
-    facts = {"overview": core.overview(timezone.now()), "error": error}
+    facts = {**_facts(), "error": error}
     return render(request, "housekeeping/_overview.html", facts, status=status)
+
+
+def _facts() -> dict[str, Any]:
+    now = core.overview(timezone.now())
+    return {"overview": now, "rows": rows(now.recent)}
 
 
 def _act(request: HtmxHttpRequest, act: Callable[[], Run], page: str) -> HttpResponse:

@@ -1,16 +1,13 @@
 """Words for what rows hold, and what the fields of a list's filters show."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from django import template
 from django.utils.translation import gettext_lazy
 
 from housekeeping import record
-from housekeeping.dashboard import rows as of_runs
 from housekeeping.dashboard import wording
 from housekeeping.dashboard.filters import CAUSES, STATUSES, Filters
-from housekeeping.models import Run
 from housekeeping.triggers import Trigger
 
 register = template.Library()
@@ -38,12 +35,6 @@ def declared(text: str) -> str:
 @register.filter
 def described(trigger: Trigger) -> str:
     return wording.described(trigger)
-
-
-@register.filter
-def rows(runs: Iterable[Run]) -> Iterable[of_runs.Row]:
-    """Runs as the rows of a table."""
-    return of_runs.rows(runs)
 
 
 @register.filter
