@@ -45,7 +45,7 @@ PAGES = {
     "overview": "/scheduler-admin",
     "runs": "/scheduler-admin/runs",
     "runs, last": "/scheduler-admin/runs?oldest=1",
-    "runs, filtered": "/scheduler-admin/runs?task=conversations&status=failed",
+    "runs, filtered": "/scheduler-admin/runs?task=conversations&status=succeeded",
     "history": "/scheduler-admin/history",
     "trends": "/scheduler-admin/trends",
 }

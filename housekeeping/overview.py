@@ -179,10 +179,11 @@ class Overview:
 
     @property
     def marks_around(self) -> list[Mark]:
-        """The part of the timeline that is near, for its table."""
-        past = [mark for mark in self.timeline if mark.status != "next"]
+        """The part of the timeline that is near, for its table: its runs with their keys."""
+        recent = [run for run in self.recent if run.requested_at >= self.now - TIMELINE]
+        past = [Mark(run.requested_at, run.task, run.status, run.pk) for run in reversed(recent)]
         coming = [mark for mark in self.timeline if mark.status == "next"]
-        return past[-10:] + coming[:10]
+        return past + coming[:10]
 
     @property
     def time_zone(self) -> str:
@@ -255,8 +256,7 @@ def _tiles(numbers: stats.Numbers) -> list[Tile]:
 
 def _timeline(entries: list[schedules.Entry], now: datetime) -> list[Mark]:
     newest = Run.objects.filter(requested_at__gte=now - TIMELINE).newest_first()
-    facts = newest.values_list("started_at", "requested_at", "task", "status", "pk")[:MOST_MARKS]
-    past = [Mark(started or requested, task, status, pk) for started, requested, task, status, pk in facts]
+    past = [Mark(*facts) for facts in newest.values_list("requested_at", "task", "status")[:MOST_MARKS]]
     zone = timezone.get_default_timezone()
     coming: list[Mark] = []
     for entry in entries:

@@ -1,5 +1,6 @@
 import hypothesis
 import pytest
+from django.utils import translation
 from rest_framework.test import APIClient
 from rest_framework.throttling import SimpleRateThrottle
 from rest_framework_simplejwt.tokens import RefreshToken
@@ -16,6 +17,12 @@ def _unthrottled():
     """Tests ask more often than people do. Those of the throttles set rates of their own."""
     for scope in SimpleRateThrottle.THROTTLE_RATES:
         SimpleRateThrottle.THROTTLE_RATES[scope] = None
+
+
+@pytest.fixture(autouse=True)
+def _in_the_default_language():
+    """A request leaves its thread in the language that it was answered in."""
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")

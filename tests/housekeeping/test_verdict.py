@@ -95,7 +95,9 @@ def test_the_timeline_shows_what_was_and_what_comes(consumer):
     run = make.run("stats", status="succeeded", requested_at=make.ago(hours=3), started_at=make.ago(hours=3))
     make.run("stats", status="succeeded", requested_at=make.ago(hours=25))
 
-    marks = overview.overview(timezone.now()).timeline
+    seen = overview.overview(timezone.now())
+    marks = seen.timeline
 
-    assert [mark.run_id for mark in marks if mark.run_id] == [run.pk]
+    assert [mark.task for mark in marks if mark.status != "next"] == [run.task]
+    assert [mark.run_id for mark in seen.marks_around if mark.run_id] == [run.pk]
     assert sum(mark.status == "next" and mark.task == "stats" for mark in marks) in (3, 4)
