@@ -62,18 +62,19 @@ class Attempt:
     batch_size: int | None
     log: RunLog
     lost: threading.Event = field(default_factory=threading.Event)
+    due: dict[Policy, int] = field(default_factory=dict)  # rows as the attempt began
 
     def carry_out(self) -> Mapping[str, Any]:
         """Do the run's work and return its result. Raises what the task raises, and RunStopped."""
         if self.run.undo_of:
             return self.put_back(self.run.undo_of)
         task = registry.find_task(self.run.task)
-        self._fix_cutoffs(task.policies)
-        due = {policy: self._due(policy) for policy in task.policies}
-        if not self.run.total:
-            self._write(total=self.run.done + sum(due.values()))
+        cutoffs = self._with_cutoffs(task.policies)
+        self.run.cutoffs = cutoffs
+        self.due = {policy: self._due(policy) for policy in task.policies}
+        self._write(cutoffs=cutoffs, total=self.run.total or self.run.done + sum(self.due.values()))
         if not (self.run.dry_run or self.run.approved_by):
-            self._brake(due)
+            self._brake(self.due)
         tools: dict[str, Callable[..., Any]] = {
             "purge": self.preview if self.run.dry_run else self.purge,
             "measure": stats.measure if self.run.dry_run else stats.take_snapshot,
@@ -90,7 +91,7 @@ class Attempt:
         """
         self.watch(self.run)
         if not connection.in_atomic_block:  # an undo is one transaction: its lines come at its end
-            self.log.write()
+            self.log.write_now_and_then()
         cancel_requested = own(self.run).values_list("cancel_requested", flat=True).first()
         if cancel_requested is None or self.lost.is_set():
             raise ClaimLost
@@ -101,7 +102,8 @@ class Attempt:
 
     # --- Before anything is deleted -------------------------------------------------------------
 
-    def _fix_cutoffs(self, policies: Iterable[Policy]) -> None:
+    def _with_cutoffs(self, policies: Iterable[Policy]) -> dict[str, Any]:
+        """The run's cutoffs, with those of ``policies`` that have none yet."""
         assert self.run.as_of is not None  # the claim has set it
         cutoffs = dict(self.run.cutoffs)
         for policy in policies:
@@ -109,12 +111,11 @@ class Attempt:
                 retention = policy.retention_in_force()
                 cutoff = self.run.as_of.astimezone(UTC) - (retention or timedelta())
                 cutoffs[policy.name] = {"cutoff": cutoff.isoformat(), "retention_days": in_days(retention)}
-        if cutoffs != self.run.cutoffs:
-            self._write(cutoffs=cutoffs)
+        return cutoffs
 
     def _cutoff(self, policy: Policy) -> datetime:
         if policy.name not in self.run.cutoffs:  # one that the task did not declare
-            self._fix_cutoffs([policy])
+            self._write(cutoffs=self._with_cutoffs([policy]))
         return datetime.fromisoformat(self.run.cutoffs[policy.name]["cutoff"])
 
     def _due(self, policy: Policy) -> int:
@@ -138,7 +139,8 @@ class Attempt:
             is_begun = policy.name in self.run.deleted
             if is_begun or policy.is_upkeep or share >= 1 or rows < least or not rows:
                 continue
-            there = QuerySet(policy.model).count()
+            # So far that it is enough: a table is not counted for the rows that stay.
+            there = QuerySet(policy.model).order_by()[: int(rows / share) + 1].count()
             if rows > share * there:
                 # Together, once all are there: a part of a plan would pass for the whole.
                 self._write(plan={each.name: self._planned(each) for each in due})
@@ -173,7 +175,9 @@ class Attempt:
         run's time budget nor its plan explains them.
         """
         logger.info("Deleting %s", policy)
-        self._note(policy, warning=plans.warning(policy, self._due(policy)))
+        due = self.due.get(policy)
+        if warning := plans.warning(policy, self._due(policy) if due is None else due):
+            self._note(policy, warning=warning)
         left = 0
         for _ in range(MOST_PASSES):
             self._purge_once(policy)

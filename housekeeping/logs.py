@@ -6,6 +6,7 @@ holds none of them and one that is rolled back takes none of them along.
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from housekeeping.models import LogLine, Run
 # A task that logs each row must not fill the database that it tidies.
 MOST_LINES = 2_000
 LINE_LENGTH = 2_000
+AT_MOST_EACH = 1.0  # seconds; whoever looks at a run that goes on looks no more often
 
 LOGGERS = ("housekeeping", "chat")
 
@@ -29,6 +31,7 @@ class RunLog(logging.Handler):
         self.run, self.thread = run, threading.get_ident()
         self.waiting: list[LogLine] = []
         self.kept = 0
+        self.written_at = time.monotonic()
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.thread != self.thread or self.kept >= MOST_LINES:
@@ -39,9 +42,17 @@ class RunLog(logging.Handler):
         clean = text.replace("\0", "\N{REPLACEMENT CHARACTER}")[:LINE_LENGTH]
         self.waiting.append(LogLine(run=self.run, logged_at=moment, level=record.levelname, text=clean))
 
+    def write_now_and_then(self) -> None:
+        """Write what was gathered, unless that was done just now: each time is a transaction."""
+        if time.monotonic() >= self.written_at + AT_MOST_EACH:
+            self.write()
+
     def write(self) -> None:
         """Write what was gathered since the last time. What can't be written waits for the next."""
+        self.written_at = time.monotonic()
         waiting, self.waiting = self.waiting, []
+        if not waiting:
+            return
         try:
             with transaction.atomic():
                 LogLine.objects.bulk_create(waiting)

@@ -106,8 +106,8 @@ def usual(policy: Policy) -> int | None:
 
 def warning(policy: Policy, rows: int) -> str | None:
     """A sentence where ``rows`` is far beyond what runs delete as a rule."""
-    rule = usual(policy)
-    if rule is None or rows < settings.HOUSEKEEPING_BRAKE_ROWS or rows <= UNUSUAL * rule:
+    rule = usual(policy) if rows >= settings.HOUSEKEEPING_BRAKE_ROWS else None
+    if rule is None or rows <= UNUSUAL * rule:
         return None
     return f"{rows:,} rows are more than {UNUSUAL} times the usual {rule:,}."
 

@@ -48,10 +48,12 @@ class Pace:
 # batch it finds it.
 PACES = {"gentle": Pace(0.02, 2.0), "normal": Pace(0.03, 1.0), "flat-out": Pace(0.15, 0.0)}
 FIRST_BATCH = 200
+GROWTH = 8  # what hangs from the next rows may be so many times heavier, and stays bearable
 LARGEST_BATCH = 20_000
 FEW_ROWS = 2_000  # some ten milliseconds of work
-# PostgreSQL ends a statement of ours that takes longer, and the run fails with the reason.
-STATEMENT_TIMEOUT_MS = 30_000
+# PostgreSQL ends a statement of ours that takes longer, and the run fails with the reason. For some
+# thousand keys it would rather read a table from end to end, the rows that stay, too.
+SETTINGS = {"statement_timeout": "30s", "enable_seqscan": "off", "jit": "off"}
 
 
 class Purge(Protocol):
@@ -125,6 +127,7 @@ def purge_batches(
     size = batch_size or FIRST_BATCH
     source = Walk(policy, cutoff) if plan is None else _Plan(plan)
     while found := source.take(size):
+        is_last = len(found) < size
         began = time.monotonic()
         with transaction.atomic():
             batch = _Removal(policy, archiver, digest).remove(cutoff, found)
@@ -132,21 +135,23 @@ def purge_batches(
         took = time.monotonic() - began
         digest = batch.digest
         yield batch
+        if is_last:
+            break
         if batch_size is None:
             size = _fitted(size, took, sum(batch.rows.values()), pace)
         time.sleep(took * pace.pause)
 
 
 class Walk:
-    """The due rows, oldest first, in the order of age as its index gives it: a walk by key
-    would look at every row that is kept."""
+    """The rows that were due as it began, oldest first, in the order of age as its index gives
+    it: a walk by key would look at every row that is kept."""
 
     def __init__(self, policy: Policy, cutoff: datetime) -> None:
-        self.policy, self.cutoff = policy, cutoff
+        self.due = due(policy, cutoff=cutoff).annotate(aged=policy.age_of()).order_by("aged", "pk")
         self.last: tuple[Any, Any] | None = None
 
     def take(self, size: int) -> dict[Any, None]:
-        rows = due(self.policy, cutoff=self.cutoff).annotate(aged=self.policy.age_of()).order_by("aged", "pk")
+        rows = self.due
         if self.last:
             age, pk = self.last
             rows = rows.filter(Q(aged__gt=age) | Q(aged=age, pk__gt=pk), aged__gte=age)
@@ -169,7 +174,7 @@ class _Plan:
 
 
 def _fitted(size: int, took: float, rows: int, pace: Pace) -> int:
-    """The size that would have taken the pace's time; at most twice what was tried.
+    """The size that would have taken the pace's time; at most GROWTH times what was tried.
 
     A few rows that took longer waited for something else, a slow disk say. Fewer would wait
     as long, and the purge would come down to row by row.
@@ -177,7 +182,7 @@ def _fitted(size: int, took: float, rows: int, pace: Pace) -> int:
     if took > pace.target and rows <= FEW_ROWS:
         return size
     fitting = size * pace.target / max(took, 0.001)
-    return int(min(max(fitting, 1), size * 2, LARGEST_BATCH))
+    return int(min(max(fitting, 1), size * GROWTH, LARGEST_BATCH))
 
 
 class _Removal:
@@ -191,7 +196,7 @@ class _Removal:
         """``found``: keys, each with the number of rows that may hang from it (None: any)."""
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
-                cursor.execute(f"SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}")
+                cursor.execute("".join(f"SET LOCAL {name} = '{value}';" for name, value in SETTINGS.items()))
         holds.wait_for_new_holds()
         model = self.policy.model
         self.batch.keys = self._lock(cutoff, list(found))
@@ -210,7 +215,8 @@ class _Removal:
             # be locked. What is due is asked again under the lock: a hold or a message that is
             # committed before it is seen, one that comes after finds no row.
             parents: QuerySet[Any] = QuerySet(self.policy.model).filter(self._among(keys))
-            keys = list(parents.select_for_update(skip_locked=True).values_list("pk", flat=True))
+            locked = parents.select_for_update(skip_locked=True).order_by()
+            keys = list(locked.values_list("pk", flat=True))
         rows = due(self.policy, cutoff=cutoff).filter(self._among(keys)).order_by()
         return list(rows.values_list("pk", flat=True))
 

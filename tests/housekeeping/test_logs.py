@@ -30,7 +30,8 @@ def test_a_run_keeps_what_is_logged_while_it_is_carried_out():
     ]
 
 
-def test_the_lines_are_there_while_it_goes_on():
+def test_the_lines_are_there_while_it_goes_on(monkeypatch):
+    monkeypatch.setattr(logs, "AT_MOST_EACH", 0)
     for _ in range(4):
         make.conversation(age=days(40))
     seen = []
