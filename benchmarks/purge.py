@@ -4,7 +4,8 @@
         [--quick] [--speed]
 
 Conversations of ten messages each, their ages spread evenly over 100 days. Purged are
-those older than 50 days (half of them) or older than 99 days (few: 1 %). The data is made
+those older than 50 days (half of them) or older than 99 days (few: 1 %); of the least size
+also as many as are few of the largest (same). The data is made
 once per size, on a server or file of its own with the database's default durability and
 the site's own settings, and copied for each measurement; each is a process of its own.
 
@@ -327,17 +328,18 @@ def bars(database: str, results: Results, idle_waits: list[float]) -> None:
     small, large = min(results)[0], max(results)[0]
     for way in FLAT_OUT[2:4]:
         half = {size: median(results[size, "half"][way].speeds) for size in (small, large)}
-        few = median(results[large, "few"][way].speeds)
         tell(
             f"{way.name}: linear in rows deleted, rows/s of {large:,} to {small:,}",
             f"{half[large] / half[small]:.2f}",
             half[large] / half[small] >= 0.75,
         )
-        tell(
-            f"{way.name}: independent of rows kept, rows/s of 1 % of {large:,} to half of {small:,}",
-            f"{few / half[small]:.2f}",
-            few / half[small] >= 0.75,
-        )
+        if small < large:
+            kept = median(results[large, "few"][way].speeds) / median(results[small, "same"][way].speeds)
+            tell(
+                f"{way.name}: independent of rows kept, rows/s of so many of {large:,} to those of {small:,}",
+                f"{kept:.2f}",
+                kept >= 0.75,
+            )
     if idle_waits:
         bars_of_others(database, results, idle_waits)
 
@@ -345,7 +347,7 @@ def bars(database: str, results: Results, idle_waits: list[float]) -> None:
 def bars_of_others(database: str, results: Results, idle_waits: list[float]) -> None:
     """What the rest of the site notices of a purge at the normal pace."""
     idle_p99 = milliseconds(idle_waits, 0.99)
-    normal = [found[way] for found in results.values() for way in NORMAL]
+    normal = [found[way] for found in results.values() for way in NORMAL if way in found]
     longest = max(found.longest for found in normal) * 1000
     tell("no transaction longer than 100 ms at normal", f"{longest:.0f} ms", longest <= 100)
     p99 = max(milliseconds(found.waits, 0.99) for found in normal if len(found.waits) >= 20)
@@ -388,8 +390,12 @@ def measure(database: str, sizes: list[int], ways: list[Way], rounds: int) -> No
         with DATABASES[database]() as copies:
             build(copies.url, messages)
             idle_waits += idle(copies, seconds=5) if ways == WAYS else []
-            for share, days in SHARES.items():
-                results[messages, share] = compare(copies, ways, days, rounds)
+            shares = dict(SHARES)
+            if messages == min(sizes) < max(sizes):
+                shares["same"] = 100 - max(sizes) // messages
+            for share, days in shares.items():
+                chosen = FLAT_OUT if share == "same" else ways
+                results[messages, share] = compare(copies, chosen, days, rounds)
                 for way, found in results[messages, share].items():
                     print(line(messages, share, way, found), flush=True)
     bars(database, results, idle_waits)

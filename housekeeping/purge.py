@@ -43,10 +43,11 @@ class Pace:
     pause: float
 
 
-# A batch that aims at 30 ms stays below 100 ms on a noisy machine. A writer on SQLite that
-# has to wait looks for its turn after 1, 3, 8, 18, 33 and 53 ms: in a pause as long as the
-# batch it finds it.
-PACES = {"gentle": Pace(0.02, 2.0), "normal": Pace(0.03, 1.0), "flat-out": Pace(0.15, 0.0)}
+# A writer on SQLite that has to wait looks for its turn after 1, 3, 8, 18 and 33 ms: in a pause as
+# long as the batch it finds it. One on PostgreSQL waits while a batch's log is written to the disk:
+# after 30 ms of work it took five times as long as on an idle server, after 12 ms twice
+# (docs/performance.md).
+PACES = {"gentle": Pace(0.01, 3.0), "normal": Pace(0.012, 1.0), "flat-out": Pace(0.15, 0.0)}
 FIRST_BATCH = 200
 GROWTH = 8  # what hangs from the next rows may be so many times heavier, and stays bearable
 LARGEST_BATCH = 20_000
