@@ -350,7 +350,7 @@ def bars_of_others(database: str, results: Results, idle_waits: list[float]) -> 
     normal = [found[way] for found in results.values() for way in NORMAL if way in found]
     longest = max(found.longest for found in normal) * 1000
     tell("no transaction longer than 100 ms at normal", f"{longest:.0f} ms", longest <= 100)
-    p99 = max(milliseconds(found.waits, 0.99) for found in normal if len(found.waits) >= 20)
+    p99 = max(milliseconds(found.waits, 0.99) for found in normal if len(found.waits) >= 200)
     most = 60 if database == "sqlite" else 3 * idle_p99
     tell(
         f"a writer's p99 at most {most:.1f} ms at normal (idle: {idle_p99:.1f} ms)",

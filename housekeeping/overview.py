@@ -11,7 +11,6 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
@@ -246,6 +245,12 @@ def overview(now: datetime) -> Overview:
     )
 
 
+def successes() -> dict[str, Run]:
+    """Of each task the newest run that did its work."""
+    [newest] = _newest((_SUCCEEDED, TASKS))
+    return newest
+
+
 def _tiles(numbers: stats.Numbers) -> list[Tile]:
     snapshots = list(Snapshot.objects.all()[:TILE_SNAPSHOTS])[::-1]
     return [
@@ -433,22 +438,6 @@ def policy_page(name: str, now: datetime, *, retention_days: str | None = None) 
     return PolicyPage(card, days, problem, effect, list(Act.objects.filter(target=name)[:5]))
 
 
-def policy_as_json(card: PolicyCard) -> dict[str, Any]:
-    return {
-        "name": card.policy.name,
-        "task": card.task.name if card.task else None,
-        "model": card.policy.model._meta.label,
-        "retention_days": card.retention_days,
-        "declared_retention_days": card.declared_days,
-        "changed": card.is_changed,
-        "changed_by": card.state.changed_by or None if card.state else None,
-        "changed_at": iso(card.state.changed_at) if card.state else None,
-        "upkeep": card.policy.is_upkeep,
-        "backlog": {**card.backlog.value, "measured_at": iso(card.backlog.measured_at)},
-        "url": reverse("policy", args=[card.policy.name]),
-    }
-
-
 @dataclass(frozen=True)
 class UndoHolds:
     """What an undo put back and holds, as one thing."""
@@ -500,22 +489,6 @@ def holds(filters: dict[str, Any], now: datetime) -> QuerySet[Hold]:
     return found.order_by("-pk")
 
 
-def hold_as_json(hold: Hold, now: datetime) -> dict[str, Any]:
-    """A hold as the API and the command write it."""
-    return {
-        "id": hold.pk,
-        "model": hold.model,
-        "key": hold.key,
-        "until": iso(hold.until),
-        "reason": hold.reason,
-        "active": hold.is_active(now),
-        "made_by": hold.made_by or None,
-        "made_at": iso(hold.made_at),
-        "undo": str(hold.undo_id) if hold.undo_id else None,
-        "url": reverse("hold", args=[hold.pk]),
-    }
-
-
 def older_than(history: QuerySet[Run], pk: str) -> QuerySet[Run]:
     """The part of the history below the run of that id; all of it, if there is no such run."""
     try:
@@ -525,86 +498,6 @@ def older_than(history: QuerySet[Run], pk: str) -> QuerySet[Run]:
     # One look at the schedules opens several runs at the same moment: the id tells them apart.
     shown_beside = {"requested_at": last.requested_at, "pk__gte": last.pk}
     return history.filter(requested_at__lte=last.requested_at).exclude(**shown_beside)
-
-
-def run_as_json(run: Run) -> dict[str, Any]:
-    """A run as the API, the commands and the dashboard's JSON all write it."""
-    return {
-        "id": str(run.pk),
-        "task": run.task,
-        "schedule": run.schedule or None,
-        "cause": run.cause,
-        "status": run.status,
-        "dry_run": run.dry_run,
-        "scheduled_for": iso(run.scheduled_for),
-        "requested_by": run.requested_by or None,
-        "requested_at": iso(run.requested_at),
-        "started_at": iso(run.started_at),
-        "finished_at": iso(run.finished_at),
-        "attempts": run.attempts,
-        "progress": progress_as_json(run),
-        "result": run.result,
-        "error": run.error or None,
-        "url": reverse("run-result", args=[run.pk]),
-        "approved_by": run.approved_by or None,
-        "undo_of": str(run.undo_of_id) if run.undo_of_id else None,
-        "plan_of": str(run.plan_of_id) if run.plan_of_id else None,
-        "retry_of": str(run.retry_of_id) if run.retry_of_id else None,
-        "plan": run.plan,
-        "receipt": run.receipt,
-    }
-
-
-def progress_as_json(run: Run) -> dict[str, Any]:
-    """Rows done of those due at the start; while it runs, how fast, and the seconds left."""
-    progress: dict[str, Any] = run.progress()
-    if run.status == Run.Status.RUNNING and run.rows_per_second is not None and run.time_left is not None:
-        progress["rows_per_second"] = round(run.rows_per_second)
-        progress["seconds_left"] = round(run.time_left.total_seconds())
-    return progress
-
-
-def status_as_json(scheduler: SchedulerStatus) -> dict[str, Any]:
-    """The scheduler's status as the API and ``scheduler_info --json`` write it."""
-    return {
-        "status": scheduler.status,
-        "total_jobs": len(scheduler.listed),
-        "jobs": [
-            {
-                "id": job.schedule.id,
-                "name": job.schedule.name,
-                "next_run_time": iso(job.next_run_at),
-                "trigger": str(job.entry.trigger),
-            }
-            for job in scheduler.listed
-        ],
-    }
-
-
-def job_as_json(job: Job, now: datetime) -> dict[str, Any]:
-    """A schedule with all that can be said and changed about it."""
-    entry, zone = job.entry, timezone.get_default_timezone_name()
-    times = [] if entry.is_paused else schedules.fire_times(entry.trigger, now)
-    return {
-        "id": entry.schedule.id,
-        "name": entry.schedule.name,
-        "task": entry.schedule.task.name,
-        "trigger": str(entry.trigger),
-        "expression": entry.trigger.expression(),
-        "declared_expression": entry.schedule.trigger.expression(),
-        "time_zone": zone,
-        "paused": entry.is_paused,
-        "changed": entry.changed_trigger is not None,
-        "upkeep": entry.schedule.is_upkeep,
-        "next_run_time": iso(job.next_run_at),
-        "next_fire_times": [iso(moment) for moment in times],
-        "last_run": run_as_json(job.last_run) if job.last_run else None,
-    }
-
-
-def iso(moment: datetime | None) -> str | None:
-    """ISO 8601 in TIME_ZONE, with its offset: ``2025-12-17T02:00:00+00:00``."""
-    return timezone.localtime(moment).isoformat() if moment else None
 
 
 def message(run: Run) -> str:
@@ -632,6 +525,7 @@ def message(run: Run) -> str:
 # By the index that begins with what is asked for: the planner finds no better way.
 _NEWEST = "(SELECT id FROM housekeeping_run WHERE {} ORDER BY requested_at DESC, id DESC LIMIT 1)"
 _OF_TASK, _OF_SCHEDULE = "task = %s", "schedule = %s"
+_SUCCEEDED = f"{_OF_TASK} AND status = 'succeeded' AND NOT dry_run AND undo_of_id IS NULL"
 _ENDED = f"{_OF_TASK} AND status IN ('succeeded', 'failed') AND NOT dry_run AND undo_of_id IS NULL"
 
 

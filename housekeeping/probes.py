@@ -1,13 +1,17 @@
 """For machines that watch the site: is its process up, and can it do its work?"""
 
+import secrets
 from collections.abc import Callable
 
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from prometheus_client.exposition import choose_encoder
 
+from housekeeping import metrics as of_housekeeping
 from housekeeping.exceptions import QueueUnreachable
 from housekeeping.queue import tasks as queue
 
@@ -33,6 +37,19 @@ def readyz(request: HttpRequest) -> JsonResponse:
     }
     ready = all(state == "ok" for state in parts.values())
     return JsonResponse({"status": "ok" if ready else "unavailable"} | parts, status=200 if ready else 503)
+
+
+@never_cache
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """How housekeeping stands, as Prometheus reads it. For whoever has METRICS_TOKEN, where it is set."""
+    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    wanted = settings.METRICS_TOKEN
+    if wanted and not secrets.compare_digest(given.encode(), wanted.encode()):
+        headers = {"WWW-Authenticate": 'Bearer realm="metrics"'}
+        return HttpResponse("Send METRICS_TOKEN as a bearer token.\n", "text/plain", 401, headers=headers)
+    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    return HttpResponse(encode(of_housekeeping.registry()), content_type=content_type)
 
 
 def unapplied_migrations() -> bool:

@@ -1,9 +1,10 @@
 """Tallies: how many runs ended how on each day, kept as they end, so that a chart counts no runs."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import F
+from django.db.models import F, Sum
 from django.utils import timezone
 
 from housekeeping.models import Run, Tally
@@ -31,6 +32,28 @@ def since(now: datetime, days: int) -> Iterable[Tally]:
     """The tallies of the last so many days, today included, oldest first."""
     first = timezone.localdate(now) - timedelta(days=days - 1)
     return Tally.objects.filter(day__gte=first).order_by("day")
+
+
+@dataclass
+class Total:
+    """The runs of one task that ended in one way, of all days."""
+
+    runs: int = 0
+    rows: int = 0
+    seconds: float = 0
+
+
+def totals(known: Container[str]) -> dict[tuple[str, str], Total]:
+    """By task and status. Tasks that are not ``known`` are told of as one, ``unknown``: the
+    name of such a one came in a message, and there may be any number of them."""
+    found: dict[tuple[str, str], Total] = {}
+    sums = Tally.objects.values_list("task", "status").annotate(Sum("runs"), Sum("rows"), Sum("duration_ms"))
+    for task, status, runs, rows, duration_ms in sums:
+        total = found.setdefault((task if task in known else "unknown", status), Total())
+        total.runs += runs
+        total.rows += rows
+        total.seconds += duration_ms / 1000
+    return found
 
 
 def _duration_ms(run: Run, at: datetime) -> int:

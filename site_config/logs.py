@@ -8,11 +8,16 @@ class OneLine(logging.Formatter):
     """Writes what can't be printed (line breaks, escape sequences, marks that turn the
     direction of text, …) as ``\\n``, ``\\x1b``, ``\\u202e``.
 
-    A traceback keeps its lines, each behind a bar that no record begins with.
+    A traceback, and the list that Huey's consumer begins with, keep their lines, each behind a
+    bar that no record begins with.
     """
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        return printable(super().formatMessage(record))
+        text = super().formatMessage(record)
+        if record.name != "huey.consumer":
+            return printable(text)
+        first, *more = text.split("\n")
+        return "\n".join([printable(first), *map(_barred, more)])
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
         return _barred(super().formatException(ei))

@@ -94,7 +94,7 @@ USE_TZ = True
 IS_HTTPS = SITE_URL.startswith("https://")
 SECURE_SSL_REDIRECT = IS_HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
-SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)/?$"]  # probes come from inside, over plain HTTP
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)/?$"]  # probes come from inside, over plain HTTP
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 # A browser takes a cookie of such a name only from this very host, over HTTPS, for the whole
 # site: neither a sibling domain nor a page of plain HTTP can plant one.
@@ -239,6 +239,8 @@ HOUSEKEEPING_ARCHIVE_BUDGET_MB = env.integer("HOUSEKEEPING_ARCHIVE_BUDGET_MB", 1
 HOUSEKEEPING_BRAKE_SHARE = env.share("HOUSEKEEPING_BRAKE_SHARE", 0.5)
 HOUSEKEEPING_BRAKE_ROWS = env.integer("HOUSEKEEPING_BRAKE_ROWS", 100)
 HOUSEKEEPING_HEARTBEAT_SECONDS = env.integer("HOUSEKEEPING_HEARTBEAT_SECONDS", 10, at_least=1, at_most=3600)
+# What Prometheus sends as bearer token; empty: /metrics answers everybody.
+METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 HOUSEKEEPING_AUTOSTART = env.boolean("HOUSEKEEPING_AUTOSTART", True)
 
 # --- Chat and mail ----------------------------------------------------------------------------

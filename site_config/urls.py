@@ -40,6 +40,7 @@ urlpatterns = [
     # For machines
     re_path(r"^healthz/?$", probes.healthz, name="healthz"),
     re_path(r"^readyz/?$", probes.readyz, name="readyz"),
+    re_path(r"^metrics/?$", probes.metrics, name="metrics"),
 ]
 
 handler400 = "housekeeping.faults.bad_request"

@@ -18,7 +18,7 @@ CORE = [
     "exceptions", "triggers", "models", "policies", "cascade", "holds", "archive", "purge", "plans",
     "registry", "stats", "gauges", "steps", "mailing", "tasks", "acts", "keeping", "alerts", "consumers",
     "retentions", "tallies", "logs", "attempts", "runs", "receipts", "schedules", "search", "bulk",
-    "record", "run_page", "verdict", "overview", "checks",
+    "record", "run_page", "verdict", "overview", "as_json", "metrics", "checks",
 ]  # fmt: skip
 FACES = [
     "queue",

@@ -13,7 +13,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from housekeeping import overview
+from housekeeping import as_json
 from housekeeping.api import problems
 from housekeeping.exceptions import (
     AlreadyRequested,
@@ -73,7 +73,7 @@ def translate(error: HousekeepingError) -> tuple[int, dict[str, Any]]:
         return status.HTTP_400_BAD_REQUEST, problems.refused({field: [str(error)]})
     body = problems.body(str(error), _in_snake_case(type(error).__name__))
     if isinstance(error, RunInProgress | AlreadyRequested):
-        body["run"] = overview.run_as_json(error.run)
+        body["run"] = as_json.run(error.run)
     return CODES[type(error)], body
 
 

@@ -10,7 +10,7 @@ from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from housekeeping import keeping, overview
+from housekeeping import as_json, keeping, overview
 from housekeeping.api import shapes
 from housekeeping.api.permissions import MayConfigure, MayKeep
 from housekeeping.api.schema import described, request_example
@@ -61,12 +61,12 @@ def hold_list(request: Request) -> Response:
     now = timezone.now()
     if request.method == "POST":
         hold = keeping.add(**_read(HoldSerializer, request.data), by=_actor(request))
-        facts = overview.hold_as_json(hold, now)
+        facts = as_json.hold(hold, now)
         return Response(facts, status=status.HTTP_201_CREATED, headers={"Location": facts["url"]})
     filters = _read(HoldFilterSerializer, request.query_params.dict())
     pages = HoldPages()
     page = pages.paginate_queryset(overview.holds(filters, now), request) or []
-    return pages.get_paginated_response([overview.hold_as_json(hold, now) for hold in page])
+    return pages.get_paginated_response([as_json.hold(hold, now) for hold in page])
 
 
 @described("A hold", shapes.Hold, methods=["GET"])
@@ -98,7 +98,7 @@ def hold_detail(request: Request, pk: str) -> Response:
         return Response(status=status.HTTP_204_NO_CONTENT)
     if request.method == "PATCH":
         hold = keeping.change(hold, **_read(HoldChangeSerializer, request.data), by=_actor(request))
-    return Response(overview.hold_as_json(hold, timezone.now()))
+    return Response(as_json.hold(hold, timezone.now()))
 
 
 @described(
@@ -126,4 +126,4 @@ def undo_holds(request: Request, pk: uuid.UUID) -> Response:
         return Response({"ended": keeping.end_all(undo, by=_actor(request))})
     until = _read(HoldGroupSerializer, request.data)["until"]
     changed = keeping.change_all(undo, until, by=_actor(request))
-    return Response({"changed": changed, "until": overview.iso(until)})
+    return Response({"changed": changed, "until": as_json.iso(until)})

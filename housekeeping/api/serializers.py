@@ -6,9 +6,9 @@ from typing import Any, ClassVar, NoReturn
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from housekeeping import bulk, keeping, overview, retentions
+from housekeeping import bulk, keeping, retentions
 from housekeeping.exceptions import BadHold, BadRetention
-from housekeeping.models import Act, Consumer, LogLine, Run, Snapshot, Tally
+from housekeeping.models import Run
 from housekeeping.registry import TASKS
 
 LONGEST_WAIT = 30
@@ -302,50 +302,3 @@ class LogSerializer(Strict):
 
 class DaysSerializer(Strict):
     days = serializers.IntegerField(default=30, min_value=1, max_value=366, help_text="Today included.")
-
-
-def act_as_json(act: Act) -> dict[str, Any]:
-    return {
-        "id": act.pk,
-        "done_at": overview.iso(act.done_at),
-        "who": act.who,
-        "what": act.what,
-        "target": act.target,
-        "origin": act.origin,
-        "details": act.details,
-    }
-
-
-def log_line_as_json(line: LogLine) -> dict[str, Any]:
-    return {"id": line.pk, "logged_at": overview.iso(line.logged_at), "level": line.level, "text": line.text}
-
-
-def snapshot_as_json(snapshot: Snapshot) -> dict[str, Any]:
-    taken = {"taken_at": overview.iso(snapshot.taken_at), "database_bytes": snapshot.database_bytes}
-    return {**snapshot.numbers, **taken}
-
-
-def tally_as_json(tally: Tally) -> dict[str, Any]:
-    return {
-        "day": tally.day.isoformat(),
-        "task": tally.task,
-        "status": tally.status,
-        "runs": tally.runs,
-        "rows": tally.rows,
-        "duration_ms": tally.duration_ms,
-    }
-
-
-def consumer_as_json(consumer: Consumer, *, alive: bool) -> dict[str, Any]:
-    return {
-        "id": str(consumer.pk),
-        "host": consumer.host,
-        "pid": consumer.pid,
-        "workers": consumer.workers,
-        "worker_type": consumer.worker_type,
-        "started_at": overview.iso(consumer.started_at),
-        "last_heartbeat_at": overview.iso(consumer.last_heartbeat_at),
-        "stopped_at": overview.iso(consumer.stopped_at),
-        "alive": alive,
-        "schedules": consumer.schedules,
-    }

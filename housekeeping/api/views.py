@@ -25,6 +25,7 @@ from rest_framework.response import Response
 
 from housekeeping import (
     acts,
+    as_json,
     bulk,
     gauges,
     overview,
@@ -54,11 +55,6 @@ from housekeeping.api.serializers import (
     Strict,
     TriggerSerializer,
     WaitSerializer,
-    act_as_json,
-    consumer_as_json,
-    log_line_as_json,
-    snapshot_as_json,
-    tally_as_json,
 )
 from housekeeping.exceptions import AlreadyRequested, NotAllowed
 from housekeeping.models import Consumer, Run, Snapshot
@@ -130,7 +126,7 @@ class CSVRenderer(BaseRenderer):
 @api_view(["GET"])
 @permission_classes([MayView])
 def scheduler_status(request: Request) -> Response:
-    return Response(overview.status_as_json(overview.scheduler_status(timezone.now())))
+    return Response(as_json.status(overview.scheduler_status(timezone.now())))
 
 
 @described("The five numbers, no more than 30 s old", shapes.Statistics)
@@ -185,15 +181,15 @@ def overview_figures(request: Request) -> Response:
     body = {
         "status": seen.scheduler.status,
         "busy": seen.is_busy,
-        "statistics": {**seen.statistics.value, "measured_at": overview.iso(seen.statistics.measured_at)},
+        "statistics": {**seen.statistics.value, "measured_at": as_json.iso(seen.statistics.measured_at)},
         "archive": {
             "bytes": seen.archive.value,
             "budget_bytes": seen.archive_budget,
-            "measured_at": overview.iso(seen.archive.measured_at),
+            "measured_at": as_json.iso(seen.archive.measured_at),
         },
-        "next_run": {"schedule": job.schedule.id, "at": overview.iso(job.next_run_at)} if job else None,
-        "active": [overview.run_as_json(run) for run in reversed(seen.active)],
-        "recent": [overview.run_as_json(run) for run in seen.recent],
+        "next_run": {"schedule": job.schedule.id, "at": as_json.iso(job.next_run_at)} if job else None,
+        "active": [as_json.run(run) for run in reversed(seen.active)],
+        "recent": [as_json.run(run) for run in seen.recent],
         "consumers_alive": len(seen.consumers),
     }
     return Response(body, headers=_etag_but_for_age(body))
@@ -209,7 +205,7 @@ def overview_figures(request: Request) -> Response:
 def snapshot_list(request: Request) -> Response:
     days = _read(DaysSerializer, request.query_params.dict())["days"]
     since = Snapshot.objects.filter(taken_at__gte=timezone.now() - timedelta(days=days))
-    return Response({"results": [snapshot_as_json(one) for one in since.order_by("taken_at")]})
+    return Response({"results": [as_json.snapshot(one) for one in since.order_by("taken_at")]})
 
 
 @described(
@@ -221,7 +217,7 @@ def snapshot_list(request: Request) -> Response:
 @permission_classes([MayView])
 def tally_list(request: Request) -> Response:
     days = _read(DaysSerializer, request.query_params.dict())["days"]
-    return Response({"results": [tally_as_json(one) for one in tallies.since(timezone.now(), days)]})
+    return Response({"results": [as_json.tally(one) for one in tallies.since(timezone.now(), days)]})
 
 
 @described("Who did what, newest first", shapes.page_of(shapes.Act), parameters=[ActFilterSerializer])
@@ -231,21 +227,21 @@ def act_list(request: Request) -> Response:
     asked = _read(ActFilterSerializer, request.query_params.dict())
     pages = ActPages()
     page = pages.paginate_queryset(acts.history(asked), request) or []
-    return pages.get_paginated_response([act_as_json(act) for act in page])
+    return pages.get_paginated_response([as_json.act(act) for act in page])
 
 
 @described("A run and its result", shapes.Run)
 @api_view(["GET"])
 @permission_classes([MayView])
 def run_result(request: Request, pk: uuid.UUID) -> Response:
-    return Response(overview.run_as_json(get_object_or_404(Run, pk=pk)))
+    return Response(as_json.run(get_object_or_404(Run, pk=pk)))
 
 
 @described("A run", shapes.Run)
 @api_view(["GET"])
 @permission_classes([MayView])
 def run_detail(request: Request, pk: uuid.UUID) -> Response:
-    return Response(overview.run_as_json(get_object_or_404(Run, pk=pk)))
+    return Response(as_json.run(get_object_or_404(Run, pk=pk)))
 
 
 @described("Runs, newest first", shapes.page_of(shapes.Run), parameters=[RunFilterSerializer])
@@ -255,7 +251,7 @@ def run_list(request: Request) -> Response:
     asked = _read(RunFilterSerializer, request.query_params.dict())
     pages = RunPages()
     page = pages.paginate_queryset(search.runs(asked), request) or []
-    return pages.get_paginated_response([overview.run_as_json(run) for run in page])
+    return pages.get_paginated_response([as_json.run(run) for run in page])
 
 
 @described(
@@ -268,7 +264,7 @@ def run_list(request: Request) -> Response:
 def run_log(request: Request, pk: uuid.UUID) -> Response:
     after = _read(LogSerializer, request.query_params.dict()).get("after", 0)
     lines = get_object_or_404(Run, pk=pk).log_lines.filter(pk__gt=after)[:MOST_LINES]
-    return Response({"results": [log_line_as_json(line) for line in lines]})
+    return Response({"results": [as_json.log_line(line) for line in lines]})
 
 
 @described("Cancel several runs", shapes.several(shapes.Outcome), asked=IdsSerializer)
@@ -295,7 +291,7 @@ def retry_runs(request: Request) -> Response:
 @permission_classes([MayOperate])
 def cancel_run(request: Request, pk: uuid.UUID) -> Response:
     run = runs.cancel(get_object_or_404(Run, pk=pk), by=_actor(request))
-    return Response({"message": overview.message(run), "run": overview.run_as_json(run)})
+    return Response({"message": overview.message(run), "run": as_json.run(run)})
 
 
 @described(
@@ -351,7 +347,7 @@ def schedule_list(request: Request) -> Response:
         steer(by=_actor(request))
     now = timezone.now()
     jobs = overview.scheduler_status(now).jobs
-    return Response({"results": [overview.job_as_json(job, now) for job in jobs]})
+    return Response({"results": [as_json.schedule(job, now) for job in jobs]})
 
 
 @described("A schedule", shapes.Job, methods=["GET"])
@@ -388,7 +384,7 @@ def schedule_detail(request: Request, pk: str) -> Response:
                 schedules.reset(pk, by=_actor(request))
     now = timezone.now()
     [job] = [job for job in overview.scheduler_status(now).jobs if job.schedule.id == pk]
-    return Response(overview.job_as_json(job, now))
+    return Response(as_json.schedule(job, now))
 
 
 @described(
@@ -412,7 +408,7 @@ def run_schedule(request: Request, pk: str) -> Response:
 @api_view(["GET"])
 @permission_classes([MayView])
 def policy_list(request: Request) -> Response:
-    body = {"results": [overview.policy_as_json(card) for card in overview.policies()]}
+    body = {"results": [as_json.policy(card) for card in overview.policies()]}
     return Response(body, headers=_etag_but_for_age(body))
 
 
@@ -448,7 +444,7 @@ def policy_detail(request: Request, pk: str) -> Response:
             "rows_before": effect.rows_now,
             "saved": not asked["dry_run"],
         }
-    return Response(overview.policy_as_json(overview.policy(pk)) | answer)
+    return Response(as_json.policy(overview.policy(pk)) | answer)
 
 
 @described("What a purge would delete now", shapes.Preview, parameters=[PreviewSerializer])
@@ -494,7 +490,7 @@ def fire_times(request: Request) -> Response:
     """When a trigger would fire: ``?trigger=0 2 * * *``, before it is saved."""
     trigger = parse(_read(FireTimesSerializer, request.query_params.dict())["trigger"])
     times = schedules.fire_times(trigger, timezone.now())
-    return Response({"trigger": str(trigger), "next_fire_times": [overview.iso(moment) for moment in times]})
+    return Response({"trigger": str(trigger), "next_fire_times": [as_json.iso(moment) for moment in times]})
 
 
 @described("Consumers that are alive, or were heard of in the last day", shapes.several(shapes.Consumer))
@@ -504,7 +500,7 @@ def consumer_list(request: Request) -> Response:
     """Consumers that are alive, or were heard of in the last day."""
     now = timezone.now()
     known = Consumer.objects.filter(last_heartbeat_at__gte=now - timedelta(days=1))
-    return Response({"results": [consumer_as_json(row, alive=row.is_alive(now)) for row in known]})
+    return Response({"results": [as_json.consumer(row, alive=row.is_alive(now)) for row in known]})
 
 
 def _read(kind: type[Strict], data: Any) -> dict[str, Any]:
@@ -522,7 +518,7 @@ def _each(request: Request, act: Callable[[Run], Run], done: int) -> Response:
 
 def _outcome(one: bulk.Result, done: int) -> dict[str, Any]:
     if one.done:
-        body = {"message": overview.message(one.done), "run": overview.run_as_json(one.done)}
+        body = {"message": overview.message(one.done), "run": as_json.run(one.done)}
         return {"id": str(one.pk), "status": done, **body}
     if one.error:
         code, body = errors.translate(one.error)
@@ -565,7 +561,7 @@ def _plan(pk: uuid.UUID | None) -> Run | None:
 def _answer(run: Run) -> Response:
     """How the run stands: done, failed, or to be looked for at its address."""
     body: dict[str, Any] = {"message": overview.message(run)}
-    facts = overview.run_as_json(run)
+    facts = as_json.run(run)
     if run.status == Run.Status.SUCCEEDED:
         return Response(body | {"result": run.result, "run": facts})
     if run.status in (Run.Status.FAILED, Run.Status.CANCELLED):

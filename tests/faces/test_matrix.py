@@ -93,6 +93,7 @@ PAGES = {
     "verify": Row({"GET": ANYONE, "POST": ANYONE}, of(token="made-up")),
     "healthz": Row({"GET": ANYONE}),
     "readyz": Row({"GET": ANYONE}),
+    "metrics": Row({"GET": ANYONE}),
     "dashboard": Row(looked_at),
     "dashboard-runs": Row(looked_at),
     "dashboard-trends": Row(looked_at),

@@ -71,13 +71,13 @@ for path in ("/healthz", "/readyz"):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
 def test_an_answer_is_never_kept_by_a_cache(path, client):
     assert "no-store" in client.get(path)["Cache-Control"]
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
 def test_a_probe_may_ask_for_the_head_alone_and_change_nothing(path, client):
     assert client.head(path).status_code == 200
     assert client.post(path).status_code == 405

@@ -67,3 +67,12 @@ def test_words_of_any_language_stay_as_they_are():
 @given(st.text())
 def test_no_text_breaks_a_line(text):
     assert printable(text).isprintable()
+
+
+def test_the_list_of_tasks_that_the_consumer_begins_with_keeps_its_lines(log):
+    logger, written = log
+    logger.name = "huey.consumer"
+
+    logger.info("These commands are there:\n+ one\n+ t\x1bwo")
+
+    assert written() == "[INFO] These commands are there:\n  | + one\n  | + t\\x1bwo\n"

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
-from housekeeping import acts, keeping, overview
+from housekeeping import acts, as_json, keeping, overview
 from housekeeping.exceptions import HousekeepingError
 from housekeeping.management.base import OperatorCommand
 from housekeeping.models import Hold, Run
@@ -66,7 +66,7 @@ class Command(OperatorCommand):
         now = timezone.now()
         newest = list(overview.holds(filters, now)[: options["limit"]])
         if options["json"]:
-            self.stdout.write(json.dumps([overview.hold_as_json(hold, now) for hold in newest], indent=2))
+            self.stdout.write(json.dumps([as_json.hold(hold, now) for hold in newest], indent=2))
             return
         for hold in newest:
             self.stdout.write(f"{hold.pk:<8} {hold!s:<28} {_when(hold.until):<24} {hold.reason}")
@@ -94,7 +94,7 @@ class Command(OperatorCommand):
         if "reason" in changes:
             raise CommandError("The holds of an undo keep their reason; leave --reason out.")
         changed = keeping.change_all(target, changes["until"], by=acts.operator())
-        facts = {"changed": changed, "until": overview.iso(changes["until"])}
+        facts = {"changed": changed, "until": as_json.iso(changes["until"])}
         self._say(facts, options, f"{changed} holds keep their rows {_when(changes['until'])}.")
 
     def _end(self, options: dict[str, Any]) -> None:
@@ -107,7 +107,7 @@ class Command(OperatorCommand):
         self._say({"ended": ended}, options, f"{ended} holds are ended.")
 
     def _show(self, hold: Hold, options: dict[str, Any], done: str) -> None:
-        facts = overview.hold_as_json(hold, timezone.now())
+        facts = as_json.hold(hold, timezone.now())
         self._say(facts, options, f"{hold} {done} {_when(hold.until)}, hold {hold.pk}: {hold.reason}")
 
     def _say(self, facts: dict[str, Any], options: dict[str, Any], sentence: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
-from housekeeping import acts, overview, retentions
+from housekeeping import acts, as_json, overview, retentions
 from housekeeping.exceptions import HousekeepingError
 from housekeeping.management.base import OperatorCommand
 
@@ -39,7 +39,7 @@ class Command(OperatorCommand):
     def _list(self, options: dict[str, Any]) -> None:
         cards = overview.policies()
         if options["json"]:
-            self.stdout.write(json.dumps([overview.policy_as_json(card) for card in cards], indent=2))
+            self.stdout.write(json.dumps([as_json.policy(card) for card in cards], indent=2))
             return
         for card in cards:
             kept = "any age" if card.retention_days is None else f"{card.retention_days} days"

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
-from housekeeping import acts, overview, runs, search
+from housekeeping import acts, as_json, runs, search
 from housekeeping.exceptions import HousekeepingError
 from housekeeping.management.base import OperatorCommand
 from housekeeping.models import Run
@@ -62,14 +62,14 @@ class Command(OperatorCommand):
             raise CommandError(f"There is no run {options['id']}.") from None
         except HousekeepingError as error:
             raise CommandError(str(error)) from error
-        self._show(run, as_json=options["json"])
+        self._show(run, in_json=options["json"])
 
     def _list(self, options: dict[str, Any]) -> None:
         if options["limit"] < 1:
             raise CommandError("--limit is a whole number from 1.")
         newest = search.runs(options)[: options["limit"]]
         if options["json"]:
-            self.stdout.write(json.dumps([overview.run_as_json(run) for run in newest], indent=2))
+            self.stdout.write(json.dumps([as_json.run(run) for run in newest], indent=2))
             return
         for run in newest:
             dry = " (dry run)" if run.dry_run else ""
@@ -80,9 +80,9 @@ class Command(OperatorCommand):
         if not newest:
             self.stdout.write("No runs.")
 
-    def _show(self, run: Run, *, as_json: bool) -> None:
-        facts = overview.run_as_json(run)
-        if as_json:
+    def _show(self, run: Run, *, in_json: bool) -> None:
+        facts = as_json.run(run)
+        if in_json:
             self.stdout.write(json.dumps(facts | {"traceback": run.traceback or None}, indent=2))
             return
         for name, value in facts.items():

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
-from housekeeping import acts, overview, runs, schedules
+from housekeeping import acts, as_json, overview, runs, schedules
 from housekeeping.exceptions import HousekeepingError
 from housekeeping.management.base import OperatorCommand
 from housekeeping.queue import tasks as queue
@@ -48,7 +48,7 @@ class Command(OperatorCommand):
         now = timezone.now()
         jobs = overview.scheduler_status(now).jobs
         if options["json"]:
-            self.stdout.write(json.dumps([overview.job_as_json(job, now) for job in jobs], indent=2))
+            self.stdout.write(json.dumps([as_json.schedule(job, now) for job in jobs], indent=2))
             return
         for job in jobs:
             when = _plain(job.next_run_at) if job.next_run_at else "paused"

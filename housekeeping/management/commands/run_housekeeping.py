@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from tqdm import tqdm
 
-from housekeeping import acts, overview, runs
+from housekeeping import acts, as_json, overview, runs
 from housekeeping.exceptions import HousekeepingError
 from housekeeping.management.base import OperatorCommand
 from housekeeping.models import Run
@@ -82,7 +82,7 @@ class Command(OperatorCommand):
                 ) from None
 
     def _print_json(self, run: Run) -> None:
-        answer = {"message": overview.message(run), "result": run.result, "run": overview.run_as_json(run)}
+        answer = {"message": overview.message(run), "result": run.result, "run": as_json.run(run)}
         self.stdout.write(json.dumps(answer, indent=2))
 
     def _print(self, run: Run) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from housekeeping import overview
+from housekeeping import as_json, overview
 from housekeeping.management.base import OperatorCommand
 from housekeeping.overview import PAUSED, RUNNING, STOPPED
 
@@ -25,7 +25,7 @@ class Command(OperatorCommand):
         now = timezone.now()
         scheduler = overview.scheduler_status(now)
         if options["json"]:
-            self.stdout.write(json.dumps(overview.status_as_json(scheduler), indent=2))
+            self.stdout.write(json.dumps(as_json.status(scheduler), indent=2))
             return
         lines = [
             RULE,

@@ -1,0 +1,170 @@
+"""The rows as JSON: each kind of thing is written by one function, for the API and the commands alike.
+
+Moments are ISO 8601 in TIME_ZONE with their offset, what is absent is null.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from django.urls import reverse
+from django.utils import timezone
+
+from housekeeping import schedules
+from housekeeping.models import Act, Consumer, Hold, LogLine, Run, Snapshot, Tally
+from housekeeping.overview import Job, PolicyCard, SchedulerStatus
+
+
+def run(run: Run) -> dict[str, Any]:
+    return {
+        "id": str(run.pk),
+        "task": run.task,
+        "schedule": run.schedule or None,
+        "cause": run.cause,
+        "status": run.status,
+        "dry_run": run.dry_run,
+        "scheduled_for": iso(run.scheduled_for),
+        "requested_by": run.requested_by or None,
+        "requested_at": iso(run.requested_at),
+        "started_at": iso(run.started_at),
+        "finished_at": iso(run.finished_at),
+        "attempts": run.attempts,
+        "progress": progress(run),
+        "result": run.result,
+        "error": run.error or None,
+        "url": reverse("run-result", args=[run.pk]),
+        "approved_by": run.approved_by or None,
+        "undo_of": str(run.undo_of_id) if run.undo_of_id else None,
+        "plan_of": str(run.plan_of_id) if run.plan_of_id else None,
+        "retry_of": str(run.retry_of_id) if run.retry_of_id else None,
+        "plan": run.plan,
+        "receipt": run.receipt,
+    }
+
+
+def progress(run: Run) -> dict[str, Any]:
+    """Rows done of those due at the start; while it runs, how fast, and the seconds left."""
+    facts: dict[str, Any] = run.progress()
+    if run.status == Run.Status.RUNNING and run.rows_per_second is not None and run.time_left is not None:
+        facts["rows_per_second"] = round(run.rows_per_second)
+        facts["seconds_left"] = round(run.time_left.total_seconds())
+    return facts
+
+
+def status(scheduler: SchedulerStatus) -> dict[str, Any]:
+    return {
+        "status": scheduler.status,
+        "total_jobs": len(scheduler.listed),
+        "jobs": [
+            {
+                "id": job.schedule.id,
+                "name": job.schedule.name,
+                "next_run_time": iso(job.next_run_at),
+                "trigger": str(job.entry.trigger),
+            }
+            for job in scheduler.listed
+        ],
+    }
+
+
+def schedule(job: Job, now: datetime) -> dict[str, Any]:
+    """A schedule with all that can be said and changed about it."""
+    entry, zone = job.entry, timezone.get_default_timezone_name()
+    times = [] if entry.is_paused else schedules.fire_times(entry.trigger, now)
+    return {
+        "id": entry.schedule.id,
+        "name": entry.schedule.name,
+        "task": entry.schedule.task.name,
+        "trigger": str(entry.trigger),
+        "expression": entry.trigger.expression(),
+        "declared_expression": entry.schedule.trigger.expression(),
+        "time_zone": zone,
+        "paused": entry.is_paused,
+        "changed": entry.changed_trigger is not None,
+        "upkeep": entry.schedule.is_upkeep,
+        "next_run_time": iso(job.next_run_at),
+        "next_fire_times": [iso(moment) for moment in times],
+        "last_run": run(job.last_run) if job.last_run else None,
+    }
+
+
+def policy(card: PolicyCard) -> dict[str, Any]:
+    return {
+        "name": card.policy.name,
+        "task": card.task.name if card.task else None,
+        "model": card.policy.model._meta.label,
+        "retention_days": card.retention_days,
+        "declared_retention_days": card.declared_days,
+        "changed": card.is_changed,
+        "changed_by": card.state.changed_by or None if card.state else None,
+        "changed_at": iso(card.state.changed_at) if card.state else None,
+        "upkeep": card.policy.is_upkeep,
+        "backlog": {**card.backlog.value, "measured_at": iso(card.backlog.measured_at)},
+        "url": reverse("policy", args=[card.policy.name]),
+    }
+
+
+def hold(hold: Hold, now: datetime) -> dict[str, Any]:
+    return {
+        "id": hold.pk,
+        "model": hold.model,
+        "key": hold.key,
+        "until": iso(hold.until),
+        "reason": hold.reason,
+        "active": hold.is_active(now),
+        "made_by": hold.made_by or None,
+        "made_at": iso(hold.made_at),
+        "undo": str(hold.undo_id) if hold.undo_id else None,
+        "url": reverse("hold", args=[hold.pk]),
+    }
+
+
+def act(act: Act) -> dict[str, Any]:
+    return {
+        "id": act.pk,
+        "done_at": iso(act.done_at),
+        "who": act.who,
+        "what": act.what,
+        "target": act.target,
+        "origin": act.origin,
+        "details": act.details,
+    }
+
+
+def log_line(line: LogLine) -> dict[str, Any]:
+    return {"id": line.pk, "logged_at": iso(line.logged_at), "level": line.level, "text": line.text}
+
+
+def snapshot(snapshot: Snapshot) -> dict[str, Any]:
+    taken = {"taken_at": iso(snapshot.taken_at), "database_bytes": snapshot.database_bytes}
+    return {**snapshot.numbers, **taken}
+
+
+def tally(tally: Tally) -> dict[str, Any]:
+    return {
+        "day": tally.day.isoformat(),
+        "task": tally.task,
+        "status": tally.status,
+        "runs": tally.runs,
+        "rows": tally.rows,
+        "duration_ms": tally.duration_ms,
+    }
+
+
+def consumer(consumer: Consumer, *, alive: bool) -> dict[str, Any]:
+    return {
+        "id": str(consumer.pk),
+        "host": consumer.host,
+        "pid": consumer.pid,
+        "workers": consumer.workers,
+        "worker_type": consumer.worker_type,
+        "started_at": iso(consumer.started_at),
+        "last_heartbeat_at": iso(consumer.last_heartbeat_at),
+        "stopped_at": iso(consumer.stopped_at),
+        "alive": alive,
+        "schedules": consumer.schedules,
+    }
+
+
+def iso(moment: datetime | None) -> str | None:
+    """ISO 8601 in TIME_ZONE, with its offset: ``2025-12-17T02:00:00+00:00``."""
+    return timezone.localtime(moment).isoformat() if moment else None

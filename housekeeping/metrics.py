@@ -1,0 +1,116 @@
+"""What a Prometheus server scrapes: how housekeeping stands, in numbers.
+
+Nothing is counted for a scrape: runs and rows are summed from the tallies, and a dear figure is
+the kept one, with its age. A label is a name that the code declares: never a text that came in
+from outside.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from django.utils import timezone
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from housekeeping import overview, tallies
+from housekeeping.models import Run
+from housekeeping.overview import Overview
+from housekeeping.registry import TASKS
+from housekeeping.verdict import BAD, GOOD, WARNING
+
+
+def registry() -> CollectorRegistry:
+    """The metrics of the moment at which they are read from it."""
+    made = CollectorRegistry()
+    made.register(_Housekeeping())
+    return made
+
+
+class _Housekeeping(Collector):
+    def describe(self) -> Iterator[Metric]:
+        return iter(())  # else the registry asks the database as it is made
+
+    def collect(self) -> Iterator[Metric]:
+        now = timezone.now()
+        seen = overview.overview(now)
+        yield from _health(seen, now)
+        yield from _runs(seen)
+        yield from _schedules(seen)
+        yield from _policies(seen)
+        yield from _figures(seen)
+
+
+def _health(seen: Overview, now: datetime) -> Iterator[Metric]:
+    yield _one("healthy", "Is all well, as the dashboard's first sentence says?", seen.verdict.level == GOOD)
+    findings = Counter(finding.level for finding in seen.verdict.findings)
+    levels = {level: findings[level] for level in (BAD, WARNING)}
+    yield _each("findings", "What is not as it should be.", "level", levels)
+    yield _one("consumers", "Consumers with a fresh heartbeat.", len(seen.consumers))
+    scheduling = sum(consumer.schedules for consumer in seen.consumers)
+    yield _one("consumers_scheduling", "Those of them that look at the schedules.", scheduling)
+    waits = [now - run.requested_at for run in seen.active if run.status == Run.Status.QUEUED]
+    longest = max(waits).total_seconds() if waits else 0
+    yield _one("oldest_waiting_seconds", "How long the oldest queued run has waited.", longest)
+
+
+def _runs(seen: Overview) -> Iterator[Metric]:
+    active = Counter(run.status for run in seen.active)
+    statuses = {str(status): active[status] for status in Run.ACTIVE}
+    yield _each("runs_active", "Runs that have not ended.", "status", statuses)
+    ends = ("task", "status")
+    ended = CounterMetricFamily("housekeeping_runs_ended", "Runs that have ended.", labels=ends)
+    took = CounterMetricFamily("housekeeping_runs_seconds", "What they took, together.", labels=ends)
+    purged = CounterMetricFamily("housekeeping_rows_purged", "The policies' own rows deleted.", labels=ends)
+    for of, total in tallies.totals(TASKS).items():
+        ended.add_metric(of, total.runs)
+        took.add_metric(of, total.seconds)
+        purged.add_metric(of, total.rows)
+    yield from (ended, took, purged)
+    successes = {task: run.finished_at for task, run in overview.successes().items()}
+    yield _moments("last_success_timestamp_seconds", "When a task last did its work.", "task", successes)
+
+
+def _schedules(seen: Overview) -> Iterator[Metric]:
+    jobs = {job.schedule.id: job for job in seen.scheduler.jobs}
+    due = {name: job.next_run_at for name, job in jobs.items()}
+    late = {name: job.is_late for name, job in jobs.items()}
+    paused = {name: job.entry.is_paused for name, job in jobs.items()}
+    yield _moments("schedule_next_fire_timestamp_seconds", "When a schedule is due.", "schedule", due)
+    yield _each("schedule_late", "Is a fire time overdue that no run was opened for?", "schedule", late)
+    yield _each("schedule_paused", "Is it paused?", "schedule", paused)
+
+
+def _policies(seen: Overview) -> Iterator[Metric]:
+    cards = {card.policy.name: card for card in seen.policies}
+    rows = {name: card.rows_due for name, card in cards.items()}
+    since = {name: card.due_since for name, card in cards.items()}
+    kept = {name: card.retention_days for name, card in cards.items()}
+    seconds = {name: days * 86_400 for name, days in kept.items() if days is not None}
+    yield _each("policy_due_rows", "Rows past due, that the next run would delete.", "policy", rows)
+    yield _moments("policy_due_since_timestamp_seconds", "Since when the oldest is due.", "policy", since)
+    yield _each("policy_retention_seconds", "How long rows are kept.", "policy", seconds)
+
+
+def _figures(seen: Overview) -> Iterator[Metric]:
+    yield _one("archive_bytes", "What undo keeps.", seen.archive.value)
+    budget = seen.archive_budget
+    yield _one("archive_budget_bytes", "What it may take up before the dashboard warns.", budget)
+    counted = seen.statistics.measured_at.timestamp()
+    yield _each("site", "The site's numbers.", "figure", seen.statistics.value)
+    yield _one("site_timestamp_seconds", "When they were counted.", counted)
+
+
+def _one(name: str, meaning: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"housekeeping_{name}", meaning, value=value)
+
+
+def _each(name: str, meaning: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(f"housekeeping_{name}", meaning, labels=[label])
+    for of, value in values.items():
+        family.add_metric([of], value)
+    return family
+
+
+def _moments(name: str, meaning: str, label: str, moments: Mapping[str, datetime | None]) -> Metric:
+    return _each(name, meaning, label, {of: at.timestamp() for of, at in moments.items() if at})
