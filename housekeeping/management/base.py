@@ -1,17 +1,41 @@
 """What our commands share: an operator reads one clear line, never a traceback."""
 
+import json
+import uuid
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
+
+from housekeeping.exceptions import HousekeepingError
+from housekeeping.models import Run
 
 
 class OperatorCommand(BaseCommand):
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:
             return super().execute(*args, **options)
+        except HousekeepingError as error:
+            raise CommandError(str(error)) from error
         except DatabaseError as error:
             # A message of PostgreSQL's goes on for lines; the first says what is wrong.
             reason = str(error).splitlines()[0]
             hint = "Is it up, and `python manage.py migrate` done?"
             raise CommandError(f"The database can't be used: {reason}. {hint}") from error
+
+    def print_json(self, facts: Any) -> None:
+        self.stdout.write(json.dumps(facts, indent=2))
+
+
+class ActionCommand(OperatorCommand):
+    """A command of several actions, each a method: ``list`` is ``_list``."""
+
+    def handle(self, *args: Any, action: str, **options: Any) -> None:
+        getattr(self, f"_{action}")(options)
+
+
+def run_of(pk: uuid.UUID) -> Run:
+    try:
+        return Run.objects.get(pk=pk)
+    except Run.DoesNotExist:
+        raise CommandError(f"There is no run {pk}.") from None

@@ -1,6 +1,5 @@
 """Holds: list, add, change, end."""
 
-import json
 import uuid
 from datetime import datetime
 from typing import Any
@@ -9,15 +8,14 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from housekeeping import acts, as_json, keeping, overview
-from housekeeping.exceptions import HousekeepingError
-from housekeeping.management.base import OperatorCommand
+from housekeeping.management.base import ActionCommand
 from housekeeping.models import Hold, Run
 
 WHICH = "a hold's number, or the id of the undo run that made them: all of its holds"
 UNTIL = "the last day, 2027-01-31, or 2027-01-31T12:00:00+00:00"
 
 
-class Command(OperatorCommand):
+class Command(ActionCommand):
     help = "Keeps a row from every policy, lists what is kept, changes until when, ends a hold."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -53,12 +51,6 @@ class Command(OperatorCommand):
         ending.add_argument("id", help=WHICH)
         ending.add_argument("--json", action="store_true")
 
-    def handle(self, *args: Any, action: str, **options: Any) -> None:
-        try:
-            getattr(self, f"_{action}")(options)
-        except HousekeepingError as error:
-            raise CommandError(str(error)) from error
-
     def _list(self, options: dict[str, Any]) -> None:
         if options["limit"] < 1:
             raise CommandError("--limit is a whole number from 1.")
@@ -66,7 +58,7 @@ class Command(OperatorCommand):
         now = timezone.now()
         newest = list(overview.holds(filters, now)[: options["limit"]])
         if options["json"]:
-            self.stdout.write(json.dumps([as_json.hold(hold, now) for hold in newest], indent=2))
+            self.print_json([as_json.hold(hold, now) for hold in newest])
             return
         for hold in newest:
             self.stdout.write(f"{hold.pk:<8} {hold!s:<28} {_when(hold.until):<24} {hold.reason}")
@@ -111,7 +103,10 @@ class Command(OperatorCommand):
         self._say(facts, options, f"{hold} {done} {_when(hold.until)}, hold {hold.pk}: {hold.reason}")
 
     def _say(self, facts: dict[str, Any], options: dict[str, Any], sentence: str) -> None:
-        self.stdout.write(json.dumps(facts, indent=2) if options["json"] else sentence)
+        if options["json"]:
+            self.print_json(facts)
+        else:
+            self.stdout.write(sentence)
 
 
 def _target(name: str) -> Hold | Run:

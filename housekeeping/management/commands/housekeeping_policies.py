@@ -1,17 +1,15 @@
 """The policies: list, preview, change or reset how long rows are kept."""
 
-import json
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from housekeeping import acts, as_json, overview, retentions
-from housekeeping.exceptions import HousekeepingError
-from housekeeping.management.base import OperatorCommand
+from housekeeping.management.base import ActionCommand
 
 
-class Command(OperatorCommand):
+class Command(ActionCommand):
     help = "Lists the policies with what is past due; previews one; changes or resets its retention."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -30,16 +28,10 @@ class Command(OperatorCommand):
         changing.add_argument("--yes", action="store_true", help="save a shorter one, too")
         actions.add_parser("reset", help="keep rows as long as declared").add_argument("name")
 
-    def handle(self, *args: Any, action: str, **options: Any) -> None:
-        try:
-            getattr(self, f"_{action}")(options)
-        except HousekeepingError as error:
-            raise CommandError(str(error)) from error
-
     def _list(self, options: dict[str, Any]) -> None:
         cards = overview.policies()
         if options["json"]:
-            self.stdout.write(json.dumps([as_json.policy(card) for card in cards], indent=2))
+            self.print_json([as_json.policy(card) for card in cards])
             return
         for card in cards:
             kept = "any age" if card.retention_days is None else f"{card.retention_days} days"
@@ -52,7 +44,7 @@ class Command(OperatorCommand):
             options["name"], timezone.now(), retention_days=None if days is None else retentions.parse(days)
         )
         if options["json"]:
-            self.stdout.write(json.dumps(facts, indent=2))
+            self.print_json(facts)
             return
         for table, rows in facts["tables"].items():
             self.stdout.write(f"{table}: {rows:,} rows would go")

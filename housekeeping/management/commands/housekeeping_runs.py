@@ -9,10 +9,12 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from housekeeping import acts, as_json, runs, search
-from housekeeping.exceptions import HousekeepingError
-from housekeeping.management.base import OperatorCommand
+from housekeeping.management.base import OperatorCommand, run_of
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
+
+# What a consumer is told of.
+SENDING = {"retry": runs.retry, "approve": runs.approve, "undo": runs.undo}
 
 
 class Command(OperatorCommand):
@@ -48,20 +50,11 @@ class Command(OperatorCommand):
         if action == "list":
             self._list(options)
             return
-        try:
-            run = Run.objects.get(pk=options["id"])
-            if action == "cancel":
-                run = runs.cancel(run, by=acts.operator())
-            elif action == "retry":
-                run = runs.retry(run, send=queue.send, by=acts.operator())
-            elif action == "approve":
-                run = runs.approve(run, send=queue.send, by=acts.operator())
-            elif action == "undo":
-                run = runs.undo(run, send=queue.send, by=acts.operator())
-        except Run.DoesNotExist:
-            raise CommandError(f"There is no run {options['id']}.") from None
-        except HousekeepingError as error:
-            raise CommandError(str(error)) from error
+        run, by = run_of(options["id"]), acts.operator()
+        if action == "cancel":
+            run = runs.cancel(run, by=by)
+        elif action in SENDING:
+            run = SENDING[action](run, send=queue.send, by=by)
         self._show(run, in_json=options["json"])
 
     def _list(self, options: dict[str, Any]) -> None:
@@ -69,7 +62,7 @@ class Command(OperatorCommand):
             raise CommandError("--limit is a whole number from 1.")
         newest = search.runs(options)[: options["limit"]]
         if options["json"]:
-            self.stdout.write(json.dumps([as_json.run(run) for run in newest], indent=2))
+            self.print_json([as_json.run(run) for run in newest])
             return
         for run in newest:
             dry = " (dry run)" if run.dry_run else ""
@@ -83,7 +76,7 @@ class Command(OperatorCommand):
     def _show(self, run: Run, *, in_json: bool) -> None:
         facts = as_json.run(run)
         if in_json:
-            self.stdout.write(json.dumps(facts | {"traceback": run.traceback or None}, indent=2))
+            self.print_json(facts | {"traceback": run.traceback or None})
             return
         for name, value in facts.items():
             if value is not None:

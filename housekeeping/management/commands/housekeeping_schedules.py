@@ -1,22 +1,20 @@
 """The schedules: list, pause, resume, change, reset, run now."""
 
-import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from housekeeping import acts, as_json, overview, runs, schedules
-from housekeeping.exceptions import HousekeepingError
-from housekeeping.management.base import OperatorCommand
+from housekeeping.management.base import ActionCommand
 from housekeeping.queue import tasks as queue
 from housekeeping.registry import SCHEDULES
 from housekeeping.triggers import parse
 
 
-class Command(OperatorCommand):
+class Command(ActionCommand):
     help = "Lists the schedules; pauses, resumes, changes or resets one; runs one now."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -38,17 +36,11 @@ class Command(OperatorCommand):
         ):
             actions.add_parser(action, help=text).add_argument("id")
 
-    def handle(self, *args: Any, action: str, **options: Any) -> None:
-        try:
-            getattr(self, f"_{action}")(options)
-        except HousekeepingError as error:
-            raise CommandError(str(error)) from error
-
     def _list(self, options: dict[str, Any]) -> None:
         now = timezone.now()
         jobs = overview.scheduler_status(now).jobs
         if options["json"]:
-            self.stdout.write(json.dumps([as_json.schedule(job, now) for job in jobs], indent=2))
+            self.print_json([as_json.schedule(job, now) for job in jobs])
             return
         for job in jobs:
             when = _plain(job.next_run_at) if job.next_run_at else "paused"

@@ -1,6 +1,5 @@
 """Run a task here and now, in this process, and print its result."""
 
-import json
 import sys
 import uuid
 from contextlib import redirect_stdout
@@ -10,8 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from tqdm import tqdm
 
 from housekeeping import acts, as_json, overview, runs
-from housekeeping.exceptions import HousekeepingError
-from housekeeping.management.base import OperatorCommand
+from housekeeping.management.base import OperatorCommand, run_of
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
 from housekeeping.registry import TASKS
@@ -30,20 +28,14 @@ class Command(OperatorCommand):
         parser.add_argument("--json", action="store_true", help="print message, result and run as JSON")
 
     def handle(self, *args: Any, task: str, dry_run: bool, **options: Any) -> None:
-        try:
-            # No message: this process is the one that carries it out.
-            run = runs.request(
-                task,
-                send=lambda run: None,
-                dry_run=dry_run,
-                is_approved=options["yes"],
-                plan=Run.objects.get(pk=options["plan"]) if options["plan"] else None,
-                by=acts.operator(),
-            )
-        except Run.DoesNotExist:
-            raise CommandError(f"There is no run {options['plan']}.") from None
-        except HousekeepingError as error:
-            raise CommandError(str(error)) from error
+        run = runs.request(
+            task,
+            send=lambda run: None,  # this process is the one that carries it out
+            dry_run=dry_run,
+            is_approved=options["yes"],
+            plan=run_of(options["plan"]) if options["plan"] else None,
+            by=acts.operator(),
+        )
         run = self._execute(run)
         if options["json"]:
             self._print_json(run)
@@ -83,7 +75,7 @@ class Command(OperatorCommand):
 
     def _print_json(self, run: Run) -> None:
         answer = {"message": overview.message(run), "result": run.result, "run": as_json.run(run)}
-        self.stdout.write(json.dumps(answer, indent=2))
+        self.print_json(answer)
 
     def _print(self, run: Run) -> None:
         style = self.style.SUCCESS if run.status == Run.Status.SUCCEEDED else self.style.ERROR

@@ -1,6 +1,5 @@
 """Print whether schedules are looked at, and what is due when."""
 
-import json
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +24,7 @@ class Command(OperatorCommand):
         now = timezone.now()
         scheduler = overview.scheduler_status(now)
         if options["json"]:
-            self.stdout.write(json.dumps(as_json.status(scheduler), indent=2))
+            self.print_json(as_json.status(scheduler))
             return
         lines = [
             RULE,
