@@ -8,6 +8,7 @@ from django.core import signing
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from chat import mail
 from chat.models import User
@@ -81,9 +82,9 @@ def verify(token: str) -> User:
     try:
         claim = signing.loads(token, salt=_SALT, max_age=max_age)
     except signing.SignatureExpired as error:
-        raise BadVerificationLink("This link is too old. Register again to get a new one.") from error
+        raise BadVerificationLink(_("This link is too old. Register again to get a new one.")) from error
     except signing.BadSignature as error:
-        raise BadVerificationLink("This is not a link of ours. Use the newest mail as it is.") from error
+        raise BadVerificationLink(_("This is not a link of ours. Use the newest mail as it is.")) from error
 
     User.objects.filter(pk=claim["user"], email=claim["email"], email_verified_at=None).update(
         email_verified_at=timezone.now(), is_active=True
@@ -91,7 +92,7 @@ def verify(token: str) -> User:
     try:
         return User.objects.exclude(email_verified_at=None).get(pk=claim["user"], email=claim["email"])
     except User.DoesNotExist as error:
-        raise BadVerificationLink("The account of this link no longer exists.") from error
+        raise BadVerificationLink(_("The account of this link no longer exists.")) from error
 
 
 def warn_of_deletion(user: User, goes_at: datetime) -> None:

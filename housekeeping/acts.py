@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from housekeeping.exceptions import QueueUnreachable
 from housekeeping.models import Act
 
 
@@ -42,11 +43,11 @@ def record(actor: Actor | None, what: str, target: object, **details: Any) -> No
         )
 
 
-def failed(target: object, reason: Exception) -> None:
+def failed(target: object, reason: QueueUnreachable) -> None:
     """Note on the newest act on ``target`` that it came to nothing, as its run was never sent."""
     act = Act.objects.filter(target=str(target)).order_by("-done_at", "-pk").first()
     if act:
-        act.details["failed"] = str(reason)
+        act.details["failed"] = reason.english
         act.save(update_fields=["details"])
 
 

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from housekeeping import keeping
 from housekeeping.acts import Actor
@@ -24,7 +25,9 @@ class HoldForm(forms.ModelForm):
     def clean_until(self) -> Any:
         until = self.cleaned_data["until"]
         if "until" in self.changed_data and until and until <= timezone.now():
-            raise ValidationError("A hold ends in the future; leave the date out to keep the row for good.")
+            raise ValidationError(
+                _("A hold ends in the future; leave the date out to keep the row for good.")
+            )
         return until
 
 

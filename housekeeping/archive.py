@@ -32,6 +32,7 @@ from django.apps import apps
 from django.db import connection, models, transaction
 from django.db.models import Func, Model, Sum
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from housekeeping import cascade
 from housekeeping.exceptions import NotPossible
@@ -290,7 +291,9 @@ class Restored:
 def check_window(run: Run) -> None:
     """Raises NotPossible where a part of what the run removed has expired: half would come back."""
     if run.archives.filter(expires_at__lte=timezone.now()).exists():
-        raise NotPossible("The undo window of this run has closed: a part of what it removed has expired.")
+        raise NotPossible(
+            gettext("The undo window of this run has closed: a part of what it removed has expired.")
+        )
 
 
 def restore(

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from housekeeping.exceptions import HousekeepingError, NotPossible
 from housekeeping.models import Run
 
@@ -22,7 +24,7 @@ class Result:
 
     @property
     def reason(self) -> str:
-        return str(self.error) if self.error else "There is no such run any more."
+        return str(self.error) if self.error else _("There is no such run any more.")
 
 
 @dataclass
@@ -47,9 +49,10 @@ def each(ids: Iterable[UUID], act: Callable[[Run], Run]) -> Outcome:
     """
     wanted = list(dict.fromkeys(ids))
     if not wanted:
-        raise NotPossible("Select runs first.")
+        raise NotPossible(_("Select runs first."))
     if len(wanted) > MOST:
-        raise NotPossible(f"At most {MOST} runs at once; {len(wanted)} were selected.")
+        text = _("At most %(most)s runs at once; %(n)s were selected.")
+        raise NotPossible(text % {"most": MOST, "n": len(wanted)})
     there = Run.objects.in_bulk(wanted)
     return Outcome([_result(pk, there.get(pk), act) for pk in wanted])
 

@@ -1,18 +1,43 @@
 """The errors that a caller can act on. Each face translates them in one place."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from django.apps import apps
 from django.db import InterfaceError, OperationalError, connection
+from django.utils.translation import gettext as _
 
 if TYPE_CHECKING:
     from housekeeping.models import Run
 
 
 class HousekeepingError(Exception):
-    """Its text is a sentence for the operator."""
+    """Its text is a sentence for the operator, in the language of who asked."""
 
 
-class BadTrigger(HousekeepingError):
+class ReadLater(HousekeepingError):
+    """Its text, marked by ``gettext_noop``, is translated when it is read, and its ``reason`` with it.
+
+    For what is raised while the site loads, when nothing can be translated yet, and for what
+    also goes into rows and logs: they take ``english``, whoever asked.
+    """
+
+    def __init__(self, text: str, *, reason: str = "", **facts: object) -> None:
+        super().__init__(text)
+        self.reason, self.facts = reason, facts
+
+    def __str__(self) -> str:
+        return self._filled(_) if apps.apps_ready else self.english
+
+    @property
+    def english(self) -> str:
+        return self._filled(str)
+
+    def _filled(self, say: Callable[[str], str]) -> str:
+        return say(self.args[0]) % {"reason": say(self.reason), **self.facts}
+
+
+class BadTrigger(ReadLater):
     """A trigger that can't be read, or that never fires."""
 
 
@@ -20,21 +45,23 @@ class UnknownTask(HousekeepingError):
     """No task of that name is declared in this version of the site."""
 
     def __init__(self, name: str, known: list[str]) -> None:
-        super().__init__(f"There is no task {name!r}; there are {', '.join(known)}.")
+        super().__init__(_("There is no task %(name)s; there are %(known)s.") % _named(name, known))
 
 
 class UnknownSchedule(HousekeepingError):
     """No schedule of that id is declared in this version of the site."""
 
     def __init__(self, schedule_id: str, known: list[str]) -> None:
-        super().__init__(f"There is no schedule {schedule_id!r}; there are {', '.join(known)}.")
+        super().__init__(
+            _("There is no schedule %(name)s; there are %(known)s.") % _named(schedule_id, known)
+        )
 
 
 class UnknownPolicy(HousekeepingError):
     """No policy of that name is declared in this version of the site."""
 
     def __init__(self, name: str, known: list[str]) -> None:
-        super().__init__(f"There is no policy {name!r}; there are {', '.join(known)}.")
+        super().__init__(_("There is no policy %(name)s; there are %(known)s.") % _named(name, known))
 
 
 class BadRetention(HousekeepingError):
@@ -49,7 +76,8 @@ class RunInProgress(HousekeepingError):
     """The task has a run already, queued or running: ``run``."""
 
     def __init__(self, run: "Run") -> None:
-        super().__init__(f"The task {run.task!r} is {run.status} already, as run {run.pk}.")
+        text = _("The task %(task)s is %(status)s already, as run %(run)s.")
+        super().__init__(text % {"task": repr(run.task), "status": _(run.status), "run": run.pk})
         self.run = run
 
 
@@ -65,7 +93,7 @@ class AlreadyRequested(HousekeepingError):
     """The same was asked for before, by the same person under the same idempotency key: ``run``."""
 
     def __init__(self, run: "Run") -> None:
-        super().__init__(f"This was asked for already, as run {run.pk}.")
+        super().__init__(_("This was asked for already, as run %(run)s.") % {"run": run.pk})
         self.run = run
 
 
@@ -73,9 +101,8 @@ class KeyReused(HousekeepingError):
     """An idempotency key that stands for another request already."""
 
     def __init__(self, key: str, run: "Run") -> None:
-        super().__init__(
-            f"The idempotency key {key!r} stands for another request, run {run.pk}: use a new one."
-        )
+        text = _("The idempotency key %(key)s stands for another request, run %(run)s: use a new one.")
+        super().__init__(text % {"key": repr(key), "run": run.pk})
 
 
 class NotPossible(HousekeepingError):
@@ -86,7 +113,7 @@ class NotAllowed(HousekeepingError):
     """It needs a right that whoever asks lacks."""
 
 
-class QueueUnreachable(HousekeepingError):
+class QueueUnreachable(ReadLater):
     """The queue's storage doesn't answer, so that no consumer would hear of the run."""
 
 
@@ -112,6 +139,10 @@ class ConsumerStopping(RunStopped):
 
 class ClaimLost(RunStopped):
     """The run was taken back while this consumer was stalled; it is another's to finish."""
+
+
+def _named(name: str, known: list[str]) -> dict[str, str]:
+    return {"name": repr(name), "known": ", ".join(known)}
 
 
 def is_database_gone(error: BaseException) -> bool:

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Count, Max, Min, Model
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext
 
 from housekeeping import acts, cascade, holds
 from housekeeping.acts import Actor
@@ -50,7 +51,8 @@ def moment(text: str) -> datetime | None:
     except (ValueError, OverflowError):
         read = None
     if read is None:
-        raise BadHold("until", f"{text!r} is no date: write 2027-01-31, or 2027-01-31T12:00:00+00:00.")
+        words = gettext("%(text)s is no date: write 2027-01-31, or 2027-01-31T12:00:00+00:00.")
+        raise BadHold("until", words % {"text": repr(text)})
     return read
 
 
@@ -114,7 +116,7 @@ def _locked(hold: Hold) -> Hold:
     try:
         return Hold.objects.select_for_update().get(pk=hold.pk)
     except Hold.DoesNotExist:
-        raise NotPossible("This hold has been ended already.") from None
+        raise NotPossible(gettext("This hold has been ended already.")) from None
 
 
 def _holdable(model: str) -> type[Model]:
@@ -122,19 +124,22 @@ def _holdable(model: str) -> type[Model]:
     for label, table in choices.items():
         if label.lower() == model.strip().lower():
             return table
-    raise BadHold("model", f"No policy deletes from {model!r}; choose one of {', '.join(choices)}.")
+    text = gettext("No policy deletes from %(model)s; choose one of %(known)s.")
+    raise BadHold("model", text % {"model": repr(model), "known": ", ".join(choices)})
 
 
 def _check_until(until: datetime | None) -> None:
     if until is not None and until <= timezone.now():
-        raise BadHold("until", "A hold ends in the future; leave the date out to keep the row for good.")
+        raise BadHold(
+            "until", gettext("A hold ends in the future; leave the date out to keep the row for good.")
+        )
 
 
 def _check(hold: Hold, *, is_new: bool = True) -> None:
     if not hold.reason:
-        raise BadHold("reason", "Say why the row is kept: a reason is required.")
+        raise BadHold("reason", gettext("Say why the row is kept: a reason is required."))
     if "\0" in hold.reason:
-        raise BadHold("reason", "A reason is text, without NUL characters.")
+        raise BadHold("reason", gettext("A reason is text, without NUL characters."))
     try:
         hold.clean_fields(exclude=["undo"])
         if is_new:
@@ -182,7 +187,9 @@ def end_all(undo: Run, *, by: Actor | None = None) -> int:
 def _some(undo: Run) -> Group:
     found = group(undo)
     if not found.count:
-        raise NotPossible("This run holds no rows: only an undo makes holds, and they may have ended.")
+        raise NotPossible(
+            gettext("This run holds no rows: only an undo makes holds, and they may have ended.")
+        )
     return found
 
 

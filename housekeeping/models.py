@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import connection, models
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 # A consumer beats, and a running run renews its lease, each 10 s; three beats missed
 # and it counts as gone. The figures are Procrastinate's and GoodJob's, too.
@@ -408,9 +409,8 @@ class Hold(models.Model):
         try:
             model = apps.get_model(self.model)
         except (LookupError, ValueError):
-            raise ValidationError(
-                {"model": f"There is no model {self.model!r}; write chat.Conversation or chat.User."}
-            ) from None
+            text = _("There is no model %(model)s; write chat.Conversation or chat.User.")
+            raise ValidationError({"model": text % {"model": repr(self.model)}}) from None
         concrete = model._meta.concrete_model or model  # a proxy's rows are its table's
         self.model = concrete._meta.label
         # The row is locked for the transaction, if there is one: a batch of a purge that is at
@@ -423,7 +423,8 @@ class Hold(models.Model):
         except (TypeError, ValueError, ValidationError):
             key = None
         if key is None:
-            raise ValidationError({"key": f"There is no {self.model} with the key {self.key!r}."})
+            text = _("There is no %(model)s with the key %(key)s.")
+            raise ValidationError({"key": text % {"model": self.model, "key": repr(self.key)}})
         self.key = str(key)
 
 

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from housekeeping import (
     consumers,
@@ -503,23 +503,32 @@ def older_than(history: QuerySet[Run], pk: str) -> QuerySet[Run]:
 def message(run: Run) -> str:
     """The sentence that tells somebody how the run they asked for stands."""
     task = TASKS.get(run.task)
-    title = task.title if task else run.task
-    if run.undo_of_id:
-        title = f"Undo of {title[:1].lower()}{title[1:]}"
-        if run.status == Run.Status.SUCCEEDED:
-            return f"{title}: put back"
-    if run.status == Run.Status.SUCCEEDED:
-        if run.dry_run:
-            return f"{title}: a dry run, nothing was deleted"
-        return task.done if task else f"{title}: done"
-    return {
-        Run.Status.QUEUED: f"{title}: waiting for a consumer",
-        Run.Status.RUNNING: f"{title}: running",
-        Run.Status.HELD: f"{title}: held for approval",
-        Run.Status.FAILED: f"{title}: failed",
-        Run.Status.CANCELLED: f"{title}: cancelled",
-        Run.Status.MISSED: f"{title}: missed",
+    words = {
+        Run.Status.QUEUED: gettext("%(task)s: waiting for a consumer"),
+        Run.Status.RUNNING: gettext("%(task)s: running"),
+        Run.Status.HELD: gettext("%(task)s: held for approval"),
+        Run.Status.SUCCEEDED: gettext("%(task)s: done"),
+        Run.Status.FAILED: gettext("%(task)s: failed"),
+        Run.Status.CANCELLED: gettext("%(task)s: cancelled"),
+        Run.Status.MISSED: gettext("%(task)s: missed"),
     }[Run.Status(run.status)]
+    title = task.title if task else run.task
+    name = _undo_of(title) if run.undo_of_id else gettext(title)
+    if run.status == Run.Status.SUCCEEDED:
+        if run.undo_of_id:
+            words = gettext("%(task)s: put back")
+        elif run.dry_run:
+            words = gettext("%(task)s: a dry run, nothing was deleted")
+        elif task:
+            return gettext(task.done)
+    return words % {"task": name}
+
+
+def _undo_of(title: str) -> str:
+    name = gettext(title)
+    if name == title:  # a translation may begin with a noun, whose capital German keeps
+        name = f"{title[:1].lower()}{title[1:]}"
+    return gettext("Undo of %(task)s") % {"task": name}
 
 
 # By the index that begins with what is asked for: the planner finds no better way.

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from housekeeping import acts, registry
 from housekeeping.acts import Actor
@@ -46,7 +47,8 @@ def parse(text: object) -> int:
     except ValueError:
         days = 0
     if isinstance(text, bool) or not 1 <= days <= LONGEST_DAYS:
-        raise BadRetention(f"{text!r} is no retention: write a whole number of days, 1 to {LONGEST_DAYS}.")
+        words = gettext("%(text)s is no retention: write a whole number of days, 1 to %(most)s.")
+        raise BadRetention(words % {"text": repr(text), "most": LONGEST_DAYS})
     return days
 
 
@@ -103,12 +105,13 @@ def _set(name: str, days: int | None, act: str, by: Actor | None) -> Policy:
 def _in_force(policy: Policy) -> timedelta:
     retention = policy.retention_in_force()
     if retention is None:
-        raise BadRetention(f"The policy {policy.name!r} has no retention: its rows go whatever their age.")
+        text = gettext("The policy %(policy)s has no retention: its rows go whatever their age.")
+        raise BadRetention(text % {"policy": repr(policy.name)})
     return retention
 
 
 def _check_shortest(policy: Policy, days: float) -> None:
     if days < policy.shortest_days:
-        raise BadRetention(
-            f"{days} days are too short for the policy {policy.name!r}: write {policy.shortest_days} or more."
-        )
+        text = gettext("%(days)s days are too short for the policy %(policy)s: write %(least)s or more.")
+        facts = {"days": days, "policy": repr(policy.name), "least": policy.shortest_days}
+        raise BadRetention(text % facts)

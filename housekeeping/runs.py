@@ -33,6 +33,7 @@ from django.db import (
 from django.db.models import F, Q, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from housekeeping import acts, alerts, archive, logs, plans, registry, tallies
 from housekeeping.acts import Actor
@@ -159,12 +160,13 @@ def _record_request(run: Run, is_approved: bool, by: Actor | None) -> None:
 def check_plan(plan: Run, task: str) -> None:
     """Raises NotPossible where the plan can't be carried out (any more)."""
     if plan.task != task or not plan.is_plan:
-        raise NotPossible(f"Run {plan.pk} is no finished dry run of the task {task!r}.")
+        text = gettext("Run %(run)s is no finished dry run of the task %(task)s.")
+        raise NotPossible(text % {"run": plan.pk, "task": repr(task)})
     kept = plan.planned_rows.aggregate(rows=Sum("rows"))["rows"] or 0
     if kept < sum(facts["rows"] for facts in plan.plan.values()):
-        raise NotPossible("The rows of this plan are not kept any more: preview again.")
+        raise NotPossible(gettext("The rows of this plan are not kept any more: preview again."))
     if plan.carried_out.exclude(status__in=(Run.Status.FAILED, Run.Status.CANCELLED)).exists():
-        raise NotPossible("This plan is carried out already: preview again.")
+        raise NotPossible(gettext("This plan is carried out already: preview again."))
 
 
 def _carry_over(plan: Run, run: Run) -> None:
@@ -204,9 +206,8 @@ def retry(run: Run, *, send: Send, by: Actor | None = None) -> Run:
     if run.undo_of:
         return undo(run.undo_of, send=send, by=by)
     if not run.can_be_retried:
-        raise NotPossible(
-            f"This run is {run.status}; only one that failed, was cancelled or missed is retried."
-        )
+        text = gettext("This run is %(status)s; only one that failed, was cancelled or missed is retried.")
+        raise NotPossible(text % {"status": gettext(run.status)})
     return request(
         run.task,
         send=send,
@@ -238,7 +239,7 @@ def cancel(run: Run, *, by: Actor | None = None) -> Run:
             before, after = {"cancel_requested": run.cancel_requested}, {"cancel_requested": True}
         else:
             run.refresh_from_db()
-            raise NotPossible(f"This run is {run.status} already.")
+            raise NotPossible(gettext("This run is %(status)s already.") % {"status": gettext(run.status)})
         acts.record(by, "cancel", run.pk, task=run.task, before=before, after=after)
     run.refresh_from_db()
     return run
@@ -256,7 +257,8 @@ def approve(run: Run, *, send: Send, by: Actor | None = None) -> Run:
             status=Run.Status.QUEUED, approved_by=who, error="", started_at=None, sent_at=timezone.now()
         ):
             run.refresh_from_db()
-            raise NotPossible(f"This run is {run.status}; only one that is held is approved.")
+            text = gettext("This run is %(status)s; only one that is held is approved.")
+            raise NotPossible(text % {"status": gettext(run.status)})
         after = {"status": Run.Status.QUEUED, "approved_by": who}
         acts.record(
             by, "approve", run.pk, task=run.task, rows=run.plan_rows, before={"status": "held"}, after=after
@@ -288,7 +290,8 @@ def undo(run: Run, *, send: Send, by: Actor | None = None) -> Run:
     if under_way:
         return under_way
     if run.status in (Run.Status.QUEUED, Run.Status.HELD) and not run.archives.exists():
-        raise NotPossible(f"This run is {run.status} and has deleted nothing; cancel it instead.")
+        text = gettext("This run is %(status)s and has deleted nothing; cancel it instead.")
+        raise NotPossible(text % {"status": gettext(run.status)})
     if not run.is_active and not run.archives.exists():
         raise NotPossible(_why_nothing_to_undo(run))
     archive.check_window(run)
@@ -307,10 +310,12 @@ def undo(run: Run, *, send: Send, by: Actor | None = None) -> Run:
 def _why_nothing_to_undo(run: Run) -> str:
     done = run.undos.filter(status=Run.Status.SUCCEEDED).first()
     if done:
-        return f"This run is undone already, by run {done.pk}."
+        return gettext("This run is undone already, by run %(run)s.") % {"run": done.pk}
     if run.dry_run or run.undo_of or not run.done:
-        return "This run has deleted nothing that could be put back."
-    return "Nothing of this run is kept any more: its undo window has closed, or no archive was made."
+        return gettext("This run has deleted nothing that could be put back.")
+    return gettext(
+        "Nothing of this run is kept any more: its undo window has closed, or no archive was made."
+    )
 
 
 def reject(run_id: uuid.UUID, task: str) -> None:

@@ -62,7 +62,7 @@ class Entry:
         try:
             return parse(self.state.trigger)
         except BadTrigger as error:  # written by another version of the site
-            logger.error("Schedule %s runs as declared: %s", self.schedule.id, error)
+            logger.error("Schedule %s runs as declared: %s", self.schedule.id, error.english)
             return None
 
     @property

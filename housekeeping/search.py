@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
+from django.utils.translation import gettext
 
 from housekeeping.exceptions import BadPlace
 from housekeeping.models import Run
@@ -158,13 +159,17 @@ def _beside(rows: QuerySet[Row], moment: str, place: str, side: str) -> QuerySet
         at = _EPOCH + timedelta(microseconds=int(microseconds))
         pk = rows.model._meta.pk.to_python(key)
     except (ValueError, OverflowError, ValidationError):
-        raise BadPlace(f"{place!r} is no place in this list.") from None
+        raise _no_place(place) from None
     if isinstance(pk, int) and pk > MOST_KEY:
-        raise BadPlace(f"{place!r} is no place in this list.")
+        raise _no_place(place)
     # The first condition alone would do with the second; it is the one that walks the index.
     return rows.filter(**{f"{moment}__{side}e": at}).filter(
         Q(**{f"{moment}__{side}": at}) | Q(**{f"pk__{side}": pk})
     )
+
+
+def _no_place(place: str) -> BadPlace:
+    return BadPlace(gettext("%(place)s is no place in this list.") % {"place": repr(place)})
 
 
 def neighbours(rows: QuerySet[Row], row: Row, moment: str) -> tuple[Row | None, Row | None]:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
 
 from cronsim import CronSim, CronSimError
+from django.utils.translation import gettext_noop as _
 
 from housekeeping.exceptions import BadTrigger
 
@@ -20,6 +21,14 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SHORTEST_INTERVAL = timedelta(minutes=1)
 LONGEST_EXPRESSION = 200  # what a schedule's row holds
 LONGEST_INTERVAL = timedelta(days=366)
+# What cronsim says of a field, for the catalogue.
+CRONSIM_SAYS = (
+    _("Bad minute"),
+    _("Bad hour"),
+    _("Bad day-of-month"),
+    _("Bad month"),
+    _("Bad day-of-week"),
+)
 
 
 class Trigger(Protocol):
@@ -65,8 +74,9 @@ class Cron:
         try:
             next(CronSim(self.expression(), EPOCH))
         except (CronSimError, StopIteration) as error:
-            reason = str(error) or "it never fires"
-            raise BadTrigger(f"{self.expression()!r} is not a cron expression: {reason}.") from error
+            reason, text = str(error) or _("it never fires"), repr(self.expression())
+            words = _("%(expression)s is not a cron expression: %(reason)s.")
+            raise BadTrigger(words, expression=text, reason=reason) from error
 
     def expression(self) -> str:
         return f"{self.minute} {self.hour} {self.day} {self.month} {self.day_of_week}"
@@ -116,7 +126,7 @@ class Interval:
         """Raises BadTrigger for less than a minute, more than a year, or parts of a second."""
         length = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
         if not SHORTEST_INTERVAL <= length <= LONGEST_INTERVAL or length.microseconds:
-            raise BadTrigger("An interval is of whole seconds, from one minute to 366 days.")
+            raise BadTrigger(_("An interval is of whole seconds, from one minute to 366 days."))
         object.__setattr__(self, "length", length)
 
     def expression(self) -> str:
@@ -151,7 +161,7 @@ def parse(text: str) -> Cron | Interval:
     Raises BadTrigger, whose text says what would be right.
     """
     if len(text) > LONGEST_EXPRESSION:
-        raise BadTrigger(f"A trigger has at most {LONGEST_EXPRESSION} characters.")
+        raise BadTrigger(_("A trigger has at most %(most)s characters."), most=LONGEST_EXPRESSION)
     interval = re.fullmatch(r"(?:(\d{1,3}) )?(\d{1,2}):([0-5]\d):([0-5]\d)", text.strip())
     if interval:
         days, hours, minutes, seconds = (int(part or 0) for part in interval.groups())
@@ -159,8 +169,10 @@ def parse(text: str) -> Cron | Interval:
     fields = text.split()
     if len(fields) != 5:
         raise BadTrigger(
-            "A trigger is five cron fields, such as '0 2 * * *',"
-            " or an interval [D ]HH:MM:SS, such as '06:00:00'."
+            _(
+                "A trigger is five cron fields, such as '0 2 * * *',"
+                " or an interval [D ]HH:MM:SS, such as '06:00:00'."
+            )
         )
     return Cron(**dict(zip(("minute", "hour", "day", "month", "day_of_week"), fields, strict=True)))
 

@@ -178,13 +178,13 @@ def _ids(request: HttpRequest) -> list[uuid.UUID]:
     try:
         return [uuid.UUID(text) for text in request.POST.getlist("run")]
     except ValueError:
-        raise NotPossible("What is selected are no runs: load the page anew.") from None
+        raise NotPossible(gettext("What is selected are no runs: load the page anew.")) from None
 
 
 def _retry(request: HtmxHttpRequest, run: Run) -> Run:
     """As the core does; but putting rows back again is for who may put them back."""
     if run.undo_of_id and not request.user.has_perm("housekeeping.configure"):
-        raise NotAllowed("Putting rows back needs the right to configure.")
+        raise NotAllowed(gettext("Putting rows back needs the right to configure."))
     return core.retry(run, send=queue.send, by=_actor(request))
 
 

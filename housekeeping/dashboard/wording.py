@@ -16,6 +16,7 @@ DECLARED = (
     gettext_noop("Delete old conversations"),
     gettext_noop("Cleanup orphaned messages"),
     gettext_noop("Cleanup inactive users"),
+    gettext_noop("Warn never verified users"),
     gettext_noop("Generate statistics"),
     gettext_noop("Run all housekeeping tasks"),
     gettext_noop("Tidy history"),
@@ -37,6 +38,14 @@ DECLARED = (
     gettext_noop("chat messages"),
     gettext_noop("user"),
     gettext_noop("users"),
+    # What is said of a task that succeeded
+    gettext_noop("All housekeeping tasks completed"),
+    gettext_noop("Old conversations deleted"),
+    gettext_noop("Orphaned messages deleted"),
+    gettext_noop("Never-verified users deleted"),
+    gettext_noop("Never-verified users warned"),
+    gettext_noop("Statistics generated"),
+    gettext_noop("History tidied"),
     # The names of results
     gettext_noop("deleted conversations"),
     gettext_noop("cleaned messages"),

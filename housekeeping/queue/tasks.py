@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext_noop as _
 from huey.contrib.djhuey import HUEY, db_periodic_task, db_task
 
 from housekeeping import runs, schedules
@@ -43,7 +44,7 @@ def send(run: Run) -> None:
     try:
         HUEY.enqueue(execute_run.s(str(run.pk), run.attempts, id=str(run.pk)))
     except STORAGE_ERRORS as error:
-        raise QueueUnreachable(f"The queue can't be reached: {error}") from error
+        raise QueueUnreachable(_("The queue can't be reached: %(error)s"), error=error) from error
 
 
 def ping() -> None:
@@ -51,7 +52,7 @@ def ping() -> None:
     try:
         HUEY.pending_count()
     except STORAGE_ERRORS as error:
-        raise QueueUnreachable(f"The queue can't be reached: {error}") from error
+        raise QueueUnreachable(_("The queue can't be reached: %(error)s"), error=error) from error
 
 
 def keep_result(run: Run, result: Any) -> None:

@@ -1,19 +1,25 @@
 """The pages in German; what is no page stays English."""
 
+import html
 import json
+import os
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 
 import pytest
 from django.utils import translation
 
-from housekeeping import registry
+from housekeeping import overview, registry
 from housekeeping.dashboard import wording
+from housekeeping.models import Act, Run
 from housekeeping.registry import TASKS
 from housekeeping.triggers import parse
 from tests import make
 from tests.browser import world
 from tests.faces.conftest import account
+from tests.processes import ROOT
 
 pytestmark = pytest.mark.django_db
 
@@ -146,6 +152,167 @@ def test_the_api_answers_in_english_whoever_asks(api):
 
     for answer in (refused, strange, unsigned):
         assert not re.search("[äöüß]|Feld|gültig", json.dumps(answer.json(), ensure_ascii=False))
+
+
+API = "/api/admin/scheduler"
+
+
+@pytest.mark.parametrize(
+    ("status", "act", "german", "english"),
+    [
+        (
+            "succeeded",
+            "cancel",
+            "Dieser Lauf ist schon zu Ende: erfolgreich.",
+            "This run is succeeded already.",
+        ),
+        (
+            "running",
+            "retry",
+            "Stand dieses Laufs: läuft; wiederholt wird nur,",
+            "This run is running; only one that failed, was cancelled or missed is retried.",
+        ),
+        (
+            "queued",
+            "approve",
+            "Stand dieses Laufs: eingereiht; freigegeben wird nur,",
+            "This run is queued; only one that is held is approved.",
+        ),
+        (
+            "held",
+            "undo",
+            "Dieser Lauf ist angehalten und hat nichts gelöscht;",
+            "This run is held and has deleted nothing; cancel it instead.",
+        ),
+    ],
+)
+def test_what_is_refused_to_a_run_is_german_on_pages_alone(dashboard, api, status, act, german, english):
+    run = make.run(status=status)
+
+    page = dashboard.post(f"{world.HOME}/runs/{run.pk}/{act}", follow=True, headers=GERMAN)
+    answer = api.post(f"{API}/runs/{run.pk}/{act}", headers=GERMAN)
+
+    assert german in page.text
+    assert answer.json()["message"] == english
+
+
+@pytest.mark.parametrize(
+    ("page", "typed", "german"),
+    [
+        (
+            "schedules/daily_housekeeping/change",
+            {"trigger": "61 2 * * *"},
+            "'61 2 * * *' ist kein Cron-Ausdruck: falsche Minute.",
+        ),
+        ("schedules/daily_housekeeping/change", {"trigger": "x"}, "Ein Auslöser besteht aus fünf Cron-"),
+        ("policies/conversations/retention", {"retention_days": "0"}, "'0' ist keine Aufbewahrung: bitte"),
+        (
+            "holds/add",
+            {"model": "chat.User", "key": "0", "reason": "x"},
+            "In chat.User gibt es keine Zeile mit dem Schlüssel '0'.",
+        ),
+        ("holds/add", {"model": "chat.User", "key": "0"}, "warum die Zeile erhalten bleibt: ein Grund"),
+        ("holds/add", {"model": "chat.User", "key": "0", "until": "x", "reason": "x"}, "'x' ist kein Datum"),
+        ("runs/act", {"act": "cancel"}, "Bitte zuerst Läufe auswählen."),
+    ],
+)
+def test_what_a_form_refuses_is_german(dashboard, page, typed, german):
+    answer = dashboard.post(f"{world.HOME}/{page}", typed, follow=True, headers=GERMAN)
+
+    assert german in html.unescape(answer.text)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "english"),
+    [
+        (
+            "patch",
+            "schedules/daily_housekeeping",
+            {"trigger": "61 2 * * *"},
+            "'61 2 * * *' is not a cron expression: Bad minute.",
+        ),
+        ("patch", "policies/conversations", {"retention_days": 0}, "0 is no retention: write a whole number"),
+        ("patch", "policies/messages", {"retention_days": 5}, "The policy 'messages' has no retention:"),
+        ("post", "holds", {"model": "chat.User", "key": "0", "reason": " "}, "This field may not be blank."),
+        (
+            "post",
+            "holds",
+            {"model": "chat.User", "key": "0", "reason": "x"},
+            "There is no chat.User with the",
+        ),
+        ("post", "holds", {"model": "x", "key": "0", "reason": "x"}, "No policy deletes from 'x'; choose"),
+        ("get", "schedules/yearly", None, "There is no schedule 'yearly'; there are daily_housekeeping,"),
+    ],
+)
+def test_the_same_is_english_to_a_program(api, method, path, body, english):
+    answer = getattr(api, method)(f"{API}/{path}", body, headers=GERMAN)
+
+    assert english in json.dumps(answer.json(), ensure_ascii=False)
+
+
+def test_a_page_says_in_german_how_what_was_asked_for_stands(dashboard, api, transactional_db):
+    page = dashboard.post(f"{world.HOME}/tasks/stats/trigger", follow=True, headers=GERMAN)
+    again = dashboard.post(f"{world.HOME}/tasks/stats/trigger", follow=True, headers=GERMAN)
+    answer = api.post(f"{API}/trigger", {"task": "messages", "wait": 0}, headers=GERMAN)
+
+    run = Run.objects.get(task="stats")
+    assert "Statistik erstellen: wartet auf einen Verbraucher" in page.text
+    assert f"Die Aufgabe 'stats' hat schon einen Lauf (eingereiht): {run.pk}." in html.unescape(again.text)
+    assert answer.json()["message"] == "Cleanup orphaned messages: waiting for a consumer"
+
+
+@pytest.mark.parametrize(
+    ("fields", "german", "english"),
+    [
+        ({"status": "succeeded"}, "Alte Unterhaltungen gelöscht", "Old conversations deleted"),
+        (
+            {"status": "succeeded", "dry_run": True},
+            "Alte Unterhaltungen löschen: ein Probelauf, nichts wurde gelöscht",
+            "Delete old conversations: a dry run, nothing was deleted",
+        ),
+        (
+            {"status": "held"},
+            "Alte Unterhaltungen löschen: angehalten, wartet auf Freigabe",
+            "Delete old conversations: held for approval",
+        ),
+    ],
+)
+def test_how_a_run_stands_is_said_in_both_languages(fields, german, english):
+    run = make.run(**fields)
+    undo = make.run(status="succeeded", undo_of=run)
+
+    assert overview.message(run) == english
+    assert overview.message(undo) == "Undo of delete old conversations: put back"
+    with translation.override("de"):
+        assert overview.message(run) == german
+        undone = "Rückgängig-Lauf zu „Alte Unterhaltungen löschen“: wiederhergestellt"
+        assert overview.message(undo) == undone
+
+
+def test_that_the_queue_is_out_of_reach_is_said_in_german_and_kept_in_english(
+    dashboard, transactional_db, unreachable_queue
+):
+    page = dashboard.post(f"{world.HOME}/tasks/stats/trigger", follow=True, headers=GERMAN)
+
+    assert "Die Warteschlange ist nicht erreichbar" in page.text
+    assert Act.objects.get().details["failed"].startswith("The queue can't be reached: ")
+
+
+def test_a_bad_link_is_refused_in_german(client):
+    answer = client.post("/verify/nope", headers=GERMAN)
+
+    assert "Dieser Link stammt nicht von uns." in answer.text
+
+
+def test_a_bad_trigger_is_named_before_anything_can_be_translated():
+    script = "from housekeeping.triggers import Cron; Cron(hour=25)"
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "site_config.settings"}
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+
+    assert "BadTrigger: '0 25 * * *' is not a cron expression: Bad hour." in done.stderr
 
 
 @pytest.mark.parametrize(
