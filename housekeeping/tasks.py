@@ -114,12 +114,14 @@ def _tidied_runs(cutoff: datetime) -> QuerySet[Run]:
     return rows.exclude(undoable).exclude(holding).exclude(undone).exclude(carried_out)
 
 
-# Our own rows, by the same engine: what watches the site must not outgrow it.
+# Our own rows, by the same engine: what watches the site must not outgrow it. What tells who did
+# what can't be set to go sooner: who may change a retention must not be able to wipe a trace.
 ended_runs = Policy(
     "runs",
     rows=_tidied_runs,
     retention=timedelta(days=90),
     age="requested_at",
+    shortest_days=90,
     is_upkeep=True,
 )
 old_snapshots = Policy(
@@ -163,6 +165,7 @@ old_acts = Policy(
     rows=lambda cutoff: Act.objects.filter(done_at__lt=cutoff),
     retention=timedelta(days=400),
     age="done_at",
+    shortest_days=400,
     is_upkeep=True,
 )
 
@@ -185,6 +188,7 @@ sign_ins = Policy(
     rows=lambda cutoff: AccessLog.objects.filter(attempt_time__lt=cutoff),
     retention=timedelta(days=90),
     age="attempt_time",
+    shortest_days=90,
     is_upkeep=True,
 )
 failed_sign_ins = Policy(
@@ -192,6 +196,7 @@ failed_sign_ins = Policy(
     rows=lambda cutoff: AccessFailureLog.objects.filter(attempt_time__lt=cutoff),
     retention=timedelta(days=90),
     age="attempt_time",
+    shortest_days=90,
     is_upkeep=True,
 )
 sign_in_counts = Policy(

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
@@ -93,3 +94,13 @@ def test_a_retention_below_a_policys_shortest_is_refused():
         retentions.effect(policy, 3, timezone.now())
 
     assert retentions.effect(policy, 4, timezone.now()).days == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [("acts", 400), ("runs", 90), ("sign-ins", 90), ("failed-sign-ins", 90)]
+)
+def test_who_may_change_a_retention_can_not_wipe_the_record_of_who_did_what(name, least):
+    with pytest.raises(BadRetention, match=f"write {least} or more"):
+        retentions.change(name, least - 1)
+
+    assert retentions.change(name, least + 100).retention_in_force() == timedelta(days=least + 100)
