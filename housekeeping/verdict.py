@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from housekeeping.models import Consumer, Run
+from housekeeping.registry import TASKS
 from housekeeping.schedules import PUNCTUAL, Entry
 
 GOOD, WARNING, BAD = "good", "warning", "bad"
@@ -57,13 +58,19 @@ def verdict(
         *_active(active, now),
         *_archive(archive_bytes),
     ]
-    purged = [run for run in newest if run.status == Run.Status.SUCCEEDED and not run.dry_run]
+    purged = [run for run in newest if run.status == Run.Status.SUCCEEDED and _is_purge(run)]
     due = [(entry.schedule.name, at) for entry in entries if (at := entry.next_fire_time(now))]
     return Verdict(
         sorted(findings, key=lambda finding: finding.level != BAD),
         max(purged, key=lambda run: run.finished_at or run.requested_at, default=None),
         min(due, key=lambda pair: pair[1], default=None),
     )
+
+
+def _is_purge(run: Run) -> bool:
+    """Is it worth the first sentence? Statistics, mails and our own upkeep are not."""
+    task = TASKS.get(run.task)
+    return task is not None and any(not policy.is_upkeep for policy in task.policies)
 
 
 def _consumers(alive: Sequence[Consumer]) -> Iterator[Finding]:

@@ -32,6 +32,14 @@ def test_all_is_well_with_a_consumer_and_nothing_wrong(consumer):
     assert seen.next[1] > timezone.now()
 
 
+def test_the_last_run_is_one_that_purges_the_sites_rows(consumer):
+    purged = make.run("all", status="succeeded", finished_at=make.ago(hours=4))
+    make.run("stats", status="succeeded", finished_at=make.ago(hours=1))
+    make.run("history", status="succeeded", finished_at=make.ago(minutes=5))
+
+    assert look().last == purged
+
+
 def test_without_a_consumer_the_command_that_starts_one_is_named():
     [finding] = look().findings
 
