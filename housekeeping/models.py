@@ -251,6 +251,12 @@ class Run(models.Model):
         return sum(self.deleted.values())
 
     @property
+    def purged(self) -> int:
+        """Rows that policies have deleted: each such policy has its receipt. Neither mails that
+        were sent nor rows that were counted or put back."""
+        return sum(rows for policy, rows in self.deleted.items() if policy in self.receipt)
+
+    @property
     def duration(self) -> timedelta | None:
         """From the first start to the end, or to now while it runs."""
         if self.started_at is None:

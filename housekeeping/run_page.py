@@ -241,8 +241,8 @@ def _running(run: Run) -> str:
         return gettext("It puts rows back, all of them or none.")
     if run.dry_run:
         return gettext("It counts what would go, and deletes nothing.")
-    if run.done:
-        return gettext("It is running; %(rows)s are deleted so far.") % {"rows": _rows(run.done)}
+    if run.purged:
+        return gettext("It is running; %(rows)s are deleted so far.") % {"rows": _rows(run.purged)}
     return gettext("It is running.")
 
 
@@ -270,7 +270,7 @@ def _failed(run: Run) -> str:
     if run.dry_run or run.undo_of_id:
         return gettext("It failed after %(took)s, and changed nothing.") % {"took": run.took}
     deleted = {"rows": rows_in_words(removed(run)), "took": run.took}
-    if run.done:
+    if run.purged:
         return gettext("It failed after %(took)s; %(rows)s were deleted before that.") % deleted
     return gettext("It failed after %(took)s, and deleted nothing.") % deleted
 
@@ -278,7 +278,7 @@ def _failed(run: Run) -> str:
 def _cancelled(run: Run) -> str:
     if run.error:
         return gettext("Cancelled.") + f" {run.error}"
-    if run.done and not (run.dry_run or run.undo_of_id):
+    if run.purged:
         rows = rows_in_words(removed(run))
         return gettext("Cancelled; %(rows)s were deleted before that.") % {"rows": rows}
     return gettext("Cancelled before it changed anything.")
@@ -490,8 +490,8 @@ class _Offers:
             effect = gettext("Puts nothing back: what it has done so far is taken back.")
         elif run.dry_run:
             effect, question = gettext("Stops counting; no plan is kept."), ""
-        elif run.done:
-            done = {"rows": _rows(run.done)}
+        elif run.purged:
+            done = {"rows": _rows(run.purged)}
             effect = gettext("Stops after the batch at hand; %(rows)s deleted so far stay deleted.") % done
             question += " " + gettext("%(rows)s deleted so far stay deleted.") % done
         elif run.status == Run.Status.RUNNING:

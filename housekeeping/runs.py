@@ -311,7 +311,7 @@ def _why_nothing_to_undo(run: Run) -> str:
     done = run.undos.filter(status=Run.Status.SUCCEEDED).first()
     if done:
         return gettext("This run is undone already, by run %(run)s.") % {"run": done.pk}
-    if run.dry_run or run.undo_of or not run.done:
+    if not run.purged:
         return gettext("This run has deleted nothing that could be put back.")
     return gettext(
         "Nothing of this run is kept any more: its undo window has closed, or no archive was made."
@@ -521,7 +521,8 @@ def _finish(run: Run, status: Run.Status, **fields: Any) -> None:
 
 def _hold(run: Run, reason: str) -> None:
     """Let the run wait for approval, in the place of one of this task that waits already."""
-    if not own(run).update(status=Run.Status.HELD, lease_until=None, error=reason):
+    # It has not started: what it waits for an approval is no time that it took.
+    if not own(run).update(status=Run.Status.HELD, lease_until=None, started_at=None, error=reason):
         return
     run.refresh_from_db()
     logger.warning("Run %s is held for approval: %s", run, reason)

@@ -12,12 +12,11 @@ from housekeeping.models import Run, Tally
 
 def add(run: Run, status: str, at: datetime) -> None:
     """Count a run that ended at ``at`` as ``status``. In the transaction that ends it."""
-    purged = status != Run.Status.MISSED and not run.dry_run and run.undo_of_id is None
     day = timezone.localdate(at)
     tally, _ = Tally.objects.get_or_create(day=day, task=run.task, status=status)
     Tally.objects.filter(pk=tally.pk).update(
         runs=F("runs") + 1,
-        rows=F("rows") + (run.done if purged else 0),
+        rows=F("rows") + run.purged,
         duration_ms=F("duration_ms") + _duration_ms(run, at),
     )
 

@@ -439,7 +439,11 @@ def purged(**fields):
     [
         ({"status": "queued"}, "It waits, and no consumer is running: start one with"),
         ({"status": "running"}, "It is running."),
-        ({"status": "running", "deleted": {"users": 1204}}, "It is running; 1,204 rows are deleted so far."),
+        (
+            {"status": "running", "deleted": {"users": 1204}, "receipt": {"users": {"rows": {}}}},
+            "It is running; 1,204 rows are deleted so far.",
+        ),
+        ({"status": "running", "deleted": {"warned_users": 12}}, "It is running. "),
         ({"status": "running", "cancel_requested": True}, "It was asked to stop"),
         ({"status": "running", "dry_run": True}, "It counts what would go, and deletes nothing."),
         ({"status": "held", "error": "Too much."}, "Too much. Nothing is deleted until somebody approves"),

@@ -9,7 +9,7 @@ from chat.models import ChatMessage, Conversation
 from housekeeping import plans, runs
 from housekeeping.acts import Actor
 from housekeeping.exceptions import NotPossible
-from housekeeping.models import Hold, PlannedRows
+from housekeeping.models import Hold, PlannedRows, Tally
 from housekeeping.tasks import old_conversations
 from tests import make
 from tests.make import days
@@ -131,6 +131,16 @@ def test_a_plan_whose_rows_are_not_kept_any_more_deletes_nothing():
         asked(plan=dry)
 
     assert Conversation.objects.count() == 1
+
+
+def test_to_wait_for_approval_is_no_time_that_a_run_took(settings):
+    settings.HOUSEKEEPING_BRAKE_ROWS = 1
+    make.conversation(age=days(40))
+    held = carry_out(make.run(requested_at=make.ago(hours=14)))
+
+    assert (held.status, held.duration, held.took) == ("held", None, "")
+    runs.cancel(held)
+    assert Tally.objects.filter(status="cancelled", duration_ms__gt=0).count() == 0
 
 
 def test_a_held_run_is_approved_as_it_was_seen(settings):

@@ -14,7 +14,7 @@ from django.utils import timezone
 from chat import accounts
 from chat.models import User
 from housekeeping import registry, runs, tasks
-from housekeeping.models import Hold
+from housekeeping.models import Hold, Tally
 from tests import make, services
 from tests.make import ago, days
 from tests.processes import ROOT
@@ -56,6 +56,8 @@ def test_an_account_is_warned_once_it_has_three_days_left():
     run = warned()
 
     assert (run.status, run.result) == ("succeeded", {"warned_users": 1, "failed_mails": 0})
+    assert (run.progress(), run.purged) == ({"done": 1, "total": 1}, 0)
+    assert Tally.objects.get(task="warnings").rows == 0  # a mail is no row that was purged
     assert mailed() == [older.email]
     younger.refresh_from_db()
     assert younger.deletion_warned_at is None
