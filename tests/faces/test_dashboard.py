@@ -10,9 +10,10 @@ from huey.contrib.djhuey import HUEY
 
 from chat.models import ChatMessage, Conversation
 from housekeeping import runs
-from housekeeping.models import Act, Run, ScheduleState
+from housekeeping.models import Act, Hold, Run, ScheduleState
 from housekeeping.registry import SCHEDULES, TASKS
 from tests import make
+from tests.faces.conftest import account
 
 pytestmark = pytest.mark.django_db
 
@@ -104,6 +105,25 @@ def test_a_viewer_changes_nothing(path, viewer):
 
     assert answer.status_code == 403
     assert Run.objects.get().status == failed.status
+
+
+@pytest.mark.parametrize(
+    ("right", "path", "fields"),
+    [
+        ("operate", f"{HOME}/schedules/pause", {}),
+        ("operate", f"{RUNS}/act", {"act": "cancel"}),
+        ("configure", f"{HOME}/holds/1/change", {"until": ""}),
+    ],
+)
+def test_who_may_act_and_not_see_is_shown_nothing_by_an_act(right, path, fields):
+    Hold.objects.create(pk=1, model="chat.User", key="1", reason="A secret")
+    make.run("stats", status="succeeded")
+
+    answer = as_user(account(right)).post(path, fields, headers=HTMX)
+
+    assert answer.status_code == 403
+    assert not {"A secret", "stats"} & set(re.findall(r"A secret|stats", answer.text))
+    assert not Act.objects.exists()
 
 
 def test_an_operator_sees_a_button_for_each_task(operator):
