@@ -99,10 +99,14 @@ class TaskCard:
     @property
     def would_delete(self) -> str:
         """``1,204 conversations and 9,873 chat messages``; empty for nothing."""
-        tables: Counter[str] = Counter()
-        for card in self.policies:
-            tables.update(card.backlog.value["tables"])
-        return rows_in_words(tables) if any(tables.values()) else ""
+        return _past_due(card.backlog for card in self.policies)
+
+
+def _past_due(backlogs: Iterable[Gauge]) -> str:
+    tables: Counter[str] = Counter()
+    for backlog in backlogs:
+        tables.update(backlog.value["tables"])
+    return rows_in_words(tables) if any(tables.values()) else ""
 
 
 @dataclass(frozen=True)
@@ -169,6 +173,12 @@ class Overview:
     def archive_budget(self) -> int:
         """Bytes."""
         return int(settings.HOUSEKEEPING_ARCHIVE_BUDGET_MB) * 1_000_000
+
+    @property
+    def jobs(self) -> list[tuple[Job, TaskCard]]:
+        """Each job, and the card of its task."""
+        cards = {card.task.name: card for card in self.cards}
+        return [(job, cards[job.schedule.task.name]) for job in self.scheduler.jobs]
 
     @property
     def next_job(self) -> Job | None:
@@ -341,6 +351,12 @@ class SchedulePage:
     problem: str
     fire_times: list[datetime]
     acts: list[Act]
+
+    @property
+    def would_delete(self) -> str:
+        """What its task would delete now, as on the task's card. Asks the database."""
+        policies = [policy for policy in self.job.schedule.task.policies if not policy.is_upkeep]
+        return _past_due(gauges.read_all([f"backlog:{policy.name}" for policy in policies]).values())
 
     @property
     def time_zone(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.apps import apps
-from django.db.models import Max, Min, OuterRef, Subquery, Sum
+from django.db.models import Exists, Max, Min, OuterRef, Subquery, Sum
 from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.text import get_text_list
@@ -125,8 +125,15 @@ def fingerprint(pk: UUID, now: datetime) -> str:
     """Changes with anything that the page of a run shows while it is active. One query."""
     line = LogLine.objects.filter(run=OuterRef("pk")).values("run").annotate(last=Max("pk")).values("last")
     act = Act.objects.filter(target=str(pk)).order_by("-done_at", "-pk").values("pk")[:1]
-    run = Run.objects.filter(pk=pk).annotate(last_line=Subquery(line), last_act=Subquery(act))
-    facts = run.values_list(*_SEEN, "last_line", "last_act").first()
+    # What a queued run waits for.
+    beside = Run.objects.active().filter(task=OuterRef("task"), status=Run.Status.RUNNING)
+    run = Run.objects.filter(pk=pk).annotate(
+        last_line=Subquery(line),
+        last_act=Subquery(act),
+        is_watched=Exists(consumers.alive(now)),
+        is_behind=Exists(beside.exclude(pk=OuterRef("pk"))),
+    )
+    facts = run.values_list(*_SEEN, "last_line", "last_act", "is_watched", "is_behind").first()
     clock = int(now.timestamp() // CLOCK.total_seconds()) if facts and facts[0] == Run.Status.RUNNING else 0
     return hashlib.sha256(repr((facts, clock)).encode()).hexdigest()[:32]
 

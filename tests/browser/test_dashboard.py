@@ -94,6 +94,7 @@ def test_a_run_that_waits_can_be_cancelled_in_place(site, open_page):
     card.get_by_role("button", name="Run now").click()
 
     card.get_by_role("button", name="Cancel").click()
+    page.locator("#question [value=yes]").click()
 
     card.locator('.badge[data-status="cancelled"]').wait_for()
     assert Run.objects.get().status == "cancelled"
@@ -204,6 +205,22 @@ def test_a_button_that_deletes_asks_back_with_numbers_and_can_be_left(site, open
     page.get_by_role("button", name="Leave it").click()
     page.wait_for_timeout(300)
     assert not Run.objects.exists()
+
+
+def test_a_schedule_is_run_in_place_once_the_question_is_answered(site, open_page):
+    something_to_do()
+    page = sign_in(open_page(), site)
+    stayed = stays_the_same_page(page)
+    line = page.locator("#schedule-weekly_cleanup")
+
+    line.get_by_role("button", name="Run now").click()
+    page.get_by_text("Delete 1 conversation and 3 chat messages?").wait_for()
+    assert not Run.objects.exists()
+    page.get_by_role("button", name="Delete them").click()
+
+    line.locator('.badge[data-status="queued"]').wait_for()
+    assert stayed()
+    assert Run.objects.get().schedule == "weekly_cleanup"
 
 
 def test_a_button_can_not_be_pressed_twice(site, open_page):

@@ -486,6 +486,59 @@ def test_who_pressed_is_on_record(dashboard, administrator):
     assert act.origin == "dashboard from 127.0.0.1"
 
 
+# --- What is asked before ---------------------------------------------------------------------
+
+
+def question(page, action):
+    """What is asked before the form to that address is sent; None where nothing is."""
+    [form] = re.findall(rf'<form method="post" action="{action}"[^>]*>', page.text)
+    asked = re.search(r'data-confirm="([^"]*)"', form)
+    return asked and unescape(asked[1])
+
+
+def test_a_schedule_is_run_now_from_the_overview_after_a_question_in_numbers(dashboard, transactional_db):
+    make.conversation(age=make.days(31), messages=3)
+    action = f"{HOME}/schedules/weekly_cleanup/run"
+
+    asked = question(dashboard.get(HOME), action)
+    answer = dashboard.post(action, headers=HTMX)
+
+    assert asked == "Delete 1 conversation and 3 chat messages?"
+    assert (answer.status_code, Run.objects.get().schedule) == (200, "weekly_cleanup")
+    assert f'action="{action}"' not in answer.text  # while it is active, it would be refused
+
+
+def test_a_schedule_s_own_page_asks_as_the_overview_does(dashboard):
+    detail, action = f"{HOME}/schedules/weekly_cleanup", f"{HOME}/schedules/weekly_cleanup/run"
+    assert question(dashboard.get(detail), action) is None
+
+    make.conversation(age=make.days(31))
+    make.run(status="succeeded", finished_at=make.ago())  # what is kept of before is counted anew
+
+    assert question(dashboard.get(detail), action) == "Delete 1 conversation?"
+
+
+@pytest.mark.parametrize(
+    ("fields", "asked"),
+    [
+        ({}, "Cancel this run? What it has deleted stays deleted."),
+        ({"undo_of": True}, "Cancel this run?"),
+        ({"dry_run": True}, None),
+    ],
+    ids=str,
+)
+def test_a_run_is_cancelled_on_the_overview_after_a_question(fields, asked, dashboard):
+    if "undo_of" in fields:
+        fields = {"undo_of": make.run("stats", status="succeeded", requested_at=make.ago(hours=1))}
+    run = make.run("stats", status="running", **fields)
+
+    page = dashboard.get(HOME).text
+
+    forms = re.findall(rf'<form method="post" action="{page_of(run)}/cancel"[^>]*>', page)
+    assert len(forms) == 2
+    assert {unescape("".join(re.findall(r'data-confirm="([^"]*)"', form))) for form in forms} == {asked or ""}
+
+
 # --- A run ------------------------------------------------------------------------------------
 
 

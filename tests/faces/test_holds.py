@@ -240,6 +240,23 @@ def test_an_undo_s_holds_are_changed_and_ended_with_one_button(dashboard):
     assert dashboard.post(f"{address}/end", headers=HTMX).status_code == 409
 
 
+def test_a_hold_is_ended_after_a_question_and_not_twice(dashboard):
+    one, undo = hold(model="chat.User", key="<7>"), undo_with_holds(2)
+
+    page = dashboard.get(PAGE).text
+
+    forms = re.findall(r'<form method="post" action="([^"]*/(?:change|end))"([^>]*)>', page)
+    asked = {action: re.findall(r'data-confirm="([^"]*)"', rest) for action, rest in forms}
+    of_undo = f"/scheduler-admin/runs/{undo.pk}/holds"
+    assert asked == {
+        f"{PAGE}/{one.pk}/change": [],
+        f"{PAGE}/{one.pk}/end": ["End the hold on chat.User &lt;7&gt;? The next run may delete the row."],
+        f"{of_undo}/change": [],
+        f"{of_undo}/end": ["End the holds on 2 rows? The next run may delete them."],
+    }
+    assert all('hx-disable="find button"' in rest for _, rest in forms)
+
+
 @pytest.mark.parametrize("headers", [HTMX, {}], ids=["htmx", "plain"])
 def test_a_bad_date_is_told_and_changes_nothing(dashboard, headers):
     one = hold()
