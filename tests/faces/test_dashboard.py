@@ -134,6 +134,25 @@ def test_an_operator_sees_a_button_for_each_task(operator):
     ]
 
 
+@pytest.mark.parametrize(
+    ("rights", "labels"),
+    [
+        ((), set()),
+        (("operate",), {"Run now", "Pause"}),
+        (("configure",), {"Edit"}),
+        (("operate", "configure"), {"Run now", "Pause", "Edit"}),
+    ],
+    ids=["viewer", "operator", "configurer", "both"],
+)
+def test_a_schedule_offers_what_its_reader_may_do(rights, labels):
+    client, page = as_user(account("view_run", *rights)), f"{HOME}/schedules/weekly_cleanup"
+
+    line = re.search(r'<tr id="schedule-weekly_cleanup">.*?</tr>', client.get(HOME).text, re.DOTALL)[0]
+
+    assert set(re.findall(r">(Run now|Pause|Edit)<", line)) == labels
+    assert ("Edit" in labels) == (f'action="{page}/change"' in client.get(page).text)
+
+
 def test_a_deactivated_account_is_out_at_once(dashboard, administrator):
     administrator.is_active = False
     administrator.save()
