@@ -322,6 +322,25 @@ def test_keys_lead_to_the_pages_and_can_be_switched_off(site, open_page):
     assert page.url.endswith("/runs")
 
 
+def test_the_key_r_asks_each_page_anew(site, open_page):
+    ended = make.run("stats", status="failed")
+    page = sign_in(open_page(), site)
+
+    for path in ("trends", "schedules/weekly_cleanup", "policies/users", f"runs/{ended.pk}"):
+        page.goto(f"{site}/scheduler-admin/{path}")
+        stayed = stays_the_same_page(page)
+        with page.expect_navigation():
+            page.keyboard.press("r")
+        assert not stayed(), path
+
+    for path in ("holds", "runs"):
+        page.goto(f"{site}/scheduler-admin/{path}")
+        stayed = stays_the_same_page(page)
+        with page.expect_response(f"**/scheduler-admin/{path}") as found:
+            page.keyboard.press("r")
+        assert (found.value.status, stayed()) == (304, True), path
+
+
 def test_charts_have_the_same_numbers_as_a_table(site, open_page):
     make.tally(runs=3, rows=1204)
     page = sign_in(open_page(), site)
