@@ -3,7 +3,7 @@
 import pytest
 
 from chat.models import ChatMessage, Conversation, User
-from housekeeping.models import Run
+from housekeeping.models import PolicyState, Run
 from tests import make
 from tests.browser.conftest import sign_in
 from tests.make import days
@@ -162,6 +162,31 @@ def test_fire_times_follow_what_one_types_and_are_saved_only_then(site, open_pag
     assert field.evaluate("element => element === document.activeElement")
     page.get_by_role("button", name="Save").click()
     page.get_by_text("runs at 7:15 AM from now on").wait_for()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_retention_is_changed_once_what_it_hits_is_seen(site, open_page, size):
+    make.conversation(age=days(20))
+    make.conversation(age=days(2))
+    page = sign_in(open_page(viewport=SIZES[size]), site)
+    page.get_by_role("link", name="conversations", exact=True).click()
+    page.wait_for_url("**/policies/conversations")
+    stayed = stays_the_same_page(page)
+    field = page.get_by_label("Days")
+
+    field.fill("0")
+    page.locator("#effect .error").wait_for()
+    field.fill("10")
+    page.get_by_text("1 rows, 1 more than at 30").wait_for()
+    assert stayed()
+    assert field.evaluate("element => element === document.activeElement")
+    assert not PolicyState.objects.exists()
+    page.get_by_role("button", name="Save").click()
+
+    page.get_by_text("Rows of conversations are kept for 10 days from the next run on.").wait_for()
+    assert PolicyState.objects.get().retention_days == 10
+    page.get_by_role("button", name="Reset to 30 days").click()
+    page.get_by_text("Rows of conversations are kept as declared: 30 days.").wait_for()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
