@@ -31,6 +31,9 @@ class Group:
     earliest: datetime | None
     latest: datetime | None  # None: one of them is for good
 
+    def is_active(self, now: datetime) -> bool:
+        return self.latest is None or self.latest > now
+
 
 def holdable() -> dict[str, type[Model]]:
     """The site's models whose rows some policy deletes, itself or by its cascade, by their label."""

@@ -99,10 +99,14 @@ class TaskCard:
     @property
     def would_delete(self) -> str:
         """``1,204 conversations and 9,873 chat messages``; empty for nothing."""
-        tables: Counter[str] = Counter()
-        for card in self.policies:
-            tables.update(card.backlog.value["tables"])
-        return rows_in_words(tables) if any(tables.values()) else ""
+        return _past_due(card.backlog for card in self.policies)
+
+
+def _past_due(backlogs: Iterable[Gauge]) -> str:
+    tables: Counter[str] = Counter()
+    for backlog in backlogs:
+        tables.update(backlog.value["tables"])
+    return rows_in_words(tables) if any(tables.values()) else ""
 
 
 @dataclass(frozen=True)
@@ -169,6 +173,12 @@ class Overview:
     def archive_budget(self) -> int:
         """Bytes."""
         return int(settings.HOUSEKEEPING_ARCHIVE_BUDGET_MB) * 1_000_000
+
+    @property
+    def jobs(self) -> list[tuple[Job, TaskCard]]:
+        """Each job, and the card of its task."""
+        cards = {card.task.name: card for card in self.cards}
+        return [(job, cards[job.schedule.task.name]) for job in self.scheduler.jobs]
 
     @property
     def next_job(self) -> Job | None:
@@ -283,24 +293,26 @@ SELECT (SELECT max(finished_at) FROM housekeeping_run),
        (SELECT max(id) FROM housekeeping_act),
        (SELECT max(next_fire_at) FROM housekeeping_schedulestate),
        (SELECT min(next_fire_at) FROM housekeeping_schedulestate WHERE NOT is_paused),
-       (SELECT count(*) FROM housekeeping_consumer WHERE stopped_at IS NULL AND last_heartbeat_at >= %s),
-       (SELECT count(*) FROM housekeeping_gauge WHERE measured_at > %s),
-       name, value
-FROM (SELECT 1) AS one LEFT JOIN housekeeping_gauge ON true ORDER BY name
+       (SELECT count(*) FROM housekeeping_schedulestate WHERE NOT is_paused AND next_fire_at < %s),
+       alive.number, alive.watching, alive.newest, name, value
+FROM (
+    SELECT count(*) AS number, count(*) FILTER (WHERE schedules) AS watching, max(started_at) AS newest
+    FROM housekeeping_consumer WHERE stopped_at IS NULL AND last_heartbeat_at >= %s
+) AS alive LEFT JOIN housekeeping_gauge ON true ORDER BY name
 """
 
 
 def fingerprint(now: datetime) -> str:
     """Changes with anything that the overview shows, and is had without reading what it shows."""
-    moments = (now - LIFE, now - timedelta(seconds=40))
+    moments = (now - schedules.PUNCTUAL, now - LIFE)
     with connection.cursor() as cursor:
         cursor.execute(_FINGERPRINT, [connection.ops.adapt_datetimefield_value(at) for at in moments])
         rows = cursor.fetchall()
-    is_busy, is_measured = rows[0][2] > 0, rows[0][8] > 0
-    # Progress moves with each batch; what no consumer measures is measured by who looks; and
-    # the timeline moves on.
-    seconds = 1 if is_busy else 300 if is_measured else 30
-    facts = [rows[0][:8], [row[9:] for row in rows], int(now.timestamp()) // seconds]
+    is_busy = rows[0][2] > 0
+    # Progress moves with each batch. The browser counts ages on (of a heartbeat, of the figures):
+    # they are told anew before they mislead.
+    seconds = 1 if is_busy else 30
+    facts = [rows[0][:11], [row[11:] for row in rows], int(now.timestamp()) // seconds]
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
 
@@ -339,6 +351,12 @@ class SchedulePage:
     problem: str
     fire_times: list[datetime]
     acts: list[Act]
+
+    @property
+    def would_delete(self) -> str:
+        """What its task would delete now, as on the task's card. Asks the database."""
+        policies = [policy for policy in self.job.schedule.task.policies if not policy.is_upkeep]
+        return _past_due(gauges.read_all([f"backlog:{policy.name}" for policy in policies]).values())
 
     @property
     def time_zone(self) -> str:

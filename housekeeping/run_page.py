@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.apps import apps
-from django.db.models import Max, Min, OuterRef, Subquery, Sum
+from django.db.models import Exists, Max, Min, OuterRef, Subquery, Sum
 from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.text import get_text_list
@@ -62,6 +62,10 @@ class Kept:
     @property
     def words(self) -> str:
         return rows_in_words(self.tables)
+
+    def is_whole(self, now: datetime) -> bool:
+        """As archive.check_window: once a part has expired, half would come back."""
+        return self.until > now
 
 
 @dataclass(frozen=True)
@@ -125,8 +129,15 @@ def fingerprint(pk: UUID, now: datetime) -> str:
     """Changes with anything that the page of a run shows while it is active. One query."""
     line = LogLine.objects.filter(run=OuterRef("pk")).values("run").annotate(last=Max("pk")).values("last")
     act = Act.objects.filter(target=str(pk)).order_by("-done_at", "-pk").values("pk")[:1]
-    run = Run.objects.filter(pk=pk).annotate(last_line=Subquery(line), last_act=Subquery(act))
-    facts = run.values_list(*_SEEN, "last_line", "last_act").first()
+    # What a queued run waits for.
+    beside = Run.objects.active().filter(task=OuterRef("task"), status=Run.Status.RUNNING)
+    run = Run.objects.filter(pk=pk).annotate(
+        last_line=Subquery(line),
+        last_act=Subquery(act),
+        is_watched=Exists(consumers.alive(now)),
+        is_behind=Exists(beside.exclude(pk=OuterRef("pk"))),
+    )
+    facts = run.values_list(*_SEEN, "last_line", "last_act", "is_watched", "is_behind").first()
     clock = int(now.timestamp() // CLOCK.total_seconds()) if facts and facts[0] == Run.Status.RUNNING else 0
     return hashlib.sha256(repr((facts, clock)).encode()).hexdigest()[:32]
 
@@ -138,7 +149,7 @@ def read(run: Run, rights: Rights, now: datetime) -> Page:
     # Whatever opens a run of this task is refused while another has not ended.
     other = Run.objects.exclude(pk=run.pk).active_of(run.task) if task else None
     undo = next((one for one in _followers(run) if one.undo_of_id == run.pk and one.is_active), None)
-    offers = _Offers(run, task, rights, kept, other, undo)
+    offers = _Offers(run, task, rights, kept, other, undo, now)
     beside = Run.objects.filter(schedule=run.schedule) if run.schedule else Run.objects.filter(task=run.task)
     older, newer = search.neighbours(beside, run, "requested_at")
     log = list(run.log_lines.order_by("-pk")[: LOG_LINES + 1])
@@ -367,9 +378,10 @@ class _Offers:
         kept: Kept | None,
         other: Run | None,
         undo: Run | None,
+        now: datetime,
     ) -> None:
         self.run, self.task, self.rights, self.kept = run, task, rights, kept
-        self.other, self.undo_under_way = other, undo
+        self.other, self.undo_under_way, self.now = other, undo, now
         self.obstacle: Run | None = None
 
     def all(self) -> list[Action]:
@@ -449,7 +461,7 @@ class _Offers:
     def _retry_undo(self) -> Action | None:
         purged = self.run.undo_of
         kept = _kept(purged) if purged and self.rights.configure else None
-        if not (purged and kept) or purged.undos.active().exists():
+        if not (purged and kept and kept.is_whole(self.now)) or purged.undos.active().exists():
             return None
         return self._action(
             "retry",
@@ -470,7 +482,7 @@ class _Offers:
         return Action("dry-run", label, effect, reverse("dashboard-trigger", args=[run.task]), is_dry=True)
 
     def undo(self) -> Action | None:
-        if not (self.rights.configure and self.kept) or self.undo_under_way:
+        if not (self.rights.configure and self.kept and self.kept.is_whole(self.now)) or self.undo_under_way:
             return None
         effect = gettext("Puts %(rows)s back, all or none, and holds them from every policy for 30 days.")
         if self.run.is_active:

@@ -46,8 +46,8 @@ def act_list(request: HtmxHttpRequest) -> HttpResponse:
 
 
 def _fingerprint(page: search.Page[Act], filters: ActFilters) -> str:
-    """Acts are only ever added: the newest one tells."""
-    facts = (filters.address, page.rows[0].pk if page.rows else 0)
+    """Acts are only ever added; but that one came to nothing is noted on it later."""
+    facts = (filters.address, [(act.pk, act.details.get("failed")) for act in page.rows])
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
 

@@ -1,5 +1,6 @@
 """The page of holds: what is kept from every policy, why, and until when."""
 
+import hashlib
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -7,12 +8,14 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from housekeeping import keeping, overview
+from housekeeping.dashboard import polls
 from housekeeping.dashboard.views import HtmxHttpRequest, _actor, may_configure, may_view, signed_in
 from housekeeping.exceptions import BadHold, HousekeepingError
 from housekeeping.models import Hold, Run
@@ -106,18 +109,40 @@ def _acted(request: HtmxHttpRequest, act: Callable[[], str]) -> HttpResponse:
         if request.htmx:
             return _holds(request, error=str(problem), status=status)
         messages.error(request, str(problem))
-        return redirect("dashboard-holds")
+        return redirect(reverse("dashboard-holds") + _place(request))
     if request.htmx:
         return _holds(request, done=done)
     messages.success(request, done)
-    return redirect("dashboard-holds")
+    return redirect(reverse("dashboard-holds") + _place(request))
+
+
+def _place(request: HtmxHttpRequest) -> str:
+    """Which page of the holds it is: the forms carry it along."""
+    return f"?{request.GET.urlencode()}" if request.GET else ""
 
 
 def _holds(request: HtmxHttpRequest, *, status: int = 200, **facts: Any) -> HttpResponse:
+    """The holds: their fragment to htmx, else the page. 304 to a poll that knows them."""
     page = overview.hold_page(
         timezone.now(),
         before=request.GET.get("before", ""),
         undos_before=request.GET.get("undos_before", ""),
     )
-    template = "_holds.html" if request.htmx else "hold_list.html"
-    return render(request, f"housekeeping/{template}", {"page": page, **facts}, status=status)
+    is_fragment, place = polls.is_fragment(request), _place(request)
+    # What was just done, or refused, is said until the next poll.
+    tag = "" if facts else polls.tag(request, _fingerprint(page, place))
+    if is_fragment and polls.is_unchanged(request, tag):
+        return HttpResponse(status=304)
+    template = "_holds.html" if is_fragment else "hold_list.html"
+    facts |= {"page": page, "place": place, "tag": tag}
+    answer = render(request, f"housekeeping/{template}", facts, status=status)
+    if is_fragment:
+        answer["HX-PTag"] = tag
+    return answer
+
+
+def _fingerprint(page: overview.HoldPage, place: str) -> str:
+    undos = [(one.undo.pk, one.group, one.group.is_active(page.now)) for one in page.undos]
+    single = [(hold.pk, hold.until, hold.reason, hold.is_active(page.now)) for hold in page.single]
+    facts = (place, undos, page.older_undos, single, page.older)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]

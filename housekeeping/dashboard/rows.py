@@ -33,7 +33,7 @@ NO_PICK = SafeString('<td class="pick"></td>')
 ERROR = '<span class="{}">{}</span>'
 
 
-def rows(runs: Iterable[Run], *, has_picks: bool = False) -> list[SafeString]:
+def rows(runs: Iterable[Run], *, has_picks: bool = False, may_configure: bool = False) -> list[SafeString]:
     """The rows of a table of runs; with boxes to pick those that can be cancelled or retried."""
     words = {str(key): str(text) for texts in (STATUSES, CAUSES) for key, text in texts.items()}
     labels = {
@@ -51,7 +51,7 @@ def rows(runs: Iterable[Run], *, has_picks: bool = False) -> list[SafeString]:
         at, status = f"{local:%Y-%m-%d %H:%M:%S}", words[run.status]
         pick = ""
         if has_picks:
-            pick = _pick(run, name % {"task": run.task, "at": at, "status": status})
+            pick = _pick(run, name % {"task": run.task, "at": at, "status": status}, may_configure)
         html = format_html(
             ROW,
             **labels,
@@ -72,8 +72,10 @@ def rows(runs: Iterable[Run], *, has_picks: bool = False) -> list[SafeString]:
     return made
 
 
-def _pick(run: Run, name: str) -> SafeString:
-    can = "cancel" if run.is_active else "retry" if run.can_be_retried else ""
+def _pick(run: Run, name: str, may_configure: bool) -> SafeString:
+    # A failed undo puts rows back when it is retried: that is for who may undo.
+    may_retry = run.can_be_retried and (may_configure or not run.undo_of_id)
+    can = "cancel" if run.is_active else "retry" if may_retry else ""
     return format_html(PICK, key=run.pk, can=can, name=name) if can else NO_PICK
 
 

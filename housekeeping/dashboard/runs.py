@@ -64,8 +64,9 @@ def _list(
         page = _page(request, found, filters.query)
         seen = [tuple(getattr(run, name) for name in SEEN) for run in page.rows]
         tag = polls.tag(request, _fingerprint(seen, filters.address))
-        picks = request.user.has_perm("housekeeping.operate")
-        facts |= {"page": page, "rows": rows(page.rows, has_picks=picks), "tag": tag}
+        may = polls.rights(request)
+        shown = rows(page.rows, has_picks=may.operate, may_configure=may.configure)
+        facts |= {"page": page, "rows": shown, "tag": tag}
         facts["is_newest"] = not page.newer
         facts["is_busy"] = any(run.status in ("queued", "running") for run in page.rows)
         facts["text_since"] = search.text_since(filters.cleaned_data)

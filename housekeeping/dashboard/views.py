@@ -57,9 +57,11 @@ def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     return guard
 
 
-may_view = permission_required("housekeeping.view_run", raise_exception=True)
-may_configure = permission_required("housekeeping.configure", raise_exception=True)
-may_operate = permission_required("housekeeping.operate", raise_exception=True)
+# An act is answered with the page that it was done on: who acts here must be allowed to see, too.
+VIEW = "housekeeping.view_run"
+may_view = permission_required(VIEW, raise_exception=True)
+may_configure = permission_required([VIEW, "housekeeping.configure"], raise_exception=True)
+may_operate = permission_required([VIEW, "housekeeping.operate"], raise_exception=True)
 
 
 @require_safe

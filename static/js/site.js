@@ -112,6 +112,12 @@ function isTyping(target) {
   return target.closest?.("input, select, textarea, [contenteditable]") || document.querySelector("dialog[open]");
 }
 
+// A page that asks anew by itself is asked to do so now; any other is loaded anew.
+function refresh() {
+  if (document.querySelector("[hx-trigger*='look-again']")) document.dispatchEvent(new Event("look-again"));
+  else location.reload();
+}
+
 if (sheet) {
   wanted.checked = localStorage.getItem("keys") !== "off";
   wanted.addEventListener("change", () => localStorage.setItem("keys", wanted.checked ? "on" : "off"));
@@ -123,7 +129,7 @@ if (sheet) {
     const link = document.querySelector(`a[data-key="${CSS.escape(keys)}"]`);
     if (link) link.click();
     else if (event.key === "?") sheet.showModal();
-    else if (event.key === "r") document.dispatchEvent(new Event("look-again"));
+    else if (event.key === "r") refresh();
     else if (event.key === "/") document.querySelector("[data-key='/']")?.focus();
     if (["/", "?"].includes(event.key)) event.preventDefault();
   });

@@ -3,7 +3,7 @@
 import pytest
 
 from chat.models import ChatMessage, Conversation, User
-from housekeeping.models import Run
+from housekeeping.models import PolicyState, Run
 from tests import make
 from tests.browser.conftest import sign_in
 from tests.make import days
@@ -94,6 +94,7 @@ def test_a_run_that_waits_can_be_cancelled_in_place(site, open_page):
     card.get_by_role("button", name="Run now").click()
 
     card.get_by_role("button", name="Cancel").click()
+    page.locator("#question [value=yes]").click()
 
     card.locator('.badge[data-status="cancelled"]').wait_for()
     assert Run.objects.get().status == "cancelled"
@@ -163,6 +164,31 @@ def test_fire_times_follow_what_one_types_and_are_saved_only_then(site, open_pag
     page.get_by_text("runs at 7:15 AM from now on").wait_for()
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_a_retention_is_changed_once_what_it_hits_is_seen(site, open_page, size):
+    make.conversation(age=days(20))
+    make.conversation(age=days(2))
+    page = sign_in(open_page(viewport=SIZES[size]), site)
+    page.get_by_role("link", name="conversations", exact=True).click()
+    page.wait_for_url("**/policies/conversations")
+    stayed = stays_the_same_page(page)
+    field = page.get_by_label("Days")
+
+    field.fill("0")
+    page.locator("#effect .error").wait_for()
+    field.fill("10")
+    page.get_by_text("1 rows, 1 more than at 30").wait_for()
+    assert stayed()
+    assert field.evaluate("element => element === document.activeElement")
+    assert not PolicyState.objects.exists()
+    page.get_by_role("button", name="Save").click()
+
+    page.get_by_text("Rows of conversations are kept for 10 days from the next run on.").wait_for()
+    assert PolicyState.objects.get().retention_days == 10
+    page.get_by_role("button", name="Reset to 30 days").click()
+    page.get_by_text("Rows of conversations are kept as declared: 30 days.").wait_for()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
 def test_no_page_is_wider_than_its_screen(site, processes, open_page, size, theme):
@@ -204,6 +230,22 @@ def test_a_button_that_deletes_asks_back_with_numbers_and_can_be_left(site, open
     page.get_by_role("button", name="Leave it").click()
     page.wait_for_timeout(300)
     assert not Run.objects.exists()
+
+
+def test_a_schedule_is_run_in_place_once_the_question_is_answered(site, open_page):
+    something_to_do()
+    page = sign_in(open_page(), site)
+    stayed = stays_the_same_page(page)
+    line = page.locator("#schedule-weekly_cleanup")
+
+    line.get_by_role("button", name="Run now").click()
+    page.get_by_text("Delete 1 conversation and 3 chat messages?").wait_for()
+    assert not Run.objects.exists()
+    page.get_by_role("button", name="Delete them").click()
+
+    line.locator('.badge[data-status="queued"]').wait_for()
+    assert stayed()
+    assert Run.objects.get().schedule == "weekly_cleanup"
 
 
 def test_a_button_can_not_be_pressed_twice(site, open_page):
@@ -303,6 +345,25 @@ def test_keys_lead_to_the_pages_and_can_be_switched_off(site, open_page):
     page.wait_for_timeout(300)
 
     assert page.url.endswith("/runs")
+
+
+def test_the_key_r_asks_each_page_anew(site, open_page):
+    ended = make.run("stats", status="failed")
+    page = sign_in(open_page(), site)
+
+    for path in ("trends", "schedules/weekly_cleanup", "policies/users", f"runs/{ended.pk}"):
+        page.goto(f"{site}/scheduler-admin/{path}")
+        stayed = stays_the_same_page(page)
+        with page.expect_navigation():
+            page.keyboard.press("r")
+        assert not stayed(), path
+
+    for path in ("holds", "runs"):
+        page.goto(f"{site}/scheduler-admin/{path}")
+        stayed = stays_the_same_page(page)
+        with page.expect_response(f"**/scheduler-admin/{path}") as found:
+            page.keyboard.press("r")
+        assert (found.value.status, stayed()) == (304, True), path
 
 
 def test_charts_have_the_same_numbers_as_a_table(site, open_page):

@@ -37,8 +37,10 @@ def test_a_row_is_kept_changed_and_let_go(site, open_page):
     line.get_by_text("31 Jan 2127, 23:59").wait_for()
     assert not line.get_by_role("button", name="Save").is_visible()
     line.get_by_role("button", name="End").click()
+    page.locator("#question [value=yes]").click()
     page.get_by_text("Nobody keeps a row at present.").wait_for()
     page.get_by_role("button", name="End all").click()
+    page.locator("#question [value=yes]").click()
     page.get_by_text("3 holds are ended.").wait_for()
 
     assert stayed()

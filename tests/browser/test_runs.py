@@ -2,6 +2,8 @@
 
 import pytest
 
+from chat.models import ChatMessage, Conversation
+from housekeeping import runs as core
 from housekeeping.models import Act, LogLine, Run
 from tests import make
 from tests.browser.conftest import sign_in
@@ -213,6 +215,59 @@ def test_a_plan_is_made_and_carried_out_from_its_page(show, processes):
 
     page.get_by_text("1 conversation and 2 chat messages deleted in").wait_for()
     page.get_by_text("Carries out the plan of").wait_for()
+
+
+def answer_yes(page, question):
+    page.get_by_text(question, exact=True).wait_for()
+    page.locator("#question [value=yes]").click()
+
+
+def carried_out(task):
+    run = core.request(task, send=lambda run: None)
+    return core.execute(core.claim(run.pk, 0))
+
+
+@every_size
+def test_a_held_run_is_approved_once_the_question_is_answered(show, processes, settings, size):
+    settings.HOUSEKEEPING_BRAKE_ROWS = 2
+    for _ in range(3):
+        make.conversation(age=days(31), messages=1)
+    held = carried_out("conversations")
+    later = make.conversation(age=days(32))
+    processes.consumer()
+    page = show("/scheduler-admin", size)
+    page.get_by_role("link", name="Look, and approve").click()
+    page.wait_for_url(f"**/runs/{held.pk}")
+
+    page.get_by_role("button", name="Approve").click()
+    page.get_by_role("button", name="Leave it").click()
+    assert Run.objects.get().status == "held"
+    page.get_by_role("button", name="Approve").click()
+    answer_yes(page, "Delete 3 conversations and 3 chat messages?")
+
+    page.get_by_text("3 conversations and 3 chat messages deleted in").wait_for()
+    page.locator(".facts").get_by_text("ada").first.wait_for()
+    assert list(Conversation.objects.all()) == [later]
+    assert page.get_by_role("button", name="Approve").count() == 0
+
+
+@every_size
+def test_a_run_is_undone_once_the_question_is_answered(show, processes, size):
+    make.conversation(age=days(31), messages=2)
+    run = carried_out("conversations")
+    assert not Conversation.objects.exists()
+    processes.consumer()
+    page = show(f"{LIST}/{run.pk}", size)
+
+    page.get_by_role("button", name="Undo").click()
+    answer_yes(page, "Put 1 conversation and 2 chat messages back?")
+
+    page.get_by_text("1 conversation and 2 chat messages put back in").wait_for()
+    assert (Conversation.objects.count(), ChatMessage.objects.count()) == (1, 2)
+    page.locator(".related").get_by_role("link").click()
+    page.wait_for_url(f"**/runs/{run.pk}")
+    page.get_by_text("They are put back since.").wait_for()
+    assert page.get_by_role("button", name="Undo").count() == 0
 
 
 # --- Looks ------------------------------------------------------------------------------------

@@ -10,9 +10,10 @@ from huey.contrib.djhuey import HUEY
 
 from chat.models import ChatMessage, Conversation
 from housekeeping import runs
-from housekeeping.models import Act, Run, ScheduleState
+from housekeeping.models import Act, Hold, Run, ScheduleState
 from housekeeping.registry import SCHEDULES, TASKS
 from tests import make
+from tests.faces.conftest import account
 
 pytestmark = pytest.mark.django_db
 
@@ -106,12 +107,50 @@ def test_a_viewer_changes_nothing(path, viewer):
     assert Run.objects.get().status == failed.status
 
 
+@pytest.mark.parametrize(
+    ("right", "path", "fields"),
+    [
+        ("operate", f"{HOME}/schedules/pause", {}),
+        ("operate", f"{RUNS}/act", {"act": "cancel"}),
+        ("configure", f"{HOME}/holds/1/change", {"until": ""}),
+    ],
+)
+def test_who_may_act_and_not_see_is_shown_nothing_by_an_act(right, path, fields):
+    Hold.objects.create(pk=1, model="chat.User", key="1", reason="A secret")
+    make.run("stats", status="succeeded")
+
+    answer = as_user(account(right)).post(path, fields, headers=HTMX)
+
+    assert answer.status_code == 403
+    assert not {"A secret", "stats"} & set(re.findall(r"A secret|stats", answer.text))
+    assert not Act.objects.exists()
+
+
 def test_an_operator_sees_a_button_for_each_task(operator):
     answer = as_user(operator).get(HOME)
 
     assert re.findall(r'<form method="post" action="([^"]*/trigger)"', answer.text) == [
         button(task) for task in TASKS for _ in ("run", "dry run")
     ]
+
+
+@pytest.mark.parametrize(
+    ("rights", "labels"),
+    [
+        ((), set()),
+        (("operate",), {"Run now", "Pause"}),
+        (("configure",), {"Edit"}),
+        (("operate", "configure"), {"Run now", "Pause", "Edit"}),
+    ],
+    ids=["viewer", "operator", "configurer", "both"],
+)
+def test_a_schedule_offers_what_its_reader_may_do(rights, labels):
+    client, page = as_user(account("view_run", *rights)), f"{HOME}/schedules/weekly_cleanup"
+
+    line = re.search(r'<tr id="schedule-weekly_cleanup">.*?</tr>', client.get(HOME).text, re.DOTALL)[0]
+
+    assert set(re.findall(r">(Run now|Pause|Edit)<", line)) == labels
+    assert ("Edit" in labels) == (f'action="{page}/change"' in client.get(page).text)
 
 
 def test_a_deactivated_account_is_out_at_once(dashboard, administrator):
@@ -464,6 +503,59 @@ def test_who_pressed_is_on_record(dashboard, administrator):
     act = Act.objects.get()
     assert (act.who, act.what, act.target) == (administrator.username, "cancel", str(run.pk))
     assert act.origin == "dashboard from 127.0.0.1"
+
+
+# --- What is asked before ---------------------------------------------------------------------
+
+
+def question(page, action):
+    """What is asked before the form to that address is sent; None where nothing is."""
+    [form] = re.findall(rf'<form method="post" action="{action}"[^>]*>', page.text)
+    asked = re.search(r'data-confirm="([^"]*)"', form)
+    return asked and unescape(asked[1])
+
+
+def test_a_schedule_is_run_now_from_the_overview_after_a_question_in_numbers(dashboard, transactional_db):
+    make.conversation(age=make.days(31), messages=3)
+    action = f"{HOME}/schedules/weekly_cleanup/run"
+
+    asked = question(dashboard.get(HOME), action)
+    answer = dashboard.post(action, headers=HTMX)
+
+    assert asked == "Delete 1 conversation and 3 chat messages?"
+    assert (answer.status_code, Run.objects.get().schedule) == (200, "weekly_cleanup")
+    assert f'action="{action}"' not in answer.text  # while it is active, it would be refused
+
+
+def test_a_schedule_s_own_page_asks_as_the_overview_does(dashboard):
+    detail, action = f"{HOME}/schedules/weekly_cleanup", f"{HOME}/schedules/weekly_cleanup/run"
+    assert question(dashboard.get(detail), action) is None
+
+    make.conversation(age=make.days(31))
+    make.run(status="succeeded", finished_at=make.ago())  # what is kept of before is counted anew
+
+    assert question(dashboard.get(detail), action) == "Delete 1 conversation?"
+
+
+@pytest.mark.parametrize(
+    ("fields", "asked"),
+    [
+        ({}, "Cancel this run? What it has deleted stays deleted."),
+        ({"undo_of": True}, "Cancel this run?"),
+        ({"dry_run": True}, None),
+    ],
+    ids=str,
+)
+def test_a_run_is_cancelled_on_the_overview_after_a_question(fields, asked, dashboard):
+    if "undo_of" in fields:
+        fields = {"undo_of": make.run("stats", status="succeeded", requested_at=make.ago(hours=1))}
+    run = make.run("stats", status="running", **fields)
+
+    page = dashboard.get(HOME).text
+
+    forms = re.findall(rf'<form method="post" action="{page_of(run)}/cancel"[^>]*>', page)
+    assert len(forms) == 2
+    assert {unescape("".join(re.findall(r'data-confirm="([^"]*)"', form))) for form in forms} == {asked or ""}
 
 
 # --- A run ------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ import pytest
 from django.test import Client
 from django.test.html import parse_html
 
+from housekeeping import acts
+from housekeeping.exceptions import QueueUnreachable
 from housekeeping.models import Act
 from tests import make
 
@@ -120,6 +122,17 @@ def test_an_unchanged_history_is_answered_304_and_a_longer_one_anew(dashboard):
     assert dashboard.get(HISTORY, headers=tag).status_code == 200
     act()
     assert dashboard.get(f"{HISTORY}?who=ada", headers=tag).status_code == 200
+
+
+def test_an_act_that_came_to_nothing_changes_the_history_that_shows_it(dashboard):
+    act()
+    answer = dashboard.get(HISTORY, headers=HTMX)
+
+    acts.failed("weekly_cleanup", QueueUnreachable("no such host"))
+    later = dashboard.get(HISTORY, headers={**HTMX, "HX-PTag": answer["HX-PTag"]})
+
+    assert later.status_code == 200
+    assert "failed" in text(later)
 
 
 def test_a_viewer_may_see_it_and_others_may_not(viewer, client):

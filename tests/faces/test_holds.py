@@ -240,6 +240,23 @@ def test_an_undo_s_holds_are_changed_and_ended_with_one_button(dashboard):
     assert dashboard.post(f"{address}/end", headers=HTMX).status_code == 409
 
 
+def test_a_hold_is_ended_after_a_question_and_not_twice(dashboard):
+    one, undo = hold(model="chat.User", key="<7>"), undo_with_holds(2)
+
+    page = dashboard.get(PAGE).text
+
+    forms = re.findall(r'<form method="post" action="([^"]*/(?:change|end))"([^>]*)>', page)
+    asked = {action: re.findall(r'data-confirm="([^"]*)"', rest) for action, rest in forms}
+    of_undo = f"/scheduler-admin/runs/{undo.pk}/holds"
+    assert asked == {
+        f"{PAGE}/{one.pk}/change": [],
+        f"{PAGE}/{one.pk}/end": ["End the hold on chat.User &lt;7&gt;? The next run may delete the row."],
+        f"{of_undo}/change": [],
+        f"{of_undo}/end": ["End the holds on 2 rows? The next run may delete them."],
+    }
+    assert all('hx-disable="find button"' in rest for _, rest in forms)
+
+
 @pytest.mark.parametrize("headers", [HTMX, {}], ids=["htmx", "plain"])
 def test_a_bad_date_is_told_and_changes_nothing(dashboard, headers):
     one = hold()
@@ -266,6 +283,61 @@ def test_older_holds_and_older_undos_are_a_page_away(dashboard):
     assert f"hold-{made[0]}" in rows[1] - shown
     assert len(rows[0] - shown) == 1
     assert all(dashboard.get(f"{PAGE}?{query}").status_code == 200 for query in ("before=x", "before=²"))
+
+
+def test_unchanged_holds_are_answered_304_and_changed_ones_anew(dashboard, viewer, client):
+    one, undo = hold(until=make.ago(days=-1)), undo_with_holds(2, until=make.ago(days=-1))
+    answer = dashboard.get(PAGE, headers=HTMX)
+    assert 'hx-trigger="every 30s, look-again from:document"' in answer.text
+    assert f'hx-ptag="{answer["HX-PTag"]}"' in answer.text
+
+    def poll(query=""):
+        headers = {**HTMX, "HX-PTag": answer["HX-PTag"]}
+        return dashboard.get(PAGE + query, headers=headers)
+
+    assert poll().status_code == 304
+    assert poll("?before=7").status_code == 200
+    client.force_login(viewer)
+    assert client.get(PAGE, headers={**HTMX, "HX-PTag": answer["HX-PTag"]}).status_code == 200
+    for change in (
+        lambda: Hold.objects.filter(pk=one.pk).update(until=make.ago(days=-2)),
+        lambda: Hold.objects.filter(pk=one.pk).update(until=make.ago(seconds=1)),
+        lambda: Hold.objects.filter(pk=one.pk).update(reason="Another"),
+        lambda: undo.holds.update(until=None),
+        lambda: undo.holds.first().delete(),
+        lambda: hold(),
+    ):
+        change()
+        changed = poll()
+        assert changed.status_code == 200
+        answer = changed
+        assert poll().status_code == 304
+
+
+def test_what_an_act_on_holds_did_is_said_until_the_next_poll(dashboard):
+    one = hold()
+
+    answer = dashboard.post(f"{PAGE}/{one.pk}/end", headers=HTMX)
+
+    assert "is ended." in answer.text
+    assert "hx-ptag" not in answer.text
+    assert "is ended." not in dashboard.get(PAGE, headers=HTMX).text
+
+
+@pytest.mark.parametrize("headers", [HTMX, {}], ids=["htmx", "plain"])
+@pytest.mark.parametrize("fields", [{"until": "2127-01-31"}, {"until": "soon"}], ids=["done", "refused"])
+def test_an_act_on_an_older_page_of_holds_stays_there(headers, fields, dashboard):
+    row = make.conversation()
+    older, newer = hold(row=row), hold(row=row)
+    place = f"?before={newer.pk}"
+    page = dashboard.get(PAGE + place).text
+    assert f'hx-post="{PAGE}/{older.pk}/end{place}"' in page
+    [action] = re.findall(rf'action="({PAGE}/{older.pk}/change[^"]*)"', page)
+
+    answer = dashboard.post(action, fields, headers=headers, follow=True)
+
+    assert re.findall(r'<tr id="hold-(\d+)"', answer.text) == [str(older.pk)]
+    assert f'hx-get="{PAGE}{place}"' in answer.text
 
 
 def test_a_viewer_sees_the_holds_and_no_button(client):

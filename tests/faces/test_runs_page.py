@@ -477,6 +477,19 @@ def test_a_purge_says_what_it_deleted_and_can_be_undone(dashboard):
     assert "Put 2 conversations and 5 chat messages back?" in questions(answer)
 
 
+@pytest.mark.parametrize("status", ["succeeded", "running"])
+def test_no_undo_is_offered_once_its_window_has_closed(status, dashboard):
+    run = make.run("messages", status=status)
+    undo = make.run("messages", status="failed", undo_of=run)
+    make.archive(run)
+    make.archive(run, expires_at=make.ago(seconds=1))
+
+    answers = [dashboard.get(page_of(run)), dashboard.get(page_of(undo))]
+
+    assert [{"undo", "retry"} & set(offered(answer)) for answer in answers] == [set(), set()]
+    assert "window of this run has closed" in text(dashboard.post(f"{page_of(run)}/undo", follow=True))
+
+
 def test_an_undone_purge_and_its_undo_name_each_other(dashboard, transactional_db):
     run = purged()
     undo = core.undo(run, send=lambda run: None)
@@ -587,11 +600,13 @@ def test_a_failed_undo_is_tried_again_only_by_who_may_undo(operator, transaction
     undo = make.run("messages", status="failed", undo_of=purged_run)
     client = as_user(operator)
     assert "retry" not in offered(client.get(page_of(undo)))
+    assert f'id="pick-retry-{undo.pk}"' not in client.get(RUNS).text
     assert client.post(f"{page_of(undo)}/retry").status_code == 403
     assert "needs the right to configure" in text(act(client, "retry", undo))
 
     operator.user_permissions.add(Permission.objects.get(codename="configure"))
 
+    assert f'id="pick-retry-{undo.pk}"' in as_user(operator).get(RUNS).text
     assert offered(as_user(operator).get(page_of(undo)))["retry"] == "Tries again to put 1 chat message back."
     assert as_user(operator).post(f"{page_of(undo)}/retry").status_code == 302
     assert purged_run.undos.active().count() == 1
@@ -722,6 +737,20 @@ def test_what_the_page_shows_changes_its_tag(change, dashboard):
     Run.objects.update(**change)
 
     assert poll(dashboard, answer, page_of(run)).status_code == 200
+
+
+def test_the_page_of_a_queued_run_follows_what_it_waits_for(dashboard):
+    run, consumer = make.run("users", requested_at=make.ago(minutes=1)), make.consumer()
+    waits = dashboard.get(page_of(run), headers=HTMX)
+    assert "It waits for a consumer." in text(waits)
+
+    other = make.run("users", status="running", requested_at=make.ago(seconds=1))
+    behind = poll(dashboard, waits, page_of(run))
+    assert "It waits for another run of this task to end." in text(behind)
+
+    other.delete()
+    consumer.delete()
+    assert "no consumer is running: start one" in text(poll(dashboard, behind, page_of(run)))
 
 
 def test_the_page_of_a_run_asks_the_database_no_more_for_a_longer_story(

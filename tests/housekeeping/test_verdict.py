@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from housekeeping import overview, schedules
+from housekeeping import consumers, overview, schedules
 from housekeeping.models import Gauge
 from tests import make
 
@@ -97,6 +97,41 @@ def test_the_fingerprint_changes_with_what_is_shown_and_not_by_itself(consumer):
     make.run("stats")
 
     assert len({before, paused, overview.fingerprint(now)}) == 3
+
+
+def at_the_start_of_a_minute():
+    return timezone.now().replace(second=1)
+
+
+def test_no_age_on_the_overview_is_older_than_half_a_minute(consumer):
+    overview.overview(timezone.now())
+    now = at_the_start_of_a_minute()
+    consumers.beat(consumer, now)
+    before = overview.fingerprint(now)
+
+    consumers.beat(consumer, now + timedelta(seconds=30))
+    Gauge.objects.update(measured_at=now + timedelta(seconds=30))
+
+    assert overview.fingerprint(now + timedelta(seconds=30)) != before
+
+
+@pytest.mark.parametrize("fields", [{"schedules": False}, {"version": "2.0"}], ids=str)
+def test_another_consumer_in_the_place_of_one_changes_the_fingerprint(consumer, fields):
+    now = at_the_start_of_a_minute()
+    before = overview.fingerprint(now)
+
+    consumers.leave(consumer, now)
+    make.consumer(**fields)
+
+    assert overview.fingerprint(now) != before
+
+
+def test_a_schedule_that_becomes_late_changes_the_fingerprint(consumer):
+    now = at_the_start_of_a_minute()
+    make.schedule_state("daily_housekeeping", due=now - schedules.PUNCTUAL)
+    before = overview.fingerprint(now)
+
+    assert overview.fingerprint(now + timedelta(seconds=2)) != before
 
 
 def test_the_timeline_shows_what_was_and_what_comes(consumer):
