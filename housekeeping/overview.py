@@ -294,7 +294,9 @@ SELECT (SELECT max(finished_at) FROM housekeeping_run),
        (SELECT max(next_fire_at) FROM housekeeping_schedulestate),
        (SELECT min(next_fire_at) FROM housekeeping_schedulestate WHERE NOT is_paused),
        (SELECT count(*) FROM housekeeping_schedulestate WHERE NOT is_paused AND next_fire_at < %s),
-       alive.number, alive.watching, alive.newest, name, value
+       alive.number, alive.watching, alive.newest,
+       (SELECT count(*) FROM housekeeping_gauge WHERE measured_at > %s),
+       name, value
 FROM (
     SELECT count(*) AS number, count(*) FILTER (WHERE schedules) AS watching, max(started_at) AS newest
     FROM housekeeping_consumer WHERE stopped_at IS NULL AND last_heartbeat_at >= %s
@@ -304,15 +306,16 @@ FROM (
 
 def fingerprint(now: datetime) -> str:
     """Changes with anything that the overview shows, and is had without reading what it shows."""
-    moments = (now - schedules.PUNCTUAL, now - LIFE)
+    moments = (now - schedules.PUNCTUAL, now - timedelta(seconds=40), now - LIFE)
     with connection.cursor() as cursor:
         cursor.execute(_FINGERPRINT, [connection.ops.adapt_datetimefield_value(at) for at in moments])
         rows = cursor.fetchall()
-    is_busy = rows[0][2] > 0
-    # Progress moves with each batch. The browser counts ages on (of a heartbeat, of the figures):
-    # they are told anew before they mislead.
-    seconds = 1 if is_busy else 30
-    facts = [rows[0][:11], [row[11:] for row in rows], int(now.timestamp()) // seconds]
+    is_busy, is_measured = rows[0][2] > 0, rows[0][11] > 0
+    # Progress moves with each batch; what no consumer measures is measured by who looks; and the
+    # timeline moves on. The ages of heartbeats and figures are left out: a page that is answered
+    # 304 knows that they are as fresh as ever (site.js).
+    seconds = 1 if is_busy else 300 if is_measured else 30
+    facts = [rows[0][:11], [row[12:] for row in rows], int(now.timestamp()) // seconds]
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
 

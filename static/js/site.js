@@ -61,6 +61,12 @@ document.addEventListener("htmx:after:request", (event) => {
   lost.hidden = !isPage;
   if (isPage && response.status < 500) location.reload();
   if (isPage) event.preventDefault();
+  // Nothing new: what is heard of and measured again and again has been so just now, too.
+  if (response?.status === 304) {
+    const fresh = event.detail.ctx.sourceElement.querySelectorAll("time[data-fresh]");
+    for (const time of fresh) time.dateTime = new Date().toISOString();
+    showTimes();
+  }
 });
 document.addEventListener("htmx:error", () => { lost.hidden = false; });
 lost.querySelector("button").addEventListener("click", () => document.dispatchEvent(new Event("look-again")));

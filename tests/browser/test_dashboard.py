@@ -271,6 +271,11 @@ def test_an_unchanged_poll_is_answered_304_and_a_change_is_seen(site, open_page)
 
     wait_until(lambda: poll() == 304, what="a poll with nothing new")
 
+    heartbeat = page.locator("tr[id^=consumer-] time[data-fresh]")
+    heartbeat.evaluate("it => { it.dateTime = '2020-01-01T00:00:00Z' }")
+    wait_until(lambda: poll() == 304, what="a poll with nothing new")
+    assert heartbeat.evaluate("it => Date.now() - new Date(it.dateTime) < 60e3")
+
     make.run("stats", status="failed", error="the pipe burst", finished_at=make.ago())
     page.evaluate("document.dispatchEvent(new Event('look-again'))")
 
