@@ -12,12 +12,13 @@ from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from housekeeping import acts as core
-from housekeeping import record, search
+from housekeeping import record, registry, search
 from housekeeping.dashboard import polls
 from housekeeping.dashboard.filters import ActFilters
 from housekeeping.dashboard.views import HtmxHttpRequest, may_view, signed_in
 from housekeeping.exceptions import BadPlace
 from housekeeping.models import Act
+from housekeeping.policies import in_days
 
 
 @require_safe
@@ -37,6 +38,8 @@ def act_list(request: HtmxHttpRequest) -> HttpResponse:
         if is_newest and polls.is_unchanged(request, tag):
             return HttpResponse(status=304)
         facts |= {"page": page, "lines": record.lines(page.rows), "is_newest": is_newest, "tag": tag}
+    if not is_fragment:
+        facts["kept_days"] = in_days(registry.find_policy("acts").retention_in_force())
     template = "_acts.html" if is_fragment else "act_list.html"
     answer = render(request, f"housekeeping/{template}", facts, status=200 if filters.is_valid() else 400)
     if is_fragment:

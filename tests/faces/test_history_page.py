@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.test.html import parse_html
 
-from housekeeping import acts
+from housekeeping import acts, retentions
 from housekeeping.exceptions import QueueUnreachable
 from housekeeping.models import Act
 from tests import make
@@ -170,3 +170,9 @@ def test_the_record_is_not_changed_from_here(dashboard):
 
     assert dashboard.post(HISTORY).status_code == 405
     assert Act.objects.count() == 1
+
+
+def test_the_page_says_how_long_the_record_is_kept(dashboard):
+    retentions.change("acts", 500)
+
+    assert "Kept for 500 days." in dashboard.get("/scheduler-admin/history").text
