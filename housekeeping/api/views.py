@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError as BadValue
 from django.db import transaction
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import status
@@ -103,15 +104,26 @@ class _Pages(CursorPagination):
         """Raises ValidationError for a cursor that was made up, not taken from a page."""
         try:
             return super().paginate_queryset(*args, **options)
-        except (NotFound, BadValue, ValueError):
+        except (NotFound, BadValue, ValueError, OverflowError):
             raise ValidationError({"cursor": [BAD_CURSOR]}) from None
 
 
-class RunPages(_Pages):
+class _PagesOfMoments(_Pages):
+    def decode_cursor(self, request: Any) -> Any:
+        """Raises NotFound for a place that is no moment with its offset, as ours are."""
+        cursor: Any = super().decode_cursor(request)
+        if cursor and cursor.position is not None:
+            moment = parse_datetime(cursor.position)
+            if moment is None or timezone.is_naive(moment):
+                raise NotFound
+        return cursor
+
+
+class RunPages(_PagesOfMoments):
     ordering = ("-requested_at", "-id")
 
 
-class ActPages(_Pages):
+class ActPages(_PagesOfMoments):
     ordering = ("-done_at", "-id")
 
 

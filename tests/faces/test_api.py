@@ -1,5 +1,6 @@
 import time
 import uuid
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
@@ -867,6 +868,8 @@ def test_runs_are_filtered(query, found, api):
         ("after", "yesterday"),
         ("before", "2025-13-01T00:00:00Z"),
         ("before", "9999-12-31T23:59:59-23:59"),
+        ("after", "1969-12-31T23:59:59Z"),
+        ("before", "9001-01-01T00:00:00Z"),
         ("page_size", "0"),
         ("page_size", "many"),
         ("task", "\0"),
@@ -1062,8 +1065,43 @@ def test_nobody_running_is_an_empty_list(api):
     assert api.get(CONSUMERS).json() == {"results": []}
 
 
-def test_a_made_up_cursor_is_the_client_s_mistake(api):
-    assert api.get(f"{SCHEDULER}/runs?cursor=cD1ub3RhZGF0ZQ==").status_code == 400
+@pytest.mark.parametrize("path", ["runs", "acts", "holds"])
+@pytest.mark.parametrize("cursor", make.CURSORS)
+def test_a_made_up_cursor_is_the_client_s_mistake(cursor, path, api):
+    answer = api.get(f"{SCHEDULER}/{path}", {"cursor": b64encode(cursor)})
+
+    assert (answer.status_code, list(answer.json()["fields"])) == (400, ["cursor"])
+
+
+@pytest.mark.parametrize(
+    ("zone", "moment"),
+    [
+        ("Europe/Berlin", "0001-01-01T00:00:00"),
+        ("America/New_York", "9999-12-31T23:59:59"),
+        ("Europe/Berlin", "9999-12-31T23:59:59Z"),
+    ],
+)
+@pytest.mark.parametrize("path", ["runs", "acts"])
+def test_a_moment_that_a_zone_can_t_take_is_refused_with_the_years_that_it_can(
+    path, zone, moment, api, settings
+):
+    settings.TIME_ZONE = zone
+
+    answer = api.get(f"{SCHEDULER}/{path}", {"after": moment})
+
+    assert (answer.status_code, list(answer.json()["fields"])) == (400, ["after"])
+
+
+def test_a_hold_until_a_moment_that_a_zone_can_t_take_is_refused(api, settings):
+    settings.TIME_ZONE = "America/New_York"
+    hold = {"model": "chat.Conversation", "key": make.conversation().pk, "reason": "x"}
+
+    answers = [
+        api.post(f"{SCHEDULER}/holds", hold | {"until": until})
+        for until in ("9999-12-31", "9999-12-31T23:59:59-14:00")
+    ]
+
+    assert [(one.status_code, list(one.json()["fields"])) for one in answers] == [(400, ["until"])] * 2
 
 
 def test_a_long_trigger_is_refused_on_every_database(api):
