@@ -1,7 +1,9 @@
 """What the API says when it can't, how often it may be asked, and what a repeated question costs."""
 
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import jsonschema
 import pytest
@@ -12,7 +14,7 @@ from rest_framework.throttling import SimpleRateThrottle
 
 from housekeeping import runs
 from housekeeping.api.description import document
-from housekeeping.exceptions import KeyReused
+from housekeeping.exceptions import KeyReused, QueueUnreachable
 from housekeeping.models import Act, LogLine, Run, Snapshot, Tally
 from tests import make
 from tests.conftest import with_token
@@ -279,6 +281,33 @@ def test_a_request_that_the_queue_did_not_take_is_tried_anew(api, transactional_
     codes = [trigger(api, "nightly").status_code for _ in range(2)]
 
     assert codes == [503, 503]
+    assert not Run.objects.exists()
+
+
+def test_a_repeated_request_whose_run_is_withdrawn_meanwhile_has_no_queue(
+    api, administrator, transactional_db
+):
+    is_sending = Event()
+
+    def fail_slowly(run):
+        is_sending.set()
+        time.sleep(1)
+        raise QueueUnreachable("connection refused")
+
+    def ask_first():
+        by = runs.Actor(administrator.username, "a test")
+        try:
+            runs.request("stats", send=fail_slowly, by=by, idempotency_key="nightly")
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as requests:
+        first = requests.submit(ask_first)
+        is_sending.wait()
+        answer = trigger(api, "nightly", wait=10)
+
+    assert isinstance(first.exception(), QueueUnreachable)
+    assert (answer.status_code, answer.json()["code"]) == (503, "queue_unreachable")
     assert not Run.objects.exists()
 
 
