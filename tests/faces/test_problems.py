@@ -501,6 +501,51 @@ def test_the_first_page_s_figures_say_how_old_they_are(api):
     assert body["next_run"]["at"]
 
 
+def test_the_first_page_s_verdict_and_timeline_are_there_too(api):
+    make.consumer()
+    done = make.run("messages", status="succeeded", requested_at=make.ago(hours=2), finished_at=make.ago())
+    failed = make.run("stats", status="failed", error="Out of ink", requested_at=make.ago(hours=1))
+    make.run("users")
+
+    body = api.get(f"{SCHEDULER}/overview").json()
+
+    verdict, timeline = body["verdict"], body["timeline"]
+    assert verdict["level"] == "bad"
+    assert verdict["findings"] == [
+        {
+            "level": "bad",
+            "text": "stats failed: Out of ink",
+            "advice": "Look at it, mend it, retry it.",
+            "command": None,
+            "run": str(failed.pk),
+        }
+    ]
+    assert verdict["last_run"]["id"] == str(done.pk)
+    assert verdict["next"] == body["next_run"]
+    assert body["waiting"] == 1
+    assert [mark["run"] for mark in timeline[:2]] == [str(done.pk), str(failed.pk)]
+    assert {(mark["status"], mark["run"]) for mark in timeline[3:]} == {("next", None)}
+
+
+def test_the_first_page_s_figures_cost_no_more_for_more_runs(api, django_assert_max_num_queries):
+    for age in range(40):
+        consumer = make.consumer(age=make.days(1), pid=age)
+        make.run("stats", status="failed", requested_at=make.ago(minutes=age), consumer=consumer)
+    api.get(f"{SCHEDULER}/overview")
+
+    with django_assert_max_num_queries(12):
+        api.get(f"{SCHEDULER}/overview")
+
+
+def test_a_schedule_that_no_consumer_looked_at_in_time_is_late(api):
+    make.schedule_state("weekly_cleanup", due=make.ago(hours=1))
+
+    late = {one["id"]: one["late"] for one in api.get(f"{SCHEDULER}/schedules").json()["results"]}
+
+    assert late["weekly_cleanup"] is api.get(f"{SCHEDULER}/schedules/weekly_cleanup").json()["late"] is True
+    assert late["daily_housekeeping"] is False
+
+
 def test_what_charts_are_drawn_from_is_there_for_so_many_days(api):
     numbers = {"total_users": 1}
     for age in (1, 40):
