@@ -1,24 +1,32 @@
 """What the API says when it can't, how often it may be asked, and what a repeated question costs."""
 
+import ast
+import re
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Event
 
 import jsonschema
 import pytest
 from django.core.cache import cache
 from django.db import connections
+from rest_framework.exceptions import APIException
 from rest_framework.test import APIClient
 from rest_framework.throttling import SimpleRateThrottle
+from rest_framework_simplejwt import authentication
+from rest_framework_simplejwt.serializers import TokenObtainPairSerializer
 
 from housekeeping import runs
+from housekeeping.api import errors
 from housekeeping.api.description import document
 from housekeeping.exceptions import KeyReused, QueueUnreachable
 from housekeeping.models import Act, LogLine, Run, Snapshot, Tally
 from tests import make
 from tests.conftest import with_token
 from tests.faces.conftest import account
+from tests.processes import ROOT
 
 pytestmark = pytest.mark.django_db
 
@@ -71,6 +79,64 @@ def test_every_problem_is_json_of_one_shape(ask, status, code, api):
     assert body["code"] == code
     jsonschema.validate(body, document() | {"$ref": "#/components/schemas/Problem"})
     assert not Run.objects.exists()
+
+
+def test_over_plain_http_a_problem_is_the_only_answer(api, settings):
+    settings.SECURE_SSL_REDIRECT = True
+
+    body = api.get(RUNS).json()
+
+    assert list(body) == ["message", "code", "detail"]
+    assert (body["code"], body["detail"]) == ("https_required", body["message"])
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "options"])
+def test_the_api_s_page_refuses_other_methods_as_the_api_does(method, api):
+    answer, other = getattr(api, method)("/api/docs"), api.delete(RUNS)
+
+    assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")
+    assert answer["Content-Type"] == other["Content-Type"]
+    assert sorted(answer.json()) == sorted(other.json()) == ["code", "detail", "message"]
+    assert answer.json()["detail"] == f'Method "{method.upper()}" not allowed.'
+
+
+def test_the_docs_name_every_code_and_no_other():
+    text = (ROOT / "docs/api.md").read_text()
+    table = text.partition("A `code` is one of")[2].partition("\n\nThrottled")[0]
+    told = {code for row in table.splitlines()[4:] for code in re.findall(r"`(\w+)`", row.split("|")[2])}
+
+    assert told == {
+        *map(errors.word_for, errors.CODES),
+        *(kind.default_code for kind in subclasses(APIException)),
+        *TokenObtainPairSerializer.default_error_messages,
+        *(code for room in ("housekeeping", "chat") for file in (ROOT / room).rglob("*.py")
+          for code in codes_in(file)),
+        *codes_in(Path(authentication.__file__)),
+    }  # fmt: skip
+
+
+def subclasses(kind):
+    for one in kind.__subclasses__():
+        yield from (one, *subclasses(one))
+
+
+def codes_in(file):
+    """The codes that stand in a source: of a problem's body, of an error, of a body written there."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            found = [one.value for one in node.keywords if one.arg == "code"]
+            found += node.args[1:2] if name in ("body", "answer") else []
+        elif isinstance(node, ast.Dict):
+            found = [value for key, value in zip(node.keys, node.values, strict=True) if is_code(key)]
+        else:
+            continue
+        written = [one for one in found if isinstance(one, ast.Constant | ast.IfExp)]
+        yield from (one.value for each in written for one in ast.walk(each) if isinstance(one, ast.Constant))
+
+
+def is_code(key):
+    return isinstance(key, ast.Constant) and key.value == "code"
 
 
 def test_a_body_of_a_megabyte_is_read(api):
