@@ -11,7 +11,7 @@ from housekeeping import bulk, keeping, retentions
 from housekeeping.exceptions import BadHold, BadRetention
 from housekeeping.models import Run
 from housekeeping.registry import TASKS
-from housekeeping.search import FIRST_YEAR, LAST_YEAR
+from housekeeping.search import FIRST_YEAR, LAST_YEAR, TEXT_REACH
 
 LONGEST_WAIT = 30
 DEFAULT_WAIT = 10
@@ -301,7 +301,8 @@ class RunFilterSerializer(TimeSerializer):
     text = serializers.CharField(
         required=False,
         max_length=200,
-        help_text="In its error, task or schedule, in who asked, or what its id begins with.",
+        help_text="In its error, task or schedule, in who asked, or what its id begins with. It is looked "
+        f"for in the newest {TEXT_REACH:,} runs that the other filters leave; a whole id in all.",
     )
     dry_run = FlagField(required=False)
 
