@@ -5,10 +5,11 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.views import PasswordChangeView
-from django.core.exceptions import ValidationError as BadDate
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse_lazy
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
@@ -50,8 +51,17 @@ class NewestFirst(CursorPagination):
     def paginate_queryset(self, *args: Any, **kwargs: Any) -> list[Any] | None:
         try:
             return super().paginate_queryset(*args, **kwargs)
-        except BadDate as error:  # a cursor that was made up, not taken from a page
+        except (ValueError, OverflowError) as error:  # a cursor that was made up, not taken from a page
             raise NotFound(self.invalid_cursor_message) from error
+
+    def decode_cursor(self, request: Any) -> Any:
+        """Raises NotFound for a place that is no moment with its offset, as ours are."""
+        cursor: Any = super().decode_cursor(request)
+        if cursor and cursor.position is not None:
+            moment = parse_datetime(cursor.position)
+            if moment is None or timezone.is_naive(moment):
+                raise NotFound(self.invalid_cursor_message)
+        return cursor
 
 
 KEY = OpenApiParameter("id", {"type": "integer", "minimum": 1}, OpenApiParameter.PATH)

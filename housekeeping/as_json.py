@@ -9,12 +9,15 @@ from typing import Any
 from django.urls import reverse
 from django.utils import timezone
 
-from housekeeping import schedules
+from housekeeping import run_page, schedules
 from housekeeping.models import Act, Consumer, Hold, LogLine, Run, Snapshot, Tally
-from housekeeping.overview import Job, PolicyCard, SchedulerStatus
+from housekeeping.overview import Job, Mark, Overview, PolicyCard, SchedulerStatus
+from housekeeping.verdict import Finding
 
 
 def run(run: Run) -> dict[str, Any]:
+    """Everywhere the same object. Many are read with their consumers beside them."""
+    took = run.duration if run.finished_at else None
     return {
         "id": str(run.pk),
         "task": run.task,
@@ -38,6 +41,22 @@ def run(run: Run) -> dict[str, Any]:
         "retry_of": str(run.retry_of_id) if run.retry_of_id else None,
         "plan": run.plan,
         "receipt": run.receipt,
+        "cancel_requested": run.cancel_requested,
+        "losses": run.losses,
+        "consumer": str(run.consumer) if run.consumer else None,
+        "took_seconds": round(took.total_seconds(), 3) if took is not None else None,
+    }
+
+
+def run_in_full(one: Run) -> dict[str, Any]:
+    """A run with all that its page says: what is heavy, and what undo can put back."""
+    kept = run_page.kept_of(one)
+    return {
+        **run(one),
+        "traceback": one.traceback or None,
+        "undo_until": iso(kept.until) if kept else None,
+        "undo_rows": sum(kept.tables.values()) if kept else None,
+        "undo_bytes": kept.size if kept else None,
     }
 
 
@@ -48,6 +67,53 @@ def progress(run: Run) -> dict[str, Any]:
         facts["rows_per_second"] = round(run.rows_per_second)
         facts["seconds_left"] = round(run.time_left.total_seconds())
     return facts
+
+
+def overview(seen: Overview) -> dict[str, Any]:
+    """The dashboard's first page. Runs are told of by their ids where they stand beside something else."""
+    job, verdict = seen.next_job, seen.verdict
+    following = {"schedule": job.schedule.id, "at": iso(job.next_run_at)} if job else None
+    return {
+        "status": seen.scheduler.status,
+        "busy": seen.is_busy,
+        "statistics": {**seen.statistics.value, "measured_at": iso(seen.statistics.measured_at)},
+        "archive": {
+            "bytes": seen.archive.value,
+            "budget_bytes": seen.archive_budget,
+            "measured_at": iso(seen.archive.measured_at),
+        },
+        "next_run": following,
+        "active": [run(one) for one in reversed(seen.active)],
+        "recent": [run(one) for one in seen.recent],
+        "consumers_alive": len(seen.consumers),
+        "verdict": {
+            "level": verdict.level,
+            "findings": [finding(one) for one in verdict.findings],
+            "last_run": run(verdict.last) if verdict.last else None,
+            "next": following,
+        },
+        "waiting": seen.waiting,
+        "timeline": [mark(one) for one in seen.timeline],
+    }
+
+
+def finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "level": finding.level,
+        "text": finding.text,
+        "advice": finding.advice or None,
+        "command": finding.command or None,
+        "run": str(finding.run.pk) if finding.run else None,
+    }
+
+
+def mark(mark: Mark) -> dict[str, Any]:
+    return {
+        "at": iso(mark.at),
+        "task": mark.task,
+        "status": mark.status,
+        "run": str(mark.run_id) if mark.run_id else None,
+    }
 
 
 def status(scheduler: SchedulerStatus) -> dict[str, Any]:
@@ -84,6 +150,7 @@ def schedule(job: Job, now: datetime) -> dict[str, Any]:
         "next_run_time": iso(job.next_run_at),
         "next_fire_times": [iso(moment) for moment in times],
         "last_run": run(job.last_run) if job.last_run else None,
+        "late": job.is_late,
     }
 
 
@@ -162,6 +229,7 @@ def consumer(consumer: Consumer, *, alive: bool) -> dict[str, Any]:
         "stopped_at": iso(consumer.stopped_at),
         "alive": alive,
         "schedules": consumer.schedules,
+        "version": consumer.version or None,
     }
 
 

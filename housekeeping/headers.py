@@ -4,9 +4,11 @@ import ipaddress
 from collections.abc import Callable
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
+
+from housekeeping.api import problems
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -90,10 +92,9 @@ class PlainApi:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if settings.SECURE_SSL_REDIRECT and request.path.startswith("/api/") and not request.is_secure():
-            return JsonResponse(
-                {"detail": "Use https://; what you sent could be read on its way."}, status=403
-            )
+        if settings.SECURE_SSL_REDIRECT and problems.is_api(request) and not request.is_secure():
+            message = "Use https://; what you sent could be read on its way."
+            return problems.answer(message, "https_required", 403, detail=message)
         return self.get_response(request)
 
 
@@ -105,7 +106,7 @@ class Language:
         self.of_pages = LocaleMiddleware(get_response)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not request.path.startswith("/api/"):
+        if not problems.is_api(request):
             return self.of_pages(request)  # type: ignore[return-value]
         with translation.override(settings.LANGUAGE_CODE):
             return self.get_response(request)

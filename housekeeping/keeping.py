@@ -4,7 +4,7 @@ A hold that was made is seen by the next batch of a purge that is under way.
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -51,6 +51,9 @@ def moment(text: str) -> datetime | None:
         read = end_of(day) if day else parse_datetime(text)
         if read and timezone.is_naive(read):
             read = timezone.make_aware(read)
+        if read:
+            # The database keeps it in UTC, and it is shown in TIME_ZONE: it must be a moment in both.
+            timezone.localtime(read.astimezone(UTC))
     except (ValueError, OverflowError):
         read = None
     if read is None:

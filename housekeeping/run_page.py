@@ -145,7 +145,7 @@ def fingerprint(pk: UUID, now: datetime) -> str:
 def read(run: Run, rights: Rights, now: datetime) -> Page:
     """``run`` with its consumer, and the runs that it names, selected beside it."""
     task = TASKS.get(run.task)
-    kept = _kept(run)
+    kept = kept_of(run)
     # Whatever opens a run of this task is refused while another has not ended.
     other = Run.objects.exclude(pk=run.pk).active_of(run.task) if task else None
     undo = next((one for one in _followers(run) if one.undo_of_id == run.pk and one.is_active), None)
@@ -319,7 +319,8 @@ def _written(value: Any) -> str:
 # --- Beside it --------------------------------------------------------------------------------
 
 
-def _kept(run: Run) -> Kept | None:
+def kept_of(run: Run) -> Kept | None:
+    """What undo can put back; None for nothing. One query."""
     rows = run.archives.values("model", "emptied", "is_own").annotate(
         count=Sum("rows"), bytes=Sum("size"), until=Min("expires_at")
     )
@@ -460,7 +461,7 @@ class _Offers:
 
     def _retry_undo(self) -> Action | None:
         purged = self.run.undo_of
-        kept = _kept(purged) if purged and self.rights.configure else None
+        kept = kept_of(purged) if purged and self.rights.configure else None
         if not (purged and kept and kept.is_whole(self.now)) or purged.undos.active().exists():
             return None
         return self._action(

@@ -33,7 +33,7 @@ from django.db import (
 from django.db.models import F, Q, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 
 from housekeeping import acts, alerts, archive, logs, plans, registry, tallies
 from housekeeping.acts import Actor
@@ -336,15 +336,26 @@ def reject(run_id: uuid.UUID, task: str) -> None:
 
 
 def wait(run: Run, seconds: float) -> Run:
-    """Look at the row until the run has ended, for at most so many seconds."""
+    """Look at the row until the run has ended, for at most so many seconds.
+
+    Raises QueueUnreachable where whoever asked for the run could not send it, and withdrew it.
+    """
     deadline = time.monotonic() + seconds
     pause = 0.02
-    run.refresh_from_db()
+    _look_again(run)
     while run.status in (Run.Status.QUEUED, Run.Status.RUNNING) and time.monotonic() < deadline:
         time.sleep(min(pause, max(deadline - time.monotonic(), 0)))
         pause = min(pause * 1.5, 0.25)
-        run.refresh_from_db()
+        _look_again(run)
     return run
+
+
+def _look_again(run: Run) -> None:
+    try:
+        run.refresh_from_db()
+    except Run.DoesNotExist:
+        text = gettext_noop("The queue can't be reached: %(error)s")
+        raise QueueUnreachable(text, error=f"run {run.pk} was withdrawn") from None
 
 
 # --- Carrying it out --------------------------------------------------------------------------

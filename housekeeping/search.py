@@ -23,6 +23,8 @@ PAGE = 50
 TEXT_REACH = 100_000
 
 MOST_KEY = 2**63 - 1
+# Of a moment that is asked for: beyond them, time zones and databases run over.
+FIRST_YEAR, LAST_YEAR = 1970, 9000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Row = TypeVar("Row", bound=Model)
 

@@ -16,6 +16,18 @@ from housekeeping.archive import columns
 from housekeeping.models import Archive, Consumer, Run, ScheduleState, Tally
 
 _number = itertools.count(1)
+# Cursors that no page has given, before they are written in base64.
+CURSORS = [
+    b"p=notadate",
+    b"p=9999-12-31T23:59:59-14:00",
+    b"p=0001-01-01T00:00:00%2B14:00",
+    b"p=2020-01-01T00:00:00",  # without an offset
+    b"p=2020-02-30T00:00:00Z",
+    b"p=%00",
+    b"p=\xff",
+    b"\xff\xfe",
+    b"o=" + b"9" * 5_000,
+]
 ADA = Actor("ada", "a test")
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import (
     OpenApiJsonRenderer,
@@ -17,9 +16,12 @@ from drf_spectacular.renderers import (
 )
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import api_view, authentication_classes, permission_classes, renderer_classes
+from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
+
+from housekeeping.api import problems
 
 Facts = dict[str, Any]
 
@@ -46,9 +48,10 @@ def schema(request: Request) -> Response:
     return Response(document())
 
 
-@require_safe
 def docs(request: HttpRequest) -> HttpResponse:
     """The description as a page of our own: it needs no script, and no exception to the site's CSP."""
+    if request.method not in ("GET", "HEAD"):
+        return _not_allowed(request)
     described = document()
     facts = {
         "about": described["info"]["description"],
@@ -61,6 +64,14 @@ def docs(request: HttpRequest) -> HttpResponse:
         ],
     }
     return render(request, "housekeeping/api_docs.html", facts)
+
+
+def _not_allowed(request: HttpRequest) -> HttpResponse:
+    """A page, but below /api/: what goes wrong is a problem, as everywhere there."""
+    message = str(MethodNotAllowed(str(request.method)).detail)
+    answer = problems.answer(message, MethodNotAllowed.default_code, 405, detail=message)
+    answer["Allow"] = "GET, HEAD"
+    return answer
 
 
 def _section(tag: Facts, described: Facts) -> Facts:

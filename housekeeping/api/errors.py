@@ -71,10 +71,15 @@ def translate(error: HousekeepingError) -> tuple[int, dict[str, Any]]:
     field = error.field if isinstance(error, BadHold) else FIELDS.get(type(error))
     if field:
         return status.HTTP_400_BAD_REQUEST, problems.refused({field: [str(error)]})
-    body = problems.body(str(error), _in_snake_case(type(error).__name__))
+    body = problems.body(str(error), word_for(type(error)))
     if isinstance(error, RunInProgress | AlreadyRequested):
         body["run"] = as_json.run(error.run)
     return CODES[type(error)], body
+
+
+def word_for(kind: type[HousekeepingError]) -> str:
+    """The ``code`` of what the core refuses: ``queue_unreachable``."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
 
 
 def _code_of(error: Exception) -> str:
@@ -84,7 +89,3 @@ def _code_of(error: Exception) -> str:
         return "permission_denied"
     codes = error.get_codes() if isinstance(error, APIException) else ""
     return codes if isinstance(codes, str) else "invalid"
-
-
-def _in_snake_case(name: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

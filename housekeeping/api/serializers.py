@@ -1,6 +1,7 @@
 """What the API accepts, and how rows that only it shows are written."""
 
 import uuid
+from datetime import UTC, datetime
 from typing import Any, ClassVar, NoReturn
 
 from drf_spectacular.utils import extend_schema_field
@@ -10,6 +11,7 @@ from housekeeping import bulk, keeping, retentions
 from housekeeping.exceptions import BadHold, BadRetention
 from housekeeping.models import Run
 from housekeeping.registry import TASKS
+from housekeeping.search import FIRST_YEAR, LAST_YEAR, TEXT_REACH
 
 LONGEST_WAIT = 30
 DEFAULT_WAIT = 10
@@ -257,9 +259,27 @@ class HoldFilterSerializer(PageSerializer):
     active = FlagField(required=False, help_text="false: those that have ended.")
 
 
+class MomentField(serializers.DateTimeField):
+    """ISO 8601, within the years that every time zone and database can take."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        try:
+            moment = super().to_internal_value(value)
+            is_usable = FIRST_YEAR <= moment.astimezone(UTC).year <= LAST_YEAR
+        except OverflowError:
+            is_usable = False
+        if not is_usable:
+            raise serializers.ValidationError(f"Write a moment of the years {FIRST_YEAR} to {LAST_YEAR}.")
+        return moment
+
+
 class TimeSerializer(PageSerializer):
-    after = serializers.DateTimeField(required=False, help_text="From this moment on.")
-    before = serializers.DateTimeField(required=False, help_text="Before this moment.")
+    after = MomentField(
+        required=False, help_text=f"From this moment on, of the years {FIRST_YEAR} to {LAST_YEAR}."
+    )
+    before = MomentField(
+        required=False, help_text=f"Before this moment, of the years {FIRST_YEAR} to {LAST_YEAR}."
+    )
 
 
 class RunFilterSerializer(TimeSerializer):
@@ -281,7 +301,8 @@ class RunFilterSerializer(TimeSerializer):
     text = serializers.CharField(
         required=False,
         max_length=200,
-        help_text="In its error, task or schedule, in who asked, or what its id begins with.",
+        help_text="In its error, task or schedule, in who asked, or what its id begins with. It is looked "
+        f"for in the newest {TEXT_REACH:,} runs that the other filters leave; a whole id in all.",
     )
     dry_run = FlagField(required=False)
 

@@ -20,6 +20,7 @@ from rest_framework.serializers import (
     UUIDField,
 )
 
+from housekeeping import verdict
 from housekeeping.models import Run as RunRow
 
 Shape = serializers.Serializer[Any]
@@ -77,6 +78,19 @@ class Run(Shape):
     retry_of = UUIDField(allow_null=True, help_text="The run that it does again.")
     plan = AnObject(help_text="By policy: what a dry run, or the brake, saw.")
     receipt = AnObject(help_text="By policy: what it was, and what it removed.")
+    cancel_requested = BooleanField(help_text="Somebody cancelled it; while it runs, it is about to stop.")
+    losses = IntegerField(help_text="Attempts whose worker went silent.")
+    consumer = CharField(allow_null=True, help_text="host:pid of who carries it out, or did last.")
+    took_seconds = FloatField(allow_null=True, help_text="From its first start to its end.")
+
+
+class RunInFull(Run):
+    """A run with what is too heavy to stand beside others, or has to be asked for."""
+
+    traceback = CharField(allow_null=True, help_text="Of a failed one.")
+    undo_until = DateTimeField(allow_null=True, help_text="When the undo window closes.")
+    undo_rows = IntegerField(allow_null=True, help_text="Rows that undo puts back; null: nothing is kept.")
+    undo_bytes = IntegerField(allow_null=True, help_text="What keeping them takes.")
 
 
 class Problem(Shape):
@@ -151,6 +165,7 @@ class Job(Shape):
     next_run_time = DateTimeField(allow_null=True)
     next_fire_times = ListField(child=DateTimeField())
     last_run = Run(allow_null=True)
+    late = BooleanField(help_text="A fire time is overdue that no consumer has opened a run for.")
 
 
 class FireTimes(Shape):
@@ -227,6 +242,7 @@ class Consumer(Shape):
     stopped_at = DateTimeField(allow_null=True)
     alive = BooleanField()
     schedules = BooleanField(help_text="It looks at the schedules: not started with -n.")
+    version = CharField(allow_null=True, help_text="Of the site, and of Huey.")
 
 
 class ReceiptAct(Shape):
@@ -314,15 +330,46 @@ class NextRun(Shape):
     at = DateTimeField()
 
 
+class Finding(Shape):
+    """Something that is not as it should be."""
+
+    level = ChoiceField([verdict.WARNING, verdict.BAD])
+    text = CharField()
+    advice = CharField(allow_null=True, help_text="What to do about it.")
+    command = CharField(allow_null=True, help_text="What to type for that.")
+    run = UUIDField(allow_null=True, help_text="The run that it is about.")
+
+
+class Verdict(Shape):
+    """Is all well?"""
+
+    level = ChoiceField([verdict.GOOD, verdict.WARNING, verdict.BAD])
+    findings = Finding(many=True, help_text="The worst first; none where all is well.")
+    last_run = Run(allow_null=True, help_text="The newest that did its work.")
+    next = NextRun(allow_null=True)
+
+
+class Mark(Shape):
+    """A run that was, or a fire time that comes."""
+
+    at = DateTimeField()
+    task = CharField()
+    status = ChoiceField([*RunRow.Status.values, "next"], help_text="A run's; next for a fire time.")
+    run = UUIDField(allow_null=True, help_text="null for a fire time.")
+
+
 class Overview(Shape):
     status = ChoiceField(["running", "paused", "stopped"])
-    busy = BooleanField(help_text="Something is queued, running or held.")
+    busy = BooleanField(help_text="Something is queued or running.")
     statistics = MeasuredStatistics()
     archive = Archive()
     next_run = NextRun(allow_null=True)
     active = Run(many=True)
     recent = Run(many=True)
     consumers_alive = IntegerField()
+    verdict = Verdict()
+    waiting = IntegerField(help_text="Runs that wait for a worker.")
+    timeline = Mark(many=True, help_text="The last and the next 24 hours, oldest first.")
 
 
 class Snapshot(Statistics):

@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError as BadValue
 from django.db import transaction
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import status
@@ -103,15 +104,26 @@ class _Pages(CursorPagination):
         """Raises ValidationError for a cursor that was made up, not taken from a page."""
         try:
             return super().paginate_queryset(*args, **options)
-        except (NotFound, BadValue, ValueError):
+        except (NotFound, BadValue, ValueError, OverflowError):
             raise ValidationError({"cursor": [BAD_CURSOR]}) from None
 
 
-class RunPages(_Pages):
+class _PagesOfMoments(_Pages):
+    def decode_cursor(self, request: Any) -> Any:
+        """Raises NotFound for a place that is no moment with its offset, as ours are."""
+        cursor: Any = super().decode_cursor(request)
+        if cursor and cursor.position is not None:
+            moment = parse_datetime(cursor.position)
+            if moment is None or timezone.is_naive(moment):
+                raise NotFound
+        return cursor
+
+
+class RunPages(_PagesOfMoments):
     ordering = ("-requested_at", "-id")
 
 
-class ActPages(_Pages):
+class ActPages(_PagesOfMoments):
     ordering = ("-done_at", "-id")
 
 
@@ -175,23 +187,7 @@ def trigger(request: Request) -> Response:
 @api_view(["GET"])
 @permission_classes([MayView])
 def overview_figures(request: Request) -> Response:
-    now = timezone.now()
-    seen = overview.overview(now)
-    job = seen.next_job
-    body = {
-        "status": seen.scheduler.status,
-        "busy": seen.is_busy,
-        "statistics": {**seen.statistics.value, "measured_at": as_json.iso(seen.statistics.measured_at)},
-        "archive": {
-            "bytes": seen.archive.value,
-            "budget_bytes": seen.archive_budget,
-            "measured_at": as_json.iso(seen.archive.measured_at),
-        },
-        "next_run": {"schedule": job.schedule.id, "at": as_json.iso(job.next_run_at)} if job else None,
-        "active": [as_json.run(run) for run in reversed(seen.active)],
-        "recent": [as_json.run(run) for run in seen.recent],
-        "consumers_alive": len(seen.consumers),
-    }
+    body = as_json.overview(overview.overview(timezone.now()))
     return Response(body, headers=_etag_but_for_age(body))
 
 
@@ -237,11 +233,11 @@ def run_result(request: Request, pk: uuid.UUID) -> Response:
     return Response(as_json.run(get_object_or_404(Run, pk=pk)))
 
 
-@described("A run", shapes.Run)
+@described("A run with all that its page says", shapes.RunInFull)
 @api_view(["GET"])
 @permission_classes([MayView])
 def run_detail(request: Request, pk: uuid.UUID) -> Response:
-    return Response(as_json.run(get_object_or_404(Run, pk=pk)))
+    return Response(as_json.run_in_full(get_object_or_404(Run, pk=pk)))
 
 
 @described("Runs, newest first", shapes.page_of(shapes.Run), parameters=[RunFilterSerializer])
@@ -250,7 +246,7 @@ def run_detail(request: Request, pk: uuid.UUID) -> Response:
 def run_list(request: Request) -> Response:
     asked = _read(RunFilterSerializer, request.query_params.dict())
     pages = RunPages()
-    page = pages.paginate_queryset(search.runs(asked), request) or []
+    page = pages.paginate_queryset(search.runs(asked).select_related("consumer"), request) or []
     return pages.get_paginated_response([as_json.run(run) for run in page])
 
 

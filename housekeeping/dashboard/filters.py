@@ -14,9 +14,9 @@ from housekeeping import record, registry
 from housekeeping.dashboard import wording
 from housekeeping.models import Run
 from housekeeping.registry import SCHEDULES, TASKS
+from housekeeping.search import FIRST_YEAR, LAST_YEAR
 
 PLACES = ("older", "newer", "oldest")
-FIRST_YEAR, LAST_YEAR = 1970, 9000  # beyond them, time zones and databases run over
 LOCAL = "%Y-%m-%dT%H:%M"
 
 

@@ -625,7 +625,7 @@ def test_what_is_written_meanwhile_moves_no_page(chat, user):
     assert [row["id"] for row in back["results"]] == keys[:50]
 
 
-@pytest.mark.parametrize("cursor", ["x", "é", base64.b64encode(b"p=yesterday").decode()])
+@pytest.mark.parametrize("cursor", ["x", "é", *(base64.b64encode(one).decode() for one in make.CURSORS)])
 @pytest.mark.parametrize("tail", ["", "/{id}/messages"])
 def test_a_cursor_that_was_made_up_is_not_found(chat, user, cursor, tail):
     conversation = make.conversation(user=user, messages=1)

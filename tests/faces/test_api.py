@@ -1,11 +1,13 @@
 import time
 import uuid
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
 from django.urls import resolve
 from huey.contrib.djhuey import HUEY
 from rest_framework.test import APIClient
@@ -59,7 +61,12 @@ RUN = [
     "retry_of",
     "plan",
     "receipt",
+    "cancel_requested",
+    "losses",
+    "consumer",
+    "took_seconds",
 ]
+IN_FULL = ["traceback", "undo_until", "undo_rows", "undo_bytes"]  # beside them, at runs/<id>
 JOBS = [
     ("daily_housekeeping", "Daily Housekeeping Tasks", "cron[hour='2', minute='0']"),
     ("weekly_cleanup", "Weekly Conversation Cleanup", "cron[day_of_week='sun', hour='3', minute='0']"),
@@ -781,6 +788,10 @@ def test_a_run_is_written_as_the_contract_says(api):
         "retry_of": None,
         "plan": {},
         "receipt": {},
+        "cancel_requested": False,
+        "losses": 0,
+        "consumer": None,
+        "took_seconds": 1.0,
     }
 
 
@@ -801,6 +812,8 @@ def test_a_run_that_waits_has_nulls_where_nothing_happened_yet(api):
         "undo_of",
         "plan_of",
         "retry_of",
+        "consumer",
+        "took_seconds",
     ]
 
 
@@ -809,8 +822,33 @@ def test_a_run_is_everywhere_the_same_object(api):
 
     [listed] = api.get(RUNS).json()["results"]
 
-    assert listed == api.get(result_of(run)).json() == api.get(f"{RUNS}/{run.pk}").json()
+    assert listed == api.get(result_of(run)).json()
+    assert api.get(f"{RUNS}/{run.pk}").json() == listed | dict.fromkeys(IN_FULL)
     assert listed["error"] == "Out of ink"
+
+
+def test_a_run_in_full_says_all_that_its_page_does(api):
+    facts = {"status": "failed", "attempts": 2, "losses": 1, "cancel_requested": True}
+    run = make.run("messages", consumer=make.consumer(host="night", pid=42), traceback="Traceback …", **facts)
+    until = make.ago(days=-3)
+    make.archive(run, rows=3, size=20, expires_at=until)
+    make.archive(run, rows=4, size=10, emptied="conversation_id", expires_at=make.ago(days=-4))
+
+    body = api.get(f"{RUNS}/{run.pk}").json()
+
+    assert (body["consumer"], body["losses"], body["cancel_requested"]) == ("night:42", 1, True)
+    assert body["traceback"] == "Traceback …"
+    assert (body["undo_rows"], body["undo_bytes"], body["undo_until"]) == (3, 30, until.isoformat())
+
+
+def test_a_list_of_more_runs_asks_the_database_no_more(api, django_assert_num_queries):
+    for number in range(20):
+        make.run("stats", status="failed", consumer=make.consumer(pid=number))
+    with CaptureQueriesContext(connection) as few:
+        api.get(RUNS, {"page_size": 2})
+
+    with django_assert_num_queries(len(few)):
+        assert len(api.get(RUNS, {"page_size": 20}).json()["results"]) == 20
 
 
 @pytest.mark.parametrize("path", ["results/{}", "runs/{}", "runs/{}/cancel", "runs/{}/retry"])
@@ -867,6 +905,8 @@ def test_runs_are_filtered(query, found, api):
         ("after", "yesterday"),
         ("before", "2025-13-01T00:00:00Z"),
         ("before", "9999-12-31T23:59:59-23:59"),
+        ("after", "1969-12-31T23:59:59Z"),
+        ("before", "9001-01-01T00:00:00Z"),
         ("page_size", "0"),
         ("page_size", "many"),
         ("task", "\0"),
@@ -1029,14 +1069,14 @@ def test_a_retry_without_a_queue_leaves_no_run_behind(api, transactional_db, unr
 
 
 def test_consumers_are_listed_under_results(api):
-    consumer = make.consumer(host="night", pid=42)
+    consumer = make.consumer(host="night", pid=42, version="1.0, Huey 3")
 
     body = api.get(CONSUMERS).json()
 
     [row] = body["results"]
     assert set(row) >= {"host", "pid", "started_at", "last_heartbeat_at", "alive", "schedules"}
     assert (row["host"], row["pid"], row["alive"], row["schedules"]) == ("night", 42, True, True)
-    assert row["started_at"] == consumer.started_at.isoformat()
+    assert (row["started_at"], row["version"]) == (consumer.started_at.isoformat(), consumer.version)
     assert row["last_heartbeat_at"].endswith("+00:00")
 
 
@@ -1062,8 +1102,43 @@ def test_nobody_running_is_an_empty_list(api):
     assert api.get(CONSUMERS).json() == {"results": []}
 
 
-def test_a_made_up_cursor_is_the_client_s_mistake(api):
-    assert api.get(f"{SCHEDULER}/runs?cursor=cD1ub3RhZGF0ZQ==").status_code == 400
+@pytest.mark.parametrize("path", ["runs", "acts", "holds"])
+@pytest.mark.parametrize("cursor", make.CURSORS)
+def test_a_made_up_cursor_is_the_client_s_mistake(cursor, path, api):
+    answer = api.get(f"{SCHEDULER}/{path}", {"cursor": b64encode(cursor)})
+
+    assert (answer.status_code, list(answer.json()["fields"])) == (400, ["cursor"])
+
+
+@pytest.mark.parametrize(
+    ("zone", "moment"),
+    [
+        ("Europe/Berlin", "0001-01-01T00:00:00"),
+        ("America/New_York", "9999-12-31T23:59:59"),
+        ("Europe/Berlin", "9999-12-31T23:59:59Z"),
+    ],
+)
+@pytest.mark.parametrize("path", ["runs", "acts"])
+def test_a_moment_that_a_zone_can_t_take_is_refused_with_the_years_that_it_can(
+    path, zone, moment, api, settings
+):
+    settings.TIME_ZONE = zone
+
+    answer = api.get(f"{SCHEDULER}/{path}", {"after": moment})
+
+    assert (answer.status_code, list(answer.json()["fields"])) == (400, ["after"])
+
+
+def test_a_hold_until_a_moment_that_a_zone_can_t_take_is_refused(api, settings):
+    settings.TIME_ZONE = "America/New_York"
+    hold = {"model": "chat.Conversation", "key": make.conversation().pk, "reason": "x"}
+
+    answers = [
+        api.post(f"{SCHEDULER}/holds", hold | {"until": until})
+        for until in ("9999-12-31", "9999-12-31T23:59:59-14:00")
+    ]
+
+    assert [(one.status_code, list(one.json()["fields"])) for one in answers] == [(400, ["until"])] * 2
 
 
 def test_a_long_trigger_is_refused_on_every_database(api):

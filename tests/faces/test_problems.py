@@ -1,22 +1,32 @@
 """What the API says when it can't, how often it may be asked, and what a repeated question costs."""
 
+import ast
+import re
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
 
 import jsonschema
 import pytest
 from django.core.cache import cache
 from django.db import connections
+from rest_framework.exceptions import APIException
 from rest_framework.test import APIClient
 from rest_framework.throttling import SimpleRateThrottle
+from rest_framework_simplejwt import authentication
+from rest_framework_simplejwt.serializers import TokenObtainPairSerializer
 
 from housekeeping import runs
+from housekeeping.api import errors
 from housekeeping.api.description import document
-from housekeeping.exceptions import KeyReused
+from housekeeping.exceptions import KeyReused, QueueUnreachable
 from housekeeping.models import Act, LogLine, Run, Snapshot, Tally
 from tests import make
 from tests.conftest import with_token
 from tests.faces.conftest import account
+from tests.processes import ROOT
 
 pytestmark = pytest.mark.django_db
 
@@ -69,6 +79,64 @@ def test_every_problem_is_json_of_one_shape(ask, status, code, api):
     assert body["code"] == code
     jsonschema.validate(body, document() | {"$ref": "#/components/schemas/Problem"})
     assert not Run.objects.exists()
+
+
+def test_over_plain_http_a_problem_is_the_only_answer(api, settings):
+    settings.SECURE_SSL_REDIRECT = True
+
+    body = api.get(RUNS).json()
+
+    assert list(body) == ["message", "code", "detail"]
+    assert (body["code"], body["detail"]) == ("https_required", body["message"])
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "options"])
+def test_the_api_s_page_refuses_other_methods_as_the_api_does(method, api):
+    answer, other = getattr(api, method)("/api/docs"), api.delete(RUNS)
+
+    assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")
+    assert answer["Content-Type"] == other["Content-Type"]
+    assert sorted(answer.json()) == sorted(other.json()) == ["code", "detail", "message"]
+    assert answer.json()["detail"] == f'Method "{method.upper()}" not allowed.'
+
+
+def test_the_docs_name_every_code_and_no_other():
+    text = (ROOT / "docs/api.md").read_text()
+    table = text.partition("A `code` is one of")[2].partition("\n\nThrottled")[0]
+    told = {code for row in table.splitlines()[4:] for code in re.findall(r"`(\w+)`", row.split("|")[2])}
+
+    assert told == {
+        *map(errors.word_for, errors.CODES),
+        *(kind.default_code for kind in subclasses(APIException)),
+        *TokenObtainPairSerializer.default_error_messages,
+        *(code for room in ("housekeeping", "chat") for file in (ROOT / room).rglob("*.py")
+          for code in codes_in(file)),
+        *codes_in(Path(authentication.__file__)),
+    }  # fmt: skip
+
+
+def subclasses(kind):
+    for one in kind.__subclasses__():
+        yield from (one, *subclasses(one))
+
+
+def codes_in(file):
+    """The codes that stand in a source: of a problem's body, of an error, of a body written there."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            found = [one.value for one in node.keywords if one.arg == "code"]
+            found += node.args[1:2] if name in ("body", "answer") else []
+        elif isinstance(node, ast.Dict):
+            found = [value for key, value in zip(node.keys, node.values, strict=True) if is_code(key)]
+        else:
+            continue
+        written = [one for one in found if isinstance(one, ast.Constant | ast.IfExp)]
+        yield from (one.value for each in written for one in ast.walk(each) if isinstance(one, ast.Constant))
+
+
+def is_code(key):
+    return isinstance(key, ast.Constant) and key.value == "code"
 
 
 def test_a_body_of_a_megabyte_is_read(api):
@@ -282,6 +350,33 @@ def test_a_request_that_the_queue_did_not_take_is_tried_anew(api, transactional_
     assert not Run.objects.exists()
 
 
+def test_a_repeated_request_whose_run_is_withdrawn_meanwhile_has_no_queue(
+    api, administrator, transactional_db
+):
+    is_sending = Event()
+
+    def fail_slowly(run):
+        is_sending.set()
+        time.sleep(1)
+        raise QueueUnreachable("connection refused")
+
+    def ask_first():
+        by = runs.Actor(administrator.username, "a test")
+        try:
+            runs.request("stats", send=fail_slowly, by=by, idempotency_key="nightly")
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as requests:
+        first = requests.submit(ask_first)
+        is_sending.wait()
+        answer = trigger(api, "nightly", wait=10)
+
+    assert isinstance(first.exception(), QueueUnreachable)
+    assert (answer.status_code, answer.json()["code"]) == (503, "queue_unreachable")
+    assert not Run.objects.exists()
+
+
 @pytest.mark.parametrize("key", ["", "x" * 101, "ü", "a\tb"])
 def test_a_key_that_can_t_be_used_is_named(key, api):
     answer = trigger(api, key)
@@ -470,6 +565,51 @@ def test_the_first_page_s_figures_say_how_old_they_are(api):
     assert [run["id"] for run in body["active"]] == [str(active.pk)]
     assert body["statistics"]["measured_at"].endswith("+00:00")
     assert body["next_run"]["at"]
+
+
+def test_the_first_page_s_verdict_and_timeline_are_there_too(api):
+    make.consumer()
+    done = make.run("messages", status="succeeded", requested_at=make.ago(hours=2), finished_at=make.ago())
+    failed = make.run("stats", status="failed", error="Out of ink", requested_at=make.ago(hours=1))
+    make.run("users")
+
+    body = api.get(f"{SCHEDULER}/overview").json()
+
+    verdict, timeline = body["verdict"], body["timeline"]
+    assert verdict["level"] == "bad"
+    assert verdict["findings"] == [
+        {
+            "level": "bad",
+            "text": "stats failed: Out of ink",
+            "advice": "Look at it, mend it, retry it.",
+            "command": None,
+            "run": str(failed.pk),
+        }
+    ]
+    assert verdict["last_run"]["id"] == str(done.pk)
+    assert verdict["next"] == body["next_run"]
+    assert body["waiting"] == 1
+    assert [mark["run"] for mark in timeline[:2]] == [str(done.pk), str(failed.pk)]
+    assert {(mark["status"], mark["run"]) for mark in timeline[3:]} == {("next", None)}
+
+
+def test_the_first_page_s_figures_cost_no_more_for_more_runs(api, django_assert_max_num_queries):
+    for age in range(40):
+        consumer = make.consumer(age=make.days(1), pid=age)
+        make.run("stats", status="failed", requested_at=make.ago(minutes=age), consumer=consumer)
+    api.get(f"{SCHEDULER}/overview")
+
+    with django_assert_max_num_queries(12):
+        api.get(f"{SCHEDULER}/overview")
+
+
+def test_a_schedule_that_no_consumer_looked_at_in_time_is_late(api):
+    make.schedule_state("weekly_cleanup", due=make.ago(hours=1))
+
+    late = {one["id"]: one["late"] for one in api.get(f"{SCHEDULER}/schedules").json()["results"]}
+
+    assert late["weekly_cleanup"] is api.get(f"{SCHEDULER}/schedules/weekly_cleanup").json()["late"] is True
+    assert late["daily_housekeeping"] is False
 
 
 def test_what_charts_are_drawn_from_is_there_for_so_many_days(api):

@@ -19,6 +19,7 @@ from schemathesis.engine import events, from_schema
 from chat import accounts
 from housekeeping.api.description import document
 from housekeeping.models import Act, Hold, LogLine, Run, Snapshot, Tally
+from housekeeping.search import TEXT_REACH
 from tests import make
 from tests.faces.conftest import account
 from tests.test_project import ROOT
@@ -259,6 +260,11 @@ def addresses(routes, prefix="/"):
         )
         found |= addresses(route.url_patterns, path) if hasattr(route, "url_patterns") else {path}
     return {path.replace("\\", "") for path in found if path.startswith("/api/") or prefix != "/"}
+
+
+@pytest.mark.parametrize("text", ["docs/api.md", "docs/openapi.yaml"])
+def test_how_far_back_a_text_is_looked_for_is_told(text):
+    assert f"the newest {TEXT_REACH:,}" in " ".join((ROOT / text).read_text().split())
 
 
 def test_every_operation_says_what_it_does_and_who_may():

@@ -404,6 +404,14 @@ def test_only_what_went_wrong_is_retried(sent, status):
         runs.retry(make.run(status=status), send=sent.append)
 
 
+def test_to_wait_for_a_run_that_was_withdrawn_is_to_have_no_queue():
+    run = make.run()
+    Run.objects.get().delete()
+
+    with pytest.raises(QueueUnreachable, match=f"run {run.pk} was withdrawn"):
+        runs.wait(run, 1)
+
+
 def test_wait_comes_back_when_the_time_is_up():
     run = runs.wait(make.run(), 0.1)
 

@@ -60,7 +60,7 @@ class Command(OperatorCommand):
     def _list(self, options: dict[str, Any]) -> None:
         if options["limit"] < 1:
             raise CommandError("--limit is a whole number from 1.")
-        newest = search.runs(options)[: options["limit"]]
+        newest = search.runs(options).select_related("consumer")[: options["limit"]]
         if options["json"]:
             self.print_json([as_json.run(run) for run in newest])
             return
@@ -74,10 +74,11 @@ class Command(OperatorCommand):
             self.stdout.write("No runs.")
 
     def _show(self, run: Run, *, in_json: bool) -> None:
-        facts = as_json.run(run)
+        facts = as_json.run_in_full(run)
         if in_json:
-            self.print_json(facts | {"traceback": run.traceback or None})
+            self.print_json(facts)
             return
+        facts["traceback"] = None  # it stands below, in lines
         for name, value in facts.items():
             if value is not None:
                 self.stdout.write(
