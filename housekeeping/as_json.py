@@ -108,12 +108,7 @@ def finding(finding: Finding) -> dict[str, Any]:
 
 
 def mark(mark: Mark) -> dict[str, Any]:
-    return {
-        "at": iso(mark.at),
-        "task": mark.task,
-        "status": mark.status,
-        "run": str(mark.run_id) if mark.run_id else None,
-    }
+    return {"at": iso(mark.at), "task": mark.task, "status": mark.status}
 
 
 def status(scheduler: SchedulerStatus) -> dict[str, Any]:

@@ -277,7 +277,7 @@ def _tiles(numbers: stats.Numbers) -> list[Tile]:
 
 def _timeline(entries: list[schedules.Entry], now: datetime) -> list[Mark]:
     newest = Run.objects.filter(requested_at__gte=now - TIMELINE).newest_first()
-    past = [Mark(*facts) for facts in newest.values_list("requested_at", "task", "status", "pk")[:MOST_MARKS]]
+    past = [Mark(*facts) for facts in newest.values_list("requested_at", "task", "status")[:MOST_MARKS]]
     zone = timezone.get_default_timezone()
     coming: list[Mark] = []
     for entry in entries:

@@ -355,7 +355,6 @@ class Mark(Shape):
     at = DateTimeField()
     task = CharField()
     status = ChoiceField([*RunRow.Status.values, "next"], help_text="A run's; next for a fire time.")
-    run = UUIDField(allow_null=True, help_text="null for a fire time.")
 
 
 class Overview(Shape):
