@@ -6,10 +6,14 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
+from chat.sign_ins import client_address
+
 
 class _ByAddress(SimpleRateThrottle):
+    """The address is the one that sign-ins are counted by: neighbours of one IPv6 network share it."""
+
     def get_cache_key(self, request: Request, view: Any) -> str:
-        return self.cache_format % {"scope": self.scope, "ident": self.get_ident(request)}
+        return self.cache_format % {"scope": self.scope, "ident": client_address(request._request)}
 
 
 class TokenByAddress(_ByAddress):
@@ -19,15 +23,19 @@ class TokenByAddress(_ByAddress):
 
 
 class TokenByAccount(SimpleRateThrottle):
-    """Guesses at one account come from many addresses. It counts for names that don't exist, too."""
+    """Guesses at one account come from many addresses. It counts for names that don't exist, too.
+
+    A name is counted as the serializer reads it: a number is its digits, the space around it is nothing.
+    """
 
     scope = "token_by_account"
 
     def get_cache_key(self, request: Request, view: Any) -> str | None:
         name = request.data.get("username") if isinstance(request.data, dict) else None
-        if not isinstance(name, str):
-            return None
-        ident = hashlib.sha256(name.casefold().encode()).hexdigest()
+        if not isinstance(name, str | int | float):
+            return None  # the serializer refuses it: nothing is guessed
+        read = str(name).strip().casefold()
+        ident = hashlib.sha256(read.encode(errors="backslashreplace")).hexdigest()
         return self.cache_format % {"scope": self.scope, "ident": ident}
 
 
