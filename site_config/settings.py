@@ -304,6 +304,7 @@ SIMPLE_JWT = {
     "CHECK_REVOKE_TOKEN": True,  # a changed password ends the tokens made with the old one
     "TOKEN_OBTAIN_SERIALIZER": "chat.serializers.SignInSerializer",
     "TOKEN_REFRESH_SERIALIZER": "chat.serializers.RefreshSerializer",
+    "TOKEN_BLACKLIST_SERIALIZER": "chat.serializers.SignOutSerializer",
     "UPDATE_LAST_LOGIN": True,  # who signs in through the API alone has logged in, too
 }
 
