@@ -1,16 +1,23 @@
 """The dashboard: guard, fetch, call, render. Every page works without JavaScript."""
 
+import copy
 import uuid
 from collections.abc import Callable
 from functools import wraps
+from http import HTTPStatus
+from posixpath import dirname
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
@@ -45,16 +52,48 @@ GLANCE = 0.8  # seconds
 
 
 def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """As login_required; but htmx, which would swap the sign-in page in, is told to load anew."""
+    """As login_required; but htmx, which would swap the sign-in page in, is told to load anew.
+
+    And who is signed in again after an act is led to a page: the act's own address has none.
+    """
     guarded = login_required(view)
 
     @wraps(view)
     def guard(request: HtmxHttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.htmx and not request.user.is_authenticated:
             return HttpResponseClientRefresh()
+        if request.method == "POST" and not request.user.is_authenticated:
+            messages.warning(request, gettext("You were signed out; nothing was done."))
+            return redirect_to_login(_page_before(request))
         return guarded(request, *args, **kwargs)
 
     return guard
+
+
+def _page_before(request: HtmxHttpRequest) -> str:
+    """The page that the act was done on, else that of the thing acted on, else the overview."""
+    referrer = request.headers.get("Referer", "")
+    if url_has_allowed_host_and_scheme(referrer, {request.get_host()}, require_https=request.is_secure()):
+        path, query = urlsplit(referrer)[2:4]
+        if _is_page(request, path):
+            return f"{path}?{query}" if query else path
+    thing = dirname(request.path)
+    return thing if _is_page(request, thing) else reverse("dashboard")
+
+
+def _is_page(request: HtmxHttpRequest, path: str) -> bool:
+    """Is there a page of the dashboard? A refused form was shown at the address of an act, that has none.
+
+    Its view tells: nobody is signed in, so that a page leads to the sign-in; an act takes no GET.
+    """
+    asked = copy.copy(request)
+    asked.method = "GET"
+    try:
+        view, args, kwargs = resolve(path)
+    except Resolver404:
+        return False
+    is_ours = path.startswith(reverse("dashboard"))
+    return is_ours and view(asked, *args, **kwargs).status_code == HTTPStatus.FOUND
 
 
 may_view = permission_required("housekeeping.view_run", raise_exception=True)

@@ -53,13 +53,52 @@ PAGES = [HOME, RUNS, f"{RUNS}/{{run}}"]
 ACTS = [button("stats"), f"{RUNS}/{{run}}/cancel", f"{RUNS}/{{run}}/retry"]
 
 
-@pytest.mark.parametrize("path", PAGES + ACTS)
+@pytest.mark.parametrize("path", PAGES)
 def test_a_stranger_is_led_to_the_sign_in_page(path, client):
     url = path.format(run=make.run().pk)
 
-    answer = client.get(url) if path in PAGES else client.post(url)
+    answer = client.get(url)
 
     assert (answer.status_code, answer["Location"]) == (302, f"/sign-in?next={url}")
+
+
+SITE = "http://testserver"
+
+
+@pytest.mark.parametrize(
+    ("act", "referrer", "page"),
+    [
+        ("runs/{run}/cancel", SITE + RUNS + "?status=queued&task=stats", RUNS + "?status=queued&task=stats"),
+        ("runs/{run}/cancel", f"{SITE}{RUNS}/{{run}}", f"{RUNS}/{{run}}"),
+        ("runs/{run}/cancel", None, f"{RUNS}/{{run}}"),
+        ("runs/{run}/cancel", "https://elsewhere.example" + RUNS, f"{RUNS}/{{run}}"),
+        ("runs/{run}/retry", SITE + "/password", f"{RUNS}/{{run}}"),
+        ("runs/{run}/retry", SITE + "/no/such", f"{RUNS}/{{run}}"),
+        ("runs/{run}/retry", SITE + "//elsewhere.example/", f"{RUNS}/{{run}}"),
+        ("runs/act", SITE + HOME + "/runs/act", RUNS),
+        ("tasks/stats/trigger", None, HOME),
+        ("tasks/stats/trigger", SITE + "/scheduler-admin/trends", "/scheduler-admin/trends"),
+        ("schedules/pause", "http://[", HOME),
+        # A form that was refused stands at the address of the act.
+        (
+            "policies/messages/retention",
+            SITE + HOME + "/policies/messages/retention",
+            HOME + "/policies/messages",
+        ),
+    ],
+)
+def test_who_acts_after_the_session_ended_signs_in_and_is_back_on_a_page(act, referrer, page, client):
+    run = make.run()
+    make.administrator(username="ada", password="correct horse 9")
+    headers = {"Referer": referrer.format(run=run.pk)} if referrer else {}
+
+    refused = client.post(f"{HOME}/{act.format(run=run.pk)}", headers=headers, follow=True)
+    fields = {"username": "ada", "password": "correct horse 9", "next": refused.context["next"]}
+    answer = client.post("/sign-in", fields, follow=True)
+
+    assert "You were signed out; nothing was done." in refused.text
+    assert answer.status_code == 200
+    assert answer.redirect_chain == [(page.format(run=run.pk), 302)]
     assert Run.objects.get().status == "queued"
 
 
