@@ -22,6 +22,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import ValidationError
 
 from chat import accounts, conversations, throttles
+from chat.forms import PasswordForm
 from chat.models import Conversation, User
 from chat.serializers import (
     AccountSerializer,
@@ -125,8 +126,12 @@ def verify_page(request: HttpRequest, token: str) -> HttpResponse:
 class PasswordPage(PasswordChangeView):
     """The old password and the new one; other sessions and all tokens end with it."""
 
+    form_class = PasswordForm
     template_name = "registration/password.html"
     success_url = reverse_lazy("password")
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"request": self.request}
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         messages.success(self.request, gettext("Your password is changed."))
