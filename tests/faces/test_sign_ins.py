@@ -1,5 +1,6 @@
 """How sign-ins and tokens are throttled, and what is told by it."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -76,11 +77,13 @@ def test_who_is_refused_reads_a_page_of_ours_or_json(ada):
 
 @pytest.mark.parametrize("by", [page, admin_page, token])
 def test_the_answers_are_the_same_whether_the_account_exists(by, ada):
-    there, missing = ([by(name) for _ in range(LIMIT + 1)] for name in ("ada", "eve"))
+    def answers(name):
+        for _ in range(LIMIT + 1):
+            answer = by(name)
+            text = re.sub(rf"\b([A-Za-z0-9]{{64}}|{name})\b", "", answer.text)  # a CSRF token, or the name
+            yield answer.status_code, sorted(answer.headers), text
 
-    for one, other in zip(there, missing, strict=True):
-        assert one.status_code == other.status_code
-        assert len(one.content.replace(b"ada", b"eve")) == len(other.content)
+    assert list(answers("ada")) == list(answers("eve"))
 
 
 def test_the_page_and_the_token_count_together(ada):
