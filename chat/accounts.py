@@ -1,17 +1,19 @@
 """Accounts: how one is made, how its mail address is verified, how it is told that it will go."""
 
 import secrets
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core import signing
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from chat import mail
-from chat.models import User
+from chat.models import NEVER_VERIFIED, User
 
 _SALT = "chat.verify"
 # No mail leads there, nor ever will (RFC 2606).
@@ -35,20 +37,23 @@ def register(username: str, email: str, password: str) -> User:
     Who asks must not learn from it which addresses have accounts. Where this one has, its
     owner gets a mail that says so, and the new account gets an address that can't be reached:
     it takes the name as any other would, can't be verified, and goes like all that never were.
+    An account that was never verified owns no address: whoever made it may have made up that the
+    address is theirs. It is the one that is left with an address that can't be reached.
 
     Raises AlreadyTaken for a name (names are public), and what the mail backend raises: where
     the mail can't be sent, the account is not kept, so that the same name can be registered again.
     """
     email = email.lower()
-    owner = _owner(email)
-    address = email if owner is None else f"{secrets.token_hex(16)}@{NOWHERE}"
+    aside, owner = _nowhere(), None
     try:
         with transaction.atomic():
-            user = User.objects.create_user(username, address, password)
+            _holder(email).filter(NEVER_VERIFIED).update(email=aside)
+            owner = _holder(email).exclude(NEVER_VERIFIED).first()
+            user = User.objects.create_user(username, _nowhere() if owner else email, password)
     except IntegrityError as error:
         if User.objects.filter(username=User.normalize_username(username)).exists():
             raise AlreadyTaken from error
-        if owner is None and _owner(email):  # registered by somebody else at this very moment
+        if owner is None and _holder(email).exists():  # registered by somebody else at this very moment
             return register(username, email, password)
         raise
     try:
@@ -58,13 +63,19 @@ def register(username: str, email: str, password: str) -> User:
             mail.send_already_registered(owner)
     except Exception:
         user.delete()
+        with suppress(IntegrityError), transaction.atomic():  # registered by somebody else meanwhile
+            _holder(aside).update(email=email)
         raise
     return user
 
 
-def _owner(email: str) -> User | None:
-    """The account of this address, in whichever case it was written."""
-    return User.objects.alias(folded=Lower("email")).filter(folded=email).first()
+def _holder(email: str) -> QuerySet[User]:
+    """The account with this address, in whichever case it was written."""
+    return User.objects.alias(folded=Lower("email")).filter(folded=email)
+
+
+def _nowhere() -> str:
+    return f"{secrets.token_hex(16)}@{NOWHERE}"
 
 
 def verification_token(user: User) -> str:

@@ -8,6 +8,12 @@ from django.db import models
 from django.db.models.functions import Coalesce, Lower
 from django.utils import timezone
 
+# Each condition spares somebody: an account that an administrator deactivated was
+# verified or has signed in once; staff may have been made by hand.
+NEVER_VERIFIED = models.Q(
+    is_active=False, email_verified_at=None, last_login=None, is_staff=False, is_superuser=False
+)
+
 
 class AccountManager(UserManager["User"]):
     def create_superuser(

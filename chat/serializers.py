@@ -8,9 +8,13 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
-from rest_framework_simplejwt.serializers import TokenObtainPairSerializer, TokenRefreshSerializer
+from rest_framework_simplejwt.serializers import (
+    TokenBlacklistSerializer,
+    TokenObtainPairSerializer,
+    TokenRefreshSerializer,
+)
 
-from chat import sign_ins
+from chat import sign_ins, tokens
 from chat.models import ChatMessage, Conversation, User
 from chat.tokens import RotatingToken
 
@@ -121,9 +125,20 @@ class RefreshSerializer(TokenRefreshSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
         try:
-            return super().validate(attrs)
+            with tokens.one_use():
+                return super().validate(attrs)
         except User.DoesNotExist as error:
             raise AuthenticationFailed(self.error_messages["no_active_account"]) from error
+
+
+class SignOutSerializer(TokenBlacklistSerializer):
+    """A used token at the sign-out is a used one that comes again, too."""
+
+    token_class = RotatingToken
+
+    def validate(self, attrs: dict[str, Any]) -> dict[Any, Any]:
+        with tokens.one_use():
+            return super().validate(attrs)
 
 
 class AccountSerializer(serializers.Serializer[User]):

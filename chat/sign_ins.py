@@ -1,5 +1,7 @@
 """How often a sign-in may fail before the next ones are refused, on pages and for tokens alike.
 
+Whoever changes the password gives the old one first: that is tried and counted as a sign-in is.
+
 Three bounds, each over AXES_COOLOFF_TIME and each the same whether the account exists:
 
 - AXES_FAILURE_LIMIT for one name from one address: somebody who guesses one password.
@@ -78,6 +80,11 @@ def token_given(request: Attempt, user: User) -> None:
         path_info=request.axes_path_info,
         attempt_time=request.axes_attempt_time,
     )
+    forget_failures(request, name)
+
+
+def forget_failures(request: HttpRequest, name: str) -> None:
+    """Whoever knows the password starts anew, where it was given."""
     AxesProxyHandler.get_implementation().reset_user_attempts(request, get_credentials(name))
 
 

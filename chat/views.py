@@ -1,5 +1,6 @@
 """The chat's JSON API, and the page that a verification link opens."""
 
+from datetime import UTC
 from typing import Any
 
 from django.contrib import messages
@@ -23,6 +24,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import ValidationError
 
 from chat import accounts, conversations, throttles
+from chat.forms import PasswordForm
 from chat.models import Conversation, User
 from chat.serializers import (
     AccountSerializer,
@@ -61,6 +63,7 @@ class NewestFirst(CursorPagination):
             moment = parse_datetime(cursor.position)
             if moment is None or timezone.is_naive(moment):
                 raise NotFound(self.invalid_cursor_message)
+            moment.astimezone(UTC)  # as the database keeps it: OverflowError beyond the calendar
         return cursor
 
 
@@ -135,8 +138,12 @@ def verify_page(request: HttpRequest, token: str) -> HttpResponse:
 class PasswordPage(PasswordChangeView):
     """The old password and the new one; other sessions and all tokens end with it."""
 
+    form_class = PasswordForm
     template_name = "registration/password.html"
     success_url = reverse_lazy("password")
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"request": self.request}
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         messages.success(self.request, gettext("Your password is changed."))

@@ -33,12 +33,30 @@ class HoldForm(forms.ModelForm):
 
 @admin.register(Hold)
 class HoldAdmin(admin.ModelAdmin):
-    """Whatever is done here is done by ``keeping``, and so is on record as an act."""
+    """Whatever is done here is done by ``keeping``, and so is on record as an act.
+
+    The rights are those of the dashboard and the API, and not Django's own of the table.
+    """
 
     form = HoldForm
     list_display = ["model", "key", "until", "reason", "made_by", "made_at"]
     list_filter = ["model", "until"]
     search_fields = ["key", "reason"]
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Hold | None = None) -> bool:
+        return request.user.has_perm("housekeeping.view_run") or _may_configure(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return _may_configure(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Hold | None = None) -> bool:
+        return _may_configure(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Hold | None = None) -> bool:
+        return _may_configure(request)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Hold | None = None) -> list[str]:
         return ["model", "key"] if obj else []  # another row is another hold
@@ -57,6 +75,10 @@ class HoldAdmin(admin.ModelAdmin):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Hold]) -> None:
         for hold in queryset:
             keeping.end(hold, by=_actor(request))
+
+
+def _may_configure(request: HttpRequest) -> bool:
+    return request.user.has_perm("housekeeping.configure")
 
 
 def _actor(request: HttpRequest) -> Actor:

@@ -53,10 +53,11 @@ class SecurityHeaders:
 
 
 def _how_long_kept(request: HttpRequest, answer: HttpResponse) -> str:
-    """Pages, files and what a POST answers (tokens!) are kept nowhere. JSON may be, by its
-    client alone, and is asked for again each time: that is what ETags are for."""
+    """Pages, files and what a POST answers (tokens!) are kept nowhere. The API's JSON may be, by
+    its client alone, and is asked for again each time: that is what ETags are for."""
     is_json = answer.headers.get("Content-Type", "").startswith("application/json")
-    return "private, no-cache" if is_json and request.method in ("GET", "HEAD") else "no-store"
+    may_be_kept = is_json and request.path.startswith("/api/") and request.method in ("GET", "HEAD")
+    return "private, no-cache" if may_be_kept else "no-store"
 
 
 def _is_sign_out(request: HttpRequest) -> bool:

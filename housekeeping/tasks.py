@@ -18,7 +18,7 @@ from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from chat import accounts
-from chat.models import ChatMessage, Conversation, User, last_activity
+from chat.models import NEVER_VERIFIED, ChatMessage, Conversation, User, last_activity
 from housekeeping import cascade, holds
 from housekeeping.mailing import Mail, mail_each
 from housekeeping.models import Act, Archive, Consumer, Hold, PlannedRows, Run, Snapshot
@@ -47,16 +47,7 @@ def _conversation_age() -> Combinable:
 
 
 def _never_verified_users(cutoff: datetime) -> QuerySet[User]:
-    # Each condition spares somebody: an account that an administrator deactivated was
-    # verified or has signed in once; staff may have been made by hand.
-    return User.objects.filter(
-        is_active=False,
-        email_verified_at=None,
-        last_login=None,
-        is_staff=False,
-        is_superuser=False,
-        date_joined__lt=cutoff,
-    )
+    return User.objects.filter(NEVER_VERIFIED, date_joined__lt=cutoff)
 
 
 def _warning_time() -> timedelta:

@@ -148,6 +148,7 @@ AXES_USERNAME_CALLABLE = "chat.sign_ins.client_name"
 AXES_CLIENT_IP_CALLABLE = "chat.sign_ins.client_address"
 AXES_LOCKOUT_CALLABLE = "housekeeping.faults.too_many_sign_ins"
 AXES_ENABLE_ACCESS_FAILURE_LOG = True  # who failed, from where: kept as rows, not in the log
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "old_password", "new_password1", "new_password2"]
 AXES_VERBOSE = False
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "dashboard"
@@ -304,6 +305,7 @@ SIMPLE_JWT = {
     "CHECK_REVOKE_TOKEN": True,  # a changed password ends the tokens made with the old one
     "TOKEN_OBTAIN_SERIALIZER": "chat.serializers.SignInSerializer",
     "TOKEN_REFRESH_SERIALIZER": "chat.serializers.RefreshSerializer",
+    "TOKEN_BLACKLIST_SERIALIZER": "chat.serializers.SignOutSerializer",
     "UPDATE_LAST_LOGIN": True,  # who signs in through the API alone has logged in, too
 }
 

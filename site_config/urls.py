@@ -28,6 +28,12 @@ urlpatterns = [
     re_path(
         r"^admin/r/", admin.site.admin_view(defaults.page_not_found), {"exception": Http404()}, "admin-r"
     ),
+    # Django's own page for it takes any number of guesses at the old password.
+    path(
+        "admin/password_change/",
+        admin.site.admin_view(RedirectView.as_view(pattern_name="password")),
+        name="admin-password",
+    ),
     path("admin/", admin.site.urls),
     # For programs
     re_path(r"^api/token/?$", token_views.Obtain.as_view(), name="token"),

@@ -5,7 +5,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, timedelta
 from functools import partial
 from typing import Any
 
@@ -116,6 +116,7 @@ class _PagesOfMoments(_Pages):
             moment = parse_datetime(cursor.position)
             if moment is None or timezone.is_naive(moment):
                 raise NotFound
+            moment.astimezone(UTC)  # as the database keeps it: OverflowError beyond the calendar
         return cursor
 
 

@@ -3,13 +3,16 @@
 import uuid
 from collections.abc import Callable
 from functools import wraps
+from posixpath import dirname
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
@@ -45,16 +48,31 @@ GLANCE = 0.8  # seconds
 
 
 def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """As login_required; but htmx, which would swap the sign-in page in, is told to load anew."""
+    """As login_required; but htmx, which would swap the sign-in page in, is told to load anew.
+
+    And who is signed in again after an act is led to a page: the act's own address has none.
+    """
     guarded = login_required(view)
 
     @wraps(view)
     def guard(request: HtmxHttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.htmx and not request.user.is_authenticated:
             return HttpResponseClientRefresh()
+        if request.method == "POST" and not request.user.is_authenticated:
+            messages.warning(request, gettext("You were signed out; nothing was done."))
+            return redirect_to_login(_page_of(request.path))
         return guarded(request, *args, **kwargs)
 
     return guard
+
+
+def _page_of(act: str) -> str:
+    """The page of what was acted on: the address above the act's own, where there is one."""
+    try:
+        resolve(dirname(act))
+    except Resolver404:
+        return reverse("dashboard")
+    return dirname(act)
 
 
 # An act is answered with the page that it was done on: who acts here must be allowed to see, too.

@@ -71,6 +71,80 @@ def test_the_account_beside_it_takes_its_name_and_goes_like_all_that_are_never_v
     assert cleanup_inactive_users() == {"deleted_users": 1}
 
 
+def verifies(sent):
+    try:
+        accounts.verify(re.search(r"/verify/(\S+)", sent.body).group(1))
+    except accounts.BadVerificationLink:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("held", ["ada@example.com", "Ada@Example.com"])
+@pytest.mark.parametrize("is_warned", [False, True])
+def test_who_was_never_verified_keeps_no_address_from_its_owner(is_warned, held):
+    eve = make.visitor(username="eve", email=held)
+    if is_warned:
+        accounts.warn_of_deletion(eve, goes_at=timezone.now())
+    token_of_eve = accounts.verification_token(eve)
+    mail.outbox.clear()
+
+    ada = accounts.register("ada", "ada@example.com", PASSWORD)
+
+    eve.refresh_from_db()
+    assert (ada.email, eve.email.endswith(".invalid")) == ("ada@example.com", True)
+    with pytest.raises(accounts.BadVerificationLink):
+        accounts.verify(token_of_eve)
+    [sent] = mail.outbox
+    assert (sent.to, verifies(sent)) == (["ada@example.com"], True)
+    ada.refresh_from_db()
+    eve.refresh_from_db()
+    assert (ada.is_active, eve.is_active) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "let_in",
+    [
+        {"email_verified_at": timezone.now()},
+        {"is_active": True},
+        {"last_login": timezone.now()},
+        {"is_staff": True},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_who_was_let_in_once_keeps_the_address(let_in):
+    owner = make.visitor(email="ada@example.com", **let_in)
+
+    accounts.register("eve", "ada@example.com", PASSWORD)
+
+    owner.refresh_from_db()
+    assert owner.email == "ada@example.com"
+    assert "/verify/" not in mail.outbox[0].body
+
+
+def test_who_was_set_aside_has_the_address_again_where_the_mail_could_not_be_sent(settings):
+    first = make.visitor(email="ada@example.com")
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", services.free_port()
+
+    with pytest.raises(ConnectionRefusedError):
+        accounts.register("ada", "ada@example.com", PASSWORD)
+
+    assert User.objects.get() == first
+    assert accounts.verify(accounts.verification_token(first)) == first
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_name_that_is_taken_takes_no_address_from_anybody():
+    make.user(username="ada")
+    first = make.visitor(email="ada@example.com")
+
+    with pytest.raises(accounts.AlreadyTaken):
+        accounts.register("ada", "ada@example.com", PASSWORD)
+
+    first.refresh_from_db()
+    assert first.email == "ada@example.com"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_of_two_who_register_one_address_at_the_same_moment_one_gets_it():
     def register(username):
@@ -80,11 +154,13 @@ def test_of_two_who_register_one_address_at_the_same_moment_one_gets_it():
             connection.close()
 
     with ThreadPoolExecutor() as both:
-        addresses = list(both.map(register, ["one", "two"]))
+        list(both.map(register, ["one", "two"]))
 
+    addresses = list(User.objects.values_list("email", flat=True))
     assert addresses.count("ada@example.com") == 1
     assert {address for sent in mail.outbox for address in sent.to} == {"ada@example.com"}
-    assert len(mail.outbox) == User.objects.count() == 2
+    assert len(mail.outbox) == len(addresses) == 2
+    assert [verifies(sent) for sent in mail.outbox].count(True) == 1
 
 
 @pytest.mark.django_db(transaction=True)

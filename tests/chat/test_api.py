@@ -113,8 +113,9 @@ def test_a_name_that_is_taken_is_named(anyone):
     assert answer.json()["fields"] == {"username": ["That username is taken."]}
 
 
-def test_the_answer_does_not_tell_whether_an_address_has_an_account(anyone):
-    make.user(username="ada", email="ada@example.com")
+@pytest.mark.parametrize("account", [make.user, make.visitor])
+def test_the_answer_does_not_tell_whether_an_address_has_an_account(account, anyone):
+    account(username="ada", email="ada@example.com")
 
     taken = anyone.post("/api/register", REGISTRATION | {"username": "eve", "email": "Ada@Example.com"})
     free = anyone.post("/api/register", REGISTRATION | {"username": "bob", "email": "Bob@Example.com"})
@@ -136,8 +137,9 @@ def test_the_answer_does_not_tell_whether_an_address_has_an_account(anyone):
     assert len(mail.outbox) == 2
 
 
-def test_asking_again_does_not_tell_it_either(anyone):
-    make.user(email="ada@example.com")
+@pytest.mark.parametrize("account", [make.user, make.visitor])
+def test_asking_again_does_not_tell_it_either(account, anyone):
+    account(email="ada@example.com")
 
     for email in ("ada@example.com", "free@example.com"):
         first = anyone.post("/api/register", REGISTRATION | {"username": email[:3], "email": email})

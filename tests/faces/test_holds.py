@@ -471,6 +471,34 @@ def test_the_admin_refuses_what_can_t_be_kept(dashboard, wrong):
     assert not Hold.objects.exists()
 
 
+DJANGO_S_OWN = ["view_hold", "add_hold", "change_hold", "delete_hold"]
+
+
+@pytest.mark.parametrize(
+    ("rights", "codes"),
+    [
+        (["configure"], [200] * 4),
+        (["view_run", "operate", *DJANGO_S_OWN], [200, 403, 200, 403]),  # a hold to look at is a page, too
+        (DJANGO_S_OWN, [403] * 4),
+    ],
+    ids=lambda value: str(value[0]),
+)
+def test_the_rights_to_holds_are_the_same_in_the_admin_as_elsewhere(rights, codes, client):
+    staff, one = account(*rights), hold()
+    staff.is_staff = True
+    staff.save()
+    client.force_login(staff)
+
+    pages = [f"{ADMIN}/", f"{ADMIN}/add/", f"{ADMIN}/{one.pk}/change/", f"{ADMIN}/{one.pk}/delete/"]
+    assert [client.get(page).status_code for page in pages] == codes
+    client.post(pages[2], {"reason": "y", "until_0": "", "until_1": ""})
+    one.refresh_from_db()
+    assert one.reason == ("y" if rights == ["configure"] else "A dispute")
+    client.post(pages[0], {"action": "delete_selected", "_selected_action": [one.pk], "post": "yes"})
+    assert Hold.objects.exists() == (rights != ["configure"])
+    assert Act.objects.exists() == (rights == ["configure"])
+
+
 def test_who_may_only_look_changes_no_hold_by_the_api():
     one = hold()
     client = with_token(account("view_run", "operate"))

@@ -1,6 +1,7 @@
 """What the API says when it can't, how often it may be asked, and what a repeated question costs."""
 
 import ast
+import json
 import re
 import time
 import uuid
@@ -237,6 +238,36 @@ def test_tokens_are_throttled_by_account_whatever_the_address_and_whether_it_exi
     for name in ("ada", "nobody"):
         first, second = sign_in(name), sign_in(name.upper())
         assert [throttled(first), throttled(second)] == [False, True]
+
+
+@pytest.mark.parametrize("other", [" 1815", "1815 ", "\t1815", "1815\u2003", 1815])
+def test_no_other_way_to_write_a_name_gets_a_guess_more(other, rate):
+    rate("token_by_account", "1/min")
+
+    assert [throttled(sign_in(name)) for name in ("1815", other)] == [False, True]
+
+
+def test_a_name_that_is_no_text_at_all_makes_no_throttle_fail(rate):
+    rate("token_by_account", "9/min")
+
+    def guess(name):
+        body = json.dumps({"username": name, "password": "wrong"})
+        return APIClient().post("/api/token", body, content_type="application/json").status_code
+
+    assert {guess(name) for name in ("\ud800", None, True, [], {})} == {400}
+
+
+@pytest.mark.parametrize("path", ["token", "token/refresh", "register", "verify"])
+def test_who_has_an_ipv6_network_is_throttled_once(path, rate):
+    for scope in ("token_by_address", "refresh", "register", "verify"):
+        rate(scope, "1/min")
+
+    tries = [
+        APIClient(REMOTE_ADDR=address).post(f"/api/{path}", {})
+        for address in ("2001:db8:1:1::1", "2001:db8:1:1:ffff::2", "2001:db8:1:2::1")
+    ]
+
+    assert [throttled(one) for one in tries] == [False, True, False]
 
 
 @pytest.mark.parametrize(
@@ -589,8 +620,8 @@ def test_the_first_page_s_verdict_and_timeline_are_there_too(api):
     assert verdict["last_run"]["id"] == str(done.pk)
     assert verdict["next"] == body["next_run"]
     assert body["waiting"] == 1
-    assert [mark["run"] for mark in timeline[:2]] == [str(done.pk), str(failed.pk)]
-    assert {(mark["status"], mark["run"]) for mark in timeline[3:]} == {("next", None)}
+    assert [mark["task"] for mark in timeline[:2]] == [done.task, failed.task]
+    assert {mark["status"] for mark in timeline[3:]} == {"next"}
 
 
 def test_the_first_page_s_figures_cost_no_more_for_more_runs(api, django_assert_max_num_queries):

@@ -118,6 +118,7 @@ def test_what_is_behind_the_sign_in_is_kept_by_no_cache(dashboard, api):
         (dashboard, "/scheduler-admin"),
         (dashboard, f"/scheduler-admin/runs/{run.pk}"),
         (dashboard, f"/scheduler-admin/runs/{run.pk}/receipt.csv"),
+        (dashboard, f"/scheduler-admin/runs/{run.pk}/receipt.json"),
         (api, f"/api/admin/scheduler/runs/{run.pk}/receipt.csv"),
     ]:
         assert browser.get(path)["Cache-Control"] == "no-store", path

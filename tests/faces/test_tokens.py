@@ -2,6 +2,7 @@
 
 import base64
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from rest_framework.test import APIClient
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 from rest_framework_simplejwt.tokens import RefreshToken
 
+from chat.tokens import RotatingToken
 from tests import make
 from tests.faces.conftest import account
 
@@ -23,6 +25,10 @@ STATUS = "/api/admin/scheduler/status"
 
 def refresh(token):
     return APIClient().post("/api/token/refresh", {"refresh": str(token)})
+
+
+def sign_out(token):
+    return APIClient().post("/api/token/blacklist", {"refresh": str(token)})
 
 
 def look(access):
@@ -70,6 +76,56 @@ def test_of_two_who_use_a_refresh_token_at_the_same_moment_one_gets_a_pair(admin
         codes = sorted(both.map(use, range(2)))
 
     assert codes == [200, 401]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("end", [refresh, sign_out])
+@pytest.mark.parametrize("is_older", [False, True])
+def test_a_token_that_is_given_while_its_family_ends_has_ended_too(is_older, end, administrator, monkeypatch):
+    first = str(RefreshToken.for_user(administrator))
+    newest = refresh(first).json()["refresh"] if is_older else first
+    is_used_up, is_refused = threading.Event(), threading.Event()
+    give = RotatingToken.outstand
+
+    def give_slowly(token):
+        is_used_up.set()
+        is_refused.wait(0.5)  # longer would be in vain: who ends the family waits for this one
+        return give(token)
+
+    monkeypatch.setattr(RotatingToken, "outstand", give_slowly)
+
+    def use():
+        try:
+            return refresh(newest)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor() as other:
+        using = other.submit(use)
+        is_used_up.wait(10)
+        again = end(first)
+        is_refused.set()
+        given = using.result().json()["refresh"]
+
+    assert again.status_code == 401
+    assert refresh(given).status_code == 401
+
+
+def test_a_used_token_at_the_sign_out_ends_all_that_came_of_it(administrator):
+    copied = RefreshToken.for_user(administrator)
+    of_the_thief = refresh(copied).json()["refresh"]
+
+    assert sign_out(copied).status_code == 401
+
+    assert refresh(of_the_thief).status_code == 401
+
+
+def test_who_signs_out_ends_no_other_sign_in(administrator):
+    token, other = RefreshToken.for_user(administrator), RefreshToken.for_user(administrator)
+
+    assert sign_out(token).status_code == 200
+
+    assert (refresh(token).status_code, refresh(other).status_code) == (401, 200)
 
 
 def test_the_database_holds_no_token_that_can_be_used():
