@@ -50,7 +50,7 @@ def run(run: Run) -> dict[str, Any]:
 
 def run_in_full(one: Run) -> dict[str, Any]:
     """A run with all that its page says: what is heavy, and what undo can put back."""
-    kept = run_page.kept_of(one)
+    kept = run_page.kept_of(one, timezone.now())
     return {
         **run(one),
         "traceback": one.traceback or None,

@@ -63,10 +63,6 @@ class Kept:
     def words(self) -> str:
         return rows_in_words(self.tables)
 
-    def is_whole(self, now: datetime) -> bool:
-        """As archive.check_window: once a part has expired, half would come back."""
-        return self.until > now
-
 
 @dataclass(frozen=True)
 class ResultRow:
@@ -145,7 +141,7 @@ def fingerprint(pk: UUID, now: datetime) -> str:
 def read(run: Run, rights: Rights, now: datetime) -> Page:
     """``run`` with its consumer, and the runs that it names, selected beside it."""
     task = TASKS.get(run.task)
-    kept = kept_of(run)
+    kept = kept_of(run, now)
     # Whatever opens a run of this task is refused while another has not ended.
     other = Run.objects.exclude(pk=run.pk).active_of(run.task) if task else None
     undo = next((one for one in _followers(run) if one.undo_of_id == run.pk and one.is_active), None)
@@ -319,13 +315,16 @@ def _written(value: Any) -> str:
 # --- Beside it --------------------------------------------------------------------------------
 
 
-def kept_of(run: Run) -> Kept | None:
-    """What undo can put back; None for nothing. One query."""
+def kept_of(run: Run, now: datetime) -> Kept | None:
+    """What undo can put back at ``now``; None for nothing. One query.
+
+    As in archive.check_window: once a part has expired, half would come back.
+    """
     rows = run.archives.values("model", "emptied", "is_own").annotate(
         count=Sum("rows"), bytes=Sum("size"), until=Min("expires_at")
     )
     found = list(rows.order_by("-is_own", "model"))  # the policies' own rows first
-    if not found:
+    if not found or min(one["until"] for one in found) <= now:
         return None
     tables: Counter[str] = Counter()
     for one in found:
@@ -461,8 +460,8 @@ class _Offers:
 
     def _retry_undo(self) -> Action | None:
         purged = self.run.undo_of
-        kept = kept_of(purged) if purged and self.rights.configure else None
-        if not (purged and kept and kept.is_whole(self.now)) or purged.undos.active().exists():
+        kept = kept_of(purged, self.now) if purged and self.rights.configure else None
+        if not (purged and kept) or purged.undos.active().exists():
             return None
         return self._action(
             "retry",
@@ -483,7 +482,7 @@ class _Offers:
         return Action("dry-run", label, effect, reverse("dashboard-trigger", args=[run.task]), is_dry=True)
 
     def undo(self) -> Action | None:
-        if not (self.rights.configure and self.kept and self.kept.is_whole(self.now)) or self.undo_under_way:
+        if not (self.rights.configure and self.kept) or self.undo_under_way:
             return None
         effect = gettext("Puts %(rows)s back, all or none, and holds them from every policy for 30 days.")
         if self.run.is_active:

@@ -488,6 +488,7 @@ def test_no_undo_is_offered_once_its_window_has_closed(status, dashboard):
 
     assert [{"undo", "retry"} & set(offered(answer)) for answer in answers] == [set(), set()]
     assert "window of this run has closed" in text(dashboard.post(f"{page_of(run)}/undo", follow=True))
+    assert "Can be undone until" not in text(dashboard.get(page_of(run)))
 
 
 def test_an_undone_purge_and_its_undo_name_each_other(dashboard, transactional_db):
