@@ -31,9 +31,9 @@ def test_an_answer_leads_to_its_shape(docs):
     page = docs()
     page.locator("#run_detail summary").click()
 
-    page.locator("#run_detail").get_by_role("link", name="Run", exact=True).click()
+    page.locator("#run_detail").get_by_role("link", name="RunInFull", exact=True).click()
 
-    assert page.url.endswith("#shape-Run")
+    assert page.url.endswith("#shape-RunInFull")
 
 
 def test_it_works_without_javascript(docs):
