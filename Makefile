@@ -16,8 +16,8 @@ run: $(VENV)/run.stamp
 
 test: $(VENV)/test.stamp
 	@sh tests/install_services.sh
-	$(if $(ARGS),,TEST_DATABASE=postgres $(PYTHON) -m pytest -n 2 --dist loadfile tests/chat tests/housekeeping tests/faces $(addprefix --ignore tests/faces/,test_schema.py test_matrix.py))
-	$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
+	$(if $(ARGS),,TEST_DATABASE=postgres $(PYTHON) -m pytest -n 3 --dist loadfile tests/chat tests/housekeeping tests/faces $(addprefix --ignore tests/faces/,test_schema.py test_matrix.py))
+	$(PYTHON) -m pytest -n 3 --dist loadfile $(ARGS)
 
 lint: $(VENV)/test.stamp
 	$(VENV)/bin/ruff check .
