@@ -69,12 +69,12 @@ class Attempt:
         if self.run.undo_of:
             return self.put_back(self.run.undo_of)
         task = registry.find_task(self.run.task)
-        cutoffs = self._with_cutoffs(task.policies)
-        self.run.cutoffs = cutoffs
+        self.run.cutoffs = self._with_cutoffs(task.policies)
         self.due = {policy: self._due(policy) for policy in task.policies}
-        self._write(cutoffs=cutoffs, total=self.run.total or self.run.done + sum(self.due.values()))
+        total = self.run.total or self.run.done + sum(self.due.values())
+        self._write(cutoffs=self.run.cutoffs, total=total)
         if not (self.run.dry_run or self.run.approved_by):
-            self._brake(self.due)
+            self._brake()
         tools: dict[str, Callable[..., Any]] = {
             "purge": self.preview if self.run.dry_run else self.purge,
             "measure": stats.measure if self.run.dry_run else stats.take_snapshot,
@@ -131,10 +131,10 @@ class Attempt:
         """
         return bool(self.run.plan and self.run.approved_by) and not self.run.dry_run
 
-    def _brake(self, due: Mapping[Policy, int]) -> None:
+    def _brake(self) -> None:
         """Raises BrakeApplied, with a plan kept, where so much would go that it looks like a mistake."""
         share, least = settings.HOUSEKEEPING_BRAKE_SHARE, settings.HOUSEKEEPING_BRAKE_ROWS
-        for policy, rows in due.items():
+        for policy, rows in self.due.items():
             # What an earlier attempt has not begun may have grown since, and is asked about again.
             is_begun = policy.name in self.run.deleted
             if is_begun or policy.is_upkeep or share >= 1 or rows < least or not rows:
@@ -143,7 +143,7 @@ class Attempt:
             there = QuerySet(policy.model).order_by()[: int(rows / share) + 1].count()
             if rows > share * there:
                 # Together, once all are there: a part of a plan would pass for the whole.
-                self._write(plan={each.name: self._planned(each) for each in due})
+                self._write(plan={each.name: self._planned(each) for each in self.due})
                 raise BrakeApplied(
                     f"The policy {policy.name!r} would delete {rows:,} of {there:,} rows,"
                     f" more than {share:.0%} of the table."

@@ -4,7 +4,7 @@ import uuid
 
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import OpenApiResponse
 from rest_framework import status
 from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from housekeeping import as_json, keeping, overview
 from housekeeping.api import shapes
 from housekeeping.api.permissions import MayConfigure, MayKeep
-from housekeeping.api.schema import described, request_example
+from housekeeping.api.schema import described, location, request_example
 from housekeeping.api.serializers import (
     HoldChangeSerializer,
     HoldFilterSerializer,
@@ -23,14 +23,7 @@ from housekeeping.api.serializers import (
 from housekeeping.api.views import _actor, _Pages, _read
 from housekeeping.models import Hold, Run
 
-LOCATION = OpenApiParameter(
-    "Location",
-    {"type": "string", "format": "uri-reference"},
-    OpenApiParameter.HEADER,
-    description="Where the hold is.",
-    required=True,
-    response=[201],
-)
+LOCATION = location("Where the hold is.", 201)
 
 
 class HoldPages(_Pages):

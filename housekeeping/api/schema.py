@@ -10,7 +10,7 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework_simplejwt.views import TokenViewBase
 
@@ -146,6 +146,18 @@ def described(
         examples=list(examples),
         methods=list(methods) if methods else None,
         operation_id=name,
+    )
+
+
+def location(meaning: str, code: int) -> OpenApiParameter:
+    """The Location header of the answers with this code."""
+    return OpenApiParameter(
+        "Location",
+        {"type": "string", "format": "uri-reference"},
+        OpenApiParameter.HEADER,
+        description=meaning,
+        required=True,
+        response=[code],
     )
 
 

@@ -41,7 +41,7 @@ from housekeeping import (
 from housekeeping.acts import Actor
 from housekeeping.api import errors, problems, shapes, throttles
 from housekeeping.api.permissions import MayConfigure, MayOperate, MaySteer, MayView, check_right
-from housekeeping.api.schema import described, request_example
+from housekeeping.api.schema import described, location, request_example
 from housekeeping.api.serializers import (
     ActFilterSerializer,
     DaysSerializer,
@@ -78,14 +78,7 @@ REPLAYED = OpenApiParameter(
     description="The run was opened by an earlier request with this key.",
     response=[200, 202, 409, 500],
 )
-LOCATION = OpenApiParameter(
-    "Location",
-    {"type": "string", "format": "uri-reference"},
-    OpenApiParameter.HEADER,
-    description="Where to look for the end of the run.",
-    required=True,
-    response=[202],
-)
+LOCATION = location("Where to look for the end of the run.", 202)
 WAITED = {
     200: OpenApiResponse(shapes.Ended, "The run has succeeded within the wait."),
     202: OpenApiResponse(shapes.Standing, "It has not ended yet, or is held for approval."),

@@ -2,10 +2,12 @@
 
 import json
 import uuid
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
+from django.utils import timezone
 
 from housekeeping.exceptions import HousekeepingError
 from housekeeping.models import Run
@@ -32,6 +34,11 @@ class ActionCommand(OperatorCommand):
 
     def handle(self, *args: Any, action: str, **options: Any) -> None:
         getattr(self, f"_{action}")(options)
+
+
+def plain(moment: datetime) -> str:
+    """To the second, in TIME_ZONE, with its offset."""
+    return str(timezone.localtime(moment).replace(microsecond=0))
 
 
 def run_of(pk: uuid.UUID) -> Run:

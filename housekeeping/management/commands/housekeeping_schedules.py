@@ -1,14 +1,13 @@
 """The schedules: list, pause, resume, change, reset, run now."""
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from housekeeping import acts, as_json, overview, runs, schedules
-from housekeeping.management.base import ActionCommand
+from housekeeping.management.base import ActionCommand, plain
 from housekeeping.queue import tasks as queue
 from housekeeping.registry import SCHEDULES
 from housekeeping.triggers import parse
@@ -43,7 +42,7 @@ class Command(ActionCommand):
             self.print_json([as_json.schedule(job, now) for job in jobs])
             return
         for job in jobs:
-            when = _plain(job.next_run_at) if job.next_run_at else "paused"
+            when = plain(job.next_run_at) if job.next_run_at else "paused"
             changed = f" (declared: {job.schedule.trigger})" if job.entry.changed_trigger else ""
             self.stdout.write(f"{job.schedule.id:<24} {when:<26} {job.entry.trigger}{changed}")
 
@@ -64,7 +63,7 @@ class Command(ActionCommand):
         trigger = parse(options["trigger"])
         self.stdout.write(f"{options['id']} by {trigger} runs at:")
         for moment in schedules.fire_times(trigger, timezone.now()):
-            self.stdout.write(f"  {_plain(moment)}")
+            self.stdout.write(f"  {plain(moment)}")
         if options["dry_run"]:
             self.stdout.write("Nothing is changed yet: leave out --dry-run to save it.")
             return
@@ -79,7 +78,3 @@ class Command(ActionCommand):
         schedule = schedules.find(options["id"]).schedule
         run = runs.request(schedule.task.name, send=queue.send, schedule=schedule.id, by=acts.operator())
         self.stdout.write(f"{overview.message(run)}. Run {run.pk}")
-
-
-def _plain(moment: datetime) -> str:
-    return str(timezone.localtime(moment).replace(microsecond=0))

@@ -1,13 +1,12 @@
 """Print whether schedules are looked at, and what is due when."""
 
-from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from housekeeping import as_json, overview
-from housekeeping.management.base import OperatorCommand
+from housekeeping.management.base import OperatorCommand, plain
 from housekeeping.overview import PAUSED, RUNNING, STOPPED
 
 RULE = "=" * 80
@@ -31,7 +30,7 @@ class Command(OperatorCommand):
             "Scheduler Status",
             RULE,
             f"Scheduler State: {STATES[scheduler.status]} ({scheduler.status})",
-            f"Current Time: {_plain(now)}",
+            f"Current Time: {plain(now)}",
             "",
             f"Total Scheduled Jobs: {len(scheduler.listed)}",
             RULE,
@@ -42,12 +41,8 @@ class Command(OperatorCommand):
                 f"Job #{number}:",
                 f"  ID: {job.schedule.id}",
                 f"  Name: {job.schedule.name}",
-                f"  Next Run: {_plain(job.next_run_at) if job.next_run_at else 'paused'}",
+                f"  Next Run: {plain(job.next_run_at) if job.next_run_at else 'paused'}",
                 f"  Trigger: {job.entry.trigger}",
             ]
         lines.append(RULE)
         self.stdout.write("\n".join(lines))
-
-
-def _plain(moment: datetime) -> str:
-    return str(timezone.localtime(moment).replace(microsecond=0))
