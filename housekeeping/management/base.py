@@ -1,6 +1,8 @@
 """What our commands share: an operator reads one clear line, never a traceback."""
 
 import json
+import os
+import sys
 import uuid
 from datetime import datetime
 from typing import Any
@@ -19,6 +21,11 @@ class OperatorCommand(BaseCommand):
             return super().execute(*args, **options)
         except HousekeepingError as error:
             raise CommandError(str(error)) from error
+        except BrokenPipeError:
+            # Whoever reads, such as head, has enough. As Python's documentation has it: what is
+            # still to be flushed goes nowhere, and not into another error.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(1) from None
         except DatabaseError as error:
             # A message of PostgreSQL's goes on for lines; the first says what is wrong.
             reason = str(error).splitlines()[0]

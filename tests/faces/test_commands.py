@@ -262,6 +262,23 @@ def test_a_process_prints_json_alone_and_ends_with_its_exit_code(transactional_d
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="a process finds the test's database by its file")
+def test_who_reads_only_the_first_lines_gets_no_traceback(transactional_db):
+    for _ in range(200):
+        make.run("stats", status="failed", error="x" * 2_000)  # more than a pipe holds
+
+    listing = [sys.executable, "manage.py", "housekeeping_runs", "list", "--limit", "200"]
+    url = f"sqlite:///{connection.settings_dict['NAME']}"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(listing, cwd=ROOT, env=os.environ | {"DATABASE_URL": url}, **pipes) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        errors = process.stderr.read()
+
+    assert errors == ""
+    assert process.returncode == 1
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="a process finds the test's database by its file")
 @pytest.mark.usefixtures("protected_conversation")
 def test_a_mail_that_goes_to_the_console_does_not_stand_in_the_json(administrator):
     done = manage("run_housekeeping", "--task", "conversations", "--json", EMAIL_URL="consolemail://")
