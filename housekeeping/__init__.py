@@ -1,3 +1,3 @@
 """Housekeeping for a Django site, on Huey."""
 
-__version__ = "1.0.0"
+__version__ = "1.1.dev0"
