@@ -1,10 +1,10 @@
-# Two commands: `make run` starts the site, `make test` runs every test.
+# Two commands: `make run` starts the site, `make test` runs every test; `make prove` takes longer.
 
 PORT ?= 8000
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 
-.PHONY: run test lint audit schema requirements
+.PHONY: run test prove lint audit schema requirements
 
 run: $(VENV)/run.stamp
 	@$(PYTHON) manage.py migrate --verbosity 0
@@ -17,7 +17,12 @@ run: $(VENV)/run.stamp
 test: $(VENV)/test.stamp
 	@sh tests/install_services.sh
 	$(if $(ARGS),,TEST_DATABASE=postgres $(PYTHON) -m pytest -n 3 --dist loadfile tests/chat tests/housekeeping tests/faces $(addprefix --ignore tests/faces/,test_schema.py test_matrix.py))
-	$(PYTHON) -m pytest -n 3 --dist loadfile $(ARGS)
+	$(PYTHON) -m pytest -n 3 --dist loadfile $(if $(ARGS),$(ARGS),--ignore tests/prove)
+
+# What takes longer than a test may: storms of kills, upgrades.
+prove: $(VENV)/test.stamp
+	@sh tests/install_services.sh
+	$(PYTHON) -m pytest -n 2 --dist loadfile --timeout 1800 $(or $(ARGS),tests/prove)
 
 lint: $(VENV)/test.stamp
 	$(VENV)/bin/ruff check .
