@@ -1,0 +1,60 @@
+"""Released versions of this site, taken out of the history and installed in environments of their own."""
+
+import io
+import subprocess
+import sys
+import tarfile
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RELEASES = Path(__file__).with_name("releases.toml")
+
+
+@dataclass(frozen=True)
+class Release:
+    version: str
+    commit: str
+    migrations: dict[str, str]  # by app: the last one of this version
+
+
+@dataclass(frozen=True)
+class Installed:
+    """The code of a version, and the Python that has its requirements."""
+
+    folder: Path
+    python: Path
+
+
+def newest() -> Release:
+    """The release that the present code is upgraded from."""
+    releases = tomllib.loads(RELEASES.read_text())
+    version = max(releases, key=lambda text: [int(part) for part in text.split(".")])
+    return Release(version, **releases[version])
+
+
+def install(release: Release, folder: Path) -> Installed:
+    """Check the release out into ``folder`` and install its own requirements beside it."""
+    code, environment = folder / "code", folder / "environment"
+    with tarfile.open(fileobj=io.BytesIO(_archive(release))) as archive:
+        archive.extractall(code, filter="data")
+    uv = Path(sys.executable).with_name("uv")
+    python = environment / "bin" / "python"
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
+    requirements = ["--requirement", code / "requirements.txt"]
+    subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *requirements], check=True)
+    return Installed(code, python)
+
+
+def _archive(release: Release) -> bytes:
+    """The release's files, as git packs them. Fails the test where the history lacks its commit."""
+    packed = subprocess.run(["git", "archive", release.commit], cwd=ROOT, capture_output=True)
+    if packed.returncode:
+        pytest.fail(
+            f"Version {release.version} ({release.commit}) is not in this clone's history. A shallow clone"
+            f" gets it by `git fetch --unshallow`.\n{packed.stderr.decode()}"
+        )
+    return packed.stdout
