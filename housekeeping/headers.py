@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -69,7 +70,8 @@ class ClientAddress:
     """Middleware: behind our own proxy, ``REMOTE_ADDR`` is the client that the proxy saw.
 
     That is the last address of X-Forwarded-For: each proxy appends the one it talks to, and
-    what stands before it was sent by the client, who may have made it up.
+    what stands before it was sent by the client, who may have made it up. Some proxies
+    (Azure's, AWS's with a setting) write the client's port behind the address.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -78,8 +80,8 @@ class ClientAddress:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if settings.BEHIND_PROXY:
             last = request.META.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
-            if is_address(last):
-                request.META["REMOTE_ADDR"] = last
+            if address := without_port(last):
+                request.META["REMOTE_ADDR"] = address
         return self.get_response(request)
 
 
@@ -111,6 +113,18 @@ class Language:
             return self.of_pages(request)  # type: ignore[return-value]
         with translation.override(settings.LANGUAGE_CODE):
             return self.get_response(request)
+
+
+def without_port(text: str) -> str | None:
+    """The address in ``192.0.2.1``, ``192.0.2.1:4711``, ``2001:db8::1``, ``[2001:db8::1]`` or
+    ``[2001:db8::1]:443``; None for anything else."""
+    if is_address(text):
+        return text
+    try:
+        host = urlsplit(f"//{text}").hostname or ""
+    except ValueError:  # brackets that enclose no address
+        return None
+    return host if is_address(host) else None
 
 
 def is_address(text: str) -> bool:
