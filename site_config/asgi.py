@@ -1,4 +1,7 @@
-"""The site for an ASGI server: ``site_config.asgi:application``."""
+"""The site for an ASGI server: ``uvicorn --no-proxy-headers site_config.asgi:application``.
+
+The option keeps uvicorn from believing forwarded headers by itself: BEHIND_PROXY decides.
+"""
 
 import os
 

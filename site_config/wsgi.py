@@ -1,12 +1,28 @@
 """The site for a WSGI server: ``gunicorn site_config.wsgi``."""
 
 import os
+import ssl
+from collections.abc import Callable, Iterable
+from typing import Any
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "site_config.settings")
-application = get_wsgi_application()
+_site = get_wsgi_application()
 
 from housekeeping import schedules  # noqa: E402  (the apps are loaded only now)
 
 schedules.announce()
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """The site. Without BEHIND_PROXY, only the connection tells whether a request came over HTTPS.
+
+    gunicorn believes X-Forwarded-Proto of any client on its own machine, whatever the
+    settings say. Behind a proxy, Django reads the header itself.
+    """
+    connection = environ.get("gunicorn.socket")
+    if connection is not None and not settings.BEHIND_PROXY:
+        environ["wsgi.url_scheme"] = "https" if isinstance(connection, ssl.SSLSocket) else "http"
+    return _site(environ, start_response)
