@@ -15,7 +15,7 @@ from housekeeping.registry import TASKS
 
 ROOT = Path(__file__).parent.parent
 CORE = [
-    "exceptions", "triggers", "models", "policies", "cascade", "holds", "archive", "purge", "plans",
+    "clock", "exceptions", "triggers", "models", "policies", "cascade", "holds", "archive", "purge", "plans",
     "registry", "stats", "gauges", "steps", "mailing", "tasks", "acts", "keeping", "alerts", "consumers",
     "retentions", "tallies", "logs", "attempts", "runs", "receipts", "schedules", "search", "bulk",
     "record", "run_page", "verdict", "overview", "as_json", "metrics", "checks",

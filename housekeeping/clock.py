@@ -1,0 +1,85 @@
+"""The one clock that decides: the database's. Hosts may disagree about the time; their database doesn't.
+
+On SQLite that is the host's own clock, as the site and its database share the host.
+
+- ``Now()`` stands inside a statement and is read by the statement that decides: leases, claims.
+- ``now()`` asks the database, for whoever hands the time on as an argument.
+- ``roughly()`` and ``estimate()`` carry the newest answer on by the monotonic clock, which no
+  change of the host's clock moves. They are for pages and log lines and decide nothing about rows.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.models import functions
+from django.utils import timezone
+
+# roughly() asks the database again after so many seconds.
+MEASURED_EACH = 10.0
+# An answer that was longer under way, in seconds, tells too little about the moment it was given at.
+SLOW = 1.0
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """The database's time at a moment of this host's monotonic clock (seconds)."""
+
+    moment: datetime
+    at: float
+
+    def carried_on(self) -> datetime:
+        return self.moment + timedelta(seconds=time.monotonic() - self.at)
+
+
+_measured: _Measured | None = None
+
+
+class Now(functions.Now):
+    """The database's time at the start of the statement, not of its transaction."""
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        # As Python writes a moment without microseconds: SQLite compares moments as texts.
+        template = "REPLACE(STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f000', 'NOW'), '.000000', '')"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+
+def now() -> datetime:
+    """The time, in UTC, as the database tells it. Raises DatabaseError where it can't be reached."""
+    if connection.vendor != "postgresql":
+        return timezone.now()
+    began = time.monotonic()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        moment: datetime = cursor.fetchone()[0].astimezone(UTC)
+    _measure(moment, began)
+    return moment
+
+
+def _measure(moment: datetime, began: float) -> None:
+    global _measured
+    took = time.monotonic() - began
+    if took < SLOW or _measured is None:
+        _measured = _Measured(moment, began + took / 2)
+
+
+def roughly() -> datetime:
+    """The database's time to some milliseconds, asked for anew every few seconds only.
+
+    Raises DatabaseError like :func:`now`.
+    """
+    if _measured is None or time.monotonic() - _measured.at > MEASURED_EACH:
+        return now()
+    return _measured.carried_on()
+
+
+def estimate() -> datetime:
+    """The database's time as far as this process knows it. Asks nothing and never fails."""
+    return _measured.carried_on() if _measured else timezone.now()
+
+
+def offset() -> timedelta:
+    """How far this host's clock is ahead of the database's (negative: behind)."""
+    return timezone.now() - estimate()
