@@ -1,11 +1,17 @@
-"""Figures that are dear to measure on a large database: kept, each with its age.
+"""Figures that are expensive to measure on a large database: kept, each with its age.
 
 A consumer measures them anew every 20 seconds. A page shows the kept ones, at most 30 seconds
 old and with their age, so that nobody waits for a count; once a run has ended, those that are
 cheap are measured by who looks, and seen as they are now.
+
+A change of a retention or of holds makes every backlog wrong at once. It marks the change in the
+same table (:func:`rules_changed`), and each figure keeps the mark that it was measured under. A
+figure with another mark is never shown, in any process, even if its measurement began before the
+change and ended after it.
 """
 
 import time
+import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,6 +28,9 @@ FRESH = timedelta(seconds=20)
 OLD = timedelta(seconds=30)
 # Measuring may take this part of the time at most, however large the database is.
 DUTY = 0.1
+BACKLOG = "backlog:"
+# The gauge whose value is the mark of the newest change of retentions or holds.
+RULES = "rules"
 
 
 def measures() -> dict[str, Callable[[], Any]]:
@@ -29,37 +38,58 @@ def measures() -> dict[str, Callable[[], Any]]:
     return {
         "statistics": stats.measure,
         "archive": archive.size,
-        **{f"backlog:{name}": partial(plans.backlog, policy) for name, policy in registry.policies().items()},
+        **{
+            f"{BACKLOG}{name}": partial(plans.backlog, policy) for name, policy in registry.policies().items()
+        },
     }
 
 
 def read_all(names: list[str]) -> dict[str, Gauge]:
-    """The kept figures for a page, or new ones where that costs little or there are none."""
-    kept = Gauge.objects.in_bulk(names)
+    """The kept figures for a page, or new ones where that costs little or the kept one is outdated."""
+    kept = Gauge.objects.in_bulk([*names, RULES])
+    rules = _value(kept.get(RULES))
     last_end = Run.objects.aggregate(at=Max("finished_at"))["at"]
     oldest = max(timezone.now() - OLD, last_end) if last_end else timezone.now() - OLD
-    return {name: _current(name, kept.get(name), oldest) for name in names}
+    return {name: _current(name, kept.get(name), oldest, rules) for name in names}
 
 
-def _current(name: str, kept: Gauge | None, oldest: datetime) -> Gauge:
-    if kept is not None and (kept.measured_at > oldest or kept.took_ms >= DEAR_MS):
-        return kept
-    return measure(name)
+def _current(name: str, kept: Gauge | None, oldest: datetime, rules: str | None) -> Gauge:
+    if kept is None or _is_outdated(kept, rules):
+        return measure(name)
+    return kept if kept.measured_at > oldest or kept.took_ms >= DEAR_MS else measure(name)
 
 
 def read_now(name: str) -> Gauge:
-    """The figure as it is now; where it is dear, no more than 30 seconds old."""
+    """The figure as it is now; where it is expensive, no more than 30 seconds old."""
     kept = Gauge.objects.filter(name=name, took_ms__gte=DEAR_MS, measured_at__gt=timezone.now() - OLD)
     return kept.first() or measure(name)
+
+
+def rules_changed() -> None:
+    """Outdate every backlog, in every process.
+
+    To be called in the transaction that changes a retention or a hold.
+    """
+    mark = {"value": uuid.uuid4().hex, "measured_at": timezone.now(), "took_ms": 0}
+    Gauge.objects.update_or_create(name=RULES, defaults=mark)
+
+
+def _value(gauge: Gauge | None) -> str | None:
+    return gauge.value if gauge else None
+
+
+def _is_outdated(gauge: Gauge, rules: str | None) -> bool:
+    return gauge.name.startswith(BACKLOG) and gauge.rules != rules
 
 
 def measure(name: str) -> Gauge:
     """Measure one gauge now, and keep the figure."""
     began = time.monotonic()
+    rules = _value(Gauge.objects.filter(name=RULES).first())  # before it is measured
     value = measures()[name]()
     took_ms = round((time.monotonic() - began) * 1000)
-    gauge = Gauge(name=name, value=value, measured_at=timezone.now(), took_ms=took_ms)
-    figures = ["value", "measured_at", "took_ms", "claimed_at"]
+    gauge = Gauge(name=name, value=value, measured_at=timezone.now(), took_ms=took_ms, rules=rules)
+    figures = ["value", "measured_at", "took_ms", "claimed_at", "rules"]
     Gauge.objects.bulk_create([gauge], update_conflicts=True, unique_fields=["name"], update_fields=figures)
     return gauge
 
@@ -70,10 +100,15 @@ def refresh(now: datetime) -> None:
     Of several consumers that look at the same moment, one measures.
     """
     kept = Gauge.objects.in_bulk()
+    rules = _value(kept.get(RULES))
     for name in measures():
         gauge = kept.get(name)
-        if gauge is None or (gauge.measured_at <= now - _rest(gauge) and _claim(gauge, now)):
+        if gauge is None or (_is_due(gauge, rules, now) and _claim(gauge, now)):
             measure(name)
+
+
+def _is_due(gauge: Gauge, rules: str | None, now: datetime) -> bool:
+    return _is_outdated(gauge, rules) or gauge.measured_at <= now - _rest(gauge)
 
 
 def _rest(gauge: Gauge) -> timedelta:

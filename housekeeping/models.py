@@ -435,13 +435,16 @@ class Hold(models.Model):
 
 
 class Gauge(models.Model):
-    """A figure that is dear to measure, kept with the moment at which it was measured."""
+    """A figure that is expensive to measure, kept with the moment at which it was measured."""
 
     name = models.CharField(primary_key=True, max_length=100)
     value = models.JSONField()
     measured_at = models.DateTimeField()
     took_ms = models.PositiveIntegerField(help_text="How long it took: what is cheap is measured anew.")
     claimed_at = models.DateTimeField(null=True, help_text="When somebody began to measure it anew.")
+    rules = models.CharField(
+        max_length=32, null=True, help_text="The mark of the retentions and holds that it was measured under."
+    )
 
     def __str__(self) -> str:
         return self.name

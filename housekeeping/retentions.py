@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from housekeeping import acts, registry
+from housekeeping import acts, gauges, registry
 from housekeeping.acts import Actor
 from housekeeping.exceptions import BadRetention
 from housekeeping.models import PolicyState
@@ -96,6 +96,7 @@ def _set(name: str, days: int | None, act: str, by: Actor | None) -> Policy:
         state.retention_days, state.changed_at = days, timezone.now()
         state.changed_by = by.name if by else ""
         state.save()
+        gauges.rules_changed()
         after = in_days(policy.retention_in_force())
         acts.record(by, act, name, before={"retention_days": before}, after={"retention_days": after})
     logger.info("Policy %s keeps rows for %s days, %s before: by %s", name, after, before, by and by.name)

@@ -3,9 +3,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from housekeeping import gauges
-from housekeeping.models import Gauge
+from chat.models import Conversation
+from housekeeping import gauges, keeping, overview, registry, retentions, runs
+from housekeeping.models import Gauge, Run
+from housekeeping.policies import Policy
 from tests import make
+from tests.make import days
 
 pytestmark = pytest.mark.django_db
 
@@ -51,7 +54,7 @@ def test_a_consumer_measures_what_is_not_fresh_any_more():
     gauges.refresh(timezone.now())
 
     assert Gauge.objects.get(name="statistics").value["total_users"] == 0
-    assert {gauge.name for gauge in Gauge.objects.all()} == set(gauges.measures())
+    assert set(Gauge.objects.values_list("name", flat=True)) == set(gauges.measures())
 
 
 def test_of_two_consumers_one_measures():
@@ -79,3 +82,91 @@ def test_a_measurer_that_died_is_taken_over_from():
     gauges.refresh(timezone.now())
 
     assert Gauge.objects.get(name="statistics").value["total_users"] == 0
+
+
+# --- Retentions and holds ---------------------------------------------------------------------
+
+BACKLOG = "backlog:conversations"
+
+
+def shown(name=BACKLOG):
+    """Rows that the pages say are due: an expensive figure, which is not measured by who looks."""
+    Gauge.objects.filter(name=name).update(took_ms=500)
+    return gauges.read_all([name])[name].value["rows"]
+
+
+def held():
+    return keeping.add("chat.Conversation", make.conversation(age=days(31)).pk, reason="A dispute")
+
+
+def undone():
+    run = make.run()
+    runs.execute(runs.claim(run.pk, 0))
+    undo = runs.undo(Run.objects.get(), send=lambda run: None)
+    assert shown() == 0
+    runs.execute(runs.claim(undo.pk, 0))
+    return undo
+
+
+CHANGES = {
+    "retention changed": (lambda: None, lambda _: retentions.change("conversations", 20), 1, 2),
+    "retention reset": (
+        lambda: retentions.change("conversations", 20),
+        lambda _: retentions.reset("conversations"),
+        2,
+        1,
+    ),
+    "hold made": (lambda: None, lambda _: keeping.add(*key_of_oldest(), reason="A dispute"), 1, 0),
+    "hold changed": (held, lambda hold: keeping.change(hold, until=make.ago(days=-1)), 1, 1),
+    "hold ended": (held, keeping.end, 1, 2),
+    "an undo's holds ended": (undone, keeping.end_all, 0, 1),
+}
+
+
+def key_of_oldest():
+    return "chat.Conversation", Conversation.objects.earliest("created_at").pk
+
+
+@pytest.mark.parametrize(("arrange", "change", "before", "after"), CHANGES.values(), ids=CHANGES)
+def test_a_change_of_retention_or_of_holds_is_seen_at_once(arrange, change, before, after):
+    make.conversation(age=days(31))
+    make.conversation(age=days(25))
+    made = arrange()
+    assert shown() == before
+    seen = overview.fingerprint(timezone.now())
+
+    change(made)
+
+    assert overview.fingerprint(timezone.now()) != seen
+    assert shown() == after
+
+
+def test_a_figure_whose_measurement_began_before_a_change_is_never_shown():
+    made = make.conversation(age=days(31))
+    changes = [lambda: None, lambda: keeping.add("chat.Conversation", made.pk, reason="A dispute")]
+
+    def rows(cutoff):
+        found = list(Conversation.objects.filter(created_at__lt=cutoff).values_list("pk", flat=True))
+        if changes and cutoff < timezone.now():
+            changes.pop(0)()
+        return Conversation.objects.filter(pk__in=found)
+
+    policy = Policy("meanwhile", rows=rows, retention=days(30), age="created_at")
+    registry.task(policy=policy)(lambda purge: {})
+    try:
+        measured = gauges.measure("backlog:meanwhile")
+        seen = shown("backlog:meanwhile")
+    finally:
+        del registry.TASKS["meanwhile"]
+
+    assert (measured.value["rows"], changes, seen) == (1, [], 0)
+
+
+def test_a_consumer_measures_anew_at_once_what_a_change_has_outdated():
+    make.conversation(age=days(25))
+    gauges.refresh(timezone.now())
+
+    retentions.change("conversations", 20)
+    gauges.refresh(timezone.now())
+
+    assert Gauge.objects.get(name=BACKLOG).value["rows"] == 1
