@@ -22,7 +22,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
-from housekeeping import archive, gauges, plans, registry, stats
+from housekeeping import gauges, plans, registry, restore, stats
 from housekeeping.archive import Archiver
 from housekeeping.exceptions import (
     BrakeApplied,
@@ -310,7 +310,7 @@ class Attempt:
         self._write(total=purged.archives.aggregate(rows=Sum("rows"))["rows"] or 0)
         with transaction.atomic():
             held_until = self.run.as_of + HELD_AFTER_UNDO
-            back = archive.restore(purged, undo=self.run, held_until=held_until, checkpoint=self.checkpoint)
+            back = restore.restore(purged, undo=self.run, held_until=held_until, checkpoint=self.checkpoint)
             gauges.rules_changed()  # what came back is held
             left = {
                 f"{table}: {reason}": rows for table, why in back.left.items() for reason, rows in why.items()

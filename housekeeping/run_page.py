@@ -318,7 +318,7 @@ def _written(value: Any) -> str:
 def kept_of(run: Run, now: datetime) -> Kept | None:
     """What undo can put back at ``now``; None for nothing. One query.
 
-    As in archive.check_window: once a part has expired, half would come back.
+    As in restore.check_window: once a part has expired, half would come back.
     """
     rows = run.archives.values("model", "emptied", "is_own").annotate(
         count=Sum("rows"), bytes=Sum("size"), until=Min("expires_at")

@@ -35,7 +35,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
 
-from housekeeping import acts, alerts, archive, logs, plans, registry, tallies
+from housekeeping import acts, alerts, logs, plans, registry, restore, tallies
 from housekeeping.acts import Actor
 from housekeeping.attempts import Attempt, own
 from housekeeping.exceptions import (
@@ -294,7 +294,7 @@ def undo(run: Run, *, send: Send, by: Actor | None = None) -> Run:
         raise NotPossible(text % {"status": gettext(run.status)})
     if not run.is_active and not run.archives.exists():
         raise NotPossible(_why_nothing_to_undo(run))
-    archive.check_window(run)
+    restore.check_window(run)
     if run.is_active:
         cancel(run, by=by)
     putting_back = _queued(run.task, Run.Cause.MANUAL, by)

@@ -16,6 +16,7 @@ from housekeeping.registry import TASKS
 ROOT = Path(__file__).parent.parent
 CORE = [
     "clock", "exceptions", "triggers", "models", "policies", "cascade", "holds", "archive", "purge", "plans",
+    "restore",
     "registry", "stats", "gauges", "steps", "mailing", "tasks", "acts", "keeping", "alerts", "consumers",
     "retentions", "tallies", "logs", "attempts", "runs", "receipts", "schedules", "search", "bulk",
     "record", "run_page", "verdict", "overview", "as_json", "metrics", "checks",
