@@ -15,7 +15,8 @@ from housekeeping.registry import TASKS
 
 ROOT = Path(__file__).parent.parent
 CORE = [
-    "clock", "exceptions", "triggers", "models", "policies", "cascade", "holds", "archive", "purge", "plans",
+    "clock", "exceptions", "transient",
+    "triggers", "models", "policies", "cascade", "holds", "archive", "purge", "plans",
     "restore",
     "registry", "stats", "gauges", "steps", "mailing", "tasks", "acts", "keeping", "alerts", "consumers",
     "retentions", "tallies", "logs", "attempts", "runs", "receipts", "schedules", "search", "bulk",
