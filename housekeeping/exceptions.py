@@ -1,11 +1,13 @@
 """The errors that a caller can act on. Each face translates them in one place."""
 
+import sqlite3
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from django.apps import apps
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 if TYPE_CHECKING:
     from housekeeping.models import Run
@@ -117,6 +119,10 @@ class QueueUnreachable(ReadLater):
     """The queue's storage doesn't answer, so that no consumer would hear of the run."""
 
 
+class DatabaseUnreachable(ReadLater):
+    """The database can't be reached, or takes no writes. Nothing is wrong with what was asked."""
+
+
 class RowsLeft(HousekeepingError):
     """A purge went through, and rows are past due still."""
 
@@ -145,8 +151,52 @@ def _named(name: str, known: list[str]) -> dict[str, str]:
     return {"name": repr(name), "known": ", ".join(known)}
 
 
+# PostgreSQL: read-only, as a standby is after a failover. SQLite: a file that can't be written.
+READ_ONLY = ("25006", sqlite3.SQLITE_READONLY)
+# No room, a disk that fails, or a lock that outlasted the timeout: the next try may succeed.
+NO_WRITES = (*READ_ONLY, "53100", sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY)
+
+
 def is_database_gone(error: BaseException) -> bool:
-    """Did ``error`` come of a lost connection, and not of what was asked of the database?"""
+    """Is the connection lost, or the database read-only? Then what was asked is not at fault."""
+    if _code_of(error) in READ_ONLY:
+        return True
     if not isinstance(error, OperationalError | InterfaceError):
         return False
     return connection.connection is None or not connection.is_usable()
+
+
+def takes_no_writes(error: BaseException) -> bool:
+    """Does the database answer, and refuse to write at the moment?"""
+    return _code_of(error) in NO_WRITES
+
+
+def is_busy(error: BaseException) -> bool:
+    """Has another connection held SQLite's write lock for longer than the timeout?"""
+    return _code_of(error) == sqlite3.SQLITE_BUSY
+
+
+def outage_of(error: BaseException) -> DatabaseUnreachable | None:
+    """What to tell whoever asked, where the state of the database has caused ``error``; else None.
+
+    Gives up the connection: after a failover, a new one may lead to a server that takes writes.
+    """
+    if takes_no_writes(error):
+        outage = DatabaseUnreachable(
+            gettext_noop("The database can't be written to at the moment. Please try again later.")
+        )
+    elif is_database_gone(error):
+        outage = DatabaseUnreachable(gettext_noop("The database is out of reach. Please try again later."))
+    else:
+        return None
+    if not connection.in_atomic_block:
+        connection.close()
+    return outage
+
+
+def _code_of(error: BaseException) -> str | int:
+    """PostgreSQL's SQLSTATE, or SQLite's result code without its extension."""
+    if not isinstance(error, DatabaseError):
+        return ""
+    cause = error.__cause__
+    return getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorcode", 0) & 0xFF

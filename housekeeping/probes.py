@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client.exposition import choose_encoder
 
 from housekeeping import metrics as of_housekeeping
-from housekeeping.exceptions import QueueUnreachable
+from housekeeping.exceptions import QueueUnreachable, is_busy
 from housekeeping.queue import tasks as queue
 
 
@@ -26,7 +26,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Database and queue are reachable, migrations are applied: 200, else 503 with the reason.
+    """Database and queue can be reached and written to, migrations are applied: 200, else 503.
 
     The reasons are words of ours: an error's own text may name hosts and users.
     """
@@ -58,8 +58,30 @@ def unapplied_migrations() -> bool:
 
 
 def _ask_database() -> None:
+    """Raises DatabaseError where the database can't be reached or written to."""
+    if connection.vendor == "sqlite":
+        _begin_to_write()
+        return
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+        cursor.execute("SELECT current_setting('transaction_read_only')")  # "on" on a standby, too
+        if cursor.fetchone()[0] != "off":
+            raise DatabaseError("The database is read-only.")
+
+
+def _begin_to_write() -> None:
+    """Take SQLite's write lock without waiting for it. Where it is taken, somebody is writing."""
+    with connection.cursor() as cursor:
+        [timeout_ms] = cursor.execute("PRAGMA busy_timeout").fetchone()
+        cursor.execute("PRAGMA busy_timeout = 0")
+    try:
+        with transaction.atomic():  # BEGIN IMMEDIATE
+            pass
+    except DatabaseError as error:
+        if not is_busy(error):
+            raise
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA busy_timeout = {timeout_ms}")
 
 
 def _ask_migrations() -> None:

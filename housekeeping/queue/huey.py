@@ -86,6 +86,15 @@ class Queue(Huey):
                 return task
         return None
 
+    def put_result(self, key: str, data: Any) -> None:
+        """Keep a task's result. Where the storage takes no more, the run's row has it all the same."""
+        try:
+            super().put_result(key, data)
+        except STORAGE_ERRORS as error:
+            self.complaints.about("keep a result in the queue", error)
+        else:
+            self.complaints.are_over("keep a result in the queue")
+
     def _take(self) -> bytes | None:
         try:
             data: bytes | None = self.storage.dequeue()

@@ -5,18 +5,21 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+from django.db import DatabaseError
 from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 from huey.contrib.djhuey import HUEY, db_periodic_task, db_task
 
 from housekeeping import runs, schedules
-from housekeeping.exceptions import HousekeepingError, QueueUnreachable
+from housekeeping.exceptions import HousekeepingError, QueueUnreachable, outage_of
 from housekeeping.models import Run
 from housekeeping.policies import Policy
 from housekeeping.queue.huey import STORAGE_ERRORS
 from housekeeping.registry import SCHEDULES, Schedule
 
 logger = logging.getLogger(__name__)
+
+PING = "ping"  # the key that is written to find out whether the storage can be written
 
 
 class RunFailed(HousekeepingError):
@@ -29,14 +32,27 @@ def execute_run(run_id: str, attempt: int) -> dict[str, Any] | None:
 
     The result, and a failure, end in Huey's own result store, too: the id is the same.
     """
-    consumer = HUEY.consumer.row if HUEY.consumer else None
-    run = runs.claim(uuid.UUID(run_id), attempt, consumer=consumer)
+    run = _claim(uuid.UUID(run_id), attempt)
     if run is None:
         return None
     run = runs.execute(run, should_stop=HUEY.is_stopping, gone=forget_results, publish=keep_result)
     if run.status == Run.Status.FAILED and run.result is None:
         raise RunFailed(run.error)
     return run.result
+
+
+def _claim(run_id: uuid.UUID, attempt: int) -> Run | None:
+    """None where the run is not to be had, or the database takes no writes: then it is sent again later."""
+    consumer = HUEY.consumer.row if HUEY.consumer else None
+    try:
+        run = runs.claim(run_id, attempt, consumer=consumer)
+    except DatabaseError as error:
+        if not outage_of(error):
+            raise
+        HUEY.complaints.about("claim a run", error)
+        return None
+    HUEY.complaints.are_over("claim a run")
+    return run
 
 
 def send(run: Run) -> None:
@@ -48,9 +64,10 @@ def send(run: Run) -> None:
 
 
 def ping() -> None:
-    """Raises QueueUnreachable where the queue's storage doesn't answer."""
+    """Raises QueueUnreachable where the queue's storage doesn't answer, or takes nothing (more)."""
     try:
-        HUEY.pending_count()
+        HUEY.put(PING, None)
+        HUEY.delete(PING)
     except STORAGE_ERRORS as error:
         raise QueueUnreachable(_("The queue can't be reached: %(error)s"), error=error) from error
 
@@ -58,13 +75,9 @@ def ping() -> None:
 def keep_result(run: Run, result: Any) -> None:
     """Put a result where Huey's own ``HUEY.result(run's id)`` finds it.
 
-    Huey would do so only after the run has ended, and for its own tasks alone. Where the
-    queue is out of reach, the run's row has the result all the same.
+    Huey would do so only after the run has ended, and for its own tasks alone.
     """
-    try:
-        HUEY.put_result(str(run.pk), result)
-    except STORAGE_ERRORS as error:
-        logger.warning("The result of run %s is on its row, but not in the queue: %s", run, error)
+    HUEY.put_result(str(run.pk), result)
 
 
 def forget_results(policy: Policy, keys: list[Any]) -> None:
