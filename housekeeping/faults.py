@@ -5,22 +5,20 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
-from django.utils.translation import gettext, gettext_noop
 from django.views import defaults
 
 from housekeeping.api import problems
 from housekeeping.api.problems import is_api
-from housekeeping.exceptions import is_database_gone
+from housekeeping.exceptions import outage_of
 
 logger = logging.getLogger(__name__)
 
 
 class DatabaseOutage:
-    """Middleware: a lost database is 503 and one line in the log, not a failure of the site."""
+    """Middleware: a database that is lost, or takes no writes, is 503 and one line in the log."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -29,14 +27,14 @@ class DatabaseOutage:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        if not (isinstance(error, OperationalError | InterfaceError) and is_database_gone(error)):
+        outage = outage_of(error)
+        if outage is None:
             return None
-        logger.error("The database is out of reach: %s", error)
-        message = gettext_noop("The database is out of reach. Please try again later.")
+        logger.error("%s: %s", outage.english, error)
         if is_api(request):
-            return problems.answer(message, "database_unreachable", 503)
+            return problems.answer(str(outage), "database_unreachable", 503)
         # Without the request: who is signed in stands in the database, too.
-        return HttpResponse(render_to_string("503.html", {"message": gettext(message)}), status=503)
+        return HttpResponse(render_to_string("503.html", {"message": str(outage)}), status=503)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -17,10 +17,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from django.db import DatabaseError, transaction
 from django.db.models import Max, Q
 from django.utils import timezone
 
 from housekeeping import archive, plans, registry, stats
+from housekeeping.exceptions import takes_no_writes
 from housekeeping.models import Gauge, Run
 
 DEAR_MS = 50
@@ -83,14 +85,21 @@ def _is_outdated(gauge: Gauge, rules: str | None) -> bool:
 
 
 def measure(name: str) -> Gauge:
-    """Measure one gauge now, and keep the figure."""
+    """Measure one gauge now, and keep the figure. Whoever reads gets it even where it can't be kept."""
     began = time.monotonic()
     rules = _value(Gauge.objects.filter(name=RULES).first())  # before it is measured
     value = measures()[name]()
     took_ms = round((time.monotonic() - began) * 1000)
     gauge = Gauge(name=name, value=value, measured_at=timezone.now(), took_ms=took_ms, rules=rules)
     figures = ["value", "measured_at", "took_ms", "claimed_at", "rules"]
-    Gauge.objects.bulk_create([gauge], update_conflicts=True, unique_fields=["name"], update_fields=figures)
+    try:
+        with transaction.atomic():
+            Gauge.objects.bulk_create(
+                [gauge], update_conflicts=True, unique_fields=["name"], update_fields=figures
+            )
+    except DatabaseError as error:
+        if not takes_no_writes(error):
+            raise
     return gauge
 
 

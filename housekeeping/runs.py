@@ -26,6 +26,7 @@ from django.db import (
     DatabaseError,
     IntegrityError,
     InterfaceError,
+    InternalError,
     OperationalError,
     connection,
     transaction,
@@ -410,7 +411,7 @@ def execute(
         try:
             _end(Attempt(run, should_stop, watch, gone, publish, batch_size, log))
             run.refresh_from_db()
-        except (OperationalError, InterfaceError) as error:
+        except (OperationalError, InterfaceError, InternalError) as error:  # the last: read-only
             logger.error("The end of run %s can't be written, it is taken back later: %s", run, error)
             if not connection.in_atomic_block:
                 connection.close()

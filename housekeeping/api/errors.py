@@ -5,7 +5,6 @@ import re
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import status
 from rest_framework.exceptions import APIException
@@ -20,6 +19,7 @@ from housekeeping.exceptions import (
     BadHold,
     BadRetention,
     BadTrigger,
+    DatabaseUnreachable,
     HousekeepingError,
     KeyReused,
     NotAllowed,
@@ -29,7 +29,7 @@ from housekeeping.exceptions import (
     UnknownPolicy,
     UnknownSchedule,
     UnknownTask,
-    is_database_gone,
+    outage_of,
 )
 
 logger = logging.getLogger(__name__)
@@ -42,11 +42,10 @@ CODES: dict[type[HousekeepingError], int] = {
     NotPossible: status.HTTP_409_CONFLICT,
     NotAllowed: status.HTTP_403_FORBIDDEN,
     KeyReused: status.HTTP_422_UNPROCESSABLE_ENTITY,
+    DatabaseUnreachable: status.HTTP_503_SERVICE_UNAVAILABLE,
     QueueUnreachable: status.HTTP_503_SERVICE_UNAVAILABLE,
 }
 FIELDS: dict[type[HousekeepingError], str] = {BadTrigger: "trigger", BadRetention: "retention_days"}
-
-OUTAGE = "The database is out of reach. Please try again later."
 
 
 def answer(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -57,9 +56,10 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(error, HousekeepingError) and type(error) in {**CODES, **FIELDS, BadHold: ""}:
         code, body = translate(error)
         return Response(body, status=code)
-    if isinstance(error, OperationalError | InterfaceError) and is_database_gone(error):
-        logger.error("The database is out of reach: %s", error)
-        return Response(problems.body(OUTAGE, "database_unreachable"), status=503)
+    if outage := outage_of(error):
+        logger.error("%s: %s", outage.english, error)
+        code, body = translate(outage)
+        return Response(body, status=code)
     response = exception_handler(error, context)
     if response is not None:
         response.data = problems.complete(response.data, _code_of(error))

@@ -29,7 +29,7 @@ class OperatorCommand(BaseCommand):
         except DatabaseError as error:
             # A message of PostgreSQL's goes on for lines; the first says what is wrong.
             reason = str(error).splitlines()[0]
-            hint = "Is it up, and `python manage.py migrate` done?"
+            hint = "Is it up and writable, and `python manage.py migrate` done?"
             raise CommandError(f"The database can't be used: {reason}. {hint}") from error
 
     def print_json(self, facts: Any) -> None:

@@ -487,3 +487,29 @@ def test_a_database_that_goes_away_in_mid_purge_and_comes_back_costs_no_run(on_p
     assert rows_of(database, "SELECT count(*) FROM chat_conversation") == (0,)
     alive = "SELECT last_heartbeat_at > now() - interval '3 seconds' FROM housekeeping_consumer"
     wait_until(lambda: rows_of(database, alive) == (True,), what="a fresh heartbeat")
+
+
+def test_a_database_that_is_read_only_for_a_while_costs_no_run(on_postgres, database):
+    consumer = on_postgres.consumer()
+    on_postgres.shell(ASK_FOR_A_RUN)
+    begun = "SELECT count(*) FROM housekeeping_run WHERE status = 'running' AND deleted != '{}'"
+    wait_until(lambda: rows_of(database, begun) == (1,), what="the first batch")
+
+    set_read_only(database, "on")
+    consumer.says("read-only transaction", seconds=10)
+    time.sleep(4)
+    assert len(complaints(consumer)) <= 6  # each of those who write, once
+    set_read_only(database, "off")
+
+    ended = "SELECT count(*) FROM housekeeping_run WHERE status = 'succeeded' AND losses <= 1"
+    wait_until(lambda: rows_of(database, ended) == (1,), seconds=60, what="the run's end")
+    assert rows_of(database, "SELECT count(*) FROM chat_conversation") == (0,)
+    assert "Traceback" not in consumer.output
+
+
+def set_read_only(database, how):
+    """As a failover does it to the sessions that are open."""
+    with psycopg.connect(database.url, autocommit=True) as client:
+        client.execute("SET default_transaction_read_only = off")
+        client.execute(f"ALTER SYSTEM SET default_transaction_read_only = {how}")
+        client.execute("SELECT pg_reload_conf()")

@@ -1,0 +1,149 @@
+"""A database that answers and takes no writes: a standby after a failover, a disk mounted read-only."""
+
+from dataclasses import replace
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.backends.signals import connection_created
+from django.test import Client
+
+from housekeeping.models import Gauge
+from tests import make
+from tests.faces.test_matrix import API, PAGES, ask, client_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+READ_ONLY = {"postgresql": "SET default_transaction_read_only = {}", "sqlite": "PRAGMA query_only = {}"}
+ROWS = PAGES | API
+
+
+@pytest.fixture
+def stop_writes():
+    """Called, it has the server refuse each write from then on, in new connections, too.
+
+    What it returns is called to have new connections lead to a server that takes writes.
+    """
+
+    def stop(**signal):
+        execute(READ_ONLY[connection.vendor].format("on"))
+
+    def heal():
+        connection_created.disconnect(stop)
+
+    def begin():
+        stop()
+        connection_created.connect(stop)
+        return heal
+
+    yield begin
+    heal()
+    execute(READ_ONLY[connection.vendor].format("off"))
+
+
+def execute(sql):
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+@pytest.fixture
+def somebody():
+    client, user = client_of("superuser")
+    client.raise_request_exception = False
+    return client, user
+
+
+def filled(names, user):
+    """These addresses' rows, with what they name made beforehand."""
+    rows = {}
+    for name in names:
+        facts = ROWS[name].fill(user)
+        rows[name] = replace(ROWS[name], fill=lambda user, facts=facts: facts)
+    return rows
+
+
+def test_whatever_only_reads_goes_on(somebody, stop_writes):
+    rows = filled([name for name, row in ROWS.items() if "GET" in row.methods], somebody[1])
+    before = {name: ask(name, row, "GET", *somebody).status_code for name, row in rows.items()}
+    Gauge.objects.all().delete()  # what was measured can't be kept, and is shown
+    stop_writes()
+
+    after = {name: ask(name, row, "GET", *somebody).status_code for name, row in rows.items()}
+
+    assert after == before | {"readyz": 503}
+
+
+def test_no_address_fails_for_want_of_a_write(somebody, stop_writes, caplog):
+    rows = filled(ROWS, somebody[1])
+    stop_writes()
+
+    for name, row in rows.items():
+        for method in {*row.methods} - {"GET"}:
+            assert ask(name, row, method, *somebody).status_code != 500, (name, method)
+
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/api/token", {"username": "ada", "password": "wrong"}),
+        ("POST", "/api/register", {"username": "eve", "email": "e@example.com", "password": "long enough 7"}),
+        ("POST", "/api/chat", {"message": "Hello"}),
+        ("POST", "/api/admin/scheduler/trigger", {"task": "conversations", "dry_run": True}),
+        ("PATCH", "/api/admin/scheduler/schedules/weekly_cleanup", {"paused": True}),
+        ("PATCH", "/api/admin/scheduler/policies/conversations", {"retention_days": 60}),
+    ],
+)
+def test_an_api_request_that_has_to_write_is_told_why_it_can_not(method, path, body, somebody, stop_writes):
+    stop_writes()
+
+    answer = somebody[0].generic(method, path, make.json(body), "application/json")
+
+    assert (answer.status_code, answer.json()) == (
+        503,
+        {
+            "message": "The database can't be written to at the moment. Please try again later.",
+            "code": "database_unreachable",
+        },
+    )
+
+
+@pytest.mark.parametrize("path", ["tasks/stats/trigger", "schedules/pause", "policies/conversations/reset"])
+def test_a_page_that_has_to_write_says_so(path, somebody, stop_writes):
+    stop_writes()
+
+    answer = somebody[0].post(f"/scheduler-admin/{path}")
+
+    assert answer.status_code == 503
+    assert "can&#x27;t be written to at the moment" in answer.text
+
+
+@pytest.mark.parametrize("password", ["right", "wrong"])
+def test_a_sign_in_is_refused_whether_or_not_the_password_is_right(password, stop_writes):
+    make.user(username="ada", password="right")
+    stop_writes()
+
+    answer = Client(raise_request_exception=False).post("/sign-in", {"username": "ada", "password": password})
+
+    assert answer.status_code == 503
+
+
+@pytest.mark.parametrize(
+    "words", [["run_housekeeping"], ["housekeeping_schedules", "pause", "all"], ["run_huey"]], ids=str
+)
+def test_a_command_that_has_to_write_ends_with_one_line(words, stop_writes):
+    stop_writes()
+
+    with pytest.raises(CommandError, match=r"^The database can't be used: .*read-?only"):
+        call_command(*words)
+
+
+def test_writes_are_taken_as_soon_as_the_database_takes_them(somebody, stop_writes):
+    fail_over = stop_writes()
+    refused = somebody[0].post("/scheduler-admin/schedules/pause")
+    fail_over()
+
+    answer = somebody[0].post("/scheduler-admin/schedules/pause")
+
+    assert (refused.status_code, answer.status_code) == (503, 302)
