@@ -1,15 +1,35 @@
+"""Django's admin for accounts, their groups and conversations, and what sign-ins leave behind.
+
+Whoever may change accounts must not get rights by it that they don't have. So rights are given and
+taken by superusers alone, and an account that has any is changed and deleted by superusers alone:
+a new password for it would give its rights away, too.
+"""
+
 from typing import Any
 
+from axes.admin import AccessAttemptAdmin, AccessFailureLogAdmin, AccessLogAdmin
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib import admin
-from django.contrib.auth.admin import UserAdmin
-from django.http import HttpRequest
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from rest_framework_simplejwt.token_blacklist.admin import BlacklistedTokenAdmin
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 
 from chat.models import ChatMessage, Conversation, User
+from housekeeping.admin import RecordsActs
+
+RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
+
+
+def _may_give_rights(request: HttpRequest) -> bool:
+    return bool(request.user.is_active and request.user.is_superuser)
 
 
 @admin.register(User)
-class AccountAdmin(UserAdmin):
+class AccountAdmin(RecordsActs, UserAdmin):
     list_display = ["username", "email", "is_active", "email_verified_at", "is_staff", "date_joined"]
     list_filter = ["is_active", "is_staff", ("email_verified_at", admin.EmptyFieldListFilter)]
     readonly_fields = ["email_verified_at", "deletion_warned_at", "last_login"]
@@ -18,6 +38,16 @@ class AccountAdmin(UserAdmin):
         ("Verification", {"fields": ["email_verified_at", "deletion_warned_at"]}),
     )
     add_fieldsets = ((None, {"fields": ["username", "email", "is_active", "password1", "password2"]}),)
+    recorded_fields = {"is_active": "change rights", **dict.fromkeys(RIGHTS, "change rights")}
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        return [*self.readonly_fields, *(() if _may_give_rights(request) else RIGHTS)]
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_change_permission(request, obj) and _is_within_reach(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and _is_within_reach(request, obj)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         # Whom an administrator lets in is known: verified, as create_superuser has it. Else the
@@ -25,6 +55,37 @@ class AccountAdmin(UserAdmin):
         if obj.is_active and not obj.is_verified:
             obj.email_verified_at = timezone.now()
         super().save_model(request, obj, form, change)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        with transaction.atomic():
+            before = User.objects.filter(pk=id).values_list("password", flat=True).first()
+            answer = super().user_change_password(request, id, form_url)
+            user = User.objects.filter(pk=id).exclude(password=before).first()
+            if user:
+                self.record(request, "change password", user)
+        return answer
+
+
+def _is_within_reach(request: HttpRequest, account: User | None) -> bool:
+    return account is None or _may_give_rights(request) or not _has_rights(account)
+
+
+def _has_rights(account: User) -> bool:
+    is_trusted = account.is_staff or account.is_superuser
+    return is_trusted or account.groups.exists() or account.user_permissions.exists()
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class RightsAdmin(RecordsActs, GroupAdmin):
+    """Groups. What a group grants is for superusers to say."""
+
+    recorded_fields = {"permissions": "change rights"}
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Group | None = None) -> list[str]:
+        return [] if _may_give_rights(request) else ["permissions"]
 
 
 class MessageInline(admin.TabularInline):
@@ -38,7 +99,7 @@ class MessageInline(admin.TabularInline):
 
 
 @admin.register(Conversation)
-class ConversationAdmin(admin.ModelAdmin):
+class ConversationAdmin(RecordsActs, admin.ModelAdmin):
     list_display = ["__str__", "user", "created_at", "last_message_at"]
     list_select_related = ["user"]
     list_filter = ["created_at"]
@@ -46,3 +107,45 @@ class ConversationAdmin(admin.ModelAdmin):
     raw_id_fields = ["user"]
     show_full_result_count = False
     inlines = [MessageInline]
+
+
+# --- What sign-ins leave behind ---------------------------------------------------------------
+
+
+class ReadOnly(admin.ModelAdmin):
+    """Evidence: to be read. It goes by the policies of housekeeping, and only by them."""
+
+    actions = None
+
+    def has_add_permission(self, *args: Any, **kwargs: Any) -> bool:
+        return False
+
+    def has_change_permission(self, *args: Any, **kwargs: Any) -> bool:
+        return False
+
+    def has_delete_permission(self, *args: Any, **kwargs: Any) -> bool:
+        return False
+
+
+# Their own apps have registered them, as the imports above have loaded those apps' admin.
+admin.site.unregister([AccessAttempt, AccessLog, AccessFailureLog, BlacklistedToken])
+
+
+@admin.register(AccessAttempt)
+class FailureCountAdmin(ReadOnly, AccessAttemptAdmin):
+    """``axes_reset_username`` on the command line lets somebody in again."""
+
+
+@admin.register(AccessLog)
+class SignInAdmin(ReadOnly, AccessLogAdmin):
+    pass
+
+
+@admin.register(AccessFailureLog)
+class FailedSignInAdmin(ReadOnly, AccessFailureLogAdmin):
+    pass
+
+
+@admin.register(BlacklistedToken)
+class EndedTokenAdmin(ReadOnly, BlacklistedTokenAdmin):
+    """A token that was taken off this list would be good again."""

@@ -1,18 +1,59 @@
-"""Holds in Django's admin: keep a row, until a date or for good, with a reason."""
+"""Django's admin: holds, and a record of what is done there to the site's own rows."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db import transaction
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from housekeeping import keeping
+from housekeeping import acts, keeping
 from housekeeping.acts import Actor
 from housekeeping.models import Hold
+
+MOST_KEYS = 1_000  # of rows deleted at once, in the act that tells of them
+
+
+class RecordsActs(admin.ModelAdmin):
+    """Puts on record who deleted rows in the admin, and who changed one of ``recorded_fields``.
+
+    An act names rows by their keys: the words in a row must not outlive it.
+    """
+
+    recorded_fields: ClassVar[dict[str, str]] = {}  # the name of a field: the act that changes it
+
+    def record(self, request: HttpRequest, what: str, row: Model, **details: Any) -> None:
+        acts.record(actor(request), what, f"{row._meta.label} {row.pk}"[:100], **details)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        changed = [name for name in form.changed_data if name in self.recorded_fields]
+        for what in dict.fromkeys(self.recorded_fields[name] for name in changed):
+            names = [name for name in changed if self.recorded_fields[name] == what]
+            before = {name: _plain(form.initial.get(name)) for name in names}
+            after = {name: _plain(form.cleaned_data[name]) for name in names}
+            self.record(request, what, form.instance, before=before, after=after)
+
+    def delete_model(self, request: HttpRequest, obj: Model) -> None:
+        with transaction.atomic():
+            self.record(request, "delete", obj)
+            super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        with transaction.atomic():
+            keys = [str(key) for key in queryset.values_list("pk", flat=True)]
+            facts = {"rows": len(keys), "keys": keys[:MOST_KEYS]}
+            acts.record(actor(request), "delete", queryset.model._meta.label, **facts)
+            super().delete_queryset(request, queryset)
+
+
+def _plain(value: Any) -> Any:
+    """A field's value for JSON: many rows as their names."""
+    return value if value is None or isinstance(value, bool | str) else sorted(map(str, value))
 
 
 class HoldForm(forms.ModelForm):
@@ -62,7 +103,7 @@ class HoldAdmin(admin.ModelAdmin):
         return ["model", "key"] if obj else []  # another row is another hold
 
     def save_model(self, request: HttpRequest, obj: Hold, form: Any, change: bool) -> None:
-        by = _actor(request)
+        by = actor(request)
         if change:
             keeping.change(obj, until=obj.until, reason=obj.reason, by=by)
         else:
@@ -70,16 +111,17 @@ class HoldAdmin(admin.ModelAdmin):
             obj.pk, obj.made_by, obj.made_at = made.pk, made.made_by, made.made_at
 
     def delete_model(self, request: HttpRequest, obj: Hold) -> None:
-        keeping.end(obj, by=_actor(request))
+        keeping.end(obj, by=actor(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Hold]) -> None:
         for hold in queryset:
-            keeping.end(hold, by=_actor(request))
+            keeping.end(hold, by=actor(request))
 
 
 def _may_configure(request: HttpRequest) -> bool:
     return request.user.has_perm("housekeeping.configure")
 
 
-def _actor(request: HttpRequest) -> Actor:
+def actor(request: HttpRequest) -> Actor:
+    """Whoever acts in the admin, and from where."""
     return Actor(request.user.get_username(), f"admin from {request.META.get('REMOTE_ADDR', 'unknown')}")

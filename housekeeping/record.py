@@ -34,6 +34,9 @@ WORDS = {
     "end hold": gettext_lazy("hold ended"),
     "change holds": gettext_lazy("holds changed"),
     "end holds": gettext_lazy("holds ended"),
+    "change rights": gettext_lazy("rights changed"),
+    "change password": gettext_lazy("password changed"),
+    "delete": gettext_lazy("deleted"),
 }
 _NAMES = {
     "status": gettext_lazy("status"),
@@ -52,6 +55,13 @@ _NAMES = {
     "failed": gettext_lazy("failed"),
     "until": gettext_lazy("until"),
     "reason": gettext_lazy("reason"),
+    "is_active": gettext_lazy("active"),
+    "is_staff": gettext_lazy("staff"),
+    "is_superuser": gettext_lazy("superuser"),
+    "groups": gettext_lazy("groups"),
+    "user_permissions": gettext_lazy("permissions"),
+    "permissions": gettext_lazy("permissions"),
+    "keys": gettext_lazy("keys"),
 }
 # Details whose value is a run's id.
 _RUNS = {"run", "retry_of", "plan_of"}
@@ -135,6 +145,8 @@ def _value(key: str, value: Any) -> str:
         return gettext("as declared") if key == "trigger" and value == "" else ""
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     if isinstance(value, int | float):
         return number_format(value, use_l10n=True, force_grouping=True)
     if isinstance(value, str) and (moment := _moment(value)):

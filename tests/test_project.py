@@ -64,8 +64,10 @@ def test_the_core_imports_no_face_and_no_http(module):
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "chat").rglob("*.py")), ids=lambda path: path.stem)
-def test_the_chat_knows_nothing_of_housekeeping(path):
-    assert not [name for name in imports(path) if name.startswith("housekeeping")]
+def test_of_the_chat_only_the_admin_knows_of_housekeeping(path):
+    known = [name for name in imports(path) if name.startswith("housekeeping")]
+
+    assert known == [] or path.stem == "admin"  # what is done there is on record
 
 
 def test_only_the_queue_room_imports_huey():

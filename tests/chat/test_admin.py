@@ -1,6 +1,11 @@
 import pytest
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.contrib.auth.models import Group, Permission
+from django.utils import timezone
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from chat.models import ChatMessage, Conversation, User
+from housekeeping.models import Act
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -138,3 +143,122 @@ def test_a_conversation_is_deleted_with_its_messages(admin):
 
     assert not Conversation.objects.exists()
     assert not ChatMessage.objects.exists()
+
+
+# --- Rights -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clerk(client):
+    """Staff who may do everything to accounts, groups and the sign-ins' records; no superuser."""
+    user = make.user(username="clerk", is_staff=True)
+    apps = ("auth", "axes", "chat", "token_blacklist")
+    user.user_permissions.set(Permission.objects.filter(content_type__app_label__in=apps))
+    client.force_login(user)
+    return client
+
+
+@pytest.mark.parametrize("field", ["is_staff", "is_superuser", "groups", "user_permissions"])
+def test_who_is_no_superuser_gives_no_rights(clerk, field):
+    user = make.user()
+    Group.objects.create(name="operators", pk=1)
+
+    clerk.post(f"/admin/chat/user/{user.pk}/change/", as_form(user) | {"is_active": "on", field: "1"})
+
+    user.refresh_from_db()
+    assert (user.is_active, user.is_staff, user.is_superuser) == (True, False, False)
+    assert (user.groups.count(), user.user_permissions.count()) == (0, 0)
+
+
+@pytest.mark.parametrize("path", ["change/", "password/", "delete/"])
+@pytest.mark.parametrize("has", ["superuser", "staff", "group", "permission"])
+def test_who_is_no_superuser_changes_no_account_that_has_rights(clerk, path, has):
+    ada = make.user(is_superuser=has == "superuser", is_staff=has == "staff")
+    if has == "group":
+        ada.groups.add(Group.objects.create(name="operators"))
+    if has == "permission":
+        ada.user_permissions.add(Permission.objects.get(codename="operate"))
+    form = as_form(ada) | {"password1": "taken over 9", "password2": "taken over 9", "post": "yes"}
+
+    answer = clerk.post(f"/admin/chat/user/{ada.pk}/{path}", form)
+
+    assert answer.status_code == 403
+    assert User.objects.filter(pk=ada.pk, password=ada.password).exists()
+
+
+def test_who_is_no_superuser_gives_a_group_no_rights(clerk):
+    group = Group.objects.create(name="operators")
+    right = Permission.objects.get(codename="operate")
+
+    clerk.post(f"/admin/auth/group/{group.pk}/change/", {"name": "all", "permissions": [right.pk]})
+
+    group.refresh_from_db()
+    assert (group.name, group.permissions.count()) == ("all", 0)
+
+
+def test_a_superuser_gives_rights_and_that_is_on_record(admin):
+    user = make.user()
+    right = Permission.objects.get(codename="operate")
+    form = as_form(user) | {"is_active": "on", "is_staff": "on", "user_permissions": [right.pk]}
+
+    admin.post(f"/admin/chat/user/{user.pk}/change/", form)
+
+    act = Act.objects.get()
+    assert (act.who, act.what, act.target) == ("ada", "change rights", f"chat.User {user.pk}")
+    assert act.origin == "admin from 127.0.0.1"
+    assert act.details == {
+        "before": {"is_staff": False, "user_permissions": []},
+        "after": {"is_staff": True, "user_permissions": [str(right)]},
+    }
+
+
+def test_a_deactivation_a_new_password_and_a_group_s_rights_are_on_record(admin):
+    user, group = make.user(), Group.objects.create(name="operators")
+    password = {"usable_password": "true", "password1": "correct horse 9", "password2": "correct horse 9"}
+
+    admin.post(f"/admin/chat/user/{user.pk}/change/", as_form(user))
+    admin.post(f"/admin/chat/user/{user.pk}/password/", password)
+    right = Permission.objects.get(codename="operate").pk
+    admin.post(f"/admin/auth/group/{group.pk}/change/", {"name": "operators", "permissions": [right]})
+
+    done = list(Act.objects.order_by("pk").values_list("what", "target"))
+    assert done == [
+        ("change rights", f"chat.User {user.pk}"),
+        ("change password", f"chat.User {user.pk}"),
+        ("change rights", f"auth.Group {group.pk}"),
+    ]
+    assert "correct horse" not in str(list(Act.objects.values_list("details", flat=True)))
+
+
+def test_deletions_are_on_record_by_their_keys(admin):
+    one, two, three = (make.conversation(title="Private") for _ in range(3))
+
+    admin.post(f"/admin/chat/conversation/{one.pk}/delete/", {"post": "yes"})
+    selected = {"action": "delete_selected", "post": "yes", "_selected_action": [two.pk, three.pk]}
+    admin.post("/admin/chat/conversation/", selected)
+
+    first, second = Act.objects.order_by("pk")
+    assert (first.what, first.target) == ("delete", f"chat.Conversation {one.pk}")
+    assert (second.target, second.details["rows"]) == ("chat.Conversation", 2)
+    assert set(second.details["keys"]) == {str(two.pk), str(three.pk)}
+    assert "Private" not in str([first.details, second.details])
+    assert not Conversation.objects.exists()
+
+
+@pytest.mark.parametrize("is_superuser", [True, False])
+def test_nobody_deletes_records_of_sign_ins_in_the_admin(is_superuser, request):
+    browser = request.getfixturevalue("admin" if is_superuser else "clerk")
+    token = OutstandingToken.objects.create(jti="1", token="t", expires_at=timezone.now())
+    rows = [
+        AccessAttempt.objects.create(username="eve", ip_address="192.0.2.1", failures_since_start=1),
+        AccessLog.objects.create(username="eve", ip_address="192.0.2.1"),
+        AccessFailureLog.objects.create(username="eve", ip_address="192.0.2.1"),
+        BlacklistedToken.objects.create(token=token),
+    ]
+
+    for row in rows:
+        path = f"/admin/{row._meta.app_label}/{row._meta.model_name}/"
+        assert browser.get(path).status_code == 200
+        browser.post(path, {"action": "delete_selected", "post": "yes", "_selected_action": [row.pk]})
+        assert browser.post(f"{path}{row.pk}/delete/", {"post": "yes"}).status_code == 403
+        assert type(row).objects.filter(pk=row.pk).exists()
