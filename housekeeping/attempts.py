@@ -22,7 +22,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
-from housekeeping import gauges, plans, registry, restore, stats
+from housekeeping import gauges, guard, plans, registry, restore, stats
 from housekeeping.archive import Archiver
 from housekeeping.exceptions import (
     BrakeApplied,
@@ -36,6 +36,7 @@ from housekeeping.mailing import Mailed, mail_each
 from housekeeping.models import LIFE, Run
 from housekeeping.policies import Policy, in_days
 from housekeeping.purge import Batch, expired, held_back, purge_batches
+from housekeeping.registry import Task
 
 logger = logging.getLogger(__name__)
 
@@ -64,11 +65,18 @@ class Attempt:
     lost: threading.Event = field(default_factory=threading.Event)
     due: dict[Policy, int] = field(default_factory=dict)  # rows as the attempt began
 
-    def carry_out(self) -> Mapping[str, Any]:
+    def carry_out(self) -> Any:
         """Do the run's work and return its result. Raises what the task raises, and RunStopped."""
         if self.run.undo_of:
             return self.put_back(self.run.undo_of)
         task = registry.find_task(self.run.task)
+        if not self.run.dry_run:
+            return self._carry_out(task)
+        registry.check_dry_run(task.name)  # it may have been asked for under another version
+        with guard.no_writes():
+            return self._carry_out(task)
+
+    def _carry_out(self, task: Task) -> Any:
         self.run.cutoffs = self._with_cutoffs(task.policies)
         self.due = {policy: self._due(policy) for policy in task.policies}
         total = self.run.total or self.run.done + sum(self.due.values())
@@ -91,7 +99,8 @@ class Attempt:
         """
         self.watch(self.run)
         if not connection.in_atomic_block:  # an undo is one transaction: its lines come at its end
-            self.log.write_now_and_then()
+            with guard.bookkeeping():
+                self.log.write_now_and_then()
         cancel_requested = own(self.run).values_list("cancel_requested", flat=True).first()
         if cancel_requested is None or self.lost.is_set():
             raise ClaimLost
@@ -292,7 +301,9 @@ class Attempt:
 
     def _write(self, **fields: Any) -> None:
         """Set fields on the run's row. Raises ClaimLost."""
-        if not own(self.run).update(**fields):
+        with guard.bookkeeping():
+            is_ours = own(self.run).update(**fields)
+        if not is_ours:
             raise ClaimLost
         for name, value in fields.items():
             setattr(self.run, name, value)

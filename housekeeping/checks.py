@@ -4,11 +4,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
+from django.core.checks import Warning as CheckWarning
 
 from housekeeping import cascade, registry
-from housekeeping.registry import TASKS
+from housekeeping.registry import PREVIEWED, TASKS
 
-TOOLS = {"purge", "measure", "mail", "checkpoint"}
+TOOLS = PREVIEWED | {"checkpoint"}
 
 
 @register
@@ -21,6 +22,32 @@ def tasks_take_known_tools(**kwargs: Any) -> list[CheckMessage]:
         )
         for task in TASKS.values()
         for tool in sorted(task.tools - TOOLS)
+    ]
+
+
+@register
+def purging_tasks_take_purge(**kwargs: Any) -> list[CheckMessage]:
+    return [
+        Error(
+            f"The task {task.name!r} has the policy {task.policies[0].name!r}, but does not take purge.",
+            hint="Add the parameter `purge: Purge = purge`, and delete by it alone.",
+            id="housekeeping.E004",
+        )
+        for task in TASKS.values()
+        if task.policies and "purge" not in task.tools
+    ]
+
+
+@register
+def tasks_without_a_dry_run_say_so(**kwargs: Any) -> list[CheckMessage]:
+    return [
+        CheckWarning(
+            f"The task {task.name!r} has no dry run: it takes none of {', '.join(sorted(PREVIEWED))}.",
+            hint="Let it take the one that it works with, or declare it with has_dry_run=False.",
+            id="housekeeping.W001",
+        )
+        for task in TASKS.values()
+        if not task.policies and not task.can_be_previewed and task.has_dry_run is None
     ]
 
 

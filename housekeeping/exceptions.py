@@ -74,6 +74,28 @@ class BadPlace(HousekeepingError):
     """A place in a list that no page of it has given."""
 
 
+class CannotPreview(HousekeepingError):
+    """A dry run of a task that would be carried out for real."""
+
+    def __init__(self, task: str, *, is_declared: bool) -> None:
+        if is_declared:
+            text = _("The task %(task)s has no dry run: it is declared with has_dry_run=False.")
+        else:
+            text = _(
+                "The task %(task)s has no dry run: its function takes none of purge, mail and measure,"
+                " so it would be carried out."
+            )
+        super().__init__(text % {"task": repr(task)})
+
+
+class WriteInDryRun(HousekeepingError):
+    """A task tried to write during a dry run. The statement was not carried out."""
+
+    def __init__(self, statement: str, database: str) -> None:
+        text = _("A dry run must not write, but the task tried %(statement)s on the database %(database)s.")
+        super().__init__(text % {"statement": statement, "database": repr(database)})
+
+
 class RunInProgress(HousekeepingError):
     """The task has a run already, queued or running: ``run``."""
 

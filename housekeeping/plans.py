@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db.models import Max, Min, QuerySet
 from django.utils import timezone
 
-from housekeeping import archive, cascade
+from housekeeping import archive, cascade, guard
 from housekeeping.models import PlannedRows, Run
 from housekeeping.policies import Policy, in_days
 from housekeeping.purge import Walk, due, expired, held_back
@@ -145,18 +145,16 @@ def write(
     What an earlier attempt has kept is replaced. ``checkpoint`` is called between chunks;
     what it raises leaves a part of a plan, which nobody carries out.
     """
-    run.planned_rows.filter(policy=policy.name).delete()
+    with guard.bookkeeping():
+        run.planned_rows.filter(policy=policy.name).delete()
 
     def keep(keys: list[Any]) -> None:
         checkpoint()
         below = cascade.weights(policy.model, keys)
         text = json.dumps([[key, below[str(key)]] for key in keys], default=str)
-        PlannedRows.objects.create(
-            run=run,
-            policy=policy.name,
-            rows=len(keys),
-            payload=zstandard.compress(text.encode(), archive.LEVEL),
-        )
+        payload = zstandard.compress(text.encode(), archive.LEVEL)
+        with guard.bookkeeping():
+            PlannedRows.objects.create(run=run, policy=policy.name, rows=len(keys), payload=payload)
 
     return look(policy, cutoff=cutoff, retention=retention, keep=keep)
 

@@ -1,16 +1,18 @@
 """What there is to do, and when: filled by ``tasks.py``, read by every face."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from housekeeping.exceptions import UnknownPolicy, UnknownTask
+from housekeeping.exceptions import CannotPreview, UnknownPolicy, UnknownTask
 from housekeeping.policies import Policy
 from housekeeping.triggers import Cron, Interval
 
-TaskFunction = Callable[..., Mapping[str, Any]]
+TaskFunction = Callable[..., Any]
+# The tools that a dry run replaces: by a count that deletes, mails or keeps nothing.
+PREVIEWED = {"purge", "mail", "measure"}
 F = TypeVar("F", bound=TaskFunction)
 
 
@@ -22,6 +24,7 @@ class Task:
     function: TaskFunction
     policies: tuple[Policy, ...]
     done: str
+    has_dry_run: bool | None = None
 
     @property
     def title(self) -> str:
@@ -37,6 +40,12 @@ class Task:
     def tools(self) -> set[str]:
         """The names of the tools that the function wants handed to it."""
         return set(inspect.signature(self.function).parameters)
+
+    @property
+    def can_be_previewed(self) -> bool:
+        """Does a dry run leave everything as it is? Only where the function works with a tool
+        that a dry run replaces, and its author has not said otherwise."""
+        return bool(self.tools & PREVIEWED) and self.has_dry_run is not False
 
 
 @dataclass(frozen=True)
@@ -68,12 +77,15 @@ def task(
     policy: Policy | None = None,
     policies: tuple[Policy, ...] = (),
     done: str | None = None,
+    has_dry_run: bool | None = None,
     when: bool = True,
 ) -> Callable[[F], F]:
     """Register a function as a task, under ``name`` or its policy's name, unless ``when`` is false.
 
     ``policies`` are the ones that it purges by, ``done`` the sentence that says it
-    succeeded. The function stays what it was: called in a shell, it does the work.
+    succeeded. ``has_dry_run=False`` refuses dry runs, for a task that also does what one can't
+    hold back, such as deleting files. The function stays what it was: called in a shell, it does
+    the work.
     """
     policies = policies or ((policy,) if policy else ())
 
@@ -83,7 +95,7 @@ def task(
             raise ValueError(f"Two tasks are called {key!r}: give one of them another name.")
         title = function.__name__.replace("_", " ").capitalize()
         if when:
-            TASKS[key] = Task(key, function, policies, done or f"{title}: done")
+            TASKS[key] = Task(key, function, policies, done or f"{title}: done", has_dry_run)
         return function
 
     return register
@@ -112,6 +124,13 @@ def scheduled(
         return function
 
     return register
+
+
+def check_dry_run(name: str) -> None:
+    """Raises CannotPreview where a dry run of the task would be carried out; UnknownTask."""
+    found = find_task(name)
+    if not found.can_be_previewed:
+        raise CannotPreview(name, is_declared=found.has_dry_run is False)
 
 
 def find_task(name: str) -> Task:

@@ -432,6 +432,8 @@ class _Offers:
             return self._retry_undo()
         if not self.rights.operate or (run.plan_of and not self._can_be_planned(run.plan_of)):
             return None
+        if run.dry_run and not (self.task and self.task.can_be_previewed):
+            return None
         if not self._is_free():
             return None
         effect, question = self._retry_in_words()
@@ -473,7 +475,9 @@ class _Offers:
 
     def dry_run(self) -> Action | None:
         run, task = self.run, self.task
-        if not (self.rights.operate and task and task.policies) or run.is_active or run.undo_of_id:
+        if not (self.rights.operate and task and task.policies and task.can_be_previewed):
+            return None
+        if run.is_active or run.undo_of_id:
             return None
         if not self._is_free():
             return None

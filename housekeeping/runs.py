@@ -89,7 +89,8 @@ def request(
     ``is_approved``: the brake lets it pass, as ``by`` has said so beforehand. ``plan``: the
     dry run whose rows it deletes, and no others; who asks for that has seen the numbers, so
     that the brake lets it pass, too. ``idempotency_key``: whoever repeats the request with
-    the same key opens no second run. Raises UnknownTask; NotPossible where there is no such
+    the same key opens no second run. Raises UnknownTask; CannotPreview for a dry run of a task that
+    has none; NotPossible where there is no such
     plan any more; RunInProgress where the task is queued or running already;
     QueueUnreachable where no consumer could be told, and then no run is left behind;
     AlreadyRequested, with the run, for a repeated key, KeyReused where it stood for something else.
@@ -122,6 +123,8 @@ def _refuse_repeated(asked: Run) -> None:
 def _open(run: Run, send: Send, is_approved: bool, by: Actor | None) -> Run:
     task, plan = run.task, run.plan_of
     registry.find_task(task)
+    if run.dry_run:
+        registry.check_dry_run(task)
     if plan:
         check_plan(plan, task)
     active = Run.objects.active_of(task)

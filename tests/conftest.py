@@ -5,6 +5,7 @@ from rest_framework.test import APIClient
 from rest_framework.throttling import SimpleRateThrottle
 from rest_framework_simplejwt.tokens import RefreshToken
 
+from housekeeping import registry
 from tests import make, services
 
 # These machines are noisy: how long an example takes says nothing.
@@ -35,6 +36,21 @@ def redis_url():
 def postgres_url():
     with services.postgres() as url:
         yield url
+
+
+@pytest.fixture
+def add_task():
+    """Declare a task for the length of a test. Returns it."""
+    added = []
+
+    def add(name, function, **options):
+        registry.task(name, **options)(function)
+        added.append(name)
+        return registry.TASKS[name]
+
+    yield add
+    for name in added:
+        del registry.TASKS[name]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from housekeeping.registry import TASKS
 ROOT = Path(__file__).parent.parent
 CORE = [
     "clock", "exceptions", "transient",
-    "triggers", "models", "policies", "cascade", "holds", "archive", "purge", "plans",
+    "triggers", "models", "policies", "cascade", "holds", "archive", "purge", "guard", "plans",
     "restore",
     "registry", "stats", "gauges", "steps", "mailing", "tasks", "acts", "keeping", "alerts", "consumers",
     "retentions", "tallies", "logs", "attempts", "runs", "receipts", "schedules", "search", "bulk",

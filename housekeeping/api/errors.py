@@ -19,6 +19,7 @@ from housekeeping.exceptions import (
     BadHold,
     BadRetention,
     BadTrigger,
+    CannotPreview,
     DatabaseUnreachable,
     HousekeepingError,
     KeyReused,
@@ -45,7 +46,11 @@ CODES: dict[type[HousekeepingError], int] = {
     DatabaseUnreachable: status.HTTP_503_SERVICE_UNAVAILABLE,
     QueueUnreachable: status.HTTP_503_SERVICE_UNAVAILABLE,
 }
-FIELDS: dict[type[HousekeepingError], str] = {BadTrigger: "trigger", BadRetention: "retention_days"}
+FIELDS: dict[type[HousekeepingError], str] = {
+    BadTrigger: "trigger",
+    BadRetention: "retention_days",
+    CannotPreview: "dry_run",
+}
 
 
 def answer(error: Exception, context: dict[str, Any]) -> Response | None:

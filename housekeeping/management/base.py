@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 from django.utils import timezone
 
-from housekeeping.exceptions import HousekeepingError
+from housekeeping.exceptions import CannotPreview, HousekeepingError
 from housekeeping.models import Run
 
 
@@ -19,6 +19,8 @@ class OperatorCommand(BaseCommand):
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:
             return super().execute(*args, **options)
+        except CannotPreview as error:  # the same command will never work: as for a wrong option
+            raise CommandError(str(error), returncode=2) from error
         except HousekeepingError as error:
             raise CommandError(str(error)) from error
         except BrokenPipeError:

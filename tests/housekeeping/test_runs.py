@@ -6,7 +6,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from chat.models import Conversation, User
-from housekeeping import registry, runs
+from housekeeping import runs
 from housekeeping.acts import Actor
 from housekeeping.exceptions import NotPossible, QueueUnreachable, RunInProgress, UnknownTask
 from housekeeping.models import Act, Run, Snapshot
@@ -26,20 +26,6 @@ ADA = Actor("ada", "a test")
 def sent():
     """The runs whose ids went into the queue."""
     return []
-
-
-@pytest.fixture
-def declare():
-    """Declare a task for the length of a test."""
-    added = []
-
-    def add(name, function, **options):
-        registry.task(name, **options)(function)
-        added.append(name)
-
-    yield add
-    for name in added:
-        del registry.TASKS[name]
 
 
 def carry_out(run, **options):
@@ -82,7 +68,7 @@ def test_a_second_request_names_the_active_run(sent, status):
     assert (sent, Run.objects.count()) == ([], 1)
 
 
-def test_where_the_queue_is_out_of_reach_no_run_is_left(declare):
+def test_where_the_queue_is_out_of_reach_no_run_is_left(add_task):
     def refuse(run):
         raise QueueUnreachable("connection refused")
 
@@ -193,11 +179,11 @@ def test_a_dry_run_takes_the_same_path_and_changes_nothing():
     assert not Snapshot.objects.exists()
 
 
-def test_a_failed_run_keeps_its_error_and_traceback(declare):
+def test_a_failed_run_keeps_its_error_and_traceback(add_task):
     def break_down():
         raise ValueError("the pipe burst")
 
-    declare("plumbing", break_down)
+    add_task("plumbing", break_down)
 
     run = carry_out(make.run("plumbing"))
 
@@ -206,14 +192,14 @@ def test_a_failed_run_keeps_its_error_and_traceback(declare):
     assert run.finished_at
 
 
-def test_all_goes_on_past_a_failed_step_and_ends_as_failed(declare):
+def test_all_goes_on_past_a_failed_step_and_ends_as_failed(add_task):
     def refuse():
         raise ValueError("not today")
 
     def both(purge=purge):
         return in_turn(first=refuse, messages=lambda: cleanup_orphaned_messages(purge))
 
-    declare("both", both)
+    add_task("both", both)
     make.message()
 
     run = carry_out(make.run("both"))
@@ -224,16 +210,16 @@ def test_all_goes_on_past_a_failed_step_and_ends_as_failed(declare):
     assert "in refuse" in run.traceback
 
 
-def test_a_task_that_calls_exit_fails_alone(declare):
-    declare("leaving", lambda: sys.exit(3))
+def test_a_task_that_calls_exit_fails_alone(add_task):
+    add_task("leaving", lambda: sys.exit(3))
 
     run = carry_out(make.run("leaving"))
 
     assert (run.status, run.error) == ("failed", "SystemExit: 3")
 
 
-def test_a_result_that_json_can_not_hold_fails_the_run(declare):
-    declare("odd", lambda: {"when": timezone.now()})
+def test_a_result_that_json_can_not_hold_fails_the_run(add_task):
+    add_task("odd", lambda: {"when": timezone.now()})
 
     run = carry_out(make.run("odd"))
 
@@ -248,11 +234,11 @@ def test_a_task_that_this_version_does_not_know_fails_with_a_clear_error():
     assert run.error.startswith("There is no task 'from-tomorrow'; there are all, ")
 
 
-def test_a_nul_in_an_error_does_not_lose_it(declare):
+def test_a_nul_in_an_error_does_not_lose_it(add_task):
     def complain():
         raise ValueError("a \0 in the text")
 
-    declare("complaining", complain)
+    add_task("complaining", complain)
 
     assert carry_out(make.run("complaining")).status == "failed"
 
@@ -336,7 +322,7 @@ def test_a_worker_that_lost_its_claim_writes_nothing_more():
     assert runs.execute(taken_over[0]).result == {"deleted_conversations": 25}
 
 
-def test_a_batch_of_a_lost_claim_is_rolled_back(declare):
+def test_a_batch_of_a_lost_claim_is_rolled_back(add_task):
     conversations(10)
     looks = []
 
@@ -347,7 +333,7 @@ def test_a_batch_of_a_lost_claim_is_rolled_back(declare):
         return Conversation.objects.filter(created_at__lt=cutoff)
 
     policy = Policy("raced", rows=rows)
-    declare("raced", lambda purge=purge: {"gone": purge(policy)}, policy=policy)
+    add_task("raced", lambda purge=purge: {"gone": purge(policy)}, policy=policy)
 
     run = carry_out(make.run("raced"))
 
@@ -355,11 +341,11 @@ def test_a_batch_of_a_lost_claim_is_rolled_back(declare):
     assert Conversation.objects.count() == 10
 
 
-def test_ctrl_c_hands_back_and_goes_on_up(declare):
+def test_ctrl_c_hands_back_and_goes_on_up(add_task):
     def interrupted():
         raise KeyboardInterrupt
 
-    declare("slow", interrupted)
+    add_task("slow", interrupted)
     run = make.run("slow")
 
     with pytest.raises(KeyboardInterrupt):
@@ -482,12 +468,12 @@ def test_a_run_that_could_not_be_sent_is_sent_for_with_the_next_look(sent):
     assert sent == [run]
 
 
-def test_a_lost_database_is_not_the_task_s_failure(declare):
+def test_a_lost_database_is_not_the_task_s_failure(add_task):
     def lose_it():
         connection.close()  # as a server that restarts does
         raise OperationalError("server closed the connection unexpectedly")
 
-    declare("unlucky", lose_it)
+    add_task("unlucky", lose_it)
 
     run = carry_out(make.run("unlucky"))
 
@@ -495,12 +481,12 @@ def test_a_lost_database_is_not_the_task_s_failure(declare):
     assert (run.status, run.error) == ("running", "")  # to be taken back when its lease ends
 
 
-def test_what_the_database_refuses_is_the_task_s_failure(declare):
+def test_what_the_database_refuses_is_the_task_s_failure(add_task):
     def ask_for_nonsense():
         with connection.cursor() as cursor:
             cursor.execute("SELECT * FROM a_table_that_is_not_there")
 
-    declare("asking", ask_for_nonsense)
+    add_task("asking", ask_for_nonsense)
 
     run = carry_out(make.run("asking"))
 

@@ -1,0 +1,146 @@
+"""Keeps a dry run from writing, whatever its task does.
+
+What it promises:
+
+- While :func:`no_writes` is entered, a statement that is not known to only read raises
+  WriteInDryRun, on every database of the site, before the database sees it.
+- The database refuses writes, too: SQLite by ``PRAGMA query_only``, PostgreSQL because each
+  statement runs in a read-only transaction. So a function that deletes can't be selected.
+- A task that swallows the error still fails: the first one is raised again at the end.
+- Nothing is left on a connection afterwards. PostgreSQL's read-only transaction ends with its
+  statement, so a connection that is shared through a pooler is safe as well.
+
+It covers this thread's connections. Other threads, other processes, connections that a task
+opens by itself, and what goes past Django's cursor (psycopg's ``copy``) are not covered.
+"""
+
+import re
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from django.db import DatabaseError, connections, transaction
+
+from housekeeping.exceptions import WriteInDryRun
+
+Execute = Callable[[str, Any, bool, dict[str, Any]], Any]
+
+READS = {"SELECT", "WITH", "VALUES", "TABLE", "EXPLAIN", "SHOW"}
+# What transaction.atomic() of a task sends. It changes no row.
+CONTROLS = {"BEGIN", "START", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT", "END"}
+# These words make a write of a WITH or an EXPLAIN.
+WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE)\b", re.IGNORECASE)
+COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+READ_ONLY_TRANSACTION = "25006"  # PostgreSQL's code for a write in one
+
+_active = threading.local()
+
+
+@contextmanager
+def no_writes() -> Iterator[None]:
+    """Refuse writes until the block ends. Raises WriteInDryRun, also where the block swallowed it."""
+    guard = _Guard()
+    with ExitStack() as stack:
+        stack.callback(guard.leave)
+        for alias in connections:
+            stack.enter_context(connections[alias].execute_wrapper(guard))
+        guard.enter()
+        yield
+    if guard.refused:
+        raise guard.refused
+
+
+@contextmanager
+def bookkeeping() -> Iterator[None]:
+    """Let our own statements write: a run's row, its plan, its log. Does nothing outside a dry run."""
+    guard: _Guard | None = getattr(_active, "guard", None)
+    if guard is None:
+        yield
+        return
+    before, guard.is_lifted = guard.is_lifted, True
+    try:
+        yield
+    finally:
+        guard.is_lifted = before
+
+
+class _Guard:
+    """An execute wrapper for each of this thread's connections."""
+
+    def __init__(self) -> None:
+        self.is_lifted = False
+        self.refused: WriteInDryRun | None = None
+
+    def enter(self) -> None:
+        _active.guard = self
+        for connection in connections.all(initialized_only=True):
+            _query_only(connection, True)
+
+    def leave(self) -> None:
+        _active.guard = None
+        for connection in connections.all(initialized_only=True):
+            _query_only(connection, False)
+
+    def __call__(self, execute: Execute, sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        connection = context["connection"]
+        kind = _kind(sql)
+        if self.is_lifted or kind in CONTROLS:
+            _query_only(connection, False)  # SQLite's BEGIN IMMEDIATE counts as a write
+            try:
+                return execute(sql, params, many, context)
+            finally:
+                _query_only(connection, True)
+        if kind not in READS:
+            raise self._refusal(kind, connection)
+        _query_only(connection, True)  # a connection that was opened since has not got it yet
+        try:
+            with self._read_only(connection):
+                return execute(sql, params, many, context)
+        except DatabaseError as error:
+            if _is_refused(error):
+                raise self._refusal(kind, connection) from error
+            raise
+
+    @contextmanager
+    def _read_only(self, connection: Any) -> Iterator[None]:
+        if connection.vendor != "postgresql":
+            yield
+            return
+        # In an atomic block of the task this is a savepoint: what is set ends with it.
+        with transaction.atomic(using=connection.alias):
+            with bookkeeping(), connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION READ ONLY")
+            yield
+
+    def _refusal(self, kind: str, connection: Any) -> WriteInDryRun:
+        error = WriteInDryRun(kind, connection.alias)
+        self.refused = self.refused or error
+        return error
+
+
+def _kind(sql: Any) -> str:
+    """The statement's first word, in capitals. Where it also writes, the word that says so."""
+    text = sql if isinstance(sql, str) else sql.as_string(None)  # psycopg's composed SQL
+    text = COMMENTS.sub(" ", text).strip().rstrip("; \n").lstrip("( \n")
+    if ";" in text:
+        return "SEVERAL STATEMENTS"
+    word = (re.match(r"\w+", text) or [""])[0].upper()
+    writes = WRITES.search(QUOTED.sub("", text)) if word in ("WITH", "EXPLAIN") else None
+    return writes[1].upper() if writes else word
+
+
+def _query_only(connection: Any, is_on: bool) -> None:
+    """On SQLite, and only where it is open: opening it would make the file."""
+    if connection.vendor == "sqlite" and connection.connection is not None:
+        connection.connection.execute(f"PRAGMA query_only = {int(is_on)}")
+
+
+def _is_refused(error: DatabaseError) -> bool:
+    """Did the database refuse to write in a read-only transaction?"""
+    cause = error.__cause__
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY
+    return getattr(cause, "sqlstate", None) == READ_ONLY_TRANSACTION
