@@ -22,7 +22,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
-from housekeeping import gauges, guard, plans, registry, restore, stats
+from housekeeping import endings, gauges, guard, plans, registry, restore, stats
 from housekeeping.archive import Archiver
 from housekeeping.exceptions import (
     BrakeApplied,
@@ -316,7 +316,8 @@ class Attempt:
         if self.run.result:  # an attempt before this one did it, and was lost before it could say so
             return dict(self.run.result)
         waiting = Run.objects.filter(pk=purged.pk, status__in=(Run.Status.QUEUED, Run.Status.HELD))
-        if purged.is_active and not waiting.update(status=Run.Status.CANCELLED, finished_at=timezone.now()):
+        undone = f"Run {self.run.pk} undoes it."
+        if purged.is_active and not endings.end(purged, Run.Status.CANCELLED, rows=waiting, error=undone):
             raise ConsumerStopping  # its worker ends its batch first; this run waits meanwhile
         self._write(total=purged.archives.aggregate(rows=Sum("rows"))["rows"] or 0)
         with transaction.atomic():

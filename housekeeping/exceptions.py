@@ -1,8 +1,8 @@
 """The errors that a caller can act on. Each face translates them in one place."""
 
 import sqlite3
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TypeVar
 
 from django.apps import apps
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
@@ -11,6 +11,8 @@ from django.utils.translation import gettext_noop
 
 if TYPE_CHECKING:
     from housekeeping.models import Run
+
+Thing = TypeVar("Thing")
 
 
 class HousekeepingError(Exception):
@@ -222,3 +224,18 @@ def _code_of(error: BaseException) -> str | int:
         return ""
     cause = error.__cause__
     return getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorcode", 0) & 0xFF
+
+
+def each(things: Iterable[Thing], step: Callable[[Thing], object]) -> None:
+    """Do ``step`` for each of ``things``, even if it failed for one before.
+
+    Raises the first error, once all had their turn.
+    """
+    first: Exception | None = None
+    for thing in things:
+        try:
+            step(thing)
+        except Exception as error:
+            first = first or error
+    if first:
+        raise first

@@ -178,6 +178,7 @@ class Run(models.Model):
     result = models.JSONField(null=True)
     error = models.TextField(blank=True)
     traceback = models.TextField(blank=True)
+    tally_owed = models.BooleanField(null=True, help_text="It has ended, and is not in the tallies yet.")
 
     objects: ClassVar[RunQuerySet] = RunQuerySet.as_manager()  # type: ignore[assignment]
 
@@ -205,6 +206,8 @@ class Run(models.Model):
                 name="run_newest_dry_of_task",
                 condition=models.Q(dry_run=True),
             ),
+            # Hardly ever a row: looked through each second.
+            models.Index(fields=["id"], name="run_tally_owed", condition=models.Q(tally_owed=True)),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -258,10 +261,11 @@ class Run(models.Model):
 
     @property
     def duration(self) -> timedelta | None:
-        """From the first start to the end, or to now while it runs."""
+        """From the first start to the end, or to now while it runs. Never below zero: the clock
+        may have been set back meanwhile."""
         if self.started_at is None:
             return None
-        return (self.finished_at or timezone.now()) - self.started_at
+        return max((self.finished_at or timezone.now()) - self.started_at, timedelta())
 
     @property
     def took(self) -> str:

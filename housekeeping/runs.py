@@ -7,8 +7,7 @@ What it promises:
 - One conditional UPDATE claims a run and raises its number of attempts. Only who knows
   that number may write to the row: a worker that was stalled and wakes up after its run
   was taken back changes nothing, and its open batch is rolled back.
-- A run ends as exactly one of succeeded, failed, cancelled or missed, and a failed one
-  keeps what was raised.
+- A failed run keeps what was raised. ``endings`` has the promises about the end itself.
 """
 
 import json
@@ -36,7 +35,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
 
-from housekeeping import acts, alerts, logs, plans, registry, restore, tallies
+from housekeeping import acts, alerts, endings, logs, plans, registry, restore
 from housekeeping.acts import Actor
 from housekeeping.attempts import Attempt, own
 from housekeeping.exceptions import (
@@ -50,6 +49,7 @@ from housekeeping.exceptions import (
     QueueUnreachable,
     RunInProgress,
     UnknownTask,
+    each,
     is_database_gone,
 )
 from housekeeping.models import BEAT, LIFE, Consumer, Run
@@ -232,19 +232,19 @@ def cancel(run: Run, *, by: Actor | None = None) -> Run:
     """
     with transaction.atomic():
         run.refresh_from_db(from_queryset=Run.objects.select_for_update())
-        before: dict[str, Any] = {"status": run.status}
-        after: dict[str, Any] = {"status": Run.Status.CANCELLED}
         waiting = Run.objects.filter(pk=run.pk, status__in=(Run.Status.QUEUED, Run.Status.HELD))
         running = Run.objects.filter(pk=run.pk, status=Run.Status.RUNNING)
-        now = timezone.now()
-        if waiting.update(status=Run.Status.CANCELLED, finished_at=now, cancel_requested=True):
-            tallies.add(run, Run.Status.CANCELLED, now)
-        elif running.update(cancel_requested=True):
-            before, after = {"cancel_requested": run.cancel_requested}, {"cancel_requested": True}
-        else:
+        changed: dict[str, Any] = {
+            "before": {"status": run.status},
+            "after": {"status": Run.Status.CANCELLED},
+        }
+        if running.update(cancel_requested=True):
+            asked = {"cancel_requested": run.cancel_requested}
+            changed = {"before": asked, "after": {"cancel_requested": True}}
+        elif not endings.end(run, Run.Status.CANCELLED, rows=waiting, cancel_requested=True):
             run.refresh_from_db()
             raise NotPossible(gettext("This run is %(status)s already.") % {"status": gettext(run.status)})
-        acts.record(by, "cancel", run.pk, task=run.task, before=before, after=after)
+        acts.record(by, "cancel", run.pk, task=run.task, **changed)
     run.refresh_from_db()
     return run
 
@@ -324,19 +324,9 @@ def _why_nothing_to_undo(run: Run) -> str:
 
 def reject(run_id: uuid.UUID, task: str) -> None:
     """Keep a message for a task that this version of the site does not know, as a failed run."""
-    now = timezone.now()
     error = f"{UnknownTask(task, list(registry.TASKS))} Is a newer version of the site running somewhere?"
-    fields = {
-        "task": task[:100],
-        "cause": Run.Cause.MANUAL,
-        "status": Run.Status.FAILED,
-        "requested_at": now,
-        "finished_at": now,
-        "error": error,
-    }
-    _, is_new = Run.objects.get_or_create(id=run_id, defaults=fields)
-    if is_new:
-        transaction.on_commit(lambda: alerts.ended(run_id))
+    run = Run(id=run_id, task=task[:100], cause=Run.Cause.MANUAL, requested_at=timezone.now())
+    endings.store(run, Run.Status.FAILED, error)
 
 
 def wait(run: Run, seconds: float) -> Run:
@@ -519,19 +509,8 @@ def _sentence(error: BaseException) -> str:
 
 
 def _finish(run: Run, status: Run.Status, **fields: Any) -> None:
-    now = timezone.now()
-    with transaction.atomic():
-        ended = own(run).update(status=status, finished_at=now, lease_until=None, **fields)
-        if ended:
-            tallies.add(run, status, now)
-    if not ended:
+    if not endings.end(run, status, rows=own(run), **fields):
         logger.warning("Run %s was taken back meanwhile; its end here is not written", run)
-        return
-    outcome = fields.get("error") or fields.get("result") or run.deleted
-    logger.info("Housekeeping task %s %s: %s", run, status, outcome)
-    # One that waited for this task to be free is sent for with the next look.
-    Run.objects.filter(task=run.task, status=Run.Status.QUEUED).update(sent_at=None)
-    transaction.on_commit(lambda: alerts.ended(run.pk))
 
 
 def _hold(run: Run, reason: str) -> None:
@@ -541,11 +520,10 @@ def _hold(run: Run, reason: str) -> None:
         return
     run.refresh_from_db()
     logger.warning("Run %s is held for approval: %s", run, reason)
+    transaction.on_commit(lambda: alerts.held(run), robust=True)
     older = Run.objects.filter(task=run.task, status=Run.Status.HELD).exclude(pk=run.pk)
-    older.update(
-        status=Run.Status.CANCELLED, finished_at=timezone.now(), error=f"Run {run.pk} is held in its place."
-    )
-    transaction.on_commit(lambda: alerts.held(run))
+    replaced = f"Run {run.pk} is held in its place."
+    each(older, lambda one: endings.end(one, Run.Status.CANCELLED, rows=older, error=replaced))
 
 
 def _hand_back(run: Run) -> None:
@@ -559,15 +537,33 @@ def _hand_back(run: Run) -> None:
 def recover(now: datetime, *, send: Send) -> None:
     """Take back the runs whose worker went silent, and send for those that nobody took.
 
-    Any number of consumers may look at the same moment: one of them gets each run.
-    Raises QueueUnreachable; what could not be sent is sent with a later look.
+    Any number of consumers may look at the same moment: one of them gets each run. A run for
+    which that fails holds up no other: the first error is raised once all had their turn.
+    QueueUnreachable is one; what could not be sent is sent with a later look.
     """
-    for run in Run.objects.filter(status=Run.Status.RUNNING, lease_until__lt=now):
-        _take_back(run, now)
-    unheard = Q(sent_at=None) | Q(sent_at__lt=now - RESEND_AFTER)
-    for run in Run.objects.filter(unheard, status=Run.Status.QUEUED):
-        if Run.objects.filter(unheard, pk=run.pk, status=Run.Status.QUEUED).update(sent_at=now):
+    steps = (
+        lambda: _take_back_silent(now),
+        lambda: _send_for_unheard(now, send),
+        endings.pay_tallies,
+    )
+    each(steps, lambda step: step())
+
+
+def _take_back_silent(now: datetime) -> None:
+    silent = Run.objects.filter(status=Run.Status.RUNNING, lease_until__lt=now)
+    each(silent, lambda run: _take_back(run, now))
+
+
+def _send_for_unheard(now: datetime, send: Send) -> None:
+    unheard = Run.objects.filter(
+        Q(sent_at=None) | Q(sent_at__lt=now - RESEND_AFTER), status=Run.Status.QUEUED
+    )
+
+    def send_for(run: Run) -> None:
+        if unheard.filter(pk=run.pk).update(sent_at=now):
             send_or_mark(run, send)
+
+    each(unheard, send_for)
 
 
 def distrust_messages() -> None:
@@ -601,16 +597,5 @@ def _take_back(run: Run, now: datetime) -> None:
             distrust_messages()
     else:
         error = f"Abandoned: {silent}, and {MOST_LOSSES} attempts were lost that way."
-        with transaction.atomic():
-            taken = mine.update(
-                status=Run.Status.FAILED,
-                losses=F("losses") + 1,
-                lease_until=None,
-                finished_at=now,
-                error=error,
-            )
-            if taken:
-                tallies.add(run, Run.Status.FAILED, now)
-        if taken:
-            logger.error("Run %s failed. %s", run, error)
-            transaction.on_commit(lambda: alerts.ended(run.pk))
+        losses = F("losses") + 1
+        endings.end(run, Run.Status.FAILED, rows=mine, level=logging.ERROR, losses=losses, error=error)

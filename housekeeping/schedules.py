@@ -8,6 +8,7 @@ next look, a second later, and keeps them across restarts.
 
 import logging
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,7 +16,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from housekeeping import acts, runs, tallies
+from housekeeping import acts, endings, runs
 from housekeeping.acts import Actor
 from housekeeping.exceptions import BadTrigger, QueueUnreachable, UnknownSchedule
 from housekeeping.models import Run, ScheduleState
@@ -165,9 +166,7 @@ def _open_run(entry: Entry, state: ScheduleState, now: datetime) -> Run | None:
     run = _run_of(schedule, fire_time, now)
     if late > PUNCTUAL:
         run.cause = Run.Cause.CATCH_UP
-    if schedule.grace is not None and late > schedule.grace:
-        _miss(run, f"Noticed {late} late; the schedule's grace is {schedule.grace}.")
-    older = _older_runs(entry, state.next_fire_at, fire_time, now)
+    older = list(_older_runs(entry, state.next_fire_at, fire_time, now))
 
     with transaction.atomic():
         due = ScheduleState.objects.filter(
@@ -178,24 +177,33 @@ def _open_run(entry: Entry, state: ScheduleState, now: datetime) -> Run | None:
         )
         if not due.update(next_fire_at=following):
             return None
-        Run.objects.bulk_create(older, ignore_conflicts=True)
-        tallies.add_missed(older)
-        try:
-            with transaction.atomic():
-                run.save(force_insert=True)
-        except IntegrityError:
-            if Run.objects.filter(schedule=schedule.id, scheduled_for=fire_time).exists():
-                return None
-            _miss(run, "A run of this task was waiting already; it does this one's work, too.")
-            run.save(force_insert=True)
-        if run.status == Run.Status.MISSED:
-            tallies.add_missed([run])
+        for missed, reason in older:
+            endings.store(missed, Run.Status.MISSED, reason)
+        if not _store(run, late):
+            return None
     logger.info("Schedule %s is due (%s): run %s %s", schedule.id, fire_time.isoformat(), run.pk, run.status)
     return run
 
 
-def _older_runs(entry: Entry, first: datetime, newest: datetime, now: datetime) -> list[Run]:
-    """The fire times before the newest: on record as missed, the last few of them one by one."""
+def _store(run: Run, late: timedelta) -> bool:
+    """Store the run of a fire time, as missed where it is too late or another run does its work.
+
+    False where another consumer has stored it.
+    """
+    grace = SCHEDULES[run.schedule].grace
+    if grace is not None and late > grace:
+        return endings.store(run, Run.Status.MISSED, f"Noticed {late} late; the schedule's grace is {grace}.")
+    try:
+        with transaction.atomic():
+            run.save(force_insert=True)
+    except IntegrityError:
+        reason = "A run of this task was waiting already; it does this one's work, too."
+        return endings.store(run, Run.Status.MISSED, reason)
+    return True
+
+
+def _older_runs(entry: Entry, first: datetime, newest: datetime, now: datetime) -> Iterator[tuple[Run, str]]:
+    """The fire times before the newest, the last few of them one by one, and why each was missed."""
     zone = timezone.get_default_timezone()
     fire_time = first
     if newest - first > MISSED_ROWS_SPAN:
@@ -205,15 +213,13 @@ def _older_runs(entry: Entry, first: datetime, newest: datetime, now: datetime) 
         kept.append(fire_time)
         fire_time = entry.trigger.next_fire_time(fire_time, zone)
 
-    rows = [_run_of(entry.schedule, missed, now) for missed in kept]
-    for run in rows:
-        _miss(
-            run,
-            f"No consumer looked at the time; the fire time {newest.isoformat()} stands for this one, too.",
+    for number, missed in enumerate(kept):
+        reason = (
+            f"No consumer looked at the time; the fire time {newest.isoformat()} stands for this one, too."
         )
-    if rows and kept[0] > first:
-        rows[0].error += f" Those from {first.isoformat()} to here are not listed."
-    return rows
+        if number == 0 and missed > first:
+            reason += f" Those from {first.isoformat()} to here are not listed."
+        yield _run_of(entry.schedule, missed, now), reason
 
 
 def _run_of(schedule: Schedule, fire_time: datetime, now: datetime) -> Run:
@@ -226,13 +232,6 @@ def _run_of(schedule: Schedule, fire_time: datetime, now: datetime) -> Run:
         requested_at=now,
         sent_at=now,
     )
-
-
-def _miss(run: Run, reason: str) -> None:
-    run.status = Run.Status.MISSED
-    run.finished_at = run.requested_at
-    run.sent_at = None
-    run.error = reason
 
 
 # --- Steering ---------------------------------------------------------------------------------

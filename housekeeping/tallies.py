@@ -10,21 +10,16 @@ from django.utils import timezone
 from housekeeping.models import Run, Tally
 
 
-def add(run: Run, status: str, at: datetime) -> None:
-    """Count a run that ended at ``at`` as ``status``. In the transaction that ends it."""
-    day = timezone.localdate(at)
-    tally, _ = Tally.objects.get_or_create(day=day, task=run.task, status=status)
+def add(run: Run) -> None:
+    """Count a run that has ended, on the day of its end; one that was missed, on the day it was due."""
+    was_due = run.scheduled_for if run.status == Run.Status.MISSED else None
+    day = timezone.localdate(was_due or run.finished_at)
+    tally, _ = Tally.objects.get_or_create(day=day, task=run.task, status=run.status)
     Tally.objects.filter(pk=tally.pk).update(
         runs=F("runs") + 1,
         rows=F("rows") + run.purged,
-        duration_ms=F("duration_ms") + _duration_ms(run, at),
+        duration_ms=F("duration_ms") + round((run.duration or timedelta()) / timedelta(milliseconds=1)),
     )
-
-
-def add_missed(runs: Iterable[Run]) -> None:
-    """Count fire times that were missed, each on the day it was due."""
-    for run in runs:
-        add(run, Run.Status.MISSED, run.scheduled_for or run.requested_at)
 
 
 def since(now: datetime, days: int) -> Iterable[Tally]:
@@ -53,7 +48,3 @@ def totals(known: Container[str]) -> dict[tuple[str, str], Total]:
         total.rows += rows
         total.seconds += duration_ms / 1000
     return found
-
-
-def _duration_ms(run: Run, at: datetime) -> int:
-    return round((at - run.started_at) / timedelta(milliseconds=1)) if run.started_at else 0

@@ -19,7 +19,7 @@ CORE = [
     "triggers", "models", "policies", "cascade", "holds", "archive", "purge", "guard", "plans",
     "restore",
     "registry", "stats", "gauges", "steps", "mailing", "tasks", "acts", "keeping", "alerts", "consumers",
-    "retentions", "tallies", "logs", "attempts", "runs", "receipts", "schedules", "search", "bulk",
+    "retentions", "tallies", "logs", "endings", "attempts", "runs", "receipts", "schedules", "search", "bulk",
     "record", "run_page", "verdict", "overview", "as_json", "metrics", "checks",
 ]  # fmt: skip
 FACES = [

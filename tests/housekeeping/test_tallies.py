@@ -43,7 +43,7 @@ def test_an_undo_takes_nothing_for_deleted():
 
 def test_a_run_counts_on_the_day_that_it_is_in_the_sites_zone():
     with timezone.override("America/New_York"):
-        tallies.add(make.run(), "succeeded", datetime(2026, 11, 25, 3, 0, tzinfo=UTC))
+        tallies.add(make.run(status="succeeded", finished_at=datetime(2026, 11, 25, 3, 0, tzinfo=UTC)))
 
     assert str(Tally.objects.get().day) == "2026-11-24"
 

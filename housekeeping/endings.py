@@ -1,0 +1,89 @@
+"""Endings: the only place that ends a run.
+
+What it promises:
+
+- A run ends once, in one conditional UPDATE, as succeeded, failed, cancelled or missed.
+- All that belongs to an end happens here: its tally, its line in the log, the call for a run
+  that waits for the same task, the mail about it.
+- None of that keeps a run from ending. A tally that can't be written is owed: the run's row
+  says so, and ``pay_tallies`` writes it later.
+"""
+
+import logging
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+
+from housekeeping import alerts, clock, tallies
+from housekeeping.exceptions import each, is_database_gone
+from housekeeping.models import Run
+
+logger = logging.getLogger(__name__)
+
+
+def end(
+    run: Run, status: Run.Status, *, rows: QuerySet[Run], level: int = logging.INFO, **facts: Any
+) -> bool:
+    """End ``run`` and refresh it, if it is still among ``rows``. Returns whether it was.
+
+    ``rows`` is the condition under which the caller may end the run: it holds the claim, or the
+    run waits. ``facts`` are further fields, such as the result. Raises DatabaseError if the end
+    itself can't be written, and then nothing has changed.
+    """
+    with transaction.atomic():
+        mine = rows.filter(pk=run.pk, status__in=Run.ACTIVE)
+        if not mine.update(status=status, finished_at=clock.Now(), lease_until=None, **facts):
+            return False
+        run.refresh_from_db()
+        _complete(run)
+    outcome = run.error or run.result or run.deleted
+    logger.log(level, "Housekeeping task %s %s: %s", run, status, outcome)
+    return True
+
+
+def store(run: Run, status: Run.Status, error: str) -> bool:
+    """Store a run that ended before it began: a missed fire time, say. False if it is stored already."""
+    run.status, run.finished_at, run.sent_at, run.error = status, run.requested_at, None, error
+    try:
+        with transaction.atomic():
+            run.save(force_insert=True)
+            _complete(run)
+    except IntegrityError:
+        return False
+    return True
+
+
+def pay_tallies() -> None:
+    """Write the tallies that runs owe. Raises the first error, after all had their turn."""
+    each(Run.objects.filter(tally_owed=True), _pay_tally)
+
+
+def _pay_tally(run: Run) -> None:
+    with transaction.atomic():
+        if Run.objects.filter(pk=run.pk, tally_owed=True).update(tally_owed=None):
+            tallies.add(run)
+
+
+def _complete(run: Run) -> None:
+    """Do what belongs to an end that was written just now, in its transaction or after it."""
+    _count(run)
+    # Robust: an error in one of these is logged by Django, and the end stays as it is.
+    transaction.on_commit(lambda: _send_for_waiting(run.task), robust=True)
+    transaction.on_commit(lambda: alerts.ended(run.pk), robust=True)
+
+
+def _count(run: Run) -> None:
+    try:
+        with transaction.atomic():
+            tallies.add(run)
+    except Exception as error:
+        if is_database_gone(error):
+            raise
+        logger.error("Run %s ended; its tally can't be written now and is owed: %s", run, error)
+        Run.objects.filter(pk=run.pk).update(tally_owed=True)
+
+
+def _send_for_waiting(task: str) -> None:
+    """Send for a run that waited for the task to be free, with the next look."""
+    Run.objects.filter(task=task, status=Run.Status.QUEUED).update(sent_at=None)

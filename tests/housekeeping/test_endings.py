@@ -1,0 +1,195 @@
+import ast
+import random
+from collections import Counter
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.db.models import Sum
+from django.utils import timezone
+from prometheus_client import generate_latest
+
+from housekeeping import endings, metrics, runs, schedules
+from housekeeping.exceptions import HousekeepingError
+from housekeeping.models import Run, Tally
+from tests import make
+from tests.make import ADA, days
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+HOUSEKEEPING = Path(__file__).parents[2] / "housekeeping"
+ENDS = {"SUCCEEDED", "FAILED", "CANCELLED", "MISSED"}
+
+
+def say_nothing(run):
+    """A queue that takes every message."""
+
+
+# --- One door -----------------------------------------------------------------------------
+
+
+def writes_an_end(node):
+    """Does a piece of code set a run's ``finished_at``, or its status to one that ends it?"""
+    if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("update", "create", "Run"):
+        given = {word.arg: word.value for word in node.keywords}
+        return "finished_at" in given or getattr(given.get("status"), "attr", "") in ENDS
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    names = [part for target in targets for part in ast.walk(target)]
+    return any(getattr(name, "attr", "") == "finished_at" for name in names)
+
+
+def test_a_run_is_ended_in_one_module_alone():
+    code = [path for path in HOUSEKEEPING.rglob("*.py") if path.parent.name != "migrations"]
+
+    ending = {path.stem for path in code if any(map(writes_an_end, ast.walk(ast.parse(path.read_text()))))}
+
+    assert ending == {"endings"}
+
+
+def test_a_held_run_that_another_replaces_is_counted(settings):
+    settings.HOUSEKEEPING_BRAKE_ROWS = 1
+    make.conversation(age=days(40))
+    first, second = (runs.execute(runs.claim(make.run().pk, 0)) for _ in range(2))
+
+    assert [Run.objects.get(pk=run.pk).status for run in (first, second)] == ["cancelled", "held"]
+    assert Tally.objects.get().status == "cancelled"
+
+
+def test_a_message_that_nobody_can_carry_out_is_counted():
+    runs.reject(make.Run().pk, "shop.tasks.send_invoice")
+
+    assert Tally.objects.get().task == "shop.tasks.send_invoice"
+
+
+def test_a_held_run_that_its_undo_cancels_is_counted():
+    purged = make.run(status="held")
+    make.archive(purged)
+
+    runs.execute(runs.claim(make.run(undo_of=purged).pk, 0))
+
+    purged.refresh_from_db()
+    assert (purged.status, Tally.objects.get(status="cancelled").runs) == ("cancelled", 1)
+
+
+def test_a_run_that_has_ended_ends_no_second_time():
+    run = make.run(status="succeeded")
+
+    assert not endings.end(run, Run.Status.FAILED, rows=Run.objects.all())
+    assert not Tally.objects.exists()
+
+
+# --- Nothing keeps a run from ending ------------------------------------------------------
+
+
+@contextmanager
+def no_tallies():
+    """The table of tallies is out of the way."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE housekeeping_tally RENAME TO elsewhere")
+        yield
+        cursor.execute("ALTER TABLE elsewhere RENAME TO housekeeping_tally")
+
+
+def test_a_tally_that_can_not_be_written_is_made_up_for():
+    run = make.run()
+    with no_tallies():
+        runs.cancel(run, by=ADA)
+
+    runs.recover(timezone.now(), send=say_nothing)
+    runs.recover(timezone.now(), send=say_nothing)
+
+    assert run.status == "cancelled"
+    assert [(tally.status, tally.runs) for tally in Tally.objects.all()] == [("cancelled", 1)]
+
+
+# --- Tallies and rows ---------------------------------------------------------------------
+
+
+class History:
+    """Steps that a site's runs take, chosen by chance; some are refused, as they would be."""
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+        self.now = timezone.now()
+
+    def step(self):
+        steps = [self.ask, self.carry_out, self.carry_out, self.cancel, self.approve, self.undo, self.retry]
+        steps += [self.fail, self.lose, self.miss, self.reject, self.hand_back]
+        with suppress(HousekeepingError):
+            self.random.choice(steps)()
+
+    def any(self, *statuses):
+        found = list(Run.objects.filter(status__in=statuses))
+        if not found:
+            raise HousekeepingError
+        return self.random.choice(found)
+
+    def ask(self):
+        task = self.random.choice(["conversations", "messages", "stats"])
+        runs.request(task, send=say_nothing, dry_run=self.random.random() < 0.2, by=ADA)
+
+    def claimed(self):
+        run = self.any("queued")
+        return runs.claim(run.pk, run.attempts)
+
+    def carry_out(self):
+        make.conversation(age=days(self.random.choice([1, 40])))
+        if run := self.claimed():
+            runs.execute(run)
+
+    def hand_back(self):
+        if run := self.claimed():
+            runs.execute(run, should_stop=lambda: True)
+
+    def fail(self):
+        if run := self.claimed():
+            Run.objects.filter(pk=run.pk).update(task="gone")
+            runs.execute(Run.objects.get(pk=run.pk))
+
+    def lose(self):
+        if run := self.claimed():
+            Run.objects.filter(pk=run.pk).update(losses=2)
+            runs.recover(run.lease_until + timedelta(seconds=1), send=say_nothing)
+
+    def cancel(self):
+        runs.cancel(self.any("queued", "held", "succeeded"), by=ADA)
+
+    def approve(self):
+        runs.approve(self.any("held", "queued"), send=say_nothing, by=ADA)
+
+    def undo(self):
+        runs.undo(self.any("succeeded", "held"), send=say_nothing, by=ADA)
+
+    def retry(self):
+        runs.retry(self.any("failed", "cancelled", "missed"), send=say_nothing, by=ADA)
+
+    def miss(self):
+        self.now += timedelta(hours=self.random.choice([7, 30]))
+        schedules.tick(self.now, send=say_nothing)
+
+    def reject(self):
+        runs.reject(make.Run().pk, "from-tomorrow")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_befalls_runs_their_tallies_agree_with_their_rows(seed, settings):
+    settings.HOUSEKEEPING_BRAKE_ROWS = 2
+    settings.HOUSEKEEPING_BRAKE_SHARE = 0.3
+    history = History(seed)
+
+    for _ in range(60):
+        history.step()
+
+    rows = Counter(Run.objects.ended().values_list("task", "status"))
+    deleted = Counter()
+    for run in Run.objects.ended():
+        deleted[run.task, run.status] += run.purged
+    sums = Tally.objects.values_list("task", "status").annotate(Sum("runs"), Sum("rows"))
+    assert {(task, status): (ended, gone) for task, status, ended, gone in sums} == {
+        key: (count, deleted[key]) for key, count in rows.items()
+    }
+    assert not Run.objects.ended().filter(finished_at=None).exists()
+    exposed = generate_latest(metrics.registry()).decode()
+    assert f'runs_ended_total{{status="missed",task="stats"}} {float(rows["stats", "missed"])}' in exposed
