@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 
 from housekeeping import alerts, clock, tallies
 from housekeeping.exceptions import each, is_database_gone
-from housekeeping.models import Run
+from housekeeping.models import Run, storable
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ def end(
     """
     with transaction.atomic():
         mine = rows.filter(pk=run.pk, status__in=Run.ACTIVE)
+        facts = {name: storable(fact) for name, fact in facts.items()}
         if not mine.update(status=status, finished_at=clock.Now(), lease_until=None, **facts):
             return False
         run.refresh_from_db()

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from django.db import DatabaseError, transaction
 
-from housekeeping.models import LogLine, Run
+from housekeeping.models import LogLine, Run, storable
 
 # A task that logs each row must not fill the database that it tidies.
 MOST_LINES = 2_000
@@ -37,9 +37,13 @@ class RunLog(logging.Handler):
         if record.thread != self.thread or self.kept >= MOST_LINES:
             return
         self.kept += 1
-        text = record.getMessage() if self.kept < MOST_LINES else "The rest is in the site's log alone."
+        try:
+            text = record.getMessage() if self.kept < MOST_LINES else "The rest is in the site's log alone."
+        except Exception:  # arguments that don't fit its text
+            self.handleError(record)
+            return
         moment = datetime.fromtimestamp(record.created, tz=UTC)
-        clean = text.replace("\0", "\N{REPLACEMENT CHARACTER}")[:LINE_LENGTH]
+        clean = storable(text)[:LINE_LENGTH]
         self.waiting.append(LogLine(run=self.run, logged_at=moment, level=record.levelname, text=clean))
 
     def write_now_and_then(self) -> None:

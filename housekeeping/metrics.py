@@ -7,7 +7,7 @@ from outside.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -50,7 +50,7 @@ def _health(seen: Overview, now: datetime) -> Iterator[Metric]:
     scheduling = sum(consumer.schedules for consumer in seen.consumers)
     yield _one("consumers_scheduling", "Those of them that look at the schedules.", scheduling)
     waits = [now - run.requested_at for run in seen.active if run.status == Run.Status.QUEUED]
-    longest = max(waits).total_seconds() if waits else 0
+    longest = max([timedelta(), *waits]).total_seconds()
     yield _one("oldest_waiting_seconds", "How long the oldest queued run has waited.", longest)
 
 

@@ -21,11 +21,25 @@ BEAT = timedelta(seconds=settings.HOUSEKEEPING_HEARTBEAT_SECONDS)
 LIFE = 3 * BEAT
 
 
+def storable(value: Any) -> Any:
+    """``value`` without the characters that no database takes: NUL, and half a surrogate pair.
+
+    Looks into lists and dictionaries, and leaves anything else as it is.
+    """
+    if isinstance(value, str):
+        return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
+    if isinstance(value, list):
+        return [storable(one) for one in value]
+    if isinstance(value, dict):
+        return {storable(name): storable(one) for name, one in value.items()}
+    return value
+
+
 def in_words(duration: timedelta | None) -> str:
     """A duration that a person reads at a glance: ``40 ms``, ``3 min 5 s``; empty for None."""
     if duration is None:
         return ""
-    seconds = duration.total_seconds()
+    seconds = max(duration.total_seconds(), 0)
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:

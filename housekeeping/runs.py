@@ -475,10 +475,13 @@ def _lease(run: Run, lost: threading.Event) -> Iterator[None]:
 def _conclude(run: Run, result: Mapping[str, Any], publish: Callable[[Run, Any], None]) -> None:
     try:
         kept = json.loads(json.dumps(result, allow_nan=False))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         _fail(run, TypeError(f"A task returns an object that JSON can hold: {error}"))
         return
-    publish(run, kept)
+    try:
+        publish(run, kept)
+    except Exception as error:  # the run has done its work, whoever can't be told of it
+        logger.error("The result of run %s is on its row alone: %s", run, error)
     failures: list[Exception] = getattr(result, "failures", [])
     if failures:
         _fail(run, *failures, result=kept)
@@ -493,19 +496,18 @@ def _fail(run: Run, *errors: BaseException, result: dict[str, Any] | None = None
         run,
         Run.Status.FAILED,
         result=result,
-        error=_storable(error)[:ERROR_LENGTH],
-        traceback=_storable(trace)[-TRACEBACK_LENGTH:],
+        error=error[:ERROR_LENGTH],
+        traceback=trace[-TRACEBACK_LENGTH:],
     )
-
-
-def _storable(text: str) -> str:
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")  # PostgreSQL's text holds no NUL
 
 
 def _sentence(error: BaseException) -> str:
     if isinstance(error, UnknownTask):
         return str(error)
-    return f"{type(error).__name__}: {error}"
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # its own __str__ is broken
+        return type(error).__name__
 
 
 def _finish(run: Run, status: Run.Status, **fields: Any) -> None:

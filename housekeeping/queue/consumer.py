@@ -42,7 +42,8 @@ class Scheduler(huey_consumer.Scheduler):
         if self.huey.is_orphan():
             raise KeyboardInterrupt
         # A fault in one of these must not cost the others their turn.
-        self._try("look at the schedules", self.look)
+        self._try("look at the schedules", self.look_at_schedules)
+        self._try("look after the runs", self.look_after_runs)
         self._try("release delayed tasks", self.release_delayed)
         minute = timezone.now().replace(second=0, microsecond=0)
         if self.periodic and minute != self._minute_seen:
@@ -50,13 +51,16 @@ class Scheduler(huey_consumer.Scheduler):
             self._try("look at the periodic tasks", lambda: self.enqueue_periodic_tasks(now))
         self.stop_flag.wait(self.interval - time.time() % self.interval)
 
-    def look(self) -> None:
+    def look_at_schedules(self) -> None:
         from housekeeping.queue.tasks import send
 
-        now = timezone.now()
         if self.periodic:
-            schedules.tick(now, send=send)
-        runs.recover(now, send=send)
+            schedules.tick(timezone.now(), send=send)
+
+    def look_after_runs(self) -> None:
+        from housekeeping.queue.tasks import send
+
+        runs.recover(timezone.now(), send=send)
 
     def release_delayed(self) -> None:
         for task in self.huey.read_schedule():  # and takes them out: each is ours to send on

@@ -1,4 +1,5 @@
 import ast
+import logging
 import random
 from collections import Counter
 from contextlib import contextmanager, suppress
@@ -6,12 +7,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.models import Sum
 from django.utils import timezone
 from prometheus_client import generate_latest
 
-from housekeeping import endings, metrics, runs, schedules
+from housekeeping import endings, metrics, registry, runs, schedules
 from housekeeping.exceptions import HousekeepingError
 from housekeeping.models import Run, Tally
 from tests import make
@@ -102,6 +103,112 @@ def test_a_tally_that_can_not_be_written_is_made_up_for():
 
     assert run.status == "cancelled"
     assert [(tally.status, tally.runs) for tally in Tally.objects.all()] == [("cancelled", 1)]
+
+
+def carry_out(run, **options):
+    return runs.execute(runs.claim(run.pk, run.attempts), **options)
+
+
+@pytest.fixture
+def declare():
+    """Declare the task ``odd`` for the length of a test."""
+    yield registry.task("odd")
+    registry.TASKS.pop("odd", None)
+
+
+def test_a_run_ends_though_the_clock_goes_back_while_it_is_under_way():
+    make.conversation(age=days(40))
+    run = runs.claim(make.run(started_at=make.ago(minutes=-10), as_of=timezone.now()).pk, 0)
+
+    run = runs.execute(run)
+
+    assert (run.status, run.result) == ("succeeded", {"deleted_conversations": 1})
+    assert (run.duration, Tally.objects.get().duration_ms) == (timedelta(), 0)
+
+
+@pytest.mark.parametrize("result", [{"a": "\0"}, {"b": ["\ud800"]}, {"\0": 1}], ids=ascii)
+def test_a_result_that_no_database_takes_is_stored_as_far_as_it_can_be(declare, result):
+    declare(lambda: result)
+
+    run = carry_out(make.run("odd"))
+
+    assert (run.status, len(run.result)) == ("succeeded", 1)
+
+
+def test_an_error_that_no_database_takes_fails_the_run(declare):
+    def fail():
+        raise ValueError("half a pair: \ud800")
+
+    declare(fail)
+
+    assert carry_out(make.run("odd")).error == "ValueError: half a pair: ?"
+
+
+def test_an_error_that_has_no_text_fails_the_run(declare):
+    class Mute(Exception):
+        __str__ = None
+
+    def fail():
+        raise Mute
+
+    declare(fail)
+
+    run = carry_out(make.run("odd"))
+
+    assert (run.status, run.error) == ("failed", "Mute")
+
+
+def test_a_line_in_the_log_that_can_not_be_written_fails_no_run(declare):
+    def misspeak():
+        logging.getLogger("housekeeping").info("%d rows", "many")
+        logging.getLogger("housekeeping").info("half a pair: \ud800")
+        return {}
+
+    declare(misspeak)
+    logging.raiseExceptions, before = False, logging.raiseExceptions
+    run = carry_out(make.run("odd"))
+    logging.raiseExceptions = before
+
+    assert run.status == "succeeded"
+    assert run.log_lines.filter(text="half a pair: ?").exists()
+
+
+def test_a_result_that_can_not_be_handed_on_fails_no_run(declare):
+    declare(lambda: {"rows": 1})
+
+    def refuse(run, result):
+        raise ValueError("no")
+
+    assert carry_out(make.run("odd"), publish=refuse).status == "succeeded"
+
+
+def test_a_run_that_can_not_be_taken_back_holds_up_no_other():
+    silent = {"status": "running", "attempts": 1, "lease_until": make.ago(seconds=1)}
+    stuck, taken_back = make.run("users", **silent), make.run("conversations", **silent)
+    waiting, sent = make.run("stats", sent_at=None), []
+
+    with no_updates_of(stuck), pytest.raises(DatabaseError, match="stuck"):
+        runs.recover(timezone.now(), send=sent.append)
+
+    assert set(sent) == {taken_back, waiting}
+
+
+@contextmanager
+def no_updates_of(run):
+    """A trigger refuses whatever is written to the run's row."""
+    key = run.pk.hex if connection.vendor == "sqlite" else str(run.pk)
+    function = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'stuck'; END $$"
+    trigger = f"CREATE TRIGGER stuck BEFORE UPDATE ON housekeeping_run FOR EACH ROW WHEN (OLD.id = '{key}')"
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute(f"{trigger} BEGIN SELECT RAISE(ABORT, 'stuck'); END")
+            yield
+            cursor.execute("DROP TRIGGER stuck")
+        else:
+            cursor.execute(function)
+            cursor.execute(f"{trigger} EXECUTE FUNCTION refuse()")
+            yield
+            cursor.execute("DROP FUNCTION refuse CASCADE")
 
 
 # --- Tallies and rows ---------------------------------------------------------------------
