@@ -1,7 +1,6 @@
 """Accounts: how one is made, how its mail address is verified, how it is told that it will go."""
 
 import secrets
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -31,40 +30,42 @@ class BadVerificationLink(Exception):
     """The link was changed on its way, is too old, or its account can't be verified any more."""
 
 
+class WrongPassword(Exception):
+    """Not the password that the account was registered with."""
+
+    def __init__(self) -> None:
+        super().__init__(_("This is not the password of this registration."))
+
+
 def register(username: str, email: str, password: str) -> User:
     """Make an account that can't sign in yet, and mail it its verification link.
 
-    Who asks must not learn from it which addresses have accounts. Where this one has, its
-    owner gets a mail that says so, and the new account gets an address that can't be reached:
-    it takes the name as any other would, can't be verified, and goes like all that never were.
-    An account that was never verified owns no address: whoever made it may have made up that the
-    address is theirs. It is the one that is left with an address that can't be reached.
+    Several registrations may wait for one address, as whoever asks may have made up that it is
+    theirs. The first keeps it in its row, the later ones in their signed links alone; the first
+    that is verified gets it. Where the address has a verified account, its owner gets a mail that
+    says so instead: whoever asks must not learn which addresses have accounts.
 
     Raises AlreadyTaken for a name (names are public), and what the mail backend raises: where
     the mail can't be sent, the account is not kept, so that the same name can be registered again.
     """
     email = email.lower()
-    aside, owner = _nowhere(), None
+    holder = _holder(email).first()
     try:
         with transaction.atomic():
-            _holder(email).filter(NEVER_VERIFIED).update(email=aside)
-            owner = _holder(email).exclude(NEVER_VERIFIED).first()
-            user = User.objects.create_user(username, _nowhere() if owner else email, password)
+            user = User.objects.create_user(username, _nowhere() if holder else email, password)
     except IntegrityError as error:
         if User.objects.filter(username=User.normalize_username(username)).exists():
             raise AlreadyTaken from error
-        if owner is None and _holder(email).exists():  # registered by somebody else at this very moment
+        if holder is None and _holder(email).exists():  # registered by somebody else at this very moment
             return register(username, email, password)
         raise
     try:
-        if owner is None:
-            mail.send_verification(user, verification_token(user))
+        if holder and not _holder(email).filter(NEVER_VERIFIED).exists():
+            mail.send_already_registered(holder)
         else:
-            mail.send_already_registered(owner)
+            mail.send_verification(user, email, verification_token(user, email))
     except Exception:
         user.delete()
-        with suppress(IntegrityError), transaction.atomic():  # registered by somebody else meanwhile
-            _holder(aside).update(email=email)
         raise
     return user
 
@@ -78,16 +79,17 @@ def _nowhere() -> str:
     return f"{secrets.token_hex(16)}@{NOWHERE}"
 
 
-def verification_token(user: User) -> str:
-    """A signed token, good for CHAT_VERIFICATION_MAX_AGE and for this mail address alone."""
-    return signing.dumps({"user": user.pk, "email": user.email}, salt=_SALT)
+def verification_token(user: User, email: str = "") -> str:
+    """A signed token, good for CHAT_VERIFICATION_MAX_AGE and for one mail address alone: the
+    account's own, or the one that its registration waits for."""
+    return signing.dumps({"user": user.pk, "email": email or user.email}, salt=_SALT)
 
 
-def verify(token: str) -> User:
-    """Verify the account that ``token`` was made for and let it sign in.
+def read_token(token: str) -> User:
+    """The account that ``token`` was made for, with the address that it is to verify.
 
-    A second use changes nothing: an account that an administrator has deactivated
-    since is not brought back by its old link. Raises BadVerificationLink.
+    Raises BadVerificationLink: the token was changed, is too old, or its account is gone, has
+    another address by now, or waited for an address that another account has been verified with.
     """
     max_age: timedelta = settings.CHAT_VERIFICATION_MAX_AGE
     try:
@@ -96,14 +98,37 @@ def verify(token: str) -> User:
         raise BadVerificationLink(_("This link is too old. Register again to get a new one.")) from error
     except signing.BadSignature as error:
         raise BadVerificationLink(_("This is not a link of ours. Use the newest mail as it is.")) from error
+    user = User.objects.filter(pk=claim["user"]).first()
+    if user and user.email != claim["email"] and user.email.endswith(f"@{NOWHERE}") and not user.is_verified:
+        if _holder(claim["email"]).exclude(NEVER_VERIFIED).exists():
+            raise BadVerificationLink(_("Another account has been verified with this mail address."))
+        user.email = claim["email"]
+    if user is None or user.email != claim["email"]:
+        raise BadVerificationLink(_("The account of this link no longer exists."))
+    return user
 
-    User.objects.filter(pk=claim["user"], email=claim["email"], email_verified_at=None).update(
-        email_verified_at=timezone.now(), is_active=True
-    )
+
+def verify(token: str, password: str) -> User:
+    """Verify the account that ``token`` was made for and let it sign in, given its password.
+
+    Without the password, whoever registers with a stranger's address could have the stranger
+    verify it; an account that has none is let in without. A second use changes nothing: an account
+    that an administrator has deactivated since is not brought back by its old link. Raises
+    BadVerificationLink, WrongPassword.
+    """
+    user = read_token(token)
+    if user.has_usable_password() and not user.check_password(password):
+        raise WrongPassword
     try:
-        return User.objects.exclude(email_verified_at=None).get(pk=claim["user"], email=claim["email"])
-    except User.DoesNotExist as error:
-        raise BadVerificationLink(_("The account of this link no longer exists.")) from error
+        with transaction.atomic():
+            _holder(user.email).filter(NEVER_VERIFIED).exclude(pk=user.pk).update(email=_nowhere())
+            User.objects.filter(pk=user.pk, email_verified_at=None).update(
+                email=user.email, email_verified_at=timezone.now(), is_active=True
+            )
+    except IntegrityError:
+        read_token(token)  # raises, where another account that waited for the address was faster
+        raise
+    return read_token(token)
 
 
 def warn_of_deletion(user: User, goes_at: datetime) -> None:
@@ -113,6 +138,6 @@ def warn_of_deletion(user: User, goes_at: datetime) -> None:
     mailed again, never one that goes unwarned. Raises what the mail backend raises, and
     ValueError where there is no address; the account is not marked then.
     """
-    if not user.email.endswith(f"@{NOWHERE}"):  # of a registration with an address that was taken
+    if not user.email.endswith(f"@{NOWHERE}"):  # a registration whose address another account has
         mail.send_deletion_warning(user, verification_token(user), goes_at)
     User.objects.filter(pk=user.pk).update(deletion_warned_at=timezone.now())

@@ -11,9 +11,12 @@ from django.urls import reverse
 from chat.models import User
 
 
-def send_verification(user: User, token: str) -> None:
-    """Send the link that verifies ``user``. Raises what the mail backend raises (OSError, SMTPException)."""
-    _send(user, "Verify your mail address", "chat/verification_mail.txt", token)
+def send_verification(user: User, email: str, token: str) -> None:
+    """Send ``email`` the link that verifies ``user``, whose address it may become.
+
+    Raises what the mail backend raises (OSError, SMTPException).
+    """
+    _send(user, email, "Verify your mail address", "chat/verification_mail.txt", token)
 
 
 def send_deletion_warning(user: User, token: str, goes_at: datetime) -> None:
@@ -23,14 +26,15 @@ def send_deletion_warning(user: User, token: str, goes_at: datetime) -> None:
     """
     if not user.email:  # Django would send nothing, and say nothing
         raise ValueError("The account has no mail address.")
-    _send(user, "Your account will be removed", "chat/deletion_warning_mail.txt", token, goes_at=goes_at)
+    template = "chat/deletion_warning_mail.txt"
+    _send(user, user.email, "Your account will be removed", template, token, goes_at=goes_at)
 
 
-def _send(user: User, subject: str, template: str, token: str, **more: Any) -> None:
+def _send(user: User, email: str, subject: str, template: str, token: str, **more: Any) -> None:
     max_age: timedelta = settings.CHAT_VERIFICATION_MAX_AGE
     link = f"{settings.SITE_URL}{reverse('verify', args=[token])}"
     text = render_to_string(template, {"user": user, "link": link, "days": max_age.days} | more)
-    send_mail(subject, text, None, [user.email])
+    send_mail(subject, text, None, [email])
 
 
 def send_already_registered(owner: User) -> None:

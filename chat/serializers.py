@@ -63,6 +63,12 @@ class RegistrationSerializer(serializers.Serializer[User]):
 
 class VerificationSerializer(serializers.Serializer[Any]):
     token = TextField(max_length=1000, validators=[SOMETHING])
+    password = TextField(
+        max_length=128,
+        trim_whitespace=False,
+        help_text="The one that the account was registered with.",
+        error_messages={"required": "Send the password that the account was registered with, too."},
+    )
 
 
 class MessageSerializer(serializers.ModelSerializer[ChatMessage]):

@@ -117,22 +117,29 @@ def verify(request: Request) -> Response:
     fields = VerificationSerializer(data=request.data)
     fields.is_valid(raise_exception=True)
     try:
-        user = accounts.verify(fields.validated_data["token"])
+        user = accounts.verify(**fields.validated_data)
     except accounts.BadVerificationLink as error:
         raise ValidationError({"token": [str(error)]}) from error
+    except accounts.WrongPassword as error:
+        raise ValidationError({"password": [str(error)]}) from error
     return Response({"id": user.pk, "username": user.username, "email": user.email, "verified": True})
 
 
 @require_http_methods(["GET", "POST"])
 def verify_page(request: HttpRequest, token: str) -> HttpResponse:
-    """A page with one button: mail scanners follow links, and must not verify an address by it."""
-    if request.method == "GET":
-        return render(request, "chat/verify.html")
+    """A page with a form: mail scanners follow links, and must not verify an address by it. It asks
+    for the password, as whoever reads the mail may not be who has registered."""
+    facts: dict[str, Any] = {}
     try:
-        user = accounts.verify(token)
+        facts["account"] = accounts.read_token(token)
+        if request.method == "POST":
+            facts["verified"] = accounts.verify(token, request.POST.get("password", ""))
     except accounts.BadVerificationLink as error:
-        return render(request, "chat/verify.html", {"error": str(error)}, status=400)
-    return render(request, "chat/verify.html", {"verified": user})
+        facts["problem"] = str(error)
+    except accounts.WrongPassword as error:
+        facts["password_problem"] = str(error)
+    is_refused = "problem" in facts or "password_problem" in facts
+    return render(request, "chat/verify.html", facts, status=400 if is_refused else 200)
 
 
 class PasswordPage(PasswordChangeView):

@@ -60,7 +60,7 @@ def test_from_registering_to_the_first_token(anyone):
     refused = anyone.post("/api/token", {"username": "ada", "password": PASSWORD})
     token = re.search(r"/verify/(\S+)", mail.outbox[0].body).group(1)
 
-    verified = anyone.post("/api/verify", {"token": token})
+    verified = anyone.post("/api/verify", {"token": token, "password": PASSWORD})
     answer = anyone.post("/api/token", {"username": "ada", "password": PASSWORD})
 
     assert refused.status_code == 401
@@ -173,16 +173,31 @@ def test_a_mail_server_out_of_reach_is_told_and_nothing_is_kept(anyone, settings
     "body", [{}, {"token": ""}, {"token": None}, {"token": "made up"}, {"token": "é" * 2000}]
 )
 def test_a_bad_verification_token_names_the_field(anyone, body):
-    answer = anyone.post("/api/verify", body)
+    answer = anyone.post("/api/verify", body | {"password": PASSWORD})
 
     assert answer.status_code == 400
     assert list(answer.json()["fields"]) == ["token"]
 
 
-def test_verifying_answers_the_account(anyone):
-    visitor = make.visitor(username="ada", email="ada@example.com")
+@pytest.mark.parametrize(
+    ("password", "problem"),
+    [({}, "registered with"), ({"password": "a guess"}, "not the password of this registration")],
+)
+def test_a_token_without_its_password_says_what_is_missing(anyone, password, problem):
+    visitor = make.visitor(password=PASSWORD)
 
-    answer = anyone.post("/api/verify", {"token": accounts.verification_token(visitor)})
+    answer = anyone.post("/api/verify", {"token": accounts.verification_token(visitor)} | password)
+
+    assert answer.status_code == 400
+    assert problem in answer.json()["fields"]["password"][0]
+    assert not User.objects.get().is_verified
+
+
+def test_verifying_answers_the_account(anyone):
+    visitor = make.visitor(username="ada", email="ada@example.com", password=PASSWORD)
+    token = accounts.verification_token(visitor)
+
+    answer = anyone.post("/api/verify", {"token": token, "password": PASSWORD})
 
     assert answer.status_code == 200
     assert answer.json() == {

@@ -13,9 +13,12 @@ from tests import make
 pytestmark = pytest.mark.django_db
 
 
+PASSWORD = "correct horse 9"
+
+
 @pytest.fixture
 def visitor():
-    return make.visitor(username="ada")
+    return make.visitor(username="ada", password=PASSWORD)
 
 
 @pytest.fixture
@@ -27,7 +30,7 @@ def test_the_mail_carries_the_link_and_how_long_it_is_good(visitor, settings):
     settings.SITE_URL = "https://chat.example.com"
     settings.CHAT_VERIFICATION_MAX_AGE = timedelta(days=5)
 
-    send_verification(visitor, "a-token")
+    send_verification(visitor, visitor.email, "a-token")
 
     sent = mail.outbox[0]
     assert sent.to == [visitor.email]
@@ -37,7 +40,7 @@ def test_the_mail_carries_the_link_and_how_long_it_is_good(visitor, settings):
 
 
 def test_the_mail_is_text_in_which_nothing_is_escaped():
-    send_verification(make.visitor(username="d'Arcy & <Lee>"), "a-token")
+    send_verification(make.visitor(username="d'Arcy & <Lee>"), "lee@example.com", "a-token")
 
     assert "Hello d'Arcy & <Lee>," in mail.outbox[0].body
 
@@ -63,7 +66,7 @@ def test_a_warning_is_text_in_which_nothing_is_escaped(settings):
 
 
 def test_the_link_of_the_mail_leads_to_the_page(client, visitor):
-    send_verification(visitor, accounts.verification_token(visitor))
+    send_verification(visitor, visitor.email, accounts.verification_token(visitor))
     link = re.search(r"http://testserver(\S+)", mail.outbox[0].body).group(1)
 
     page = client.get(link)
@@ -84,12 +87,22 @@ def test_the_button_of_the_page_verifies(visitor, link):
     form = browser.get(link).content.decode()
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form).group(1)
 
-    page = browser.post(link, {"csrfmiddlewaretoken": token})
+    page = browser.post(link, {"csrfmiddlewaretoken": token, "password": PASSWORD})
 
     visitor.refresh_from_db()
     assert "Thank you, ada" in page.content.decode()
     assert visitor.is_active
     assert visitor.is_verified
+
+
+@pytest.mark.parametrize("form", [{}, {"password": "a guess"}])
+def test_the_button_alone_verifies_nobody(client, visitor, link, form):
+    page = client.post(link, form)
+
+    visitor.refresh_from_db()
+    assert page.status_code == 400
+    assert "not the password of this registration" in page.content.decode()
+    assert not visitor.is_verified
 
 
 def test_another_site_can_not_press_the_button(visitor, link):

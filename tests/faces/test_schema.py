@@ -228,7 +228,7 @@ def test_what_takes_a_token_of_ours_answers_as_described(quick_server):
     bodies = {
         "/api/token/refresh": {"refresh": tokens[0]},
         "/api/token/blacklist": {"refresh": tokens[1]},
-        "/api/verify": {"token": accounts.verification_token(make.visitor())},
+        "/api/verify": {"token": accounts.verification_token(make.visitor()), "password": "none"},
     }
 
     for path, body in bodies.items():

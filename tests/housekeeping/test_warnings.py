@@ -150,7 +150,7 @@ def test_a_warning_shortens_no_retention():
 def test_who_verifies_by_the_link_of_the_warning_stays():
     visitor = make.visitor(age=days(900))
     warned()
-    accounts.verify(re.search(r"/verify/(\S+)", mail.outbox[0].body).group(1))
+    accounts.verify(re.search(r"/verify/(\S+)", mail.outbox[0].body).group(1), "")
     User.objects.update(deletion_warned_at=ago(days=30))
 
     assert purged() == 0
