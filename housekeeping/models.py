@@ -15,6 +15,9 @@ from django.db import connection, models
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from housekeeping import stored
+from housekeeping.stored import StoredJSON
+
 # A consumer beats, and a running run renews its lease, each 10 s; three beats missed
 # and it counts as gone. The figures are Procrastinate's and GoodJob's, too.
 BEAT = timedelta(seconds=settings.HOUSEKEEPING_HEARTBEAT_SECONDS)
@@ -167,7 +170,7 @@ class Run(models.Model):
     as_of = models.DateTimeField(null=True)
     # By policy, with the retention that was in force at that moment: a change comes too
     # late for a run that has started.
-    cutoffs = models.JSONField(default=dict)
+    cutoffs = StoredJSON(default=dict, read=stored.cutoffs)
 
     # The claim: who may write to this row is whoever knows the number of attempts.
     attempts = models.PositiveIntegerField(default=0)
@@ -182,14 +185,20 @@ class Run(models.Model):
 
     # The preview that it carries out: its cutoffs and its rows, and no others.
     plan_of = models.ForeignKey("self", models.SET_NULL, null=True, related_name="carried_out")
-    plan = models.JSONField(default=dict, help_text="By policy: what a preview, or the brake, saw.")
+    plan = StoredJSON(
+        default=dict, read=stored.plan, help_text="By policy: what a preview, or the brake, saw."
+    )
     # The run that it makes another try at.
     retry_of = models.ForeignKey("self", models.SET_NULL, null=True, related_name="retries")
 
-    deleted = models.JSONField(default=dict, help_text="Rows by policy, counted with each batch.")
-    receipt = models.JSONField(default=dict, help_text="By policy: what it was, and what it removed.")
+    deleted = StoredJSON(
+        default=dict, read=stored.counts, help_text="Rows by policy, counted with each batch."
+    )
+    receipt = StoredJSON(
+        default=dict, read=stored.receipt, help_text="By policy: what it was, and what it removed."
+    )
     total = models.PositiveBigIntegerField(default=0, help_text="Rows that were due at the start.")
-    result = models.JSONField(null=True)
+    result = StoredJSON(null=True, read=stored.result)
     error = models.TextField(blank=True)
     traceback = models.TextField(blank=True)
     tally_owed = models.BooleanField(null=True, help_text="It has ended, and is not in the tallies yet.")
@@ -472,7 +481,7 @@ class Snapshot(models.Model):
     """The five numbers at one moment."""
 
     taken_at = models.DateTimeField(db_index=True)
-    numbers = models.JSONField()
+    numbers = StoredJSON(read=stored.counts)
     database_bytes = models.PositiveBigIntegerField(null=True, help_text="The database's size on disk.")
 
     class Meta:
@@ -482,7 +491,7 @@ class Snapshot(models.Model):
         return f"Statistics of {self.taken_at:%Y-%m-%d %H:%M}"
 
     def __getitem__(self, name: str) -> Any:
-        return self.numbers[name]
+        return self.numbers.get(name, 0)
 
 
 class Act(models.Model):

@@ -16,7 +16,7 @@ from django.utils.formats import number_format
 from django.utils.text import get_text_list
 from django.utils.translation import gettext, ngettext
 
-from housekeeping import acts, consumers, gauges, record, registry, runs, search
+from housekeeping import acts, consumers, gauges, record, registry, runs, search, stored
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Act, LogLine, Run
 from housekeeping.policies import Policy
@@ -256,7 +256,8 @@ def _running(run: Run) -> str:
 def _succeeded(run: Run, task: Task | None) -> str:
     took = {"took": run.took}
     if run.undo_of_id:
-        restored = _own_first((run.result or {}).get("restored", {}), task.policies if task else ())
+        tables = stored.counts((run.result or {}).get("restored"))
+        restored = _own_first(tables, task.policies if task else ())
         return gettext("%(rows)s put back in %(took)s.") % {"rows": rows_in_words(restored), **took}
     if run.dry_run:
         rows = rows_in_words(planned(run))
@@ -303,7 +304,7 @@ def _result_rows(result: Mapping[str, Any]) -> list[ResultRow]:
 
 
 def _label(key: str) -> str:
-    return key if "." in key else gettext(key.replace("_", " "))
+    return key if "." in key or not key else gettext(key.replace("_", " "))
 
 
 def _written(value: Any) -> str:

@@ -16,7 +16,7 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,7 +35,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
 
-from housekeeping import acts, alerts, endings, logs, plans, registry, restore
+from housekeeping import acts, alerts, endings, logs, plans, registry, restore, stored
 from housekeeping.acts import Actor
 from housekeeping.attempts import Attempt, own
 from housekeeping.exceptions import (
@@ -472,11 +472,11 @@ def _lease(run: Run, lost: threading.Event) -> Iterator[None]:
         thread.join()
 
 
-def _conclude(run: Run, result: Mapping[str, Any], publish: Callable[[Run, Any], None]) -> None:
+def _conclude(run: Run, result: Any, publish: Callable[[Run, Any], None]) -> None:
     try:
-        kept = json.loads(json.dumps(result, allow_nan=False))
+        kept = stored.result(json.loads(json.dumps(result, allow_nan=False)))
     except (TypeError, ValueError, RecursionError) as error:
-        _fail(run, TypeError(f"A task returns an object that JSON can hold: {error}"))
+        _fail(run, TypeError(f"A task returns what JSON can hold: {error}"))
         return
     try:
         publish(run, kept)

@@ -22,8 +22,10 @@ class Outcome(dict[str, Any]):
     failures: list[Exception]
 
 
-def in_turn(**steps: Callable[[], Mapping[str, Any]]) -> Outcome:
+def in_turn(**steps: Callable[[], Any]) -> Outcome:
     """Run each step even if one before it failed, and merge their results.
+
+    A result that is no object, such as a number, stands under its step's name.
 
     A failed step is named under ``errors``, with what it raised. A lost database is no
     step's failure: it is raised, and the run resumed once the database is back.
@@ -32,7 +34,11 @@ def in_turn(**steps: Callable[[], Mapping[str, Any]]) -> Outcome:
     outcome.failures = []
     for name, step in steps.items():
         try:
-            outcome |= step()
+            result = step()
+            if isinstance(result, Mapping):
+                outcome |= result
+            elif result is not None:
+                outcome[name] = result
         except RunStopped:
             raise
         except Exception as error:

@@ -15,7 +15,7 @@ from housekeeping.registry import TASKS
 
 ROOT = Path(__file__).parent.parent
 CORE = [
-    "clock", "exceptions", "transient",
+    "clock", "exceptions", "transient", "stored",
     "triggers", "models", "policies", "cascade", "holds", "archive", "purge", "guard", "plans",
     "restore",
     "registry", "stats", "gauges", "steps", "mailing", "tasks", "acts", "keeping", "alerts", "consumers",

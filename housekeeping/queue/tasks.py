@@ -38,7 +38,8 @@ def execute_run(run_id: str, attempt: int) -> dict[str, Any] | None:
     run = runs.execute(run, should_stop=HUEY.is_stopping, gone=forget_results, publish=keep_result)
     if run.status == Run.Status.FAILED and run.result is None:
         raise RunFailed(run.error)
-    return run.result
+    result: dict[str, Any] | None = run.result
+    return result
 
 
 def _claim(run_id: uuid.UUID, attempt: int) -> Run | None:

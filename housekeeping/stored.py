@@ -1,0 +1,134 @@
+"""What a run's JSON columns hold, as the rest of the code may rely on it, whatever was stored.
+
+A row may come from another version, from a task that returned something unusual or from somebody's
+SQL. None of them may break a page, so each column is brought into its shape as it is read.
+"""
+
+import json
+import math
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+from django.db.models.fields.json import KeyTransform
+
+DEEPEST = 50  # objects and lists inside each other; what lies deeper is shown as text
+LARGEST = 2**63  # what a database calls a number of rows
+
+
+class StoredJSON(models.JSONField):
+    """A JSON column that is brought into shape by ``read`` as it comes from the database.
+
+    To migrations it is the JSONField that it was.
+    """
+
+    def __init__(self, *args: Any, read: Callable[[Any], Any] = lambda value: value, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.read = read
+
+    def deconstruct(self) -> Any:
+        name, _, args, options = super().deconstruct()
+        return name, "django.db.models.JSONField", args, options
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        try:
+            found = super().from_db_value(value, expression, connection)
+        except (ValueError, RecursionError):  # a number too long for Python, or lists a thousand deep
+            found = value
+        return found if isinstance(expression, KeyTransform) else self.read(found)
+
+
+def result(value: Any) -> dict[str, Any] | None:
+    """What a task returned, as an object: what is none is kept as ``{"result": …}``."""
+    kept = printable(value)
+    return kept if kept is None or isinstance(kept, dict) else {"result": kept}
+
+
+def printable(value: Any, depth: int = 0) -> Any:
+    """JSON that every database can store and every page can show.
+
+    NUL and halves of characters (a file name that is no UTF-8 may hold one) are replaced.
+    """
+    if isinstance(value, str):
+        return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="backslashreplace").decode()
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict | list) and depth == DEEPEST:
+        return json.dumps(value)
+    if isinstance(value, dict):
+        return {printable(key): printable(each, depth + 1) for key, each in value.items()}
+    if isinstance(value, list):
+        return [printable(each, depth + 1) for each in value]
+    return value
+
+
+def counts(value: Any) -> dict[str, int]:
+    """Numbers of rows by name."""
+    return {name: number for name, number in _object(value).items() if _is_count(number)}
+
+
+def cutoffs(value: Any) -> dict[str, Any]:
+    """By policy: a cutoff that is a moment, and the retention that it comes from."""
+    return {policy: _with_days(facts) for policy, facts in _objects(value) if moment(facts.get("cutoff"))}
+
+
+def plan(value: Any) -> dict[str, Any]:
+    """By policy: what a preview, or the brake, saw."""
+    return {policy: _plan_of(facts) for policy, facts in _objects(value)}
+
+
+def receipt(value: Any) -> dict[str, Any]:
+    """By policy: what it was, and what it removed."""
+    return {
+        policy: _with_days(facts) | {"rows": counts(facts.get("rows"))} | _held_back(facts)
+        for policy, facts in _objects(value)
+    }
+
+
+def _plan_of(facts: dict[str, Any]) -> dict[str, Any]:
+    rows, sample = facts.get("rows"), facts.get("sample")
+    return (
+        _with_days(facts)
+        | _held_back(facts)
+        | {
+            "rows": rows if _is_count(rows) else 0,
+            "tables": counts(facts.get("tables")),
+            "sample": [row for row in sample if isinstance(row, dict)] if isinstance(sample, list) else [],
+        }
+    )
+
+
+def _held_back(facts: dict[str, Any]) -> dict[str, Any]:
+    return {"held_back": counts(facts["held_back"])} if "held_back" in facts else {}
+
+
+def _with_days(facts: dict[str, Any]) -> dict[str, Any]:
+    """Without a retention that is no number."""
+    names = [name for name in ("retention_days", "declared_retention_days") if name in facts]
+    return facts | {name: facts[name] if _is_number(facts[name]) else None for name in names}
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(value: Any) -> list[tuple[str, dict[str, Any]]]:
+    return [(name, each) for name, each in _object(value).items() if isinstance(each, dict)]
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < LARGEST
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < LARGEST
+
+
+def moment(text: Any) -> datetime | None:
+    """The moment that ISO 8601 text with an offset stands for; None for anything else."""
+    try:
+        found = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo else None

@@ -1,0 +1,126 @@
+"""A task may return what it likes, and no stored row of any shape breaks a page."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.db.models import JSONField, Value
+
+from housekeeping import runs
+from housekeeping.models import Run
+from housekeeping.steps import in_turn
+from tests import make
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SHAPES = [
+    None,
+    True,
+    0,
+    -1.5,
+    10**400,
+    "",
+    "text \udcff <b>",
+    [],
+    [1, "two", None, [{}]],
+    {},
+    {"": None, "items": 1, "restored": 2},
+    {"conversations": None},
+    {"conversations": "text"},
+    {"conversations": 10**400, "restored": {"chat.Conversation": "many"}},
+    {"conversations": [1], "items": {"rows": {"items": 1}, "tables": {"items": 1}}},
+    {"conversations": {}},
+    {"conversations": {"rows": 5, "tables": [], "sample": "x", "held_back": None, "cutoff": 1}},
+    {"conversations": {"rows": {"a": "b"}, "tables": {"a": {}}, "sample": [1, {}], "oldest": "soon"}},
+    {"conversations": {"rows": [], "retention_days": "many", "cutoff": "2026-01-01", "left": {}}},
+]  # fmt: skip
+STATES = [
+    {"status": "succeeded"},
+    {"status": "succeeded", "dry_run": True},
+    {"status": "running", "attempts": 1},
+    {"status": "held", "task": "messages"},
+]
+
+
+def stored(shape):
+    """Runs in every state whose JSON columns all hold ``shape``."""
+    columns = dict.fromkeys(("result", "plan", "receipt", "deleted", "cutoffs"), shape)
+    # A column that may not be null holds the JSON value.
+    columns |= {name: Value(None, JSONField()) for name in columns if shape is None and name != "result"}
+    started = {"started_at": make.ago(minutes=5), "as_of": make.ago(minutes=5)}
+    made = [make.run(**{**columns, **started, **state}) for state in STATES]
+    made.append(make.run(status="succeeded", undo_of=made[0], **columns, **started))
+    return made
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: repr(shape)[:60])
+def test_a_row_of_any_shape_is_shown_by_every_face(dashboard, api, shape):
+    addresses = ["/scheduler-admin", "/scheduler-admin/runs", "/scheduler-admin/trends"]
+    in_json = ["runs", "overview", "tallies"]
+    for run in stored(shape):
+        page = f"/scheduler-admin/runs/{run.pk}"
+        addresses += [page, f"{page}/receipt.json", f"{page}/receipt.csv"]
+        in_json.append(f"runs/{run.pk}")
+        call_command("housekeeping_runs", "show", str(run.pk), stdout=StringIO())
+
+    assert {address: dashboard.get(address).status_code for address in addresses} == dict.fromkeys(
+        addresses, 200
+    )
+    for address in in_json:
+        assert api.get(f"/api/admin/scheduler/{address}").status_code == 200, address
+    call_command("housekeeping_runs", "list", stdout=StringIO())
+    call_command("scheduler_info", stdout=StringIO())
+
+
+@pytest.mark.parametrize(
+    ("returned", "kept"),
+    [
+        (None, None),
+        (7, {"result": 7}),
+        ("done", {"result": "done"}),
+        ([1, 2], {"result": [1, 2]}),
+        ((1, 2), {"result": [1, 2]}),
+        ({"rows": 3}, {"rows": 3}),
+        ("a NUL \0 and a half \udcff", {"result": "a NUL \N{REPLACEMENT CHARACTER} and a half \\udcff"}),
+    ],
+)
+def test_a_task_returns_what_it_likes_and_every_face_goes_on(dashboard, api, declare, returned, kept):
+    @declare
+    def tidy_up(purge):
+        return returned
+
+    answer = api.post("/api/admin/scheduler/trigger", {"task": "tidy_up", "wait": 0}, format="json")
+    run = runs.execute(runs.claim(Run.objects.get().pk, 0))
+
+    assert answer.status_code == 202
+    assert (run.status, run.result) == ("succeeded", kept)
+    assert api.get(f"/api/admin/scheduler/results/{run.pk}").json()["result"] == kept
+    assert dashboard.get(f"/scheduler-admin/runs/{run.pk}").status_code == 200
+    assert dashboard.get("/scheduler-admin").status_code == 200
+
+
+@pytest.mark.parametrize("returned", [{1, 2}, float("nan"), object()])
+def test_what_json_can_not_hold_fails_the_run(declare, returned):
+    @declare
+    def tidy_up(purge):
+        return returned
+
+    run = runs.execute(runs.claim(make.run("tidy_up").pk, 0))
+
+    assert run.status == "failed"
+    assert "JSON" in run.error
+
+
+def test_a_step_that_returns_a_number_stands_under_its_name():
+    assert in_turn(first=lambda: 7, second=lambda: None, third=lambda: {"rows": 1}) == {"first": 7, "rows": 1}
+
+
+def test_texts_that_no_translation_knows_appear_as_written(dashboard, declare):
+    @declare
+    def water_the_plants(purge):
+        return {"litres": 3}
+
+    page = dashboard.get("/scheduler-admin", headers={"accept-language": "de"}).content.decode()
+
+    assert "Water the plants" in page
+    assert "Project-Id-Version" not in page  # what gettext answers for an empty text
