@@ -154,10 +154,14 @@ def check_redis(name: str, parts: SplitResult) -> None:
         reject(name, f"{parts.scheme}://…", f"the Redis client refuses it ({error})")
 
 
-def email(name: str, default: str) -> dict[str, Any]:
-    """Django's EMAIL_* settings for ``smtp://``, ``smtps://``, ``consolemail://`` and the like."""
+def email(name: str, default: str, *, smtp: str) -> dict[str, Any]:
+    """Django's EMAIL_* settings for ``smtp://``, ``smtps://``, ``consolemail://`` and the like.
+
+    ``smtp``: the backend for mail by SMTP.
+    """
     parts = url(name, default, tuple(scheme for scheme in Env.EMAIL_SCHEMES if scheme))
-    return dict(Env.email_url_config(parts.geturl()))
+    facts = dict(Env.email_url_config(parts.geturl()))
+    return facts | {"EMAIL_BACKEND": smtp} if parts.scheme.startswith("smtp") else facts
 
 
 def secret_key(name: str, file: Path) -> str:

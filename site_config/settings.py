@@ -251,8 +251,8 @@ CHAT_REPLY = env.text("CHAT_REPLY", "")
 # The link of a warning is good until the account goes, with the night after the last day.
 CHAT_VERIFICATION_MAX_AGE = timedelta(days=max(3, HOUSEKEEPING_UNVERIFIED_USER_WARNING_DAYS + 1))
 
-EMAIL_TIMEOUT = 10  # seconds; without one, a mail server that hangs takes the request along
-vars().update(env.email("EMAIL_URL", "consolemail://"))
+EMAIL_TIMEOUT = 10  # seconds for each word of the mail server's; a whole mail has a limit, too
+vars().update(env.email("EMAIL_URL", "consolemail://", smtp="housekeeping.smtp.EmailBackend"))
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("DEFAULT_FROM_EMAIL", "housekeeping@localhost")
 
 # --- The JSON API -----------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The real parts that tests need: found, started on free loopback ports, stopped again."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -143,14 +144,15 @@ def _as_postgres(command: list[object]) -> None:
 class _MailServer(socketserver.ThreadingTCPServer):
     """Takes mail on a loopback port, and refuses recipients in whose address ``refuse`` stands.
 
-    ``taken`` is called with a mail in hand, before whoever sent it is told.
+    ``taken`` is called with a mail in hand, before whoever sent it is told. ``drips`` names an
+    answer (its code) that comes a byte at a time, several a second, for as long as anybody listens.
     """
 
     daemon_threads = True
 
-    def __init__(self, refuse: str) -> None:
+    def __init__(self, refuse: str, drips: str) -> None:
         super().__init__(("127.0.0.1", 0), _MailSession)
-        self.refuse, self.accepted = refuse, list[str]()
+        self.refuse, self.drips, self.accepted = refuse, drips, list[str]()
         self.taken: Callable[[], object] = lambda: None
         self.port: int = self.server_address[1]
 
@@ -184,16 +186,21 @@ class _MailSession(socketserver.StreamRequestHandler):
             self._say("250 well")
 
     def _say(self, line: str) -> None:
-        self.wfile.write(f"{line}\r\n".encode())
+        with contextlib.suppress(OSError):  # whoever listened may have left
+            while line.startswith(self.server.drips):
+                self.wfile.write(b"2")
+                time.sleep(0.1)
+            self.wfile.write(f"{line}\r\n".encode())
 
 
 @contextmanager
-def mail_server(*, refuse: str = "") -> Iterator[_MailServer]:
-    with _MailServer(refuse) as server:
+def mail_server(*, refuse: str = "", drips: str = "none") -> Iterator[_MailServer]:
+    with _MailServer(refuse, drips) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:
             yield server
         finally:
+            server.drips = "none"  # and lets go of whom it holds
             server.shutdown()
             thread.join()

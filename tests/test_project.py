@@ -18,7 +18,7 @@ CORE = [
     "clock", "exceptions", "transient", "stored",
     "triggers", "models", "policies", "cascade", "holds", "archive", "purge", "guard", "plans",
     "restore",
-    "registry", "stats", "gauges", "steps", "mailing", "tasks", "acts", "keeping", "alerts", "consumers",
+    "registry", "stats", "gauges", "steps", "smtp", "mailing", "tasks", "acts", "keeping", "alerts", "consumers",
     "retentions", "tallies", "logs", "endings", "attempts", "runs", "receipts", "schedules", "search", "bulk",
     "record", "run_page", "verdict", "overview", "as_json", "metrics", "checks",
 ]  # fmt: skip
