@@ -1,10 +1,14 @@
-"""The mails that an account gets."""
+"""The mails that an account gets.
+
+A request waits for no mail server: what it sends goes to EMAIL_OUTBOX (a mail backend; without
+it, by EMAIL_BACKEND at once). The warnings are a task's own work, and are sent at once.
+"""
 
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.mail import send_mail
+from django.core.mail import get_connection, send_mail
 from django.template.loader import render_to_string
 from django.urls import reverse
 
@@ -16,7 +20,8 @@ def send_verification(user: User, email: str, token: str) -> None:
 
     Raises what the mail backend raises (OSError, SMTPException).
     """
-    _send(user, email, "Verify your mail address", "chat/verification_mail.txt", token)
+    template = "chat/verification_mail.txt"
+    _send(user, email, "Verify your mail address", template, token, backend=_outbox())
 
 
 def send_deletion_warning(user: User, token: str, goes_at: datetime) -> None:
@@ -30,11 +35,24 @@ def send_deletion_warning(user: User, token: str, goes_at: datetime) -> None:
     _send(user, user.email, "Your account will be removed", template, token, goes_at=goes_at)
 
 
-def _send(user: User, email: str, subject: str, template: str, token: str, **more: Any) -> None:
+def _outbox() -> str | None:
+    return getattr(settings, "EMAIL_OUTBOX", None)
+
+
+def _send(
+    user: User,
+    email: str,
+    subject: str,
+    template: str,
+    token: str,
+    *,
+    backend: str | None = None,
+    **more: Any,
+) -> None:
     max_age: timedelta = settings.CHAT_VERIFICATION_MAX_AGE
     link = f"{settings.SITE_URL}{reverse('verify', args=[token])}"
     text = render_to_string(template, {"user": user, "link": link, "days": max_age.days} | more)
-    send_mail(subject, text, None, [email])
+    send_mail(subject, text, None, [email], connection=get_connection(backend))
 
 
 def send_already_registered(owner: User) -> None:
@@ -44,4 +62,5 @@ def send_already_registered(owner: User) -> None:
         render_to_string("chat/already_registered_mail.txt", {"user": owner, "site": settings.SITE_URL}),
         None,
         [owner.email],
+        connection=get_connection(_outbox()),
     )

@@ -1,7 +1,7 @@
 """A mail to those who can do something about it: a run is held, failed, or is well again.
 
-Sent once what it tells of is written. A mail that fails is logged and changes nothing:
-who must not miss one watches the runs, too.
+Kept in the outbox once what it tells of is written, and sent from there: no run waits for a
+mail server.
 """
 
 import logging
@@ -9,9 +9,9 @@ import uuid
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.mail import send_mail
 from django.urls import reverse
 
+from housekeeping import outbox
 from housekeeping.models import Run
 
 logger = logging.getLogger(__name__)
@@ -63,11 +63,13 @@ def _tell(run: Run, what: str, text: str) -> None:
     task = " ".join(run.task.split())  # a name that came in a message may hold a line break
     undo = "the undo of " if run.undo_of_id else ""
     try:
-        if not send_mail(f"Housekeeping: {undo}{task} {what}", f"{text}\n{page}\n", None, _recipients()):
-            logger.warning("Nobody was told that run %s %s: no operator has a mail address", run, what)
-    except Exception as error:  # a mail server fails in many ways, and none of them is the run's
-        # Its text may hold addresses; the log names nobody.
+        recipients = _recipients()
+        outbox.put(f"Housekeeping: {undo}{task} {what}", f"{text}\n{page}\n", recipients, kind="alert")
+    except Exception as error:  # what it tells of is written, and stays as it is
         logger.error("Nobody could be told that run %s %s (%s)", run, what, type(error).__name__)
+        return
+    if not recipients:
+        logger.warning("Nobody was told that run %s %s: no operator has a mail address", run, what)
 
 
 def _recipients() -> list[str]:

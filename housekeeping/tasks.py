@@ -21,7 +21,7 @@ from chat import accounts
 from chat.models import NEVER_VERIFIED, ChatMessage, Conversation, User, last_activity
 from housekeeping import cascade, holds
 from housekeeping.mailing import Mail, mail_each
-from housekeeping.models import Act, Archive, Consumer, Hold, PlannedRows, Run, Snapshot
+from housekeeping.models import Act, Archive, Consumer, Delivery, Hold, PlannedRows, Run, Snapshot
 from housekeeping.policies import Policy
 from housekeeping.purge import Purge, purge
 from housekeeping.registry import scheduled, task
@@ -160,6 +160,15 @@ old_acts = Policy(
     is_upkeep=True,
 )
 
+old_deliveries = Policy(
+    "deliveries",
+    rows=lambda cutoff: Delivery.objects.filter(created_at__lt=cutoff),
+    retention=timedelta(days=7),
+    age="created_at",
+    shortest_days=2,  # a mail is tried for one
+    is_upkeep=True,
+)
+
 # What sign-ins leave behind. A token's row goes with the one that blacklists it, and only once
 # the token itself has run out: a blacklisted one that is good still must stay known.
 expired_tokens = Policy(
@@ -287,6 +296,7 @@ def generate_statistics(measure: Measure = take_snapshot) -> dict[str, Any]:
         old_snapshots,
         silent_consumers,
         old_acts,
+        old_deliveries,
         *SIGN_IN_POLICIES,
     ),
     done="History tidied",
@@ -304,4 +314,5 @@ def tidy_history(purge: Purge = purge) -> dict[str, int]:
         "deleted_sessions": purge(expired_sessions),
         "deleted_sign_ins": sum(purge(one) for one in (sign_ins, failed_sign_ins, sign_in_counts)),
         "deleted_acts": purge(old_acts),
+        "deleted_deliveries": purge(old_deliveries),
     }

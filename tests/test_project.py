@@ -18,9 +18,10 @@ CORE = [
     "clock", "exceptions", "transient", "stored",
     "triggers", "models", "policies", "cascade", "holds", "archive", "purge", "guard", "plans",
     "restore",
-    "registry", "stats", "gauges", "steps", "smtp", "mailing", "tasks", "acts", "keeping", "alerts", "consumers",
-    "retentions", "tallies", "logs", "endings", "attempts", "runs", "receipts", "schedules", "search", "bulk",
-    "record", "run_page", "verdict", "overview", "as_json", "metrics", "checks",
+    "registry", "stats", "gauges", "steps", "smtp", "mailing", "tasks", "acts", "keeping", "consumers",
+    "outbox", "alerts", "retentions", "tallies", "logs", "endings", "attempts", "runs", "receipts",
+    "schedules", "search", "bulk", "record", "run_page", "verdict", "overview", "as_json", "metrics",
+    "checks",
 ]  # fmt: skip
 FACES = [
     "queue",

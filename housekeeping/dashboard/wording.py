@@ -65,6 +65,7 @@ DECLARED = (
     gettext_noop("deleted sessions"),
     gettext_noop("deleted sign ins"),
     gettext_noop("deleted acts"),
+    gettext_noop("deleted deliveries"),
     gettext_noop("warned users"),
     gettext_noop("stats"),
     gettext_noop("errors"),

@@ -12,7 +12,7 @@ from django.db import DatabaseError, close_old_connections, connection, connecti
 from django.utils import timezone
 from huey import consumer as huey_consumer
 
-from housekeeping import consumers, gauges, runs, schedules
+from housekeeping import consumers, gauges, outbox, runs, schedules
 from housekeeping.models import BEAT
 from housekeeping.models import Consumer as ConsumerRow
 
@@ -110,6 +110,7 @@ class Consumer(huey_consumer.Consumer):
         # a count that takes long must not look like death.
         self._every(BEAT.total_seconds(), "write the heartbeat", consumers.beat, self.row)
         self._every(5.0, "measure the gauges", gauges.refresh)
+        self._every(1.0, "send what waits in the outbox", lambda now: outbox.deliver())
 
     def stop(self, graceful: bool = False) -> None:
         """Whatever the signal: let each worker end its batch and hand the rest back.
@@ -123,7 +124,7 @@ class Consumer(huey_consumer.Consumer):
         except DatabaseError as error:
             logger.warning("The database was not told that this consumer stops: %s", error)
 
-    def _every(self, seconds: float, what: str, act: Callable[..., None], *facts: object) -> None:
+    def _every(self, seconds: float, what: str, act: Callable[..., object], *facts: object) -> None:
         """Call ``act`` with ``facts`` and the time, in a thread of its own, until the consumer stops."""
 
         def go_on() -> None:
@@ -131,10 +132,11 @@ class Consumer(huey_consumer.Consumer):
                 try:
                     act(*facts, timezone.now())
                 except DatabaseError as error:
+                    connection.close()
                     self.huey.complaints.about(what, error)
                 else:
                     self.huey.complaints.are_over(what)
                 finally:
-                    connection.close()
+                    close_old_connections()
 
         threading.Thread(target=go_on, name=what, daemon=True).start()

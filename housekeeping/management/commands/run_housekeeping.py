@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from tqdm import tqdm
 
-from housekeeping import acts, as_json, overview, runs
+from housekeeping import acts, as_json, outbox, overview, runs
 from housekeeping.management.base import OperatorCommand, run_of
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
@@ -64,14 +64,16 @@ class Command(OperatorCommand):
                 bar.update(progress["done"] - bar.n)
 
             try:
-                return runs.execute(
-                    claimed, watch=watch, gone=queue.forget_results, publish=queue.keep_result
-                )
+                run = runs.execute(claimed, watch=watch, gone=queue.forget_results, publish=queue.keep_result)
             except KeyboardInterrupt:
                 run = runs.cancel(run, by=acts.operator())
                 raise CommandError(
                     f"Cancelled after {run.done} rows; what is deleted stays deleted."
                 ) from None
+            # Under cron, without a consumer, nobody else sends what waits in the outbox.
+            outbox.send_if_nobody_else()
+            outbox.settle()
+        return run
 
     def _print_json(self, run: Run) -> None:
         answer = {"message": overview.message(run), "result": run.result, "run": as_json.run(run)}
