@@ -77,6 +77,8 @@ class Attempt:
             return self._carry_out(task)
 
     def _carry_out(self, task: Task) -> Any:
+        if self.is_planned and not self.run.done:  # one that has begun goes by what it began with
+            plans.check_retentions(self.run.plan)
         self.run.cutoffs = self._with_cutoffs(task.policies)
         self.due = {policy: self._due(policy) for policy in task.policies}
         total = self.run.total or self.run.done + sum(self.due.values())

@@ -10,7 +10,7 @@ What it promises:
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
@@ -19,8 +19,10 @@ import zstandard
 from django.conf import settings
 from django.db.models import Max, Min, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
-from housekeeping import archive, cascade, guard
+from housekeeping import archive, cascade, guard, registry
+from housekeeping.exceptions import NotPossible
 from housekeeping.models import PlannedRows, Run
 from housekeeping.policies import Policy, in_days
 from housekeeping.purge import Walk, due, expired, held_back
@@ -157,6 +159,24 @@ def write(
             PlannedRows.objects.create(run=run, policy=policy.name, rows=len(keys), payload=payload)
 
     return look(policy, cutoff=cutoff, retention=retention, keep=keep)
+
+
+def check_retentions(plan: Mapping[str, Any]) -> None:
+    """Raises NotPossible where rows are kept longer by now than when the plan was made.
+
+    It would delete rows that have to stay. A plan that was made under a longer retention only
+    leaves more rows to the next run.
+    """
+    known = registry.policies()
+    for name, facts in plan.items():
+        retention = in_days(known[name].retention_in_force()) if name in known else None
+        seen = facts.get("retention_days")
+        if retention is not None and (seen is None or seen < retention):
+            text = gettext(
+                "The retention of %(policy)s was raised to %(days)s days since these rows were seen:"
+                " preview again."
+            )
+            raise NotPossible(text % {"policy": repr(name), "days": retention})
 
 
 def copy(run: Run, to: Run) -> None:

@@ -16,7 +16,7 @@ from django.utils.formats import number_format
 from django.utils.text import get_text_list
 from django.utils.translation import gettext, ngettext
 
-from housekeeping import acts, consumers, gauges, record, registry, runs, search, stored
+from housekeeping import acts, consumers, gauges, plans, record, registry, runs, search, stored
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Act, LogLine, Run
 from housekeeping.policies import Policy
@@ -221,7 +221,7 @@ def _standing(run: Run, task: Task | None, other: Run | None, now: datetime) -> 
     if status == Run.Status.RUNNING:
         return _running(run)
     if status == Run.Status.HELD:
-        return f"{run.error} " + gettext("Nothing is deleted until somebody approves it.")
+        return f"{run.error} " + (_outdated(run) or gettext("Nothing is deleted until somebody approves it."))
     if status == Run.Status.SUCCEEDED:
         return _succeeded(run, task)
     if status == Run.Status.FAILED:
@@ -229,6 +229,15 @@ def _standing(run: Run, task: Task | None, other: Run | None, now: datetime) -> 
     if status == Run.Status.CANCELLED:
         return _cancelled(run)
     return gettext("It did not run.") + f" {run.error}"
+
+
+def _outdated(run: Run) -> str:
+    """Why the rows that the run was held with can't be deleted any more; empty where they can."""
+    try:
+        plans.check_retentions(run.plan)
+    except NotPossible as error:
+        return str(error)
+    return ""
 
 
 def _queued(run: Run, other: Run | None, now: datetime) -> str:
@@ -414,7 +423,7 @@ class _Offers:
         )
 
     def approve(self) -> Action | None:
-        if not (self.rights.operate and self.run.status == Run.Status.HELD):
+        if not (self.rights.operate and self.run.status == Run.Status.HELD) or _outdated(self.run):
             return None
         rows = rows_in_words(planned(self.run))
         return self._action(
@@ -434,6 +443,8 @@ class _Offers:
         if not self.rights.operate or (run.plan_of and not self._can_be_planned(run.plan_of)):
             return None
         if run.dry_run and not (self.task and self.task.can_be_previewed):
+            return None
+        if not run.dry_run and _outdated(run):
             return None
         if not self._is_free():
             return None

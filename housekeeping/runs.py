@@ -171,6 +171,7 @@ def check_plan(plan: Run, task: str) -> None:
         raise NotPossible(gettext("The rows of this plan are not kept any more: preview again."))
     if plan.carried_out.exclude(status__in=(Run.Status.FAILED, Run.Status.CANCELLED)).exists():
         raise NotPossible(gettext("This plan is carried out already: preview again."))
+    plans.check_retentions(plan.plan)
 
 
 def _carry_over(plan: Run, run: Run) -> None:
@@ -205,13 +206,16 @@ def _send_or_withdraw(run: Run, send: Send) -> None:
 def retry(run: Run, *, send: Send, by: Actor | None = None) -> Run:
     """Run again what failed, was cancelled or was missed, as a new run.
 
-    Raises NotPossible for any other, and what :func:`request` raises.
+    Raises NotPossible for any other, and where rows are kept longer by now than it was held
+    with; and what :func:`request` raises.
     """
     if run.undo_of:
         return undo(run.undo_of, send=send, by=by)
     if not run.can_be_retried:
         text = gettext("This run is %(status)s; only one that failed, was cancelled or missed is retried.")
         raise NotPossible(text % {"status": gettext(run.status)})
+    if not run.dry_run:
+        plans.check_retentions(run.plan)
     return request(
         run.task,
         send=send,
@@ -252,7 +256,8 @@ def cancel(run: Run, *, by: Actor | None = None) -> Run:
 def approve(run: Run, *, send: Send, by: Actor | None = None) -> Run:
     """Let a held run go on, with the cutoff that it was held with.
 
-    Raises NotPossible for any other; QueueUnreachable, and then it stays held.
+    Raises NotPossible for any other, and where rows are kept longer by now than it was held
+    with; QueueUnreachable. Then it stays as it was.
     """
     held = Run.objects.filter(pk=run.pk, status=Run.Status.HELD)
     who = by.name if by else "the site"
@@ -263,6 +268,7 @@ def approve(run: Run, *, send: Send, by: Actor | None = None) -> Run:
             run.refresh_from_db()
             text = gettext("This run is %(status)s; only one that is held is approved.")
             raise NotPossible(text % {"status": gettext(run.status)})
+        plans.check_retentions(run.plan)
         after = {"status": Run.Status.QUEUED, "approved_by": who}
         acts.record(
             by, "approve", run.pk, task=run.task, rows=run.plan_rows, before={"status": "held"}, after=after

@@ -6,10 +6,10 @@ import pytest
 from django.utils import timezone
 
 from chat.models import ChatMessage, Conversation
-from housekeeping import plans, runs
+from housekeeping import plans, retentions, run_page, runs
 from housekeeping.acts import Actor
 from housekeeping.exceptions import NotPossible
-from housekeeping.models import Hold, PlannedRows, Tally
+from housekeeping.models import Hold, PlannedRows, Run, Tally
 from housekeeping.tasks import old_conversations
 from tests import make
 from tests.make import days
@@ -239,3 +239,61 @@ def test_what_grew_while_a_run_waited_to_go_on_is_braked_and_the_plan_counts_fro
 
     assert (run.status, run.deleted) == ("succeeded", {"conversations": 4, "messages": 10})
     assert [facts["left"] for facts in run.receipt.values()][:2] == [0, 0]
+
+
+def test_a_plan_is_refused_once_rows_are_kept_longer_and_goes_after_a_shorter_retention():
+    make.conversation(age=days(40))
+    dry = asked(dry_run=True)
+
+    retentions.change("conversations", 3_650)
+    with pytest.raises(NotPossible, match="raised to 3650 days since these rows were seen: preview again"):
+        asked(plan=dry)
+    retentions.change("conversations", 20)
+
+    assert asked(plan=dry).result == {"deleted_conversations": 1}
+
+
+def test_a_plan_that_was_asked_for_before_rows_are_kept_longer_deletes_nothing():
+    make.conversation(age=days(40))
+    asked(dry_run=True)
+    run = runs.request("conversations", send=lambda run: None, plan=Run.objects.get())
+
+    retentions.change("conversations", 3_650)
+    run = carry_out(run)
+
+    assert (run.status, Conversation.objects.count()) == ("failed", 1)
+    assert "preview again" in run.error
+    with pytest.raises(NotPossible):
+        runs.retry(run, send=lambda run: None)
+
+
+def test_a_run_that_was_held_under_a_shorter_retention_is_neither_approved_nor_retried(settings):
+    settings.HOUSEKEEPING_BRAKE_ROWS = 1
+    make.conversation(age=days(40))
+    run = asked()
+    retentions.change("conversations", 3_650)
+
+    with pytest.raises(NotPossible, match="preview again"):
+        runs.approve(run, send=lambda run: None)
+    run.refresh_from_db()
+    assert run.status == "held"
+    assert "preview again" in _page(run).standing
+    runs.cancel(run)
+    with pytest.raises(NotPossible, match="preview again"):
+        runs.retry(run, send=lambda run: None)
+    assert not {"approve", "retry"} & {action.name for action in _page(run).actions}
+
+
+def test_a_run_that_was_approved_before_rows_are_kept_longer_deletes_nothing(settings):
+    settings.HOUSEKEEPING_BRAKE_ROWS = 1
+    make.conversation(age=days(40))
+    run = runs.approve(asked(), send=lambda run: None)
+
+    retentions.change("conversations", 3_650)
+    run = carry_out(run)
+
+    assert (run.status, run.deleted, Conversation.objects.count()) == ("failed", {}, 1)
+
+
+def _page(run):
+    return run_page.read(run, run_page.Rights(operate=True), timezone.now())
