@@ -16,6 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from housekeeping import alerts, clock, tallies
+from housekeeping.constraints import ONE_PER_FIRE_TIME, ONE_PER_ID, is_refused_by
 from housekeeping.exceptions import each, is_database_gone
 from housekeeping.models import Run, storable
 
@@ -50,7 +51,9 @@ def store(run: Run, status: Run.Status, error: str) -> bool:
         with transaction.atomic():
             run.save(force_insert=True)
             _complete(run)
-    except IntegrityError:
+    except IntegrityError as error:
+        if not is_refused_by(error, ONE_PER_FIRE_TIME, ONE_PER_ID):
+            raise
         return False
     return True
 

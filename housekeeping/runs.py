@@ -38,6 +38,7 @@ from django.utils.translation import gettext, gettext_noop
 from housekeeping import acts, alerts, endings, logs, plans, registry, restore, stored
 from housekeeping.acts import Actor
 from housekeeping.attempts import Attempt, own
+from housekeeping.constraints import ONE_PER_KEY, ONE_RUNNING, ONE_WAITING, is_refused_by
 from housekeeping.exceptions import (
     AlreadyRequested,
     BrakeApplied,
@@ -61,6 +62,8 @@ Send = Callable[[Run], None]
 """Puts a run's id into the queue. Raises QueueUnreachable."""
 
 MOST_LOSSES = 3
+# Of storing a run while others, that end at once, are faster each time.
+MOST_TRIES = 3
 # A message that nobody answered for so long is taken for lost, and sent again.
 RESEND_AFTER = timedelta(seconds=60)
 ERROR_LENGTH = 2_000  # characters of a message; the traceback beside it is whole up to:
@@ -101,11 +104,15 @@ def request(
     asked.retry_of = retry_of
     asked.approved_by = (asked.requested_by or "the site") if is_approved or plan else ""
     _refuse_repeated(asked)
-    try:
-        return _open(asked, send, is_approved, by)
-    except RunInProgress:  # it may be the same request, which was faster by a moment
-        _refuse_repeated(asked)
-        raise
+    registry.find_task(task)
+    if dry_run:
+        registry.check_dry_run(task)
+    if plan:
+        check_plan(plan, task)
+    _store(asked, is_approved, by)
+    # Only a committed row is worth a message: a consumer could be faster than the commit.
+    transaction.on_commit(lambda: _send_or_withdraw(asked, send))
+    return asked
 
 
 def _refuse_repeated(asked: Run) -> None:
@@ -120,28 +127,25 @@ def _refuse_repeated(asked: Run) -> None:
     raise AlreadyRequested(earlier)
 
 
-def _open(run: Run, send: Send, is_approved: bool, by: Actor | None) -> Run:
-    task, plan = run.task, run.plan_of
-    registry.find_task(task)
-    if run.dry_run:
-        registry.check_dry_run(task)
-    if plan:
-        check_plan(plan, task)
-    active = Run.objects.active_of(task)
-    if active:
-        raise RunInProgress(active)
-    try:
-        with transaction.atomic():
-            run.save(force_insert=True)
-            if plan:
-                _carry_over(plan, run)
-            _record_request(run, is_approved, by)
-    except IntegrityError:  # another request was faster by a moment, and may have ended since
-        faster = Run.objects.filter(task=task).newest_first().first()
-        raise RunInProgress(faster or run) from None
-    # Only a committed row is worth a message: a consumer could be faster than the commit.
-    transaction.on_commit(lambda: _send_or_withdraw(run, send))
-    return run
+def _store(run: Run, is_approved: bool, by: Actor | None) -> None:
+    """Store a run that was asked for, or raise what it conflicts with: a run that is there."""
+    for tries_left in reversed(range(MOST_TRIES)):
+        active = Run.objects.active_of(run.task)
+        _refuse_repeated(run)  # the active run may be this very request
+        if active:
+            raise RunInProgress(active)
+        try:
+            with transaction.atomic():
+                run.save(force_insert=True)
+                if run.plan_of:
+                    _carry_over(run.plan_of, run)
+                _record_request(run, is_approved, by)
+        except IntegrityError as error:
+            # Another request was faster by a moment; its run is found next, unless it has ended since.
+            if not (tries_left and is_refused_by(error, ONE_WAITING, ONE_PER_KEY)):
+                raise
+        else:
+            return
 
 
 def _record_request(run: Run, is_approved: bool, by: Actor | None) -> None:
@@ -378,8 +382,10 @@ def claim(run_id: uuid.UUID, attempt: int, *, consumer: Consumer | None = None) 
                 started_at=Coalesce("started_at", now),
                 as_of=Coalesce("as_of", now),
             )
-    except IntegrityError:  # another run of this task is running: this one waits for its end
-        return None
+    except IntegrityError as error:
+        if not is_refused_by(error, ONE_RUNNING):
+            raise
+        return None  # this one waits for the end of the other
     return Run.objects.get(pk=run_id) if claimed else None
 
 

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from housekeeping import acts, endings, runs
 from housekeeping.acts import Actor
+from housekeeping.constraints import ONE_PER_FIRE_TIME, ONE_WAITING, is_refused_by
 from housekeeping.exceptions import BadTrigger, QueueUnreachable, UnknownSchedule
 from housekeeping.models import Run, ScheduleState
 from housekeeping.registry import SCHEDULES, Schedule
@@ -196,7 +197,11 @@ def _store(run: Run, late: timedelta) -> bool:
     try:
         with transaction.atomic():
             run.save(force_insert=True)
-    except IntegrityError:
+    except IntegrityError as error:
+        if is_refused_by(error, ONE_PER_FIRE_TIME):
+            return False
+        if not is_refused_by(error, ONE_WAITING):
+            raise
         reason = "A run of this task was waiting already; it does this one's work, too."
         return endings.store(run, Run.Status.MISSED, reason)
     return True

@@ -1,6 +1,8 @@
 """Builders: rows as a test wants them. Age is data; what a test doesn't name is unremarkable."""
 
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from json import dumps
 from typing import Any
@@ -120,3 +122,25 @@ def schedule_state(schedule: str, *, due: datetime, **fields: Any) -> ScheduleSt
 def json(body: Any) -> str:
     """The text of a JSON body."""
     return dumps(body)
+
+
+@contextmanager
+def refusal(event: str, *, of: Run | None = None) -> Iterator[None]:
+    """The database refuses an INSERT or UPDATE of runs, or of one run, by a trigger of a stranger's."""
+    body, drop = "BEGIN SELECT RAISE(ABORT, 'refused'); END", "DROP TRIGGER refusal"
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+                " $$ BEGIN RAISE 'refused' USING ERRCODE = 'integrity_constraint_violation'; END $$"
+            )
+            body, drop = "EXECUTE FUNCTION refuse()", "DROP FUNCTION refuse CASCADE"
+        key = of and Run._meta.get_field("id").get_db_prep_value(of.pk, connection)
+        condition = f"WHEN (OLD.id = '{key}')" if of else ""
+        cursor.execute(
+            f"CREATE TRIGGER refusal BEFORE {event} ON housekeeping_run FOR EACH ROW {condition} {body}"
+        )
+        try:
+            yield
+        finally:
+            cursor.execute(drop)

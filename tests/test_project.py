@@ -15,8 +15,8 @@ from housekeeping.registry import TASKS
 
 ROOT = Path(__file__).parent.parent
 CORE = [
-    "clock", "exceptions", "transient", "stored",
-    "triggers", "models", "policies", "cascade", "holds", "archive", "purge", "guard", "plans",
+    "clock", "exceptions", "transient", "stored", "triggers", "models", "constraints",
+    "policies", "cascade", "holds", "archive", "purge", "guard", "plans",
     "restore",
     "registry", "stats", "gauges", "steps", "smtp", "mailing", "tasks", "acts", "keeping", "consumers",
     "outbox", "alerts", "retentions", "tallies", "logs", "endings", "attempts", "runs", "receipts",

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import IntegrityError, connection
 from django.db.models import Sum
 from django.utils import timezone
 from prometheus_client import generate_latest
@@ -187,28 +187,10 @@ def test_a_run_that_can_not_be_taken_back_holds_up_no_other():
     stuck, taken_back = make.run("users", **silent), make.run("conversations", **silent)
     waiting, sent = make.run("stats", sent_at=None), []
 
-    with no_updates_of(stuck), pytest.raises(DatabaseError, match="stuck"):
+    with make.refusal("UPDATE", of=stuck), pytest.raises(IntegrityError, match="refused"):
         runs.recover(timezone.now(), send=sent.append)
 
     assert set(sent) == {taken_back, waiting}
-
-
-@contextmanager
-def no_updates_of(run):
-    """A trigger refuses whatever is written to the run's row."""
-    key = run.pk.hex if connection.vendor == "sqlite" else str(run.pk)
-    function = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'stuck'; END $$"
-    trigger = f"CREATE TRIGGER stuck BEFORE UPDATE ON housekeeping_run FOR EACH ROW WHEN (OLD.id = '{key}')"
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            cursor.execute(f"{trigger} BEGIN SELECT RAISE(ABORT, 'stuck'); END")
-            yield
-            cursor.execute("DROP TRIGGER stuck")
-        else:
-            cursor.execute(function)
-            cursor.execute(f"{trigger} EXECUTE FUNCTION refuse()")
-            yield
-            cursor.execute("DROP FUNCTION refuse CASCADE")
 
 
 # --- Tallies and rows ---------------------------------------------------------------------
