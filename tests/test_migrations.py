@@ -90,7 +90,7 @@ def before(operation, state):
     return model.fields.get(operation.name, operation.field)
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)  # SQLite changes no table within a transaction
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite copies tables")
 def test_no_later_migration_copies_a_large_table_on_sqlite(capsys):
     for migration, _ in later_migrations():
