@@ -1,13 +1,19 @@
 """Triggers: what gives a schedule its fire times, and how it reads. No database, no clock.
 
-Moments go in and come out as aware datetimes in UTC. A cron trigger is read in the time
-zone that it is handed, by Debian cron's rules for clock changes (cronsim): a fire time
-in the hour that spring skips comes at that hour's end, one in the hour that autumn
-repeats comes once. An interval counts elapsed time from the start of 1970, so that
-restarts and machines agree on its phase.
+Moments go in and come out as aware datetimes in UTC. An interval counts elapsed time from
+the start of 1970, so that restarts and machines agree on its phase. A cron trigger is read
+in the time zone that it is handed. Where the clock is changed,
+
+- a trigger with a fixed hour fires once for each time that the clock shows, at its first
+  pass. Times that the clock skips fire once, together, at the end of the gap.
+- a trigger with a wildcard hour (``*``, ``*/2``, ``0-23``) goes by real time: it fires
+  whenever the clock shows a matching time, in both passes of a repeated hour.
+
+The answer is the next, or last, member of that set of moments, wherever one starts to look.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
@@ -21,6 +27,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SHORTEST_INTERVAL = timedelta(minutes=1)
 LONGEST_EXPRESSION = 200  # what a schedule's row holds
 LONGEST_INTERVAL = timedelta(days=366)
+# Clocks are put back by an hour or less, and by a day where a country crosses the date line.
+LONGEST_REPEAT = timedelta(hours=25)
 # What cronsim says of a field, for the catalogue.
 CRONSIM_SAYS = (
     _("Bad minute"),
@@ -38,6 +46,12 @@ class Trigger(Protocol):
     def last_fire_time(self, until: datetime, zone: tzinfo) -> datetime:
         """The newest fire time at or before ``until``, in UTC."""
 
+    def resume(self, local: datetime, zone: tzinfo) -> datetime:
+        """The first fire time that is owed after ``local``, in UTC.
+
+        ``local`` has the offset that the zone gave it before the zone's rules were changed.
+        """
+
     def expression(self) -> str:
         """The text that :func:`parse` reads: five cron fields, or ``[D ]HH:MM:SS``."""
 
@@ -49,7 +63,7 @@ class Trigger(Protocol):
 class Cron:
     """Five cron fields. A field left out is ``*``, save ``minute``, which is 0.
 
-    ``str()`` shows the fields that were given: ``cron[hour='2', minute='0']``.
+    ``str()`` shows the minute, and each other field but ``*``: ``cron[hour='2', minute='0']``.
     """
 
     minute: str
@@ -81,26 +95,53 @@ class Cron:
     def expression(self) -> str:
         return f"{self.minute} {self.hour} {self.day} {self.month} {self.day_of_week}"
 
+    @property
+    def has_fixed_hour(self) -> bool:
+        return not self.hour.startswith("*") and self.hour != "0-23"
+
     def next_fire_time(self, after: datetime, zone: tzinfo) -> datetime:
-        times = CronSim(self.expression(), after.astimezone(zone))
-        while True:  # once, but for the second pass through a repeated hour
-            fire_time = next(times).astimezone(UTC)
-            if fire_time > after:
-                return fire_time
+        repeated: datetime | None = None  # the earliest one in the second pass of a repeated hour
+        for clock in self._clock_times_from(after, zone):
+            first, *second = self._moments(clock, zone)
+            if first > after:  # and so are those of all later clock times
+                return min(first, repeated or first)
+            repeated = repeated or next((moment for moment in second if moment > after), None)
+        raise AssertionError("a cron trigger fires again and again")
 
     def last_fire_time(self, until: datetime, zone: tzinfo) -> datetime:
-        # CronSim looks strictly before its start, and has no reverse rule for a skipped
-        # hour; so step back to a fire time well before, and forward again to the newest.
-        back = timedelta(days=1)
-        while True:
-            start = until - back
-            fire_time = self.next_fire_time(start, zone)
-            if fire_time <= until:
-                break
-            back *= 4
-        while (following := self.next_fire_time(fire_time, zone)) <= until:
-            fire_time = following
-        return fire_time
+        repeated: datetime | None = None  # the latest one in the first pass of a repeated hour
+        for clock in self._clock_times_back_from(until, zone):
+            *first, last = self._moments(clock, zone)
+            if last <= until:  # and so are those of all earlier clock times
+                return max(last, repeated or last)
+            repeated = repeated or next((moment for moment in first if moment <= until), None)
+        raise AssertionError("a cron trigger has fired before")
+
+    def resume(self, local: datetime, zone: tzinfo) -> datetime:
+        if self.has_fixed_hour:  # a time that the clock has shown has fired, whenever that was
+            return self.next_fire_time(_shown(local.replace(tzinfo=None), zone)[0], zone)
+        return self.next_fire_time(local, zone)
+
+    def _clock_times_from(self, after: datetime, zone: tzinfo) -> Iterator[datetime]:
+        """Matching times of the clock, ascending: from the earliest that it shows later than ``after``."""
+        offset = min(_offset(after, zone), _offset(after + LONGEST_REPEAT, zone))
+        return self._matching(_naive(after + offset), zone)
+
+    def _clock_times_back_from(self, until: datetime, zone: tzinfo) -> Iterator[datetime]:
+        """Matching times of the clock, descending: from the latest that it has shown by ``until``."""
+        offset = max(_offset(until, zone), _offset(until - LONGEST_REPEAT, zone))
+        # cronsim begins strictly before its start.
+        return self._matching(_naive(until + offset) + timedelta(seconds=1), zone, reverse=True)
+
+    def _matching(self, start: datetime, zone: tzinfo, *, reverse: bool = False) -> Iterator[datetime]:
+        for clock in CronSim(self.expression(), start, reverse=reverse):
+            if self.has_fixed_hour or not _is_skipped(clock, zone):
+                yield clock
+
+    def _moments(self, clock: datetime, zone: tzinfo) -> list[datetime]:
+        """When a time of the clock fires, ascending."""
+        shown = _shown(clock, zone)
+        return shown[:1] if self.has_fixed_hour else shown
 
     def describe(self) -> str:
         in_words = self.day == self.month == "*" and self.minute.isdigit() and self.hour.isdigit()
@@ -112,7 +153,8 @@ class Cron:
 
     def __str__(self) -> str:
         fields = ("month", "day", "day_of_week", "hour", "minute")
-        shown = [f"{name}='{getattr(self, name)}'" for name in fields if getattr(self, name) != "*"]
+        given = [name for name in fields if name == "minute" or getattr(self, name) != "*"]
+        shown = [f"{name}='{getattr(self, name)}'" for name in given]
         return f"cron[{', '.join(shown)}]"
 
 
@@ -139,6 +181,9 @@ class Interval:
     def last_fire_time(self, until: datetime, zone: tzinfo) -> datetime:
         return EPOCH + (until - EPOCH) // self.length * self.length
 
+    def resume(self, local: datetime, zone: tzinfo) -> datetime:
+        return self.next_fire_time(local, zone)
+
     def describe(self) -> str:
         for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
             count, rest = divmod(int(self.length.total_seconds()), size)
@@ -153,6 +198,45 @@ class Interval:
     def __str__(self) -> str:
         days, clock = self._parts()
         return f"interval[{days}:{clock}]"
+
+
+# --- The clock of a zone ----------------------------------------------------------------------
+
+
+def _offset(moment: datetime, zone: tzinfo) -> timedelta:
+    return moment.astimezone(zone).utcoffset() or timedelta()
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _is_skipped(clock: datetime, zone: tzinfo) -> bool:
+    before = clock.replace(tzinfo=zone)
+    return before.utcoffset() < before.replace(fold=1).utcoffset()  # type: ignore[operator]
+
+
+def _shown(clock: datetime, zone: tzinfo) -> list[datetime]:
+    """The moments at which the clock shows a time: one, or two where it is repeated.
+
+    Where it is skipped: the end of the gap.
+    """
+    first, second = (clock.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if first > second:
+        return [_end_of_gap(second, first, zone)]
+    return [first] if first == second else [first, second]
+
+
+def _end_of_gap(before: datetime, after: datetime, zone: tzinfo) -> datetime:
+    """The moment of the clock change between two moments that lie on either side of it."""
+    new = _offset(after, zone)
+    while after - before > timedelta(seconds=1):
+        middle = before + (after - before) // 2
+        before, after = (before, middle) if _offset(middle, zone) == new else (middle, after)
+    return after.replace(microsecond=0)
+
+
+# --- Reading ------------------------------------------------------------------------------------
 
 
 def parse(text: str) -> Cron | Interval:

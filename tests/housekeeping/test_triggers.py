@@ -5,6 +5,7 @@ import pytest
 
 from housekeeping.exceptions import BadTrigger
 from housekeeping.triggers import Cron, Interval, parse
+from tests import cron_reference
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -26,6 +27,8 @@ NEW_YORK = ZoneInfo("America/New_York")
             "on Monday and Thursday at 3:00 AM",
         ),
         (Cron(minute="*/5"), "cron[minute='*/5']", "by cron */5 * * * *"),
+        (Cron(minute="*"), "cron[minute='*']", "by cron * * * * *"),
+        (Cron(hour=2, minute="*"), "cron[hour='2', minute='*']", "by cron * 2 * * *"),
         (
             Cron(day_of_week="mon-fri", hour=7),
             "cron[day_of_week='mon-fri', hour='7', minute='0']",
@@ -90,6 +93,13 @@ def test_what_can_not_be_read_is_refused_with_a_reason(text, part):
         ("30 1 * * *", "2026-10-31T12:00", "2026-11-01T01:30-04:00"),
         ("30 1 * * *", "2026-11-01T01:30", "2026-11-02T01:30-05:00"),
         ("0 3 * * sun", "2026-10-31T12:00", "2026-11-01T03:00-05:00"),
+        # All that the gap skips fires once, and the second pass not at all.
+        ("*/20 2 * * *", "2026-03-08T01:59", "2026-03-08T03:00-04:00"),
+        ("*/20 2 * * *", "2026-03-08T03:00", "2026-03-09T02:00-04:00"),
+        ("*/20 1 * * *", "2026-11-01T01:40", "2026-11-02T01:00-05:00"),
+        # A wildcard hour goes by real time.
+        ("*/5 * * * *", "2026-03-08T01:55", "2026-03-08T03:00-04:00"),
+        ("*/5 * * * *", "2026-11-01T01:55", "2026-11-01T01:00-05:00"),
     ],
 )
 def test_a_clock_change_neither_skips_nor_repeats_a_fire_time(expression, after, expected):
@@ -99,6 +109,31 @@ def test_a_clock_change_neither_skips_nor_repeats_a_fire_time(expression, after,
 
     assert fire_time == datetime.fromisoformat(expected)
     assert fire_time.tzinfo is UTC
+
+
+@pytest.mark.parametrize("expression", ["0 2 * * *", "*/20 1-3 * * *", "0 0 * * *", "*/20 * * * *"])
+@pytest.mark.parametrize(
+    ("zone", "year"),
+    [
+        ("America/New_York", 2026),
+        ("Australia/Lord_Howe", 2026),  # half an hour
+        ("Pacific/Chatham", 2026),  # at :45
+        ("America/Santiago", 2026),  # at midnight
+        ("Africa/Casablanca", 2026),  # back for a month
+        ("Antarctica/Troll", 2026),  # two hours
+        ("Pacific/Apia", 2011),  # skips a day
+        ("Pacific/Kwajalein", 1969),  # repeats one
+    ],
+)
+def test_fire_times_around_a_clock_change_are_those_found_minute_by_minute(zone, year, expression):
+    changes = cron_reference.clock_changes(ZoneInfo(zone), year, year)
+
+    wrong = [
+        cron_reference.disagreements(parse(expression), ZoneInfo(zone), change, step=97) for change in changes
+    ]
+
+    assert changes
+    assert wrong == [[] for _ in changes]
 
 
 def test_an_interval_keeps_its_phase_across_a_clock_change():
