@@ -86,6 +86,10 @@ class ScheduleState(models.Model):
     computed_from = models.CharField(max_length=300)
     computed_at = models.DateTimeField(default=timezone.now)
     next_fire_at = models.DateTimeField(db_index=True)
+    # An offset that the zone does not give for this moment any more: its rules have changed.
+    local_times = models.CharField(
+        max_length=100, default="", db_default="", help_text="next_fire_at, and what it comes after, local."
+    )
 
     def __str__(self) -> str:
         return self.id

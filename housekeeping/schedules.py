@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -120,6 +121,7 @@ def tick(now: datetime, *, send: Send) -> list[Run]:
         state = entry.state
         if state is None or state.computed_from != entry.source:
             state = _start_afresh(entry, now)
+        _follow_the_zone(entry, state)
         if not state.is_paused and state.next_fire_at <= now:
             run = _open_run(entry, state, now)
             if run and run.status == Run.Status.QUEUED:
@@ -148,10 +150,48 @@ def _start_afresh(entry: Entry, now: datetime) -> ScheduleState:
         defaults={
             "computed_from": entry.source,
             "computed_at": now,
-            "next_fire_at": entry.trigger.next_fire_time(since, timezone.get_default_timezone()),
+            **_next_after(entry.trigger, since),
         },
     )
     return state
+
+
+def _next_after(trigger: Cron | Interval, after: datetime) -> dict[str, Any]:
+    """The fields of a state that owes nothing until the first fire time after a moment."""
+    zone = timezone.get_default_timezone()
+    following = trigger.next_fire_time(after, zone)
+    return {"next_fire_at": following, "local_times": _local_times(after.astimezone(zone), following)}
+
+
+def _local_times(after: datetime, following: datetime) -> str:
+    local = following.astimezone(timezone.get_default_timezone())
+    return f"{after.isoformat()} {local.isoformat()}"
+
+
+def _follow_the_zone(entry: Entry, state: ScheduleState) -> None:
+    """Compute what is owed anew where the rules of the zone have changed since it was computed.
+
+    The next fire time would come at another local time. A daily task could run twice on one day,
+    as a time that the clock has shown is ahead of it again: what is owed follows the last local time.
+    """
+    if not state.local_times:  # computed by a version before this
+        return
+    zone = timezone.get_default_timezone()
+    after, following = map(datetime.fromisoformat, state.local_times.split())
+    is_known = following == state.next_fire_at  # else a version before this has moved it on
+    if not is_known or following.utcoffset() == following.astimezone(zone).utcoffset():
+        return
+    owed = entry.trigger.resume(after, zone)
+    fields = {"next_fire_at": owed, "local_times": _local_times(after, owed)}
+    if ScheduleState.objects.filter(id=state.id, next_fire_at=following).update(**fields):
+        logger.warning(
+            "The rules of %s have changed: schedule %s is due %s, not %s",
+            settings.TIME_ZONE,
+            state.id,
+            owed.isoformat(),
+            following.isoformat(),
+        )
+    state.refresh_from_db(fields=list(fields))
 
 
 def _open_run(entry: Entry, state: ScheduleState, now: datetime) -> Run | None:
@@ -162,7 +202,6 @@ def _open_run(entry: Entry, state: ScheduleState, now: datetime) -> Run | None:
     schedule, zone = entry.schedule, timezone.get_default_timezone()
     # Not before the fire time that is owed: a clock that was set back finds it all the same.
     fire_time = max(entry.trigger.last_fire_time(now, zone), state.next_fire_at)
-    following = entry.trigger.next_fire_time(fire_time, zone)
     late = now - fire_time
     run = _run_of(schedule, fire_time, now)
     if late > PUNCTUAL:
@@ -176,7 +215,7 @@ def _open_run(entry: Entry, state: ScheduleState, now: datetime) -> Run | None:
             computed_from=state.computed_from,
             next_fire_at=state.next_fire_at,
         )
-        if not due.update(next_fire_at=following):
+        if not due.update(**_next_after(entry.trigger, fire_time)):
             return None
         for missed, reason in older:
             endings.store(missed, Run.Status.MISSED, reason)
@@ -290,7 +329,8 @@ def _steer(schedule_id: str, act: str, by: Actor | None, **fields: object) -> En
         entry = Entry(SCHEDULES[schedule_id], state)
         state.computed_from = entry.source
         state.computed_at = now
-        state.next_fire_at = entry.trigger.next_fire_time(now, timezone.get_default_timezone())
+        for name, value in _next_after(entry.trigger, now).items():
+            setattr(state, name, value)
         state.save()
         acts.record(by, act, schedule_id, before=before, after=dict(fields))
     logger.info("Schedule %s: %s by %s", schedule_id, act, by.name if by else "the site")

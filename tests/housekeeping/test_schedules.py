@@ -1,5 +1,7 @@
 import logging
+import zoneinfo
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 
 import pytest
 from django.utils import timezone
@@ -323,3 +325,65 @@ def test_a_waiting_dry_run_swallows_no_fire_time(sent, only_daily):
 
     [run] = sent
     assert (run.status, run.dry_run) == ("queued", False)
+
+
+# --- The rules of a zone --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def casablanca(settings, tmp_path):
+    """Gives Casablanca, where the site is, the rules of another zone, as new tzdata may."""
+
+    def goes_by(zone):
+        rules = tmp_path / "Africa" / "Casablanca"
+        rules.parent.mkdir(exist_ok=True)
+        rules.write_bytes(files("tzdata").joinpath("zoneinfo", *zone.split("/")).read_bytes())
+        zoneinfo.ZoneInfo.clear_cache()
+        timezone.get_default_timezone.cache_clear()
+
+    before = zoneinfo.TZPATH
+    settings.TIME_ZONE = "Africa/Casablanca"
+    zoneinfo.reset_tzpath([tmp_path])
+    yield goes_by
+    zoneinfo.reset_tzpath(before)
+    zoneinfo.ZoneInfo.clear_cache()
+
+
+def look_each_hour(start, end):
+    while start < end:
+        schedules.tick(start, send=lambda run: None)
+        Run.objects.filter(status="queued").update(status="succeeded")
+        start += timedelta(hours=1)
+
+
+@pytest.mark.parametrize("changed_at", ["2025-12-17T01:30Z", "2025-12-17T00:30Z", "2025-12-16T18:00Z"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("Etc/GMT-2", "Etc/GMT-1"), ("Etc/GMT-1", "Etc/GMT-2"), ("Etc/GMT-1", "Asia/Kolkata")],
+)
+def test_a_daily_task_runs_once_a_day_while_the_rules_of_its_zone_change(
+    casablanca, only_daily, before, after, changed_at
+):
+    changed_at = datetime.fromisoformat(changed_at)
+    casablanca(before)
+    look_each_hour(MONDAY, changed_at)
+
+    casablanca(after)
+    look_each_hour(changed_at, MONDAY + timedelta(days=6))
+
+    local = [
+        run.scheduled_for.astimezone(zoneinfo.ZoneInfo(before if run.requested_at < changed_at else after))
+        for run in Run.objects.order_by("scheduled_for")
+    ]
+    assert [(moment.day, moment.hour) for moment in local] == [(day, 2) for day in range(16, 22)]
+
+
+def test_what_a_version_before_has_moved_on_is_left_as_it_is(casablanca, sent, only_daily):
+    casablanca("Etc/GMT-2")
+    schedules.tick(MONDAY, send=sent.append)
+    moved_on = TUESDAY_2_AM + timedelta(hours=22)  # as such a version computes it
+    ScheduleState.objects.update(next_fire_at=moved_on)
+
+    schedules.tick(MONDAY + timedelta(hours=1), send=sent.append)
+
+    assert ScheduleState.objects.get().next_fire_at == moved_on
