@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from django.db import connection
@@ -34,15 +35,25 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+@dataclass(frozen=True)
+class Installed:
+    """The code of one version of the site, and the Python that has its requirements."""
+
+    folder: Path = ROOT
+    python: Path = Path(sys.executable)
+
+
 class Process:
     """A ``manage.py`` command, with its output in a file."""
 
-    def __init__(self, *words: str, log: Path, **environment: str) -> None:
+    def __init__(
+        self, *words: str, log: Path, installed: Installed = Installed(), **environment: str
+    ) -> None:
         self.log = log
         with log.open("wb") as stream:
             self.child = subprocess.Popen(
-                [sys.executable, "manage.py", *words],
-                cwd=ROOT,
+                [installed.python, "manage.py", *words],
+                cwd=installed.folder,
                 env=os.environ | {"DATABASE_URL": database_url()} | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
@@ -87,14 +98,15 @@ class Process:
 class Processes:
     """Starts processes for a test and ends all of them with it."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    def __init__(self, folder: Path, installed: Installed = Installed(), **environment: str) -> None:
         # Nearly all that these tests make is purged, on purpose: the brake has tests of its own.
         self.folder, self.environment = folder, {"HOUSEKEEPING_BRAKE_SHARE": "1"} | environment
+        self.installed = installed
         self.started: list[Process] = []
 
     def start(self, *words: str, **environment: str) -> Process:
         log = self.folder / f"{words[0]}-{len(self.started)}.log"
-        process = Process(*words, log=log, **(self.environment | environment))
+        process = Process(*words, log=log, installed=self.installed, **(self.environment | environment))
         self.started.append(process)
         return process
 
@@ -109,11 +121,15 @@ class Processes:
             process.says("Huey consumer started")
         return started
 
+    def command(self, *words: str, exit: int = 0, **environment: str) -> str:
+        """Run a command to its end, which is the exit status ``exit``, and return what it prints."""
+        process = self.start(*words, **environment)
+        assert process.wait(60) == exit, process.output
+        return process.output
+
     def shell(self, code: str, **environment: str) -> str:
         """Run ``code`` in a process of the site, and return what it prints."""
-        process = self.start("shell", "--no-imports", "-c", code, **environment)
-        assert process.wait(60) == 0, process.output
-        return process.output
+        return self.command("shell", "--no-imports", "-c", code, **environment)
 
     def site(self, *options: str, **environment: str) -> tuple[Process, str]:
         """The development server, and its address."""

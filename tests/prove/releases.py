@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.processes import ROOT, Installed
+
 RELEASES = Path(__file__).with_name("releases.toml")
 
 
@@ -19,14 +20,6 @@ class Release:
     version: str
     commit: str
     migrations: dict[str, str]  # by app: the last one of this version
-
-
-@dataclass(frozen=True)
-class Installed:
-    """The code of a version, and the Python that has its requirements."""
-
-    folder: Path
-    python: Path
 
 
 def newest() -> Release:
