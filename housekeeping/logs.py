@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from django.db import DatabaseError, transaction
 
+from housekeeping import discreet
 from housekeeping.models import LogLine, Run, storable
 
 # A task that logs each row must not fill the database that it tidies.
@@ -28,6 +29,7 @@ class RunLog(logging.Handler):
 
     def __init__(self, run: Run) -> None:
         super().__init__(logging.INFO)
+        self.addFilter(discreet.Filter())
         self.run, self.thread = run, threading.get_ident()
         self.waiting: list[LogLine] = []
         self.kept = 0

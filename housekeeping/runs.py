@@ -35,7 +35,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
 
-from housekeeping import acts, alerts, endings, logs, plans, registry, restore, stored
+from housekeeping import acts, alerts, discreet, endings, logs, plans, registry, restore, stored
 from housekeeping.acts import Actor
 from housekeeping.attempts import Attempt, own
 from housekeeping.constraints import ONE_PER_KEY, ONE_RUNNING, ONE_WAITING, is_refused_by
@@ -447,6 +447,7 @@ def _end(attempt: Attempt) -> None:
     except BaseException as error:
         if is_database_gone(error):
             raise
+        discreet.clean(error)
         logger.exception("Run %s failed", run)
         _fail(run, error)
     else:

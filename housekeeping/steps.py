@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from housekeeping import discreet
 from housekeeping.exceptions import RunStopped, is_database_gone
 
 logger = logging.getLogger(__name__)
@@ -44,7 +45,8 @@ def in_turn(**steps: Callable[[], Any]) -> Outcome:
         except Exception as error:
             if is_database_gone(error):
                 raise
-            logger.warning("The step %s failed; the next ones still run", name)
+            discreet.clean(error)
+            logger.exception("The step %s failed; the next ones still run", name)
             outcome.setdefault("errors", {})[name] = f"{type(error).__name__}: {error}"
             outcome.failures.append(error)
     return outcome

@@ -325,9 +325,10 @@ LOGGING: dict[str, Any] = {
             ("served", "[{server_time}] {message}"),
         )
     },
+    "filters": {"discreet": {"()": "housekeeping.discreet.Filter"}},
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line"},
-        "served": {"class": "logging.StreamHandler", "formatter": "served"},
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["discreet"]},
+        "served": {"class": "logging.StreamHandler", "formatter": "served", "filters": ["discreet"]},
     },
     "loggers": {
         name: {"handlers": ["console"], "level": level, "propagate": False}
@@ -345,6 +346,7 @@ if LOG_FILE:
         "class": "logging.handlers.WatchedFileHandler",  # logrotate may move it away
         "filename": env.in_folder("LOG_FILE", BASE_DIR / LOG_FILE),
         "formatter": "dated",
+        "filters": ["discreet"],
     }
     for logger in LOGGING["loggers"].values():
         logger["handlers"].append("file")

@@ -15,7 +15,7 @@ from housekeeping.registry import TASKS
 
 ROOT = Path(__file__).parent.parent
 CORE = [
-    "clock", "exceptions", "transient", "stored", "triggers", "models", "constraints",
+    "clock", "exceptions", "discreet", "transient", "stored", "triggers", "models", "constraints",
     "policies", "cascade", "holds", "archive", "purge", "guard", "plans",
     "restore",
     "registry", "stats", "gauges", "steps", "smtp", "mailing", "tasks", "acts", "keeping", "consumers",

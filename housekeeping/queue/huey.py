@@ -19,6 +19,7 @@ from huey.storage import PostgresStorage, RedisStorage, SqliteStorage
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
+from housekeeping import discreet
 from housekeeping.exceptions import QueueUnreachable
 
 if TYPE_CHECKING:
@@ -31,22 +32,22 @@ STORAGE_ERRORS = (sqlite3.Error, psycopg.Error, redis.RedisError, OSError)
 
 
 class Complaints:
-    """Logs a fault once, and again each minute that it lasts, not with each try."""
+    """Logs an error of one kind once, and again each minute that it lasts, not with each try."""
 
     AGAIN = 60.0  # seconds
 
     def __init__(self) -> None:
-        self._last: dict[str, tuple[str, float]] = {}
+        self._logged: dict[str, dict[tuple[str, ...], float]] = {}
 
     def about(self, what: str, error: Exception) -> None:
-        text, since = self._last.get(what, ("", 0.0))
-        if str(error) != text or time.monotonic() - since >= self.AGAIN:
-            self._last[what] = (str(error), time.monotonic())
+        kind, kinds = discreet.kind(error), self._logged.setdefault(what, {})
+        if time.monotonic() - kinds.get(kind, -self.AGAIN) >= self.AGAIN:
+            kinds[kind] = time.monotonic()
             expected = isinstance(error, (DatabaseError, QueueUnreachable, *STORAGE_ERRORS))
-            logger.error("Could not %s: %s", what, error, exc_info=not expected)
+            logger.error("Could not %s: %s", what, discreet.clean(error), exc_info=not expected)
 
     def are_over(self, what: str) -> None:
-        if self._last.pop(what, None):
+        if self._logged.pop(what, None):
             logger.warning("Can %s again", what)
 
 

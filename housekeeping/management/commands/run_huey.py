@@ -13,7 +13,7 @@ from django.db import DatabaseError
 from django.utils.module_loading import import_string
 from huey.contrib.djhuey.management.commands.run_huey import Command as RunHueyCommand
 
-from housekeeping import autostart
+from housekeeping import autostart, discreet
 from housekeeping.probes import unapplied_migrations
 from housekeeping.queue.huey import STORAGE_ERRORS
 
@@ -63,4 +63,5 @@ def _file_handler(path: str) -> logging.Handler:
         raise CommandError(f"-l {path}: the log can't be written there ({error.strerror}).") from error
     form = settings.LOGGING["formatters"]["dated"]  # as in LOG_FILE: a line that nobody can forge
     handler.setFormatter(import_string(form["class"])(form["format"], style=form["style"]))
+    handler.addFilter(discreet.Filter())
     return handler

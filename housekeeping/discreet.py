@@ -1,0 +1,85 @@
+"""What an error of the database says, without the values of rows.
+
+PostgreSQL quotes values in what it adds to a message (DETAIL, CONTEXT, the LINE of a
+statement) and in some messages themselves. Neither a log nor a run keeps them: whatever logs
+or stores an error cleans it first.
+"""
+
+import logging
+import re
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+from django.db import Error
+
+WITHHELD = "an error that a function of the database raised; its text may hold values and is left out"
+
+
+def clean(error: BaseException) -> BaseException:
+    """Take the values of rows out of ``error``, and out of what caused it. Returns ``error``."""
+    for one in _chain(error):
+        if words := _words(one):
+            one.args = (words, *one.args[1:])
+    return error
+
+
+def kind(error: BaseException) -> tuple[str, ...]:
+    """What two errors have in common that differ in their values only: class, code and constraint."""
+    for one in _chain(error):
+        if sqlstate := getattr(one, "sqlstate", None):
+            diagnosis = one.diag  # type: ignore[attr-defined]
+            return (type(one).__name__, sqlstate, diagnosis.constraint_name or diagnosis.column_name or "")
+        if isinstance(one, sqlite3.Error):  # its messages name columns, and hold no values
+            return (type(one).__name__, str(_words(one) or one))
+    return (type(error).__name__,)
+
+
+class Filter(logging.Filter):
+    """Cleans the errors of a record: the one whose traceback it holds, and those in its text."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        in_text = record.args.values() if isinstance(record.args, dict) else record.args or ()
+        for one in (record.msg, *in_text, record.exc_info[1] if record.exc_info else None):
+            if isinstance(one, BaseException):
+                clean(one)
+        return True
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error, and those that a traceback of it shows, too."""
+    waiting: list[Any] = [error]
+    seen: set[int] = set()
+    while waiting:
+        one = waiting.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            waiting += [one.__context__, one.__cause__, *getattr(one, "exceptions", ())]
+
+
+def _words(error: BaseException) -> str | None:
+    """What may be said of an error of the database; None for any other, which is left as it is."""
+    source = error.__cause__ if isinstance(error, Error) and error.__cause__ else error
+    if getattr(source, "sqlstate", None):
+        return _of_postgresql(source)
+    text = str(error)
+    if isinstance(source, sqlite3.Error) and not isinstance(source, sqlite3.IntegrityError):
+        return _without_quotes(text)  # near "…": syntax error
+    if isinstance(error, Error):  # Django's own look at the foreign keys of SQLite
+        return re.sub(r"(with primary key|contains a value) '.*?'(?= )", r"\1 '…'", text)
+    return None
+
+
+def _of_postgresql(error: Any) -> str | None:
+    diagnosis, sqlstate = error.diag, error.sqlstate
+    if sqlstate.startswith("P0") or diagnosis.source_function == "exec_stmt_raise":
+        return WITHHELD
+    text: str = diagnosis.message_primary or ""
+    if sqlstate.startswith("22"):  # data that can't be read, or is out of range: quoted, or at the end
+        return _without_quotes(text.partition(": ")[0])
+    return _without_quotes(text) if sqlstate == "42601" else text  # a literal of a statement
+
+
+def _without_quotes(text: str) -> str:
+    return re.sub(r'"[^"]*("|$)', '"…"', text)

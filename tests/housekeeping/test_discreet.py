@@ -1,0 +1,116 @@
+import logging
+import traceback
+
+import pytest
+from django.db import DatabaseError, connection
+
+from chat.models import User
+from housekeeping import discreet, registry, runs
+from housekeeping.queue.huey import Complaints
+from tests import make
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SECRET = "secret@example.com"
+on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="as PostgreSQL says it")
+
+
+def error_of(statement):
+    """What the database answers to a statement that holds a secret."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [SECRET])
+    except DatabaseError as error:
+        return error
+    raise AssertionError("it was carried out")
+
+
+@on_postgresql
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("INSERT INTO chat_user (username) VALUES (%s)", "null value in column"),
+        ("UPDATE chat_user SET email = %s", 'unique constraint "chat_user_email'),
+        ("UPDATE chat_user SET last_login = 'now', id = 1 WHERE %s > ''", 'constraint "chat_user_pkey"'),
+        ("SELECT %s::integer", "invalid input syntax for type integer"),
+        ("SELECT concat('{', %s::text)::json", "invalid input syntax for type json"),
+        ("SELECT %s::timestamptz", "invalid input syntax for type timestamp with time zone"),
+        ("SELECT concat('9999999999', left(%s, 0))::integer", 'value "…" is out of range for type integer'),
+        ("SELECT * FROM %s nowhere", "syntax error"),
+        ("DO $$ BEGIN RAISE 'no room for %%', %s; END $$", "left out"),
+        ("DO $$ BEGIN RAISE EXCEPTION USING MESSAGE = %s, ERRCODE = '23514'; END $$", "left out"),
+        ("SELECT 1 / (0 * length(%s))", "division by zero"),
+    ],
+)
+def test_an_error_of_postgresql_tells_no_value(statement, said):
+    for _ in range(2):
+        make.user()
+
+    error = discreet.clean(error_of(statement))
+
+    told = "".join(traceback.format_exception(error))
+    assert said in told
+    assert "secret" not in told
+    assert "9999999999" not in told
+
+
+def write_twice():
+    for name in ("ada", "bob"):
+        User.objects.create(username=name, email=SECRET)
+
+
+@pytest.fixture
+def failing_task():
+    registry.task()(write_twice)
+    yield "write_twice"
+    del registry.TASKS["write_twice"]
+
+
+def test_neither_a_failed_run_nor_its_log_holds_a_value(failing_task, caplog):
+    run = make.run(failing_task)
+
+    run = runs.execute(runs.claim(run.pk, run.attempts))
+
+    kept = [run.error, run.traceback, *run.log_lines.values_list("text", flat=True), caplog.text]
+    assert "unique constraint" in run.error.lower()
+    assert "in write_twice" in run.traceback
+    assert "secret" not in "".join(kept)
+
+
+def test_an_error_whose_detail_changes_is_logged_once(caplog):
+    complaints = Complaints()
+
+    for number in range(5):
+        address = f"secret{number}@example.com"
+        make.user(email=address)
+        try:
+            User.objects.create(username=f"again{number}", email=address)
+        except DatabaseError as error:
+            complaints.about("write the heartbeat", error)
+
+    assert len(caplog.records) == 1
+    assert "secret" not in caplog.text
+
+
+def test_two_errors_by_turns_are_logged_once_each(caplog):
+    complaints = Complaints()
+
+    for _ in range(3):
+        complaints.about("look at the schedules", ValueError("one"))
+        complaints.about("look at the schedules", OSError("another"))
+    complaints.are_over("look at the schedules")
+
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR", "WARNING"]
+
+
+@on_postgresql
+def test_the_filter_cleans_whatever_a_record_holds(caplog):
+    caplog.handler.addFilter(discreet.Filter())
+    log = logging.getLogger("django.request")
+
+    log.error("It failed: %s", error_of("SELECT %s::integer"))
+    log.error("It failed", exc_info=error_of("SELECT %s::integer"))
+    log.error(error_of("SELECT %s::integer"))
+
+    assert caplog.text.count("invalid input syntax for type integer") >= 3
+    assert "secret" not in caplog.text
