@@ -72,8 +72,7 @@ def rules_changed() -> None:
 
     To be called in the transaction that changes a retention or a hold.
     """
-    mark = {"value": uuid.uuid4().hex, "measured_at": timezone.now(), "took_ms": 0}
-    Gauge.objects.update_or_create(name=RULES, defaults=mark)
+    _keep(Gauge(name=RULES, value=uuid.uuid4().hex, measured_at=timezone.now(), took_ms=0))
 
 
 def _value(gauge: Gauge | None) -> str | None:
@@ -91,16 +90,18 @@ def measure(name: str) -> Gauge:
     value = measures()[name]()
     took_ms = round((time.monotonic() - began) * 1000)
     gauge = Gauge(name=name, value=value, measured_at=timezone.now(), took_ms=took_ms, rules=rules)
-    figures = ["value", "measured_at", "took_ms", "claimed_at", "rules"]
     try:
         with transaction.atomic():
-            Gauge.objects.bulk_create(
-                [gauge], update_conflicts=True, unique_fields=["name"], update_fields=figures
-            )
+            _keep(gauge)
     except DatabaseError as error:
         if not takes_no_writes(error):
             raise
     return gauge
+
+
+def _keep(gauge: Gauge) -> None:
+    figures = ["value", "measured_at", "took_ms", "claimed_at", "rules"]
+    Gauge.objects.bulk_create([gauge], update_conflicts=True, unique_fields=["name"], update_fields=figures)
 
 
 def refresh(now: datetime) -> None:

@@ -160,7 +160,7 @@ def test_the_holds_of_an_undo_are_changed_and_ended_as_one(django_assert_max_num
     undo, other = undo_with_holds(300), undo_with_holds(2)
     until = timezone.now() + days(60)
 
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(14):
         assert keeping.change_all(undo, until, by=ADA) == 300
         assert keeping.group(undo) == keeping.Group(300, until, until)
         assert keeping.end_all(undo, by=ADA) == 300
