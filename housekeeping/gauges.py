@@ -49,14 +49,14 @@ def measures() -> dict[str, Callable[[], Any]]:
 def read_all(names: list[str]) -> dict[str, Gauge]:
     """The kept figures for a page, or new ones where that costs little or the kept one is outdated."""
     kept = Gauge.objects.in_bulk([*names, RULES])
-    rules = _value(kept.get(RULES))
+    mark = _value(kept.get(RULES))
     last_end = Run.objects.aggregate(at=Max("finished_at"))["at"]
     oldest = max(timezone.now() - OLD, last_end) if last_end else timezone.now() - OLD
-    return {name: _current(name, kept.get(name), oldest, rules) for name in names}
+    return {name: _current(name, kept.get(name), oldest, mark) for name in names}
 
 
-def _current(name: str, kept: Gauge | None, oldest: datetime, rules: str | None) -> Gauge:
-    if kept is None or _is_outdated(kept, rules):
+def _current(name: str, kept: Gauge | None, oldest: datetime, mark: str | None) -> Gauge:
+    if kept is None or _is_outdated(kept, mark):
         return measure(name)
     return kept if kept.measured_at > oldest or kept.took_ms >= DEAR_MS else measure(name)
 
@@ -75,21 +75,26 @@ def rules_changed() -> None:
     _keep(Gauge(name=RULES, value=uuid.uuid4().hex, measured_at=timezone.now(), took_ms=0))
 
 
+def rules() -> str | None:
+    """The mark of the newest change of retentions or holds; None before the first."""
+    return _value(Gauge.objects.filter(name=RULES).first())
+
+
 def _value(gauge: Gauge | None) -> str | None:
     return gauge.value if gauge else None
 
 
-def _is_outdated(gauge: Gauge, rules: str | None) -> bool:
-    return gauge.name.startswith(BACKLOG) and gauge.rules != rules
+def _is_outdated(gauge: Gauge, mark: str | None) -> bool:
+    return gauge.name.startswith(BACKLOG) and gauge.rules != mark
 
 
 def measure(name: str) -> Gauge:
     """Measure one gauge now, and keep the figure. Whoever reads gets it even where it can't be kept."""
     began = time.monotonic()
-    rules = _value(Gauge.objects.filter(name=RULES).first())  # before it is measured
+    mark = rules()  # before it is measured
     value = measures()[name]()
     took_ms = round((time.monotonic() - began) * 1000)
-    gauge = Gauge(name=name, value=value, measured_at=timezone.now(), took_ms=took_ms, rules=rules)
+    gauge = Gauge(name=name, value=value, measured_at=timezone.now(), took_ms=took_ms, rules=mark)
     try:
         with transaction.atomic():
             _keep(gauge)
@@ -110,15 +115,15 @@ def refresh(now: datetime) -> None:
     Of several consumers that look at the same moment, one measures.
     """
     kept = Gauge.objects.in_bulk()
-    rules = _value(kept.get(RULES))
+    mark = _value(kept.get(RULES))
     for name in measures():
         gauge = kept.get(name)
-        if gauge is None or (_is_due(gauge, rules, now) and _claim(gauge, now)):
+        if gauge is None or (_is_due(gauge, mark, now) and _claim(gauge, now)):
             measure(name)
 
 
-def _is_due(gauge: Gauge, rules: str | None, now: datetime) -> bool:
-    return _is_outdated(gauge, rules) or gauge.measured_at <= now - _rest(gauge)
+def _is_due(gauge: Gauge, mark: str | None, now: datetime) -> bool:
+    return _is_outdated(gauge, mark) or gauge.measured_at <= now - _rest(gauge)
 
 
 def _rest(gauge: Gauge) -> timedelta:

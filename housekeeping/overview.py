@@ -2,7 +2,6 @@
 
 import hashlib
 import uuid
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -40,7 +39,6 @@ from housekeeping.models import (
 )
 from housekeeping.policies import Policy, in_days
 from housekeeping.registry import SCHEDULES, TASKS, Schedule, Task
-from housekeeping.run_page import rows_in_words
 from housekeeping.triggers import parse
 from housekeeping.verdict import Verdict, is_late, verdict
 
@@ -91,23 +89,10 @@ class PolicyCard:
 
 @dataclass(frozen=True)
 class TaskCard:
-    """A task, with its active run, else the newest that it had, and what it would delete now."""
+    """A task, with its active run, else the newest that it had."""
 
     task: Task
     latest: Run | None
-    policies: list[PolicyCard]
-
-    @property
-    def would_delete(self) -> str:
-        """``1,204 conversations and 9,873 chat messages``; empty for nothing."""
-        return _past_due(card.backlog for card in self.policies)
-
-
-def _past_due(backlogs: Iterable[Gauge]) -> str:
-    tables: Counter[str] = Counter()
-    for backlog in backlogs:
-        tables.update(backlog.value["tables"])
-    return rows_in_words(tables) if any(tables.values()) else ""
 
 
 @dataclass(frozen=True)
@@ -225,8 +210,6 @@ def overview(now: datetime) -> Overview:
     scheduler = _scheduler_status(now, alive, opened)
     entries = [job.entry for job in scheduler.jobs]
     figures = gauges.read_all(["statistics", "archive", *_backlogs(upkeep=False)])
-    cards = _policies(figures, upkeep=False)
-    by_name = {card.policy.name: card for card in cards}
     return Overview(
         now=now,
         verdict=verdict(
@@ -242,14 +225,9 @@ def overview(now: datetime) -> Overview:
         waiting=sum(run.status == Run.Status.QUEUED for run in active),
         statistics=figures["statistics"],
         tiles=_tiles(figures["statistics"].value),
-        policies=cards,
+        policies=_policies(figures, upkeep=False),
         archive=figures["archive"],
-        cards=[
-            TaskCard(
-                task, latest.get(name), [by_name[one.name] for one in task.policies if one.name in by_name]
-            )
-            for name, task in TASKS.items()
-        ],
+        cards=[TaskCard(task, latest.get(name)) for name, task in TASKS.items()],
         active=active,
         recent=list(_with_consumer().newest_first()[:10]),
         timeline=_timeline(entries, now),
@@ -360,12 +338,6 @@ class SchedulePage:
     problem: str
     fire_times: list[datetime]
     acts: list[Act]
-
-    @property
-    def would_delete(self) -> str:
-        """What its task would delete now, as on the task's card. Asks the database."""
-        policies = [policy for policy in self.job.schedule.task.policies if not policy.is_upkeep]
-        return _past_due(gauges.read_all([f"backlog:{policy.name}" for policy in policies]).values())
 
     @property
     def time_zone(self) -> str:

@@ -51,7 +51,7 @@ def look(
     ``warning`` where this is far beyond it. ``keep`` is handed the keys, chunk by chunk.
     """
     rows = due(policy, cutoff=cutoff)
-    tables = _tables(policy, cutoff, keep)
+    tables = rows_by_table(policy, cutoff, keep)
     count = tables[policy.model._meta.label]
     return {
         "cutoff": cutoff.isoformat(),
@@ -66,8 +66,11 @@ def look(
     }
 
 
-def _tables(policy: Policy, cutoff: datetime, keep: Callable[[list[Any]], None]) -> dict[str, int]:
-    """Rows by table. In chunks of keys, as one query of it all is more than SQLite can parse."""
+def rows_by_table(policy: Policy, cutoff: datetime, keep: Callable[[list[Any]], None]) -> dict[str, int]:
+    """Rows that a purge would delete, by table; ``keep`` is handed their keys, chunk by chunk.
+
+    In chunks of keys, as one query of it all is more than SQLite can parse.
+    """
     below, own = cascade.Below(policy.model), 0
     walk = Walk(policy, cutoff)
     while keys := list(walk.take(CHUNK)):
@@ -83,7 +86,7 @@ def backlog(policy: Policy) -> dict[str, Any]:
     cutoff = timezone.now() - (retention or timedelta())
     oldest = due(policy, cutoff=cutoff).aggregate(oldest=Min(policy.age_of()))["oldest"]
     due_since = oldest + retention if retention and oldest else None
-    tables = _tables(policy, cutoff, lambda keys: None)
+    tables = rows_by_table(policy, cutoff, lambda keys: None)
     return {
         "rows": tables[policy.model._meta.label],
         "tables": {table: rows for table, rows in tables.items() if rows},

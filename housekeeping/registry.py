@@ -47,6 +47,11 @@ class Task:
         that a dry run replaces, and its author has not said otherwise."""
         return bool(self.tools & PREVIEWED) and self.has_dry_run is not False
 
+    @property
+    def may_delete(self) -> bool:
+        """Does somebody have to confirm it? A task that takes no tool of ours might delete anything."""
+        return bool(self.policies) or "purge" in self.tools or not self.can_be_previewed
+
 
 @dataclass(frozen=True)
 class Schedule:

@@ -16,7 +16,7 @@ from django.utils.formats import number_format
 from django.utils.text import get_text_list
 from django.utils.translation import gettext, ngettext
 
-from housekeeping import acts, consumers, gauges, plans, record, registry, runs, search, stored
+from housekeeping import acts, consumers, plans, record, registry, runs, search, stored
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Act, LogLine, Run
 from housekeeping.policies import Policy
@@ -40,13 +40,15 @@ class Rights:
 
 @dataclass(frozen=True)
 class Action:
-    """Something to press: what it will do, in numbers, and the question to answer before, if any."""
+    """Something to press: what it will do, in numbers. ``question``: what is asked first, where there
+    is JavaScript; ``is_asked``: a page of its own asks first, as rows may be deleted."""
 
     name: str
     label: str
     effect: str
     address: str
     question: str = ""
+    is_asked: bool = False
     is_primary: bool = False
     is_dry: bool = False
 
@@ -418,7 +420,7 @@ class _Offers:
             "carry-out",
             gettext("Run this plan"),
             gettext("Deletes %(rows)s: those that were seen, and no others.") % {"rows": rows},
-            question=gettext("Delete %(rows)s?") % {"rows": rows},
+            is_asked=True,
             is_primary=True,
         )
 
@@ -430,7 +432,7 @@ class _Offers:
             "approve",
             gettext("Approve"),
             gettext("Deletes %(rows)s: those that it was held with, and no others.") % {"rows": rows},
-            question=gettext("Delete %(rows)s?") % {"rows": rows},
+            is_asked=True,
             is_primary=True,
         )
 
@@ -448,29 +450,21 @@ class _Offers:
             return None
         if not self._is_free():
             return None
-        effect, question = self._retry_in_words()
-        return self._action("retry", gettext("Retry"), effect, question=question, is_primary=True)
+        is_asked = not run.dry_run and self.task is not None and self.task.may_delete
+        return self._action(
+            "retry", gettext("Retry"), self._retry_in_words(), is_asked=is_asked, is_primary=True
+        )
 
-    def _retry_in_words(self) -> tuple[str, str]:
+    def _retry_in_words(self) -> str:
         run, task = self.run, self.task
         if run.dry_run:
-            return gettext("Counts what would go by now; deletes nothing."), ""
+            return gettext("Counts what would go by now; deletes nothing.")
         if run.plan_of:
             rows = {"rows": rows_in_words(planned(run.plan_of))}
-            effect = gettext("Carries the plan out as a new run: deletes %(rows)s.") % rows
-            return effect, gettext("Delete %(rows)s?") % rows
-        if not (task and task.policies):
-            return gettext("Runs the task again, as a new run."), ""
-        figures = gauges.read_all([f"backlog:{policy.name}" for policy in task.policies]).values()
-        due = sum(figure.value["rows"] for figure in figures)
-        rows = {"rows": _rows(due)}
-        if not due:
-            return gettext("Runs the task again, as a new run. No rows are past due now."), ""
-        effect = gettext(
-            "Runs the task again, as a new run: %(rows)s are past due now, with what hangs from them."
-        )
-        question = gettext("Delete %(rows)s that are past due, with what hangs from them?")
-        return effect % rows, question % rows
+            return gettext("Carries the plan out as a new run: deletes %(rows)s.") % rows
+        if task and task.may_delete:
+            return gettext("Runs the task again, as a new run. Asks first, and counts what it would delete.")
+        return gettext("Runs the task again, as a new run.")
 
     def _retry_undo(self) -> Action | None:
         purged = self.run.undo_of

@@ -18,10 +18,10 @@ CORE = [
     "clock", "exceptions", "discreet", "transient", "stored", "triggers", "models", "constraints",
     "policies", "cascade", "holds", "archive", "purge", "guard", "plans",
     "restore",
-    "registry", "stats", "gauges", "steps", "smtp", "mailing", "tasks", "acts", "keeping", "consumers",
-    "outbox", "alerts", "retentions", "tallies", "logs", "endings", "attempts", "runs", "receipts",
-    "schedules", "search", "bulk", "record", "run_page", "verdict", "overview", "as_json", "metrics",
-    "checks",
+    "registry", "stats", "gauges", "impact", "steps", "smtp", "mailing", "tasks", "acts", "keeping",
+    "consumers", "outbox", "alerts", "retentions", "tallies", "logs", "endings", "attempts", "runs",
+    "receipts", "schedules", "search", "bulk", "record", "run_page", "verdict", "overview", "as_json",
+    "metrics", "checks",
 ]  # fmt: skip
 FACES = [
     "queue",

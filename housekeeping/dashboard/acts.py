@@ -15,7 +15,8 @@ from housekeeping import acts as core
 from housekeeping import record, registry, search
 from housekeeping.dashboard import polls
 from housekeeping.dashboard.filters import ActFilters
-from housekeeping.dashboard.views import HtmxHttpRequest, may_view, signed_in
+from housekeeping.dashboard.polls import HtmxHttpRequest
+from housekeeping.dashboard.views import may_view, signed_in
 from housekeeping.exceptions import BadPlace
 from housekeeping.models import Act
 from housekeeping.policies import in_days

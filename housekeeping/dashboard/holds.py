@@ -16,7 +16,8 @@ from django.views.decorators.vary import vary_on_headers
 
 from housekeeping import keeping, overview
 from housekeeping.dashboard import polls
-from housekeeping.dashboard.views import HtmxHttpRequest, _actor, may_configure, may_view, signed_in
+from housekeeping.dashboard.polls import HtmxHttpRequest
+from housekeeping.dashboard.views import _actor, may_configure, may_view, signed_in
 from housekeeping.exceptions import BadHold, HousekeepingError
 from housekeeping.models import Hold, Run
 from housekeeping.run_page import number

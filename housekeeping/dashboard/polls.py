@@ -2,8 +2,13 @@
 
 from django.http import HttpRequest
 from django.utils.translation import get_language
+from django_htmx.middleware import HtmxDetails
 
 from housekeeping.run_page import Rights
+
+
+class HtmxHttpRequest(HttpRequest):
+    htmx: HtmxDetails
 
 
 def rights(request: HttpRequest) -> Rights:
@@ -21,7 +26,6 @@ def is_unchanged(request: HttpRequest, tag: str) -> bool:
     return request.method == "GET" and request.headers.get("HX-PTag") == tag
 
 
-def is_fragment(request: HttpRequest) -> bool:
+def is_fragment(request: HtmxHttpRequest) -> bool:
     """Does htmx ask for a part of the page? When it goes back in history, it wants the whole."""
-    htmx = request.htmx  # type: ignore[attr-defined]
-    return bool(htmx) and not htmx.history_restore_request
+    return bool(request.htmx) and not request.htmx.history_restore_request

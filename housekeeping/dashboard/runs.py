@@ -17,10 +17,11 @@ from django.views.decorators.vary import vary_on_headers
 
 from housekeeping import acts, bulk, run_page, search
 from housekeeping import runs as core
-from housekeeping.dashboard import polls
+from housekeeping.dashboard import polls, questions
 from housekeeping.dashboard.filters import RunFilters
+from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.rows import rows
-from housekeeping.dashboard.views import HtmxHttpRequest, _actor, may_operate, may_view, signed_in
+from housekeeping.dashboard.views import _actor, may_operate, may_view, signed_in
 from housekeeping.exceptions import BadPlace, NotAllowed, NotPossible
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
@@ -150,13 +151,30 @@ def _one_line(text: str) -> str:
 @may_operate
 def act_on_runs(request: HtmxHttpRequest) -> HttpResponse:
     """Cancel or retry the selected runs; say how many were, and why the others were not."""
-    notice, status = _act_on(request)
     filters = RunFilters(QueryDict(request.POST.get("query", "").removeprefix("?")))
+    chosen = sorted(request.POST.getlist("run"))
+    if (asked := _to_be_asked(request, chosen)) and not questions.is_answered(request, *chosen):
+        fields = [(name, value) for name in ("act", "query", "run") for value in request.POST.getlist(name)]
+        question = questions.before_retries(asked, fields)
+        return questions.ask(request, question, *chosen, back=reverse("dashboard-runs") + filters.address)
+    notice, status = _act_on(request)
     if polls.is_fragment(request):
         return _list(request, filters, notice=notice, status=status)
     say = getattr(messages, notice["level"])
     say(request, " ".join([notice["text"], *notice["reasons"]]))
     return redirect(reverse("dashboard-runs") + filters.address)
+
+
+def _to_be_asked(request: HtmxHttpRequest, chosen: list[str]) -> list[Run]:
+    """The runs that would be retried, where one of them may delete rows; else none."""
+    if request.POST.get("act") != "retry" or len(chosen) > bulk.MOST:
+        return []
+    try:
+        found = Run.objects.select_related("plan_of").filter(pk__in=_ids(request))
+    except NotPossible:
+        return []
+    again = [run for run in found if run.can_be_retried]
+    return again if any(questions.may_delete(run) for run in again) else []
 
 
 def _act_on(request: HtmxHttpRequest) -> tuple[dict[str, Any], int]:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from posixpath import dirname
 from typing import Any
 
@@ -10,20 +10,21 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 from django.utils.translation import gettext
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseClientRefresh
-from django_htmx.middleware import HtmxDetails
 
 from housekeeping import overview as core
 from housekeeping import receipts, retentions, runs, schedules
 from housekeeping.acts import Actor
-from housekeeping.dashboard import charts, polls, wording
+from housekeeping.dashboard import charts, polls, questions, wording
+from housekeeping.dashboard.polls import HtmxHttpRequest
+from housekeeping.dashboard.questions import Question
 from housekeeping.dashboard.rows import rows
 from housekeeping.exceptions import (
     BadRetention,
@@ -36,11 +37,6 @@ from housekeeping.exceptions import (
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
 from housekeeping.registry import SCHEDULES, TASKS
-
-
-class HtmxHttpRequest(HttpRequest):
-    htmx: HtmxDetails
-
 
 TREND_DAYS = ("7", "30", "90")
 PAGE = 50
@@ -107,7 +103,10 @@ def trends(request: HtmxHttpRequest) -> HttpResponse:
     return render(request, "housekeeping/trends.html", facts)
 
 
-@require_POST
+asked_or_done = require_http_methods(["GET", "HEAD", "POST"])
+
+
+@asked_or_done
 @signed_in
 @may_operate
 def trigger(request: HtmxHttpRequest, name: str) -> HttpResponse:
@@ -115,22 +114,25 @@ def trigger(request: HtmxHttpRequest, name: str) -> HttpResponse:
         raise Http404(f"There is no task {name!r}.")
     dry_run = request.POST.get("dry_run") == "true"
     page = "dashboard-run" if request.POST.get("show") == "run" else "dashboard"
-    return _act(
-        request, lambda: runs.request(name, send=queue.send, dry_run=dry_run, by=_actor(request)), page
-    )
+
+    def start() -> Run:
+        return runs.request(name, send=queue.send, dry_run=dry_run, by=_actor(request))
+
+    question = partial(questions.before_task, TASKS[name])
+    return _asked_first(request, question, start, page, TASKS[name].may_delete and not dry_run)
 
 
-@require_POST
+@asked_or_done
 @signed_in
 @may_operate
 def carry_out(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Run a plan: delete what the dry run showed, and no other rows."""
     plan = get_object_or_404(Run, pk=pk)
-    return _act(
-        request,
-        lambda: runs.request(plan.task, send=queue.send, plan=plan, by=_actor(request)),
-        "dashboard-run",
-    )
+
+    def start() -> Run:
+        return runs.request(plan.task, send=queue.send, plan=plan, by=_actor(request))
+
+    return _asked_first(request, partial(questions.before_plan, plan), start, "dashboard-run", plan.is_plan)
 
 
 @require_safe
@@ -163,22 +165,33 @@ def cancel_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     return _act(request, lambda: runs.cancel(run, by=_actor(request)), "dashboard-run")
 
 
-@require_POST
+@asked_or_done
 @signed_in
 @may_operate
 def retry_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
-    run = get_object_or_404(Run, pk=pk)
+    run = get_object_or_404(Run.objects.select_related("plan_of"), pk=pk)
     if run.undo_of_id and not request.user.has_perm("housekeeping.configure"):
         raise PermissionDenied  # it puts rows back, as an undo does
-    return _act(request, lambda: runs.retry(run, send=queue.send, by=_actor(request)), "dashboard-run")
+
+    def start() -> Run:
+        return runs.retry(run, send=queue.send, by=_actor(request))
+
+    question = partial(questions.before_retries, [run])
+    may_delete = run.can_be_retried and questions.may_delete(run)
+    return _asked_first(request, question, start, "dashboard-run", may_delete)
 
 
-@require_POST
+@asked_or_done
 @signed_in
 @may_operate
 def approve_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     run = get_object_or_404(Run, pk=pk)
-    return _act(request, lambda: runs.approve(run, send=queue.send, by=_actor(request)), "dashboard-run")
+
+    def start() -> Run:
+        return runs.approve(run, send=queue.send, by=_actor(request))
+
+    question = partial(questions.before_plan, run)
+    return _asked_first(request, question, start, "dashboard-run", run.status == Run.Status.HELD)
 
 
 @require_POST
@@ -232,16 +245,17 @@ def resume_all(request: HtmxHttpRequest) -> HttpResponse:
     return _overview(request)
 
 
-@require_POST
+@asked_or_done
 @signed_in
 @may_operate
 def run_schedule(request: HtmxHttpRequest, pk: str) -> HttpResponse:
-    task = schedules.find(_known(pk)).schedule.task.name
+    task = schedules.find(_known(pk)).schedule.task
 
-    def ask() -> Run:
-        return runs.request(task, send=queue.send, schedule=pk, by=_actor(request))
+    def start() -> Run:
+        return runs.request(task.name, send=queue.send, schedule=pk, by=_actor(request))
 
-    return _act(request, ask, "dashboard-run")
+    question = partial(questions.before_task, task)
+    return _asked_first(request, question, start, "dashboard-run", task.may_delete)
 
 
 @require_POST
@@ -352,6 +366,19 @@ def _overview(request: HtmxHttpRequest, *, error: str | None = None, status: int
 def _facts() -> dict[str, Any]:
     now = core.overview(timezone.now())
     return {"overview": now, "rows": rows(now.recent)}
+
+
+def _asked_first(
+    request: HtmxHttpRequest,
+    question: Callable[[], Question],
+    act: Callable[[], Run],
+    page: str,
+    may_delete: bool,
+) -> HttpResponse:
+    """Do what may delete rows once the question is answered, and anything else at once."""
+    if request.method == "POST" and (not may_delete or questions.is_answered(request)):
+        return _act(request, act, page)
+    return questions.ask(request, question(), back=_page_of(request.path))
 
 
 def _act(request: HtmxHttpRequest, act: Callable[[], Run], page: str) -> HttpResponse:

@@ -18,7 +18,7 @@ function count() {
     button.dataset.label ??= button.textContent;
     button.textContent = picked.length ? `${button.dataset.label} (${can})` : button.dataset.label;
     button.disabled = can === 0;
-    button.dataset.confirm = button.dataset.confirmMany.replace("%n", `${can}`);
+    if (button.dataset.confirmMany) button.dataset.confirm = button.dataset.confirmMany.replace("%n", `${can}`);
   }
 }
 
@@ -30,8 +30,9 @@ document.addEventListener("change", (event) => {
 document.addEventListener("htmx:after:swap", count);
 document.addEventListener("htmx:finally:request", (event) => {
   // What was selected is done with. Later, as htmx enables the buttons after this.
-  const { sourceElement, status } = event.detail.ctx;
-  if (sourceElement.id !== "bulk" || status !== "swapped") return;
+  const { sourceElement, status, hx } = event.detail.ctx;
+  const isAct = sourceElement.id === "bulk" || sourceElement.closest("#asked");
+  if (!isAct || status !== "swapped" || hx?.retarget) return;
   for (const box of boxes()) box.checked = false;
   setTimeout(count);
 });

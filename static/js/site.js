@@ -97,6 +97,24 @@ document.addEventListener("submit", (event) => {
   question.showModal();
 }, true);
 
+// Before rows are deleted, the site asks on a page of its own (HX-Retarget: #asked): here, a dialog.
+const asked = document.getElementById("asked");
+
+document.addEventListener("htmx:after:swap", (event) => {
+  if (event.detail.ctx.hx?.retarget !== "#asked") return;
+  if (!asked.open) asked.showModal();
+  asked.querySelector("[autofocus]").focus();
+});
+document.addEventListener("htmx:finally:request", (event) => {
+  const { sourceElement, hx, status } = event.detail.ctx;
+  if (asked.contains(sourceElement) && status === "swapped" && hx?.retarget !== "#asked") asked.close();
+});
+asked.addEventListener("click", (event) => {
+  if (!event.target.closest("[data-leave]")) return;
+  event.preventDefault();
+  asked.close();
+});
+
 // htmx disables the buttons of its own forms (hx-disable); these lead to another page.
 document.addEventListener("submit", (event) => {
   const form = event.target;

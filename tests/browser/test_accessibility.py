@@ -7,6 +7,7 @@ from django.test import Client
 from tests import make
 from tests.browser import world
 from tests.processes import ROOT
+from tests.services import wait_until
 
 AXE = (ROOT / "tests/browser/vendor/axe.min.js").read_text()
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -135,9 +136,16 @@ def test_a_question_takes_the_focus_and_gives_it_back(overview):
 
     overview.keyboard.press("Enter")
     overview.get_by_role("dialog").wait_for()
-    assert focused(overview) == "Leave it"
+    wait_until(lambda: focused(overview) == "Go back", what="the focus in the dialog")
+    overview.evaluate(AXE)
+    assert overview.evaluate(LOOK, TAGS) == []
     overview.keyboard.press("Escape")
 
+    overview.get_by_role("dialog").wait_for(state="hidden")
+    assert focused(overview) == name
+    overview.keyboard.press("Enter")
+    wait_until(lambda: focused(overview) == "Go back", what="the focus in the dialog")
+    overview.keyboard.press("Enter")
     overview.get_by_role("dialog").wait_for(state="hidden")
     assert focused(overview) == name
 

@@ -3,6 +3,7 @@
 import pytest
 
 from chat.models import ChatMessage, Conversation, User
+from housekeeping import retentions
 from housekeeping.models import PolicyState, Run
 from tests import make
 from tests.browser.conftest import sign_in
@@ -27,10 +28,9 @@ def stays_the_same_page(page):
     return lambda: page.evaluate("window.stayed === true")
 
 
-def confirm(page):
-    """Answer the question that a button asks before it deletes."""
-    if page.get_by_role("dialog").is_visible():
-        page.get_by_role("button", name="Delete them").click()
+def answer(page):
+    """Answer the question that is asked before rows are deleted, with its first button."""
+    page.locator("#asked form button").click()
 
 
 def test_each_button_shows_its_result_without_a_reload(site, processes, open_page):
@@ -48,7 +48,8 @@ def test_each_button_shows_its_result_without_a_reload(site, processes, open_pag
     ]:
         card = page.locator(f"#task-{task}")
         card.get_by_role("button", name="Run now").click()
-        confirm(page)
+        if task != "stats":
+            answer(page)
         card.locator('.badge[data-status="succeeded"]').wait_for()
         assert result in " ".join(card.get_by_role("status").inner_text().split())
 
@@ -77,7 +78,7 @@ def test_the_banner_goes_when_a_consumer_starts_and_what_waited_runs(site, proce
     page.get_by_text("No consumer is running").wait_for()
     card = page.locator("#task-conversations")
     card.get_by_role("button", name="Run now").click()
-    confirm(page)
+    answer(page)
     card.locator('.badge[data-status="queued"]').wait_for()
 
     processes.consumer()
@@ -92,6 +93,7 @@ def test_a_run_that_waits_can_be_cancelled_in_place(site, open_page):
     page = sign_in(open_page(), site)
     card = page.locator("#task-messages")
     card.get_by_role("button", name="Run now").click()
+    answer(page)
 
     card.get_by_role("button", name="Cancel").click()
     page.locator("#question [value=yes]").click()
@@ -127,6 +129,8 @@ def test_everything_works_without_javascript(site, processes, open_page):
     page = sign_in(open_page(java_script_enabled=False), site)
 
     page.locator("#task-conversations").get_by_role("button", name="Run now").click()
+    page.get_by_role("heading", name="Delete 1 conversation and 3 chat messages?").wait_for()
+    page.get_by_role("button", name="Delete them").click()
 
     page.get_by_text("Old conversations deleted").wait_for()
     assert Conversation.objects.count() == 1
@@ -206,8 +210,13 @@ def test_no_page_is_wider_than_its_screen(site, processes, open_page, size, them
 
     look("sign-in")
     sign_in(page, site)
+    page.goto(f"{site}/scheduler-admin/tasks/all/trigger")
+    look("question")
+    page.get_by_role("link", name="Go back").click()
     page.locator("#task-all").get_by_role("button", name="Run now").click()
-    confirm(page)
+    page.get_by_role("dialog").wait_for()
+    look("dialog")
+    answer(page)
     page.locator('#task-all .badge[data-status="succeeded"]').wait_for()
     look("overview")
     pages = [("runs", "runs"), ("run", f"runs/{failed.pk}"), ("schedule", "schedules/daily_housekeeping")]
@@ -223,13 +232,34 @@ def test_no_page_is_wider_than_its_screen(site, processes, open_page, size, them
 def test_a_button_that_deletes_asks_back_with_numbers_and_can_be_left(site, open_page):
     something_to_do()
     page = sign_in(open_page(), site)
+    stayed = stays_the_same_page(page)
 
     page.locator("#task-conversations").get_by_role("button", name="Run now").click()
 
-    page.get_by_text("Delete 1 conversation and 3 chat messages?").wait_for()
-    page.get_by_role("button", name="Leave it").click()
-    page.wait_for_timeout(300)
+    page.get_by_role("heading", name="Delete 1 conversation and 3 chat messages?").wait_for()
+    page.get_by_role("link", name="Go back").click()
+    page.get_by_role("dialog").wait_for(state="hidden")
+    assert stayed()
     assert not Run.objects.exists()
+
+
+def test_a_question_counts_when_it_is_asked_and_asks_anew_when_the_rules_have_changed(site, open_page):
+    make.conversation(age=days(25))
+    make.conversation(age=days(31))
+    page = sign_in(open_page(expect_errors=True), site)  # 409: asked anew
+    run_now = page.locator("#task-conversations").get_by_role("button", name="Run now")
+    run_now.click()
+    page.get_by_role("heading", name="Delete 1 conversation?").wait_for()
+
+    retentions.change("conversations", 20)
+    answer(page)
+
+    page.get_by_role("heading", name="Delete 2 conversations?").wait_for()
+    page.get_by_text("Here it is with new numbers.").wait_for()
+    assert not Run.objects.exists()
+    answer(page)
+    page.get_by_role("dialog").wait_for(state="hidden")
+    page.locator('#task-conversations .badge[data-status="queued"]').wait_for()
 
 
 def test_a_schedule_is_run_in_place_once_the_question_is_answered(site, open_page):
@@ -239,7 +269,7 @@ def test_a_schedule_is_run_in_place_once_the_question_is_answered(site, open_pag
     line = page.locator("#schedule-weekly_cleanup")
 
     line.get_by_role("button", name="Run now").click()
-    page.get_by_text("Delete 1 conversation and 3 chat messages?").wait_for()
+    page.get_by_role("heading", name="Delete 1 conversation and 3 chat messages?").wait_for()
     assert not Run.objects.exists()
     page.get_by_role("button", name="Delete them").click()
 

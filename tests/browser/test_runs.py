@@ -135,9 +135,10 @@ def test_what_was_selected_is_done_with_once_it_was_acted_on(show):
     page.get_by_role("checkbox", name="Select the run of users").check()
 
     page.get_by_role("button", name="Retry selected (1)").click()
-    answer = page.locator("#question [value=yes]")
-    if answer.count():
-        answer.click()
+    page.get_by_role("link", name="Go back").click()
+    assert page.locator("input[name=run]:checked").count() == 1
+    page.get_by_role("button", name="Retry selected (1)").click()
+    page.locator("#asked form button").click()
 
     page.get_by_text("1 run retried.").wait_for()
     assert page.locator("input[name=run]:checked").count() == 0
@@ -150,6 +151,7 @@ def test_runs_are_selected_and_retried_without_javascript(show):
     page.get_by_role("checkbox", name="Select the run of users").check()
 
     page.get_by_role("button", name="Retry selected").click()
+    page.get_by_role("button", name="Run now").click()
 
     page.get_by_text("1 run retried.").wait_for()
     assert Run.objects.get(cause="retry").retry_of == failed
@@ -209,9 +211,7 @@ def test_a_plan_is_made_and_carried_out_from_its_page(show, processes):
     page.get_by_role("button", name="Dry run").click()
     page.get_by_text("1 conversation and 2 chat messages would go").first.wait_for()
     page.get_by_role("button", name="Run this plan").click()
-    answer = page.locator("#question [value=yes]")
-    if answer.count():
-        answer.click()
+    page.locator("#asked form button").click()
 
     page.get_by_text("1 conversation and 2 chat messages deleted in").wait_for()
     page.get_by_text("Carries out the plan of").wait_for()
@@ -240,10 +240,11 @@ def test_a_held_run_is_approved_once_the_question_is_answered(show, processes, s
     page.wait_for_url(f"**/runs/{held.pk}")
 
     page.get_by_role("button", name="Approve").click()
-    page.get_by_role("button", name="Leave it").click()
+    page.get_by_role("link", name="Go back").click()
     assert Run.objects.get().status == "held"
     page.get_by_role("button", name="Approve").click()
-    answer_yes(page, "Delete 3 conversations and 3 chat messages?")
+    page.get_by_text("Delete 3 conversations and 3 chat messages?", exact=True).wait_for()
+    page.locator("#asked form button").click()
 
     page.get_by_text("3 conversations and 3 chat messages deleted in").wait_for()
     page.locator(".facts").get_by_text("ada").first.wait_for()

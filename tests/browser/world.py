@@ -67,6 +67,7 @@ def pages(made, visitor):
     of_runs = {f"run {kind}": f"{HOME}/runs/{run.pk}" for kind, run in made.items()}
     return of_runs | {
         "overview": HOME,
+        "question": f"{HOME}/tasks/conversations/trigger",
         "runs": f"{HOME}/runs",
         "runs filtered": f"{HOME}/runs?status=failed&text=disk",
         "runs refused": f"{HOME}/runs?status=nope",

@@ -1,6 +1,8 @@
 """What the faces are tried with: accounts by their rights, a worker, and things that really fail."""
 
+import re
 import threading
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,21 @@ def account(*rights):
         Permission.objects.filter(content_type__app_label="housekeeping", codename__in=rights)
     )
     return user
+
+
+def answer_of(page):
+    """What the form of a question sends, without JavaScript."""
+    form = re.search(r'<form method="post" action="[^"]*" class="actions".*?</form>', page.text, re.DOTALL)
+    return [(name, unescape(value)) for name, value in re.findall(r'name="(\w+)" value="([^"]*)"', form[0])]
+
+
+def confirm(client, address, fields=None, **options):
+    """Press what asks before it deletes, and answer."""
+    asked = client.post(address, fields) if fields else client.get(address)
+    answer = {}
+    for name, value in answer_of(asked):
+        answer.setdefault(name, []).append(value)
+    return client.post(address, answer, **options)
 
 
 @pytest.fixture

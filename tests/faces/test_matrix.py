@@ -81,6 +81,7 @@ def of(**names):
 
 looked_at = {"GET": VIEW}
 operated = {"POST": OPERATE}
+asked_first = {"GET": OPERATE, "POST": OPERATE}
 configured = {"POST": CONFIGURE}
 asked_by_anyone = {"POST": ANYONE}
 schedule, policy = of(pk="weekly_cleanup"), of(pk="conversations")
@@ -115,22 +116,22 @@ PAGES = {
     "dashboard-schedule": Row(looked_at, schedule),
     "dashboard-policy": Row(looked_at, policy),
     "dashboard-policy-preview": Row(looked_at, policy),
-    "dashboard-trigger": Row(operated, lambda user: of_run(user) and {"name": "stats"}),
+    "dashboard-trigger": Row(asked_first, lambda user: of_run(user) and {"name": "stats"}),
     "dashboard-pause-all": Row(operated),
     "dashboard-resume-all": Row(operated),
     "dashboard-schedule-pause": Row(operated, schedule),
     "dashboard-schedule-resume": Row(operated, schedule),
     "dashboard-schedule-run": Row(
-        operated, lambda user: of_run(user) and {"pk": "statistics_generation"}
+        asked_first, lambda user: of_run(user) and {"pk": "statistics_generation"}
     ),
     "dashboard-schedule-change": Row(configured, schedule),
     "dashboard-schedule-reset": Row(configured, schedule),
     "dashboard-policy-change": Row(configured, policy),
     "dashboard-policy-reset": Row(configured, policy),
-    "dashboard-run-carry-out": Row(operated, of_run),
+    "dashboard-run-carry-out": Row(asked_first, of_run),
     "dashboard-run-cancel": Row(operated, of_run),
-    "dashboard-run-retry": Row(operated, of_run),
-    "dashboard-run-approve": Row(operated, of_run),
+    "dashboard-run-retry": Row(asked_first, of_run),
+    "dashboard-run-approve": Row(asked_first, of_run),
     "dashboard-run-undo": Row(configured, of_ended_run),
 }  # fmt: skip
 API = {

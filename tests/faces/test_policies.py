@@ -12,7 +12,7 @@ from housekeeping.models import Act, Hold, Run
 from housekeeping.registry import find_policy
 from tests import make
 from tests.conftest import with_token
-from tests.faces.conftest import account
+from tests.faces.conftest import account, confirm
 from tests.make import days
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -223,9 +223,9 @@ def test_a_plan_is_carried_out_from_its_page(dashboard, worker, old_and_young):
     dashboard.post("/scheduler-admin/tasks/conversations/trigger", {"dry_run": "true"})
     plan = Run.objects.get()
     page = f"/scheduler-admin/runs/{plan.pk}"
-    assert "Delete 1 conversation and 2 chat messages?" in dashboard.get(page).text
+    assert "Delete 1 conversation and 2 chat messages?" in dashboard.get(f"{page}/carry-out").text
 
-    dashboard.post(f"{page}/carry-out")
+    confirm(dashboard, f"{page}/carry-out")
 
     run = Run.objects.get(plan_of=plan)
     assert (run.status, run.result) == ("succeeded", {"deleted_conversations": 1})
@@ -234,7 +234,7 @@ def test_a_plan_is_carried_out_from_its_page(dashboard, worker, old_and_young):
 
 @pytest.mark.parametrize("kind", ["json", "csv"])
 def test_the_receipt_is_a_file_on_the_page(kind, dashboard, worker, old_and_young):
-    dashboard.post("/scheduler-admin/tasks/conversations/trigger")
+    confirm(dashboard, "/scheduler-admin/tasks/conversations/trigger")
     page = f"/scheduler-admin/runs/{Run.objects.get().pk}"
 
     answer = dashboard.get(f"{page}/receipt.{kind}")

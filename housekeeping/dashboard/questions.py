@@ -1,0 +1,204 @@
+"""Questions that are asked before rows are deleted.
+
+A question is a page of its own, and a dialog where there is JavaScript. Its numbers are counted
+when it is asked. Only the form on it can answer: the answer is signed, it ends after some minutes,
+and it ends at once with a change of a retention or of holds, as it was given to other numbers.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil
+from typing import Any
+
+from django.conf import settings
+from django.core import signing
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext, ngettext
+from django_htmx.http import reswap, retarget
+
+from housekeeping import gauges, impact
+from housekeeping.dashboard import wording
+from housekeeping.dashboard.polls import HtmxHttpRequest
+from housekeeping.impact import Impact
+from housekeeping.models import Run
+from housekeeping.policies import Policy
+from housekeeping.registry import TASKS, Task
+from housekeeping.run_page import number, planned, rows_in_words
+
+ANSWERED_WITHIN = timedelta(minutes=15)
+SALT = "housekeeping.question"
+DIALOG = "#asked"  # in base.html
+
+
+@dataclass(frozen=True)
+class Question:
+    """``title`` is what is asked; ``effects`` are sentences that say what an answer does, ``facts``
+    names with what is said of each. ``button`` is the answer, and ``fields`` are sent with it."""
+
+    title: str
+    effects: Sequence[str]
+    button: str
+    facts: Sequence[tuple[str, str]] = ()
+    fields: Sequence[tuple[str, str]] = ()
+    is_harmful: bool = True
+
+
+# --- What is asked ----------------------------------------------------------------------------
+
+
+def before_task(task: Task) -> Question:
+    """Before a run of ``task`` that may delete rows."""
+    return _before(task.policies, (), _of_run(task), title=_run_now(task))
+
+
+def before_plan(run: Run) -> Question:
+    """Before a run that deletes the rows of a plan, and no others."""
+    effects = [
+        gettext("Deletes exactly the rows listed in this preview."),
+        *_undo_in_words(_policies_of(run)),
+    ]
+    return Question(_delete(rows_in_words(planned(run))), effects, gettext("Delete them"))
+
+
+def before_retries(runs: Sequence[Run], fields: Sequence[tuple[str, str]] = ()) -> Question:
+    """Before ``runs`` are retried, of which some may delete rows."""
+    plans = [run.plan_of for run in runs if run.plan_of]
+    if len(runs) == len(plans) == 1:
+        return before_plan(plans[0])
+    again = {run.task for run in runs if may_delete(run) and not run.plan_of}
+    tasks = [task for name, task in TASKS.items() if name in again]
+    policies = [policy for task in tasks for policy in task.policies]
+    effects = list(dict.fromkeys(effect for task in tasks for effect in _of_run(task)))
+    title = gettext("Retry them now?")
+    if len(runs) > 1:
+        effects.insert(0, ngettext("Retries %(n)s run.", "Retries %(n)s runs.", len(runs)) % {"n": len(runs)})
+    elif tasks:
+        title = _run_now(tasks[0])
+    return _before(policies, plans, effects, title=title, fields=fields)
+
+
+def may_delete(run: Run) -> bool:
+    """Would a retry of this run delete rows, as far as anybody can tell?"""
+    task = TASKS.get(run.task)
+    return task is not None and task.may_delete and not run.dry_run and not run.undo_of_id
+
+
+def _before(
+    policies: Sequence[Policy],
+    plans: Sequence[Run],
+    effects: Sequence[str],
+    *,
+    title: str,
+    fields: Sequence[tuple[str, str]] = (),
+) -> Question:
+    """In numbers, as far as they can be had. ``title``: what is asked where no rows would go."""
+    impacts = impact.of(policies)
+    facts = [
+        (one.policy.name, _in_words(one)) for one in impacts if one.rows != 0 or not one.policy.is_upkeep
+    ]
+    undo = _undo_in_words([*policies, *(policy for plan in plans for policy in _policies_of(plan))])
+    counted = impact.together(impacts)
+    if counted is None:
+        title = gettext("Delete everything that is eligible?")
+        effects = [gettext("There are no numbers, as counting takes too long."), *effects, *undo]
+        return Question(title, effects, gettext("Delete everything eligible"), facts, fields)
+    tables = sum((Counter(planned(plan)) for plan in plans), Counter(counted))
+    if not tables.total():
+        nothing = [gettext("Nothing is eligible for deletion at the moment.")] if impacts else []
+        return Question(title, [*nothing, *effects], gettext("Run now"), facts, fields, is_harmful=False)
+    is_upkeep = not plans and all(policy.is_upkeep for policy in policies)
+    rows = _rows(tables.total()) if is_upkeep else rows_in_words(tables)
+    return Question(_delete(rows), [*effects, *undo], gettext("Delete them"), facts, fields)
+
+
+def _of_run(task: Task) -> list[str]:
+    if task.policies:
+        return [gettext("The run deletes what is eligible when it starts.")]
+    if task.can_be_previewed:
+        return [gettext("What it deletes is not declared. A dry run shows it.")]
+    return [gettext("This task can't be previewed: nobody can say beforehand what it deletes.")]
+
+
+def _run_now(task: Task) -> str:
+    return gettext("Run “%(task)s” now?") % {"task": wording.declared(task.title)}
+
+
+def _delete(rows: str) -> str:
+    return gettext("Delete %(rows)s?") % {"rows": rows}
+
+
+def _rows(count: int) -> str:
+    return ngettext("%(n)s row", "%(n)s rows", count) % {"n": number(count)}
+
+
+def _in_words(one: Impact) -> str:
+    rows = gettext("not counted") if one.rows is None else _rows(one.rows)
+    days = one.retention_days
+    if days is None:
+        return gettext("%(rows)s, regardless of age") % {"rows": rows}
+    age = ngettext("%(days)s day", "%(days)s days", ceil(days)) % {"days": number(days)}
+    return gettext("%(rows)s, older than %(age)s") % {"rows": rows, "age": age}
+
+
+def _policies_of(run: Run) -> tuple[Policy, ...]:
+    task = TASKS.get(run.task)
+    return task.policies if task else ()
+
+
+def _undo_in_words(policies: Sequence[Policy]) -> list[str]:
+    if not policies:
+        return []
+    days = settings.HOUSEKEEPING_UNDO_DAYS
+    if not days or all(policy.is_upkeep for policy in policies):
+        return [gettext("It can't be undone.")]
+    return [
+        ngettext("It can be undone for %(n)s day.", "It can be undone for %(n)s days.", days) % {"n": days}
+    ]
+
+
+# --- Asking, and the answer -------------------------------------------------------------------
+
+
+def is_answered(request: HttpRequest, *about: str) -> bool:
+    """Does the request carry the answer to this question as it stands now?"""
+    try:
+        answer = signing.loads(request.POST.get("answer", ""), salt=SALT, max_age=ANSWERED_WITHIN)
+    except signing.BadSignature:
+        return False
+    return bool(answer == _subject(request, *about))
+
+
+def ask(request: HtmxHttpRequest, question: Question, *about: str, back: str) -> HttpResponse:
+    """The question, as a page or for the dialog. Its form posts to the address of ``request``.
+
+    ``about``: what the answer is bound to beside that address. ``back``: the page to leave to.
+    """
+    is_outdated = "answer" in request.POST
+    is_dialog = bool(request.htmx)
+    facts: dict[str, Any] = {
+        "question": question,
+        "answer": signing.dumps(_subject(request, *about), salt=SALT),
+        "address": request.path,
+        "back": back,
+        "place": _place(request) if is_dialog else "",
+        "is_dialog": is_dialog,
+        "is_outdated": is_outdated,
+    }
+    template = "_question.html" if is_dialog else "question.html"
+    answer = render(request, f"housekeeping/{template}", facts, status=409 if is_outdated else 200)
+    return reswap(retarget(answer, DIALOG), "innerHTML") if is_dialog else answer
+
+
+def _subject(request: HttpRequest, *about: str) -> list[str]:
+    return [request.path, gauges.rules() or "", *about]
+
+
+def _place(request: HtmxHttpRequest) -> str:
+    """The part of the page below the dialog that the answer's own answer replaces; empty: go there."""
+    path = (request.htmx.current_url_abs_path or "").partition("?")[0].rstrip("/")
+    places = {reverse("dashboard"): "#overview", reverse("dashboard-runs"): "#runs"}
+    return places.get(path, "")

@@ -1,0 +1,107 @@
+"""What a run would delete now: counted when somebody asks, and only for as long as a person waits."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import OperationalError, connection, transaction
+
+from housekeeping import clock, plans
+from housekeeping.policies import Policy, in_days
+
+# One statement may take all of it, and so may the count: nobody waits longer than twice as long.
+SECONDS = 1.5
+SQLITE_STEPS = 10_000  # of its virtual machine, between two looks at the clock: below a millisecond
+
+
+class TooSlow(Exception):
+    """Counting would take longer than a person waits."""
+
+
+@dataclass(frozen=True)
+class Impact:
+    """What a run would delete by one policy: rows by table, or None where counting takes too long."""
+
+    policy: Policy
+    retention_days: float | None
+    tables: dict[str, int] | None
+
+    @property
+    def rows(self) -> int | None:
+        """Rows of the policy itself, without related rows."""
+        return None if self.tables is None else self.tables[self.policy.model_name]
+
+
+def of(policies: Iterable[Policy], *, seconds: float = SECONDS) -> list[Impact]:
+    """Count what a run would delete by each of ``policies``, in about ``seconds`` for all of them."""
+    deadline = time.monotonic() + seconds
+    return [_of(policy, deadline) for policy in dict.fromkeys(policies)]
+
+
+def _of(policy: Policy, deadline: float) -> Impact:
+    retention = policy.retention_in_force()
+    try:
+        with _time_limit(deadline) as check:
+            cutoff = clock.now() - (retention or timedelta())
+            tables = plans.rows_by_table(policy, cutoff, lambda keys: check())
+    except TooSlow:
+        tables = None
+    return Impact(policy, in_days(retention), tables)
+
+
+def together(impacts: Iterable[Impact]) -> dict[str, int] | None:
+    """Rows by table of all of them; None where one could not be counted."""
+    tables: Counter[str] = Counter()
+    for impact in impacts:
+        if impact.tables is None:
+            return None
+        tables.update(impact.tables)
+    return dict(tables)
+
+
+@contextmanager
+def _time_limit(deadline: float) -> Iterator[Callable[[], None]]:
+    """Raises TooSlow where a statement runs past the deadline, or at a call of what it gives."""
+
+    def check() -> None:
+        if time.monotonic() >= deadline:
+            raise TooSlow
+
+    check()
+    limited = _postgresql_limit if connection.vendor == "postgresql" else _sqlite_limit
+    try:
+        with limited(deadline):
+            yield check
+    except OperationalError as error:
+        if _is_interrupted(error):
+            raise TooSlow from None
+        raise
+
+
+@contextmanager
+def _postgresql_limit(deadline: float) -> Iterator[None]:
+    milliseconds = max(int((deadline - time.monotonic()) * 1000), 1)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL statement_timeout = {milliseconds}")
+        yield
+        cursor.execute("SET LOCAL statement_timeout TO DEFAULT")  # for a transaction around this one
+
+
+@contextmanager
+def _sqlite_limit(deadline: float) -> Iterator[None]:
+    connection.ensure_connection()
+    raw: Any = connection.connection
+    raw.set_progress_handler(lambda: time.monotonic() >= deadline, SQLITE_STEPS)
+    try:
+        yield
+    finally:
+        raw.set_progress_handler(None, 0)
+
+
+def _is_interrupted(error: OperationalError) -> bool:
+    names = {getattr(error.__cause__, name, None) for name in ("sqlstate", "sqlite_errorname")}
+    return bool(names & {"57014", "SQLITE_INTERRUPT"})
