@@ -156,6 +156,8 @@ LOGOUT_REDIRECT_URL = "login"
 
 # --- Data ---------------------------------------------------------------------------------
 
+# Is PgBouncer, in transaction mode, between the site and PostgreSQL? Of both URLs, where they name it.
+BEHIND_PGBOUNCER = env.boolean("BEHIND_PGBOUNCER", False)
 DATABASE: dict[str, Any] = env.database("DATABASE_URL", "sqlite:///db.sqlite3", root=BASE_DIR)
 if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     DATABASE["OPTIONS"] = {
@@ -170,16 +172,23 @@ if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     DATABASE["TEST"] = {"NAME": f"{DATABASE['NAME']}.test"}
 else:
     DATABASE |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+    # A cursor of the server's lives on one connection; the pooler changes it with each transaction.
+    DATABASE["DISABLE_SERVER_SIDE_CURSORS"] = BEHIND_PGBOUNCER
     # Nobody waits for ever: neither for a server that is gone (seconds; ms for the last),
-    # nor for the locks of a process that was stopped within a transaction.
-    DATABASE["OPTIONS"] = {
-        "connect_timeout": 5,
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 15_000,
-        "options": "-c idle_in_transaction_session_timeout=30s",
-    } | DATABASE.get("OPTIONS", {})
+    # nor for the locks of a process that was stopped within a transaction. PgBouncer takes no
+    # startup options: there, its own idle_transaction_timeout does the last.
+    at_start = {} if BEHIND_PGBOUNCER else {"options": "-c idle_in_transaction_session_timeout=30s"}
+    DATABASE["OPTIONS"] = (
+        {
+            "connect_timeout": 5,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 15_000,
+        }
+        | at_start
+        | DATABASE.get("OPTIONS", {})
+    )
 DATABASES = {"default": DATABASE}
 # What throttles count in: one table for every process on every machine. Only they write to it.
 CACHES = {
@@ -216,6 +225,10 @@ elif HUEY_URL.scheme.startswith("redis"):
     HUEY |= {"huey_class": "housekeeping.queue.huey.RedisQueue", "url": HUEY_URL.geturl()}
 else:
     HUEY |= {"huey_class": "housekeeping.queue.huey.PostgresQueue", "dsn": HUEY_URL.geturl()}
+    if BEHIND_PGBOUNCER:
+        # LISTEN and prepared statements would stay on a connection that others use next: the
+        # workers look every max_delay seconds instead.
+        HUEY |= {"blocking": False, "prepare_threshold": None}
 
 # --- Housekeeping ---------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 import hypothesis
 import pytest
+from django.conf import settings
 from django.utils import translation
 from rest_framework.test import APIClient
 from rest_framework.throttling import SimpleRateThrottle
@@ -35,7 +36,11 @@ def redis_url():
 @pytest.fixture(scope="session")
 def postgres_url():
     with services.postgres() as url:
-        yield url
+        if not settings.BEHIND_PGBOUNCER:
+            yield url
+            return
+        with services.pgbouncer(url) as pooled:
+            yield pooled
 
 
 @pytest.fixture

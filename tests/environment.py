@@ -1,7 +1,9 @@
 """Loaded before Django's settings: where the tests' database and queue are.
 
 A developer's own .env and queue must not leak into the tests, nor the tests into them.
-TEST_DATABASE=postgres runs them on a PostgreSQL server of their own instead of SQLite.
+TEST_DATABASE=postgres runs them on a PostgreSQL server of their own instead of SQLite, and
+TEST_DATABASE=pgbouncer puts PgBouncer in front of it, and of the queue's (with --reuse-db: the
+pooler's connections keep the database from being dropped).
 """
 
 import atexit
@@ -33,10 +35,15 @@ os.environ |= {
     "LOG_FILE": "",
 }
 os.environ.setdefault("DATABASE_URL", f"sqlite:///{_scratch}/db.sqlite3")
-if os.environ.get("TEST_DATABASE") == "postgres":
+_database = os.environ.get("TEST_DATABASE")
+os.environ["BEHIND_PGBOUNCER"] = str(_database == "pgbouncer")
+if _database in ("postgres", "pgbouncer"):
     _server = ExitStack()
     try:
         os.environ["DATABASE_URL"] = _server.enter_context(services.postgres())
+        if _database == "pgbouncer":
+            pooled = _server.enter_context(services.pgbouncer(os.environ["DATABASE_URL"]))
+            os.environ["DATABASE_URL"] = pooled
     except pytest.skip.Exception as reason:
         print(f"Skipped: {reason}")
         sys.exit(0)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -100,6 +101,63 @@ class Postgres:
         _as_postgres([self.programs / "pg_ctl", "-D", self.data, *words])
 
 
+class PgBouncer:
+    """PgBouncer in transaction mode, in front of the PostgreSQL server at ``behind``."""
+
+    POOL_SIZE = 4  # connections of each database: fewer than its clients
+
+    def __init__(self, folder: Path, behind: str) -> None:
+        self.program = need("PgBouncer", pgbouncer_program())
+        self.port = free_port()
+        server = urlsplit(behind)
+        self.url = f"postgres://postgres@127.0.0.1:{self.port}{server.path}"
+        (folder / "users").write_text('"postgres" ""\n')
+        self.settings = folder / "pgbouncer.ini"
+        self.settings.write_text(
+            f"""
+[databases]
+* = host={server.hostname} port={server.port}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {self.port}
+unix_socket_dir =
+auth_type = trust
+auth_file = {folder / "users"}
+pool_mode = transaction
+default_pool_size = {self.POOL_SIZE}
+max_client_conn = 500
+idle_transaction_timeout = 30
+"""
+        )
+        for path in (folder, *folder.iterdir()):
+            path.chmod(0o755)
+
+    def start(self) -> None:
+        words = _to_postgres([self.program, "-q", self.settings])
+        self.server = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+        wait_until(lambda: answers(self.port), what="PgBouncer")
+
+    def stop(self) -> None:
+        self.server.kill()
+        self.server.wait(10)
+
+
+def pgbouncer_program() -> str | None:
+    return shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
+
+
+@contextmanager
+def pgbouncer(behind: str) -> Iterator[str]:
+    """The URL of a PgBouncer of our own in front of the database at ``behind``."""
+    with tempfile.TemporaryDirectory() as folder:
+        pooler = PgBouncer(Path(folder), behind)
+        pooler.start()
+        try:
+            yield pooler.url
+        finally:
+            pooler.stop()
+
+
 @contextmanager
 def running(kind: type[Redis | Postgres]) -> Iterator[Redis | Postgres]:
     """A server of that kind, that may be stopped and started again meanwhile."""
@@ -135,10 +193,15 @@ def _postgres_programs() -> Path:
 
 
 def _as_postgres(command: list[object]) -> None:
+    subprocess.run(_to_postgres(command), check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+
+def _to_postgres(command: list[object]) -> list[str]:
+    """The command, for a user that PostgreSQL and PgBouncer don't refuse."""
     words = [str(word) for word in command]
     if os.getuid() == 0:
         words = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", *words]
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, cwd="/")
+    return words
 
 
 class _MailServer(socketserver.ThreadingTCPServer):

@@ -221,6 +221,18 @@ def test_the_consumer_is_as_large_as_the_environment_says(clone):
     assert (larger["workers"], larger["worker_type"]) == (8, "process")
 
 
+def test_behind_pgbouncer_nothing_is_asked_of_a_session(clone):
+    url = "postgres://site@db/site"
+
+    database, huey = site.settings(
+        clone, "DATABASE", "HUEY", DATABASE_URL=url, HUEY_URL=url, BEHIND_PGBOUNCER="true"
+    )
+
+    assert "options" not in database["OPTIONS"]
+    assert database["DISABLE_SERVER_SIDE_CURSORS"]
+    assert (huey["blocking"], huey["prepare_threshold"]) == (False, None)
+
+
 # --- Mail and logs ----------------------------------------------------------------------------
 
 

@@ -1,0 +1,34 @@
+"""The suites of the consumer, the core and the API, with PgBouncer in front of database and queue."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests import services
+from tests.processes import ROOT
+
+SUITES = {
+    "consumer": ["tests/consumer", "-k", "not sqlite and not redis and not autostart"],
+    "core": ["tests/housekeeping"],
+    "faces": [
+        "tests/faces",
+        "--ignore",
+        "tests/faces/test_schema.py",
+        "--ignore",
+        "tests/faces/test_matrix.py",
+    ],
+}
+
+
+@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.timeout(3_600)
+def test_all_goes_on_as_without_pgbouncer(suite):
+    services.need("PgBouncer", services.pgbouncer_program())
+    environment = os.environ | {"TEST_DATABASE": "pgbouncer"}
+    words = [sys.executable, "-m", "pytest", "-q", "--reuse-db", "-p", "no:cacheprovider", *SUITES[suite]]
+
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout[-20_000:]
