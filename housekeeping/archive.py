@@ -35,10 +35,11 @@ BLOCK = 64 * 1024  # bytes that are compressed at a time
 
 def among(column: str, keys: Sequence[Any]) -> tuple[str, list[Any]]:
     """The SQL condition that ``column`` is one of ``keys``, as one parameter of any length."""
-    return _among(connection.ops.quote_name(column), keys)
+    return matching(connection.ops.quote_name(column), keys)
 
 
-def _among(name: str, keys: Sequence[Any]) -> tuple[str, list[Any]]:
+def matching(name: str, keys: Sequence[Any]) -> tuple[str, list[Any]]:
+    """The same for an expression in SQL."""
     if connection.vendor == "postgresql":
         if keys and all(type(key) is int for key in keys):
             # Read by the database: a list is taken to pieces in Python, key by key.
@@ -62,7 +63,7 @@ class Among(Func):
 
     def as_sql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
         name, values = compiler.compile(self.source_expressions[0])
-        where, keys = _among(name, self.keys)
+        where, keys = matching(name, self.keys)
         return where, [*values, *keys]
 
 
@@ -91,6 +92,7 @@ class Packed:
     with them."""
 
     def __init__(self, before: str) -> None:
+        self.before = before
         self._zip, self._hash = (
             zstandard.ZstdCompressor(LEVEL).compressobj(),
             hashlib.sha256(bytes.fromhex(before)),
@@ -111,8 +113,14 @@ class Packed:
 
 
 def unpacked(payload: bytes | memoryview) -> bytes:
-    """What a payload was before it was compressed."""
-    return zstandard.ZstdDecompressor().decompressobj().decompress(bytes(payload))
+    """What a payload was before it was compressed. Raises ZstdError where it is not whole."""
+    frame = zstandard.ZstdDecompressor().decompressobj()
+    content = frame.decompress(bytes(payload))
+    if not frame.eof:
+        raise zstandard.ZstdError("it is cut short")
+    if frame.unused_data:
+        raise zstandard.ZstdError("something follows its end")
+    return content
 
 
 def take(model: type[Model], column: str, keys: Sequence[Any], before: str) -> tuple[int, Packed]:
@@ -212,20 +220,26 @@ def quoted(name: str) -> str:
 # --- Keeping ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass
 class Archiver:
-    """Writes what batches of one run removed; its rows expire at ``expires_at``."""
+    """Writes what batches of one run removed; its rows expire at ``expires_at``.
+
+    ``batch`` and ``position``: those of the newest archive that the run has.
+    """
 
     run: Run
     policy: Policy
     expires_at: datetime
+    batch: int = 0
+    position: int = 0
 
     def keep(self, model: type[Model], packed: Packed, rows: int, emptied: str = "") -> None:
         payload = packed.payload()
         fields = columns(model)
         if emptied:
             fields = [fields[0], *(one for one in fields if one.column == emptied)]
-        kept = Archive.objects.create(
+        self.position += 1
+        kept = Archive(
             run=self.run,
             policy=self.policy.name,
             is_own=model is self.policy.model and not emptied,
@@ -234,12 +248,22 @@ class Archiver:
             schema=[[one.column, one.db_type(connection)] for one in fields],
             vendor=connection.vendor,
             rows=rows,
-            payload=b"" if connection.vendor == "postgresql" else payload,
-            size=len(payload),
             expires_at=self.expires_at,
+            batch=self.batch,
+            position=self.position,
+            before=packed.before,
         )
-        if connection.vendor == "postgresql":
-            _fill(kept, payload)
+        kept.digest = sealed(kept, packed.digest)
+        save(kept, payload)
+
+
+def save(kept: Archive, payload: bytes) -> None:
+    """Insert an archive that holds ``payload``."""
+    kept.size = len(payload)
+    kept.payload = b"" if connection.vendor == "postgresql" else payload
+    kept.save(force_insert=True)
+    if connection.vendor == "postgresql":
+        _fill(kept, payload)
 
 
 def _fill(kept: Archive, payload: bytes) -> None:
@@ -248,6 +272,18 @@ def _fill(kept: Archive, payload: bytes) -> None:
     with connection.cursor() as cursor, connection.wrap_database_errors:
         update = f"UPDATE {quoted(Archive._meta.db_table)} SET payload = %b WHERE id = %b"
         psycopg.Cursor(cursor.connection).execute(update, [payload, kept.pk])
+
+
+def sealed(kept: Archive, link: str) -> str:
+    """The digest of an archive: what it is, and ``link``, the receipt's digest after it.
+
+    That link covers what the archive holds, and the digest ``before`` it, so that the rows are
+    hashed once for both.
+    """
+    facts = [str(kept.run_id), kept.policy, kept.model, bool(kept.is_own), kept.emptied, kept.schema]
+    facts += [kept.vendor, kept.rows, kept.batch, kept.part, kept.position, kept.before]
+    header = json.dumps(facts, separators=(",", ":")).encode()
+    return hashlib.sha256(header + bytes.fromhex(link)).hexdigest()
 
 
 def digest(before: str, packed: bytes) -> str:

@@ -202,6 +202,12 @@ class Run(models.Model):
         default=dict, read=stored.receipt, help_text="By policy: what it was, and what it removed."
     )
     total = models.PositiveBigIntegerField(default=0, help_text="Rows that were due at the start.")
+    # How many of its archives have a digest and have to be there; null: none were made.
+    archives_kept = models.PositiveIntegerField(null=True)
+    archive_damage = models.TextField(null=True, help_text="What is wrong with its archives; null: nothing.")
+    archives_verified_at = models.DateTimeField(null=True)
+    # Of an undo: how it was asked for, and how far it is.
+    undo_state = models.JSONField(null=True)
     result = StoredJSON(null=True, read=stored.result)
     error = models.TextField(blank=True)
     traceback = models.TextField(blank=True)
@@ -227,6 +233,11 @@ class Run(models.Model):
             models.Index(fields=["cause", "-requested_at", "-id"], name="run_newest_of_cause"),
             models.Index(
                 fields=["-requested_at", "-id"], name="run_newest_dry", condition=models.Q(dry_run=True)
+            ),
+            models.Index(
+                fields=["-requested_at"],
+                name="run_damaged",
+                condition=models.Q(archive_damage__isnull=False),
             ),
             models.Index(
                 fields=["task", "-requested_at", "-id"],
@@ -397,9 +408,23 @@ class Archive(models.Model):
     payload = models.BinaryField(help_text="zstd of JSON rows (SQLite) or of COPY text (PostgreSQL).")
     size = models.PositiveIntegerField(help_text="Bytes of the payload.")
     expires_at = models.DateTimeField(db_index=True)
+    # Null where version 1.0 made it: batches count from 1 within the run, positions, too. A batch
+    # that is too large for one transaction of an undo is cut into parts.
+    batch = models.PositiveIntegerField(null=True)
+    part = models.PositiveIntegerField(null=True)
+    position = models.PositiveIntegerField(null=True)
+    before = models.CharField(max_length=64, null=True, help_text="The receipt's digest before it.")
+    digest = models.CharField(max_length=64, null=True, help_text="Of what it is and of what it holds.")
 
     def __str__(self) -> str:
         return f"{self.rows} rows of {self.model}"
+
+    @property
+    def name(self) -> str:
+        """What an operator calls it: its policy, its table, its batch."""
+        what = f"{self.model}.{self.emptied}" if self.emptied else self.model
+        batch = "" if self.batch is None else f", batch {self.batch}"
+        return f"{self.policy}, {what}{batch}"
 
 
 class HoldQuerySet(models.QuerySet["Hold"]):

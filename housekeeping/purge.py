@@ -70,6 +70,7 @@ class Batch:
     keys: list[Any] = field(default_factory=list)
     rows: Counter[str] = field(default_factory=Counter)
     digest: str = ""
+    archives: int = 0
 
 
 def purge(policy: Policy) -> int:
@@ -139,7 +140,7 @@ def purge_batches(
         if is_last:
             break
         if batch_size is None:
-            size = _fitted(size, took, sum(batch.rows.values()), pace)
+            size = fitted(size, took, sum(batch.rows.values()), pace)
         time.sleep(took * pace.pause)
 
 
@@ -174,7 +175,7 @@ class _Plan:
         return dict(islice(self.rows, size))
 
 
-def _fitted(size: int, took: float, rows: int, pace: Pace) -> int:
+def fitted(size: int, took: float, rows: int, pace: Pace) -> int:
     """The size that would have taken the pace's time; at most GROWTH times what was tried.
 
     A few rows that took longer waited for something else, a slow disk say. Fewer would wait
@@ -191,6 +192,8 @@ class _Removal:
 
     def __init__(self, policy: Policy, archiver: Archiver | None, digest: str) -> None:
         self.policy, self.archiver = policy, archiver
+        if archiver:
+            archiver.batch += 1
         self.batch = Batch(digest=digest or "00" * 32)
 
     def remove(self, cutoff: datetime, found: Mapping[Any, int | None]) -> Batch:
@@ -277,3 +280,4 @@ class _Removal:
         if rows:
             self.archiver.keep(model, packed, rows, emptied)
             self.batch.digest = packed.digest
+            self.batch.archives += 1

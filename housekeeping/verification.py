@@ -1,0 +1,189 @@
+"""Verify what a run keeps for its undo: is every archive there, and is each what was written?
+
+What it promises:
+
+- An archive is intact only if its digest covers what it says about itself and what it holds. A
+  flipped bit, a missing end, rows of another archive or of another run never pass.
+- A run knows how many archives it must have: one that is missing is noticed.
+- Archives of version 1.0 have no digest. The digest on the run's receipt vouches for all of a
+  policy's archives together, while none of them is gone.
+- One archive is in memory at a time.
+"""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import zstandard
+from django.db.models import Q
+
+from housekeeping import archive, clock
+from housekeeping.models import Archive, Run
+from housekeeping.steps import Outcome, go_on
+
+NOTHING = "00" * 32  # the chain of digests before the first archive
+VERIFY_AGAIN_AFTER = timedelta(days=30)
+VERIFIED, INCOMPLETE, DIFFERS = "verified", "incomplete", "differs"
+
+
+class Damaged(Exception):
+    """An archive does not hold what was written into it; the text says why."""
+
+
+@dataclass
+class Report:
+    """What was found of one run.
+
+    ``damaged``: archives by their key, with what is wrong; ``receipts``: by policy, whether the
+    digest of the receipt matches; ``unvouched``: policies with archives of version 1.0 that
+    nothing vouches for; ``links``: by archive, the receipt's digest before and after it.
+    """
+
+    run: Run
+    archives: int = 0
+    missing: int = 0
+    damaged: dict[int, str] = field(default_factory=dict)
+    duplicates: int = 0
+    receipts: dict[str, str] = field(default_factory=dict)
+    unvouched: list[str] = field(default_factory=list)
+    links: dict[int, tuple[str, str]] = field(default_factory=dict)
+    without_digest: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+
+    def findings(self) -> list[str]:
+        """A sentence for each thing that is wrong; empty where all is intact."""
+        found = list(self.damaged.values())
+        if self.missing:
+            found.append(f"{self.missing} of {self.run.archives_kept} archives are missing.")
+        if self.duplicates:
+            found.append(f"{self.duplicates} archives are there twice.")
+        found += [
+            f"{policy}: its archives don't match the digest of the receipt."
+            for policy, receipt in self.receipts.items()
+            if receipt == DIFFERS and not self.damaged
+        ]
+        return found
+
+
+def content(kept: Archive) -> tuple[bytes, str]:
+    """What an archive holds, and the receipt's digest after it (from NOTHING, if it has no digest).
+
+    Raises Damaged where it is not what was written.
+    """
+    try:
+        packed = archive.unpacked(kept.payload)
+        link = archive.digest(kept.before or NOTHING, packed)
+        if kept.digest is not None and archive.sealed(kept, link) != kept.digest:
+            raise Damaged("its digest does not match")
+        if kept.digest is None and _rows(kept, packed) != kept.rows:
+            raise Damaged("the number of its rows does not match")
+    except zstandard.ZstdError as error:
+        raise Damaged(f"it can't be unpacked: {error}") from None
+    except ValueError as error:
+        raise Damaged(f"it can't be read: {error}") from None
+    return packed, link
+
+
+def _rows(kept: Archive, packed: bytes) -> int:
+    return packed.count(b"\n") if kept.vendor == "postgresql" else len(json.loads(packed))
+
+
+def look(run: Run, *, checkpoint: Callable[[], None] = go_on) -> Report:
+    """Read all that ``run`` keeps, and change nothing. ``checkpoint`` is called between archives."""
+    report, chains = Report(run), dict[str, str | None]()
+    rows: dict[str, Counter[str]] = defaultdict(Counter)
+    places: Counter[tuple[int | None, ...]] = Counter()
+    for kept in _each(run):
+        checkpoint()
+        report.archives += 1
+        if kept.digest is None:
+            report.without_digest[kept.policy].append(kept.pk)
+        else:
+            places[kept.batch, kept.part, kept.position] += 1
+        if not kept.emptied:
+            rows[kept.policy][kept.model] += kept.rows
+        chains[kept.policy] = _follow(report, kept, chains.get(kept.policy, NOTHING))
+    report.missing = max((run.archives_kept or 0) - sum(places.values()), 0)
+    report.duplicates = sum(places.values()) - len(places)
+    for policy, chain in chains.items():
+        _compare(report, policy, chain, rows[policy])
+    return report
+
+
+def _each(run: Run) -> Iterator[Archive]:
+    for pk in run.archives.order_by("pk").values_list("pk", flat=True):
+        if kept := Archive.objects.filter(pk=pk).first():
+            yield kept
+
+
+def _follow(report: Report, kept: Archive, chain: str | None) -> str | None:
+    """Verify one archive. Returns the chain of digests after it, None where it is broken."""
+    try:
+        packed, link = content(kept)
+    except Damaged as why:
+        report.damaged[kept.pk] = f"{kept.name}: {why}."
+        return None
+    before = kept.before or NOTHING
+    if kept.digest is None and chain is not None and chain != before:
+        before, link = chain, archive.digest(chain, packed)
+    report.links[kept.pk] = (before, link)
+    return link if chain == before and kept.part is None else None
+
+
+def _compare(report: Report, policy: str, chain: str | None, rows: Counter[str]) -> None:
+    receipt = report.run.receipt.get(policy, {})
+    is_whole = rows == Counter(receipt.get("rows", {})) and not report.missing
+    matches = VERIFIED if chain == receipt.get("digest") else DIFFERS
+    state = matches if is_whole else INCOMPLETE
+    report.receipts[policy] = state
+    if state != VERIFIED and report.without_digest[policy]:
+        report.unvouched.append(policy)
+
+
+# --- Keeping what was found -------------------------------------------------------------------
+
+
+def verify(run: Run, *, checkpoint: Callable[[], None] = go_on) -> Report:
+    """Look at all that ``run`` keeps, and keep what was found on its row."""
+    report = look(run, checkpoint=checkpoint)
+    note(report)
+    return report
+
+
+def note(report: Report) -> None:
+    """Keep what was found on the run's row, for the verdict.
+
+    Not while an undo is under way, or has been since: archives that it has put back are not missing.
+    """
+    same = Run.objects.filter(pk=report.run.pk, archives_kept=report.run.archives_kept)
+    damage = "\n".join(report.findings()) or None
+    same.update(archive_damage=damage, archives_verified_at=clock.Now())
+
+
+def damaged_runs(most: int = 5) -> list[Run]:
+    """The newest runs that keep damaged archives, until these expire."""
+    damaged = Run.objects.filter(archive_damage__isnull=False, pk__in=Archive.objects.values("run"))
+    return list(damaged.order_by("-requested_at")[:most])
+
+
+def unverified() -> list[Run]:
+    """Runs that have ended and keep archives that were not verified lately, the oldest first."""
+    is_due = Q(archives_verified_at=None) | Q(archives_verified_at__lt=clock.Now() - VERIFY_AGAIN_AFTER)
+    keeping = Run.objects.filter(is_due, pk__in=Archive.objects.values("run"))
+    return list(keeping.ended().exclude(undos__in=Run.objects.active()).order_by("requested_at", "pk"))
+
+
+def verify_new(checkpoint: Callable[[], None] = go_on) -> Outcome:
+    """Verify each run that nobody has verified yet. What is damaged is the outcome's failure."""
+    outcome = Outcome(verified_runs=0, verified_archives=0, damaged_runs=0)
+    outcome.failures = []
+    for run in unverified():
+        report = verify(run, checkpoint=checkpoint)
+        outcome["verified_runs"] += 1
+        outcome["verified_archives"] += report.archives
+        if report.findings():
+            outcome["damaged_runs"] += 1
+            outcome.failures.append(Damaged(f"Run {run.pk}: {' '.join(report.findings())}"))
+    outcome.failures = outcome.failures[:5]
+    return outcome

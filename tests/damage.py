@@ -1,0 +1,68 @@
+"""Damage to what a purge keeps: a flipped bit, a missing end, archives in each other's place."""
+
+import random
+from typing import Any
+
+from housekeeping.models import Archive
+
+COLUMNS = [field.attname for field in Archive._meta.concrete_fields]
+
+
+def kept() -> list[dict[str, Any]]:
+    """Every archive, with all its columns."""
+    found = list(Archive.objects.order_by("pk").values(*COLUMNS))
+    return [{**row, "payload": bytes(row["payload"])} for row in found]
+
+
+def put(rows: list[dict[str, Any]]) -> None:
+    """Make these the archives that there are."""
+    Archive.objects.all().delete()
+    Archive.objects.bulk_create(Archive(**row) for row in rows)
+
+
+def flipped(rows: list[dict[str, Any]], chance: random.Random) -> str:
+    row = chance.choice(rows)
+    payload = bytearray(row["payload"])
+    bit = chance.randrange(8 * len(payload))
+    payload[bit // 8] ^= 1 << bit % 8
+    row["payload"] = bytes(payload)
+    return f"bit {bit} of {row['id']} flipped"
+
+
+def cut(rows: list[dict[str, Any]], chance: random.Random) -> str:
+    row = chance.choice(rows)
+    row["payload"] = row["payload"][: chance.randrange(len(row["payload"]))]
+    return f"{row['id']} cut to {len(row['payload'])} bytes"
+
+
+def lengthened(rows: list[dict[str, Any]], chance: random.Random) -> str:
+    row = chance.choice(rows)
+    row["payload"] += chance.choice(rows)["payload"]
+    return f"{row['id']} goes on after its end"
+
+
+def swapped(rows: list[dict[str, Any]], chance: random.Random) -> str:
+    """What two archives hold, or whose they are, in each other's place."""
+    one, other = chance.sample(rows, 2)
+    names = chance.choice(
+        [["payload"], ["payload", "rows", "size"], ["run_id"], ["model", "schema"], ["batch"]]
+    )
+    if all(one[name] == other[name] for name in names):
+        names = ["payload"]
+    for name in names:
+        one[name], other[name] = other[name], one[name]
+    return f"{', '.join(names)} of {one['id']} and {other['id']} swapped"
+
+
+def lost(rows: list[dict[str, Any]], chance: random.Random) -> str:
+    row = rows.pop(chance.randrange(len(rows)))
+    return f"{row['id']} lost"
+
+
+def miscounted(rows: list[dict[str, Any]], chance: random.Random) -> str:
+    row = chance.choice(rows)
+    row["rows"] += chance.choice([-1, 1, 256])
+    return f"{row['id']} has {row['rows']} rows"
+
+
+KINDS = [flipped, flipped, flipped, cut, cut, lengthened, swapped, swapped, lost, miscounted]
