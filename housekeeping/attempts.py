@@ -18,8 +18,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
-from django.db.models import QuerySet, Sum
+from django.db.models import F, Max, QuerySet, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from housekeeping import endings, gauges, guard, plans, registry, restore, stats
@@ -100,9 +100,8 @@ class Attempt:
         Raises ClaimLost, Cancelled or ConsumerStopping.
         """
         self.watch(self.run)
-        if not connection.in_atomic_block:  # an undo is one transaction: its lines come at its end
-            with guard.bookkeeping():
-                self.log.write_now_and_then()
+        with guard.bookkeeping():
+            self.log.write_now_and_then()
         cancel_requested = own(self.run).values_list("cancel_requested", flat=True).first()
         if cancel_requested is None or self.lost.is_set():
             raise ClaimLost
@@ -231,7 +230,10 @@ class Attempt:
             deleted = self._counted(policy, len(batch.keys))
             receipt = self._noted(policy, batch)
             beat = timezone.now() + LIFE
-            if not own(self.run).update(deleted=deleted, receipt=receipt, lease_until=beat):
+            written: dict[str, Any] = {"deleted": deleted, "receipt": receipt, "lease_until": beat}
+            if batch.archives:
+                written["archives_kept"] = Coalesce(F("archives_kept"), 0) + batch.archives
+            if not own(self.run).update(**written):
                 raise ClaimLost
 
         self.checkpoint()
@@ -258,7 +260,8 @@ class Attempt:
         assert self.run.started_at is not None
         # One window for all that the run removes, however many attempts that takes.
         expires = self.run.started_at + timedelta(days=settings.HOUSEKEEPING_UNDO_DAYS)
-        return Archiver(self.run, policy, expires)
+        newest = self.run.archives.aggregate(batch=Max("batch"), position=Max("position"))
+        return Archiver(self.run, policy, expires, newest["batch"] or 0, newest["position"] or 0)
 
     # --- Mailing --------------------------------------------------------------------------------
 
@@ -313,7 +316,7 @@ class Attempt:
     # --- Putting back ---------------------------------------------------------------------------
 
     def put_back(self, purged: Run) -> Mapping[str, Any]:
-        """Undo ``purged``: all tables or nothing, and only while the claim holds."""
+        """Undo ``purged``, batch by batch, and only while the claim holds."""
         assert self.run.as_of is not None
         if self.run.result:  # an attempt before this one did it, and was lost before it could say so
             return dict(self.run.result)
@@ -321,15 +324,38 @@ class Attempt:
         undone = f"Run {self.run.pk} undoes it."
         if purged.is_active and not endings.end(purged, Run.Status.CANCELLED, rows=waiting, error=undone):
             raise ConsumerStopping  # its worker ends its batch first; this run waits meanwhile
-        self._write(total=purged.archives.aggregate(rows=Sum("rows"))["rows"] or 0)
-        with transaction.atomic():
-            held_until = self.run.as_of + HELD_AFTER_UNDO
-            back = restore.restore(purged, undo=self.run, held_until=held_until, checkpoint=self.checkpoint)
-            gauges.rules_changed()  # what came back is held
-            left = {
-                f"{table}: {reason}": rows for table, why in back.left.items() for reason, rows in why.items()
-            }
-            result = {"restored": dict(back.rows), "not_restored": left}
-            restored = {"restored": sum(back.rows.values())}
-            self._write(deleted=restored, result=result, lease_until=timezone.now() + LIFE)
+        self._write(total=self.run.total or purged.archives.aggregate(rows=Sum("rows"))["rows"] or 0)
+        undo = restore.Undo(
+            purged,
+            self.run,
+            held_until=self.run.as_of + HELD_AFTER_UNDO,
+            record=self._record_back,
+            checkpoint=self.checkpoint,
+            batch_size=self.batch_size,
+        )
+        undo.check()
+        for done in undo.batches():
+            self.run.undo_state, self.run.deleted = self._state(done), self._back(done)
+            self.checkpoint()
+        state = self.run.undo_state or {}
+        not_restored = {**state.get("left", {}), **undo.passed_over()}
+        result = {"restored": dict(state.get("rows", {})), "not_restored": not_restored}
+        self._write(result=result)
         return result
+
+    def _record_back(self, done: restore.Restored) -> None:
+        """In a batch's transaction, and only while the claim holds: each row is counted once."""
+        state, beat = self._state(done), timezone.now() + LIFE
+        if not own(self.run).update(undo_state=state, deleted=self._back(done), lease_until=beat):
+            raise ClaimLost
+        if done.archives:
+            purged = Run.objects.filter(undos=self.run)
+            purged.update(archives_kept=F("archives_kept") - done.archives)
+        gauges.rules_changed()  # what came back is held
+
+    def _state(self, done: restore.Restored) -> dict[str, Any]:
+        return {**(self.run.undo_state or {}), **done.as_state()}
+
+    @staticmethod
+    def _back(done: restore.Restored) -> dict[str, int]:
+        return {"restored": done.rows.total()}

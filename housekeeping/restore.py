@@ -2,82 +2,316 @@
 
 What it promises:
 
-- Rows come back as the database stored them, every column and key. An undo is one
-  transaction: all tables or nothing.
+- Rows come back as the database stored them, every column and key.
+- An undo goes in batches, the newest first, each in one short transaction: whole rows of the policy
+  with all that hangs from them. What is back, its holds and the count of it are committed together
+  with the deletion of its archives: a kill at any moment loses and doubles nothing.
+- Before the first row, everything that can be known is checked for all archives: that they are what
+  was written (``verification.py``), that their tables and columns are there, the undo window.
 - A row comes back only if its key and its unique values are free, and what it refers to is
-  there. One that can't come back stays in the archive until that expires, for another try.
-- Memory is bounded by a batch.
+  there. One that can't come back stays in the archive until that expires, for another try, and
+  nothing that hung from it is attached to a row that has taken its key.
+- Memory is bounded by a batch of the purge.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
-from collections.abc import Callable
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import zstandard
 from django.apps import apps
+from django.conf import settings
 from django.db import connection, models, transaction
-from django.db.models import Model
-from django.utils import timezone
+from django.db.models import Model, Q, Sum
 from django.utils.translation import gettext
 
-from housekeeping import archive, cascade
+from housekeeping import archive, cascade, clock, verification
 from housekeeping.archive import quoted
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Archive, Hold, Run
+from housekeeping.purge import PACES, Pace, fitted
+from housekeeping.transient import transact
+
+FIRST_ROWS = 2_000  # that the first transaction puts back, about; then they fit themselves to the pace
+
+Place = tuple[int, int]
+"""A batch and its part, 0 for a whole batch."""
 
 
 @dataclass
 class Restored:
-    """How many rows of each table came back, and which did not, with the reason."""
+    """How many rows of each table came back, and which did not, with the reason.
 
-    rows: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    left: dict[str, dict[str, int]] = field(default_factory=dict)
-    # Keys that a stranger has taken: what hung from the row of that key is not the stranger's.
-    strangers: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    ``absent``: by table, keys that did not come back: a row that refers to one of them stays away,
+    too, whatever has taken that key since. ``at``: the newest batch is put back first; this is the
+    one that was put back last.
+    """
 
-    def leave(self, model: str, reason: str) -> None:
-        reasons = self.left.setdefault(model, {})
-        reasons[reason] = reasons.get(reason, 0) + 1
+    rows: Counter[str] = field(default_factory=Counter)
+    left: Counter[str] = field(default_factory=Counter)
+    absent: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    archives: int = 0  # that are gone, less those that have come
+    at: Place | None = None
+
+    def as_state(self) -> dict[str, Any]:
+        return {"rows": self.rows, "left": self.left, "at": self.at}
+
+    def __add__(self, other: Restored) -> Restored:
+        absent = {table: self.absent[table] | other.absent[table] for table in {*self.absent, *other.absent}}
+        rows, left = Counter(self.rows), Counter(self.left)
+        rows.update(other.rows)  # "+" would drop the tables of which nothing came back
+        left.update(other.left)
+        return Restored(rows, left, defaultdict(set, absent), at=other.at or self.at)
+
+
+@dataclass
+class Undo:
+    """Puts back what ``purged`` removed, as the run ``run``; it is held until ``held_until``.
+
+    ``record`` is called in each batch's transaction with what is back by then; what it raises takes
+    the batch back. ``checkpoint`` is called between batches, and between two looks at archives.
+    """
+
+    purged: Run
+    run: Run
+    held_until: datetime
+    record: Callable[[Restored], None]
+    checkpoint: Callable[[], None] = lambda: None
+    on_retry: Callable[[], None] = lambda: None
+    pace: Pace | None = None
+    batch_size: int | None = None  # rows of one transaction, about; None: fitted to the pace
+    skipped: set[Place] = field(default_factory=set)
+
+    # --- What can be known beforehand -----------------------------------------------------------
+
+    def check(self) -> None:
+        """Look at all archives; change none of their rows.
+
+        Raises NotPossible, with the reason and what can be done about it, where they can't be put back.
+        """
+        state = self.run.undo_state or {}
+        if not state.get("at"):  # those of an undo under way don't expire
+            check_window(self.purged)
+        kinds = self.purged.archives.values("model", "emptied", "schema", "vendor", "rows").distinct()
+        for kind in {json.dumps({**kind, "rows": 0}): kind for kind in kinds}.values():
+            _Layout(Archive(**kind)).fillings()
+        report = verification.look(self.purged, checkpoint=self.checkpoint)
+        verification.note(report)
+        self._refuse(report, state)
+        self._number(report)
+        unusable = set(self._unusable(report, state))
+        places = self.purged.archives.values_list("pk", "batch", "part")
+        self.skipped = {(batch or 0, part or 0) for pk, batch, part in places if pk in unusable}
+
+    def _refuse(self, report: verification.Report, state: dict[str, Any]) -> None:
+        if state.get("intact_only"):
+            return
+        damage = list(report.damaged.values())
+        if report.missing or report.duplicates:
+            damage = report.findings()
+        if damage:
+            total, bad = report.archives, len(report.damaged)
+            raise NotPossible(
+                f"{' '.join(damage[:5])} Nothing was put back; {total - bad} of {total} archives are intact."
+                f" To put back the batches that are intact: {_command(self.purged, '--intact-only')}."
+            )
+        if report.unvouched and not state.get("unverified"):
+            raise NotPossible(
+                f"What version 1.0 kept of {', '.join(report.unvouched)} can't be verified: it is not"
+                f" what the digest of the receipt covers. Nothing was put back. To put it back"
+                f" unverified: {_command(self.purged, '--unverified')}."
+            )
+
+    def _unusable(self, report: verification.Report, state: dict[str, Any]) -> list[int]:
+        """The archives that are passed over, each with its whole batch."""
+        unvouched = [] if state.get("unverified") else report.unvouched
+        return [*report.damaged, *(pk for policy in unvouched for pk in report.without_digest[policy])]
+
+    def _number(self, report: verification.Report) -> None:
+        """Give what version 1.0 kept its batches and digests. A batch's last archive is its own rows."""
+        if not self.purged.archives.filter(batch=None).exists():
+            return
+        number, batch, is_last = 0, 0, True
+        with transaction.atomic():
+            for kept in self.purged.archives.defer("payload").order_by("pk"):
+                number, batch = number + 1, batch + is_last
+                is_last = kept.is_own
+                kept.batch, kept.position = batch, number
+                if kept.pk in report.links:
+                    kept.before, link = report.links[kept.pk]
+                    kept.digest = archive.sealed(kept, link)
+                kept.save(update_fields=["batch", "position", "before", "digest"])
+            sealed = self.purged.archives.filter(digest__isnull=False).count()
+            Run.objects.filter(pk=self.purged.pk).update(archives_kept=sealed)
+            self.record(self._done())
+
+    def _done(self) -> Restored:
+        """What earlier attempts have put back, and what they had to leave behind."""
+        state = self.run.undo_state or {}
+        at = state.get("at")
+        done = Restored(Counter(state.get("rows")), Counter(state.get("left")), at=tuple(at) if at else None)
+        if done.at:
+            behind = self.purged.archives.filter(emptied="").exclude(_ahead(done.at))
+            for kept in behind.order_by("pk").iterator(chunk_size=1):
+                if (kept.batch, kept.part or 0) not in self.skipped:
+                    chunk = _Chunk(kept, self, done)
+                    done.absent[chunk.label].update(key for key, _ in chunk.lines())
+        return done
+
+    # --- Batch by batch -------------------------------------------------------------------------
+
+    def batches(self) -> Iterator[Restored]:
+        """Put back what is not back yet. Yields what is back by then, after each commit."""
+        pace = self.pace or PACES[settings.HOUSEKEEPING_PACE]
+        done, size = self._done(), self.batch_size or FIRST_ROWS
+        waiting = deque(self._order(done.at))
+        while waiting:
+            places: list[Place] = []
+            rows = 0
+            while waiting and (not places or rows + waiting[0][1] <= size):
+                place, more = waiting.popleft()
+                places.append(place)
+                rows += more
+            began = time.monotonic()
+            parts = self._cut(places[0], size, done) if rows > 1.5 * size and not places[0][1] else []
+            if parts:
+                waiting.extendleft(reversed(parts))
+                continue
+            done = self._put_back(places, done)
+            took = time.monotonic() - began
+            yield done
+            if self.batch_size:
+                continue
+            if 2 * rows > size:  # fewer tell little about more
+                size = fitted(size, took, rows, pace)
+            if waiting:
+                time.sleep(took * pace.pause)
+
+    def _order(self, at: Place | None) -> list[tuple[Place, int]]:
+        """Batches, the newest first, with their rows: what was deleted last is what the rest hangs from."""
+        archives = self.purged.archives.filter(_ahead(at) if at else Q())
+        found = archives.values_list("batch", "part").annotate(count=Sum("rows"))
+        places = [((batch, part or 0), rows) for batch, part, rows in found if batch is not None]
+        places = [(place, rows) for place, rows in places if place not in self.skipped]
+        return sorted(places, key=lambda each: (-each[0][0], each[0][1]))
+
+    def _chunks(self, place: Place, done: Restored) -> list[_Chunk]:
+        """A batch's archives, its own rows first: unpacked before its transaction begins."""
+        archives = self.purged.archives.filter(batch=place[0], part=place[1] or None)
+        return [_Chunk(kept, self, done) for kept in archives.order_by("-position", "-pk")]
+
+    def _put_back(self, places: list[Place], done: Restored) -> Restored:
+        batches = [(place, self._chunks(place, done)) for place in places]
+
+        def work() -> Restored:
+            more = Restored()
+            for place, chunks in batches:
+                for chunk in chunks:
+                    chunk.put_back(more)
+                more.at = place
+            whole = done + more
+            whole.archives = more.archives
+            self.record(whole)
+            return whole
+
+        return transact(work, on_retry=self.on_retry, checkpoint=self.checkpoint)
+
+    def _cut(self, place: Place, size: int, done: Restored) -> list[tuple[Place, int]]:
+        """Cut a batch into parts of about ``size`` rows, in a transaction that puts nothing back."""
+        chunks = self._chunks(place, done)
+        parts = _Cut(chunks).parts(size)
+        if len(parts) < 2:
+            return []
+
+        def work() -> None:
+            made = 0
+            for number, part in enumerate(parts, 1):
+                made += sum(chunk.copy(number, lines) for chunk, lines in zip(chunks, part, strict=True))
+            for chunk in chunks:
+                Archive.objects.filter(pk=chunk.kept.pk).delete()
+            self.record(Restored(done.rows, done.left, at=done.at, archives=len(chunks) - made))
+
+        transact(work, on_retry=self.on_retry, checkpoint=self.checkpoint)
+        return [((place[0], number), sum(map(len, part))) for number, part in enumerate(parts, 1)]
+
+    def passed_over(self) -> Counter[str]:
+        """The rows of batches that were not put back, as an archive of theirs is not intact."""
+        found: Counter[str] = Counter()
+        for kept in self.purged.archives.defer("payload"):
+            if (kept.batch, kept.part or 0) in self.skipped:
+                found[f"{kept.model}: its archive, or one of its batch, is not intact"] += kept.rows
+        return found
 
 
 def check_window(run: Run) -> None:
     """Raises NotPossible where a part of what the run removed has expired: half would come back."""
-    if run.archives.filter(expires_at__lte=timezone.now()).exists():
+    if run.archives.filter(expires_at__lte=clock.Now()).exists():
         raise NotPossible(
             gettext("The undo window of this run has closed: a part of what it removed has expired.")
         )
 
 
-def restore(
-    run: Run, *, undo: Run, held_until: datetime, checkpoint: Callable[[], None] = lambda: None
-) -> Restored:
-    """Put back all that ``run`` removed and that is not back yet, in one transaction.
-
-    The policies' own rows are held until ``held_until``, so that the next night's run does
-    not purge them again. Raises NotPossible where the archive can't be read any more; then
-    nothing has changed. ``checkpoint`` is called between batches; what it raises undoes all.
-    """
-    done = Restored()
-    check_window(run)
-    with transaction.atomic():
-        # Newest first: what was deleted last is what the rest hangs from.
-        for pk in run.archives.order_by("-pk").values_list("pk", flat=True):
-            checkpoint()
-            _Chunk(Archive.objects.get(pk=pk), undo, done, held_until).put_back()
-    return done
+def _ahead(at: Place) -> Q:
+    """The archives of batches that come after this one in an undo."""
+    return Q(batch__lt=at[0]) | Q(batch=at[0], part__gt=at[1])
 
 
-class _Chunk:
-    """One archive, on its way back into its table."""
+def _command(run: Run, option: str) -> str:
+    return f"python manage.py housekeeping_runs undo {run.pk} {option}"
 
-    def __init__(self, kept: Archive, undo: Run, done: Restored, held_until: datetime) -> None:
-        self.kept, self.undo, self.done, self.held_until = kept, undo, done, held_until
+
+class _Cut:
+    """Which rows of a batch belong together: whatever refers to another row of the batch, and that row."""
+
+    def __init__(self, chunks: list[_Chunk]) -> None:
+        self.chunks = chunks
+        self.leaders: dict[Any, Any] = {}
+        self.lines = [list(chunk.lines()) for chunk in chunks]
+        rows = zip(chunks, self.lines, strict=True)
+        self.nodes = [[chunk.node(key) for key, _ in lines] for chunk, lines in rows]
+        for nodes in self.nodes:
+            for node in nodes:
+                self.leaders[node] = node
+        for chunk, lines, nodes in zip(chunks, self.lines, self.nodes, strict=True):
+            for (key, line), node in zip(lines, nodes, strict=True):
+                for other in chunk.relatives(key, line):
+                    if other in self.leaders:
+                        self.leaders[self._leader(node)] = self._leader(other)
+
+    def _leader(self, node: Any) -> Any:
+        while (up := self.leaders[node]) != node:
+            self.leaders[node] = node = self.leaders[up]
+        return node
+
+    def parts(self, size: int) -> list[list[list[Any]]]:
+        """Parts of about so many rows; each has, for each archive, the lines of its rows."""
+        leaders = [[self._leader(node) for node in nodes] for nodes in self.nodes]
+        weights = Counter(leader for each in leaders for leader in each)
+        number_of, filled, number = dict[Any, int](), 0, 0
+        for leader, weight in weights.items():
+            if filled and filled + weight > size:
+                number, filled = number + 1, 0
+            number_of[leader] = number
+            filled += weight
+        parts: list[list[list[Any]]] = [[[] for _ in self.chunks] for _ in range(number + 1)]
+        for at, (lines, heads) in enumerate(zip(self.lines, leaders, strict=True)):
+            for (_, line), leader in zip(lines, heads, strict=True):
+                parts[number_of[leader]][at].append(line)
+        return parts
+
+
+class _Layout:
+    """An archive's table and columns as they are now. Raises NotPossible where they are gone."""
+
+    def __init__(self, kept: Archive) -> None:
+        self.kept = kept
         if kept.vendor != connection.vendor:
             raise NotPossible(
                 f"The archive was written by {kept.vendor}, and this database is {connection.vendor}."
@@ -86,59 +320,24 @@ class _Chunk:
             self.model: type[Model] = apps.get_model(kept.model)
         except LookupError:
             raise NotPossible(f"The table of {kept.model} is not there any more.") from None
+        self.label = _label(self.model)
         now = {one.column: one for one in archive.columns(self.model)}
         self.names = [name for name, _ in kept.schema]
         gone = [name for name in self.names if name not in now]
         if gone:
             raise NotPossible(f"{kept.model} has lost the column {', '.join(gone)} since the purge.")
         self.fields = [now[name] for name in self.names]
-        self.added = [one for name, one in now.items() if name not in self.names and not kept.emptied]
+        added = [one for name, one in now.items() if name not in self.names and not kept.emptied]
+        self.added = [one for one in added if one.db_default is models.NOT_PROVIDED]
         self.table, self.key = quoted(self.model._meta.db_table), quoted(self.names[0])
+        self.links = [
+            (number, one, _label(one.related_model))
+            for number, one in enumerate(self.fields)
+            if isinstance(one, models.ForeignKey)
+        ]
 
-    def put_back(self) -> None:
-        packed = archive.unpacked(self.kept.payload)
-        with connection.cursor() as cursor:
-            self._stage(cursor, packed)
-            back = self._relink(cursor) if self.kept.emptied else self._insert(cursor)
-            label = f"{self.kept.model}.{self.kept.emptied}" if self.kept.emptied else self.kept.model
-            self.done.rows[label] += len(back)
-            if len(back) == self.kept.rows:
-                self.kept.delete()
-            else:
-                self._keep_the_rest(cursor, packed, back, label)
-            cursor.execute("DROP TABLE restoring")
-
-    def _stage(self, cursor: Any, packed: bytes) -> None:
-        """A temporary table with the chunk's rows, without the constraints of the real one."""
-        names = ", ".join(quoted(name) for name in self.names)
-        cursor.execute(f"CREATE TEMPORARY TABLE restoring AS SELECT {names} FROM {self.table} LIMIT 0")
-        if connection.vendor == "postgresql":
-            with connection.wrap_database_errors, cursor.copy(f"COPY restoring ({names}) FROM STDIN") as rows:
-                rows.write(packed)
-            return
-        made = [(number, make) for number, one in enumerate(self.fields) if (make := archive.from_json(one))]
-        rows = json.loads(packed)
-        for row in rows if made else ():
-            for number, make in made:
-                row[number] = make(row[number]) if isinstance(row[number], str) else row[number]
-        places = ", ".join(["%s"] * len(self.names))
-        cursor.executemany(f"INSERT INTO restoring ({names}) VALUES ({places})", rows)
-
-    def _insert(self, cursor: Any) -> set[str]:
-        added = [one for one in self.added if one.db_default is models.NOT_PROVIDED]
-        values = [self._filling(one) for one in added]
-        names = ", ".join(quoted(str(one.column)) for one in [*self.fields, *added])
-        chosen = ", ".join([*(f"r.{quoted(str(one.column))}" for one in self.fields), *["%s"] * len(values)])
-        wheres, more = self._wheres()
-        cursor.execute(
-            f"INSERT INTO {self.table} ({names}) SELECT {chosen} FROM restoring r WHERE {wheres}"
-            f" ON CONFLICT DO NOTHING RETURNING {self.key}",
-            [*values, *more],
-        )
-        back = [row[0] for row in cursor.fetchall()]
-        if self.kept.is_own:
-            self._hold(back)
-        return {str(key) for key in back}
+    def fillings(self) -> list[Any]:
+        return [self._filling(one) for one in self.added]
 
     def _filling(self, added: models.Field[Any, Any]) -> Any:
         """What a migration has put into the rows that were there as the column was added."""
@@ -150,29 +349,89 @@ class _Chunk:
             )
         return value
 
-    def _wheres(self) -> tuple[str, list[Any]]:
+
+class _Chunk(_Layout):
+    """One archive, verified and unpacked, on its way back into its table."""
+
+    def __init__(self, kept: Archive, undo: Undo, done: Restored) -> None:
+        super().__init__(kept)
+        self.undo, self.done = undo, done
+        try:
+            self.packed, _ = verification.content(kept)
+        except verification.Damaged as why:
+            raise NotPossible(f"{kept.name}: {why}.") from None
+        self.rows: list[Any] = [] if kept.vendor == "postgresql" else json.loads(self.packed)
+
+    def put_back(self, more: Restored) -> None:
+        """Insert its rows, or set its keys again, and count them in ``more``."""
+        with connection.cursor() as cursor:
+            self._stage(cursor)
+            back = self._relink(cursor, more) if self.kept.emptied else self._insert(cursor, more)
+            label = f"{self.kept.model}.{self.kept.emptied}" if self.kept.emptied else self.kept.model
+            more.rows[label] += len(back)
+            if len(back) == self.kept.rows:
+                Archive.objects.filter(pk=self.kept.pk).delete()
+                more.archives += 1
+            else:
+                self._keep_the_rest(cursor, back, label, more)
+            cursor.execute("DROP TABLE restoring")
+
+    def _stage(self, cursor: Any) -> None:
+        """A temporary table with the chunk's rows, without the constraints of the real one."""
+        names = ", ".join(quoted(name) for name in self.names)
+        cursor.execute(f"CREATE TEMPORARY TABLE restoring AS SELECT {names} FROM {self.table} LIMIT 0")
+        if connection.vendor == "postgresql":
+            with connection.wrap_database_errors, cursor.copy(f"COPY restoring ({names}) FROM STDIN") as rows:
+                rows.write(self.packed)
+            return
+        made = [(number, make) for number, one in enumerate(self.fields) if (make := archive.from_json(one))]
+        places = ", ".join(["%s"] * len(self.names))
+        cursor.executemany(f"INSERT INTO restoring ({names}) VALUES ({places})", self._values(made))
+
+    def _values(self, made: list[tuple[int, Callable[[str], Any]]]) -> list[Any]:
+        if not made:
+            return self.rows
+        rows = [list(row) for row in self.rows]
+        for row in rows:
+            for number, make in made:
+                row[number] = make(row[number]) if isinstance(row[number], str) else row[number]
+        return rows
+
+    def _insert(self, cursor: Any, more: Restored) -> set[str]:
+        values = self.fillings()
+        names = ", ".join(quoted(str(one.column)) for one in [*self.fields, *self.added])
+        chosen = ", ".join([*(f"r.{quoted(str(one.column))}" for one in self.fields), *["%s"] * len(values)])
+        wheres, keys = self._wheres(more)
+        cursor.execute(
+            f"INSERT INTO {self.table} ({names}) SELECT {chosen} FROM restoring r WHERE {wheres}"
+            f" ON CONFLICT DO NOTHING RETURNING {self.key}",
+            [*values, *keys],
+        )
+        back = [row[0] for row in cursor.fetchall()]
+        if self.kept.is_own:
+            self._hold(back)
+        return {str(key) for key in back}
+
+    def _wheres(self, more: Restored) -> tuple[str, list[Any]]:
         """What a row refers to is there, and is what it was."""
         wheres, values = ["true"], []
-        for one in self.fields:
-            if not isinstance(one, models.ForeignKey):
-                continue
+        for _, one, label in self.links:
             name, target = quoted(str(one.column)), one.related_model
             key = quoted(str(one.target_field.column))
             there = f"EXISTS (SELECT 1 FROM {quoted(target._meta.db_table)} t WHERE t.{key} = r.{name})"
             if getattr(one, "db_constraint", True):  # else it may have referred to nothing before
                 wheres.append(f"(r.{name} IS NULL OR {there})")
-            strangers = self.done.strangers.get((target._meta.concrete_model or target)._meta.label)
-            if strangers:
-                cast = f"CAST(r.{name} AS varchar)"
-                places = ", ".join(["%s"] * len(strangers))
-                wheres.append(f"(r.{name} IS NULL OR {cast} NOT IN ({places}))")
-                values += sorted(strangers)
+            absent = self.done.absent.get(label, set()) | more.absent.get(label, set())
+            if absent:
+                among, keys = archive.matching(f"CAST(r.{name} AS varchar)", sorted(absent))
+                wheres.append(f"(r.{name} IS NULL OR NOT {among})")
+                values += keys
         return " AND ".join(wheres), values
 
-    def _relink(self, cursor: Any) -> set[str]:
+    def _relink(self, cursor: Any, more: Restored) -> set[str]:
         """Set a foreign key again that was emptied, where its row is there and nobody else set it."""
         name = quoted(self.names[1])
-        wheres, values = self._wheres()
+        wheres, values = self._wheres(more)
         cursor.execute(
             f"UPDATE {self.table} SET {name} = r.{name} FROM restoring r"
             f" WHERE {self.table}.{self.key} = r.{self.key} AND {self.table}.{name} IS NULL"
@@ -188,53 +447,109 @@ class _Chunk:
                 Hold(
                     model=self.kept.model,
                     key=cascade.written_key(self.model, key),
-                    until=self.held_until,
+                    until=self.undo.held_until,
                     reason=reason,
-                    made_by=self.undo.requested_by,
-                    undo=self.undo,
+                    made_by=self.undo.run.requested_by,
+                    undo=self.undo.run,
                 )
                 for key in keys
             ],
             batch_size=1000,
         )
 
-    def _keep_the_rest(self, cursor: Any, packed: bytes, back: set[str], label: str) -> None:
+    def _keep_the_rest(self, cursor: Any, back: set[str], label: str, more: Restored) -> None:
         """Report what could not come back, and keep it for another try."""
         cursor.execute(
             f"SELECT r.{self.key} FROM restoring r"
             f" WHERE EXISTS (SELECT 1 FROM {self.table} t WHERE t.{self.key} = r.{self.key})"
         )
         taken = {str(row[0]) for row in cursor.fetchall()} - back
-        wheres, values = self._wheres()
+        wheres, values = self._wheres(more)
         cursor.execute(f"SELECT r.{self.key} FROM restoring r WHERE {wheres}", values)
         whole = {str(row[0]) for row in cursor.fetchall()}
-        rest = [(key, line) for key, line in self._lines(packed) if key not in back]
+        rest = [(key, line) for key, line in self.lines() if key not in back]
         for key, _ in rest:
-            if self.kept.emptied:
-                self.done.leave(label, "its row is gone, or was set to another since")
-            elif key in taken:
-                self.done.strangers[self.kept.model].add(key)
-                self.done.leave(label, "its key is taken by another row")
-            elif key not in whole:
-                self.done.leave(label, "what it belongs to is gone")
-            else:
-                self.done.leave(label, "a unique value of it is taken by another row")
-        left = self._joined([line for _, line in rest])
-        self.kept.payload = zstandard.compress(left, archive.LEVEL)
-        self.kept.rows, self.kept.size = len(rest), len(self.kept.payload)
-        self.kept.save(update_fields=["payload", "rows", "size"])
+            if not self.kept.emptied:
+                more.absent[self.label].add(key)
+            more.left[f"{label}: {self._reason(key, taken, whole)}"] += 1
+        if back:
+            self._rewrite([line for _, line in rest])
 
-    def _lines(self, packed: bytes) -> list[tuple[str, Any]]:
+    def _reason(self, key: str, taken: set[str], whole: set[str]) -> str:
+        if self.kept.emptied:
+            return "its row is gone, or was set to another since"
+        if key in taken:
+            return "its key is taken by another row"
+        if key not in whole:
+            return "what it belongs to is gone"
+        return "a unique value of it is taken by another row"
+
+    # --- Its rows, one by one -------------------------------------------------------------------
+
+    def lines(self) -> Iterator[tuple[str, Any]]:
         """Each row with its key, as text."""
         if self.kept.vendor == "postgresql":
-            lines = packed.splitlines(keepends=True)
-            return [(_copied(line.rstrip(b"\n").split(b"\t", 1)[0]), line) for line in lines]
-        return [(str(row[0]), row) for row in json.loads(packed)]
+            for line in self.packed.splitlines(keepends=True):
+                yield _copied(line.rstrip(b"\n").split(b"\t", 1)[0]), line
+        else:
+            for row in self.rows:
+                yield str(row[0]), row
+
+    def node(self, key: str) -> Any:
+        """What stands for a row among those of its batch."""
+        return (self.label, self.kept.emptied, key)
+
+    def relatives(self, key: str, line: Any) -> Iterator[Any]:
+        """The rows that a row refers to."""
+        if self.kept.emptied:
+            yield (self.label, "", key)
+        is_copied = self.kept.vendor == "postgresql"
+        values = line.rstrip(b"\n").split(b"\t") if is_copied else line
+        for number, _, label in self.links:
+            value = values[number]
+            yield (label, "", _copied(value) if is_copied else str(value))
+
+    def copy(self, part: int, lines: list[Any]) -> bool:
+        """Keep some of its rows as a part of the batch. False where there are none."""
+        if lines:
+            kept = Archive(
+                run_id=self.kept.run_id,
+                part=part,
+                **{name: getattr(self.kept, name) for name in _SAME},
+            )
+            self._fill(kept, lines)
+        return bool(lines)
+
+    def _rewrite(self, lines: list[Any]) -> None:
+        """Keep these of its rows, and no others."""
+        Archive.objects.filter(pk=self.kept.pk).delete()
+        kept = Archive(
+            pk=self.kept.pk,
+            run_id=self.kept.run_id,
+            part=self.kept.part,
+            **{name: getattr(self.kept, name) for name in _SAME},
+        )
+        self._fill(kept, lines)
+
+    def _fill(self, kept: Archive, lines: list[Any]) -> None:
+        packed = self._joined(lines)
+        kept.rows, kept.before = len(lines), verification.NOTHING
+        kept.digest = archive.sealed(kept, archive.digest(kept.before, packed))
+        archive.save(kept, zstandard.compress(packed, archive.LEVEL))
 
     def _joined(self, lines: list[Any]) -> bytes:
         if self.kept.vendor == "postgresql":
             return b"".join(lines)
         return json.dumps(lines, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+_SAME = ["policy", "is_own", "model", "emptied", "schema", "vendor", "expires_at", "batch", "position"]
+
+
+def _label(model: Any) -> str:
+    """A proxy's rows are its table's."""
+    label: str = (model._meta.concrete_model or model)._meta.label
+    return label
 
 
 # How COPY writes what would end a column or a row; a backslash stands for itself.

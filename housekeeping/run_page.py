@@ -256,7 +256,7 @@ def _running(run: Run) -> str:
     if run.cancel_requested:
         return gettext("It was asked to stop, and does so after the batch at hand.")
     if run.undo_of_id:
-        return gettext("It puts rows back, all of them or none.")
+        return gettext("It puts rows back in batches; %(rows)s are back so far.") % {"rows": _rows(run.done)}
     if run.dry_run:
         return gettext("It counts what would go, and deletes nothing.")
     if run.purged:
@@ -286,6 +286,9 @@ def _succeeded(run: Run, task: Task | None) -> str:
 def _failed(run: Run) -> str:
     if run.started_at is None:
         return gettext("It failed before it began.")
+    if run.undo_of_id and run.done:
+        text = gettext("It failed after %(took)s; %(rows)s are back, the rest stays in the archive.")
+        return text % {"took": run.took, "rows": _rows(run.done)}
     if run.dry_run or run.undo_of_id:
         return gettext("It failed after %(took)s, and changed nothing.") % {"took": run.took}
     deleted = {"rows": rows_in_words(removed(run)), "took": run.took}
@@ -297,6 +300,9 @@ def _failed(run: Run) -> str:
 def _cancelled(run: Run) -> str:
     if run.error:
         return gettext("Cancelled.") + f" {run.error}"
+    if run.undo_of_id and run.done:
+        rows = _rows(run.done)
+        return gettext("Cancelled; %(rows)s are back, the rest stays in the archive.") % {"rows": rows}
     if run.purged:
         rows = rows_in_words(removed(run))
         return gettext("Cancelled; %(rows)s were deleted before that.") % {"rows": rows}
@@ -494,12 +500,20 @@ class _Offers:
     def undo(self) -> Action | None:
         if not (self.rights.configure and self.kept) or self.undo_under_way:
             return None
-        effect = gettext("Puts %(rows)s back, all or none, and holds them from every policy for 30 days.")
+        rows = {"rows": self.kept.words}
+        if self.run.archive_damage:
+            return self._undo_what_is_intact()
+        effect = gettext("Puts %(rows)s back and holds them from every policy for 30 days.")
         if self.run.is_active:
             effect = gettext("Cancels this run first. ") + effect
-        rows = {"rows": self.kept.words}
         question = gettext("Put %(rows)s back?") % rows
         return self._action("undo", gettext("Undo"), effect % rows, question=question)
+
+    def _undo_what_is_intact(self) -> Action:
+        effect = gettext("A part of what this run keeps is damaged: puts back the batches that are intact.")
+        address = reverse("dashboard-run-undo", args=[self.run.pk]) + "?intact_only=1"
+        question = gettext("Put back what is intact?")
+        return Action("undo", gettext("Undo"), effect, address, question=question)
 
     def cancel(self) -> Action | None:
         run = self.run
@@ -509,7 +523,7 @@ class _Offers:
         if run.status == Run.Status.HELD:
             effect = gettext("Drops its plan: %(rows)s stay.") % {"rows": rows_in_words(planned(run))}
         elif run.undo_of_id:
-            effect = gettext("Puts nothing back: what it has done so far is taken back.")
+            effect = gettext("Stops after this batch; rows restored so far stay.")
         elif run.dry_run:
             effect, question = gettext("Stops counting; no plan is kept."), ""
         elif run.purged:

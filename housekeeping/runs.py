@@ -214,7 +214,8 @@ def retry(run: Run, *, send: Send, by: Actor | None = None) -> Run:
     with; and what :func:`request` raises.
     """
     if run.undo_of:
-        return undo(run.undo_of, send=send, by=by)
+        asked = {name: bool((run.undo_state or {}).get(name)) for name in ("unverified", "intact_only")}
+        return undo(run.undo_of, send=send, by=by, **asked)
     if not run.can_be_retried:
         text = gettext("This run is %(status)s; only one that failed, was cancelled or missed is retried.")
         raise NotPossible(text % {"status": gettext(run.status)})
@@ -293,8 +294,18 @@ def _send_or_hold(run: Run, send: Send, reason: str) -> None:
         raise
 
 
-def undo(run: Run, *, send: Send, by: Actor | None = None) -> Run:
+def undo(
+    run: Run,
+    *,
+    send: Send,
+    by: Actor | None = None,
+    unverified: bool = False,
+    intact_only: bool = False,
+) -> Run:
     """Put back all that a run has deleted. Returns the run that does it.
+
+    ``unverified``: also what version 1.0 kept and what can't be verified. ``intact_only``: the batches
+    whose archives are intact, where others are damaged or missing.
 
     A run that has not ended is cancelled first. Asking twice is harmless: while the undo is
     under way it is returned, and once it is done there is nothing left to put back. Raises
@@ -313,10 +324,20 @@ def undo(run: Run, *, send: Send, by: Actor | None = None) -> Run:
         cancel(run, by=by)
     putting_back = _queued(run.task, Run.Cause.MANUAL, by)
     putting_back.undo_of = run
+    asked = {"unverified": unverified, "intact_only": intact_only}
+    putting_back.undo_state = {name: True for name, is_asked in asked.items() if is_asked} or None
     with transaction.atomic():
         putting_back.save(force_insert=True)
         rows = run.archives.aggregate(rows=Sum("rows"))["rows"] or 0
-        acts.record(by, "undo", run.pk, task=run.task, run=str(putting_back.pk), rows=rows)
+        acts.record(
+            by,
+            "undo",
+            run.pk,
+            task=run.task,
+            run=str(putting_back.pk),
+            rows=rows,
+            **(putting_back.undo_state or {}),
+        )
     transaction.on_commit(lambda: _send_or_withdraw(putting_back, send))
     return putting_back
 

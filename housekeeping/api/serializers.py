@@ -100,6 +100,15 @@ class WaitSerializer(Strict):
     )
 
 
+class UndoSerializer(WaitSerializer):
+    unverified = BooleanField(
+        default=False, help_text="Also put back what version 1.0 kept and what can't be verified."
+    )
+    intact_only = BooleanField(
+        default=False, help_text="Put back the batches that are intact where others are damaged."
+    )
+
+
 class TriggerSerializer(WaitSerializer):
     task = TaskField()
     dry_run = BooleanField(default=False, help_text="Delete nothing; say what would go.")

@@ -55,6 +55,7 @@ from housekeeping.api.serializers import (
     ScheduleSerializer,
     Strict,
     TriggerSerializer,
+    UndoSerializer,
     WaitSerializer,
 )
 from housekeeping.exceptions import AlreadyRequested, NotAllowed
@@ -305,7 +306,7 @@ def approve_run(request: Request, pk: uuid.UUID) -> Response:
 @described(
     "Put back all that a run has deleted",
     WAITED,
-    asked=WaitSerializer,
+    asked=UndoSerializer,
     also=[409, 500],
     parameters=[LOCATION],
 )
@@ -313,9 +314,10 @@ def approve_run(request: Request, pk: uuid.UUID) -> Response:
 @permission_classes([MayConfigure])
 @throttle_classes([throttles.Trigger])
 def undo_run(request: Request, pk: uuid.UUID) -> Response:
-    asked = _read(WaitSerializer, request.data)
-    undo = runs.undo(get_object_or_404(Run, pk=pk), send=queue.send, by=_actor(request))
-    return _answer(runs.wait(undo, asked["wait"]))
+    asked = _read(UndoSerializer, request.data)
+    wait, run = asked.pop("wait"), get_object_or_404(Run, pk=pk)
+    undo = runs.undo(run, send=queue.send, by=_actor(request), **asked)
+    return _answer(runs.wait(undo, wait))
 
 
 @described("Every schedule", shapes.several(shapes.Job), methods=["GET"])

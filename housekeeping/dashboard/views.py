@@ -199,7 +199,10 @@ def approve_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
 @may_configure
 def undo_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     run = get_object_or_404(Run, pk=pk)
-    return _act(request, lambda: runs.undo(run, send=queue.send, by=_actor(request)), "dashboard-run")
+    asked = {name: name in request.GET for name in ("unverified", "intact_only")}
+    return _act(
+        request, lambda: runs.undo(run, send=queue.send, by=_actor(request), **asked), "dashboard-run"
+    )
 
 
 @require_safe

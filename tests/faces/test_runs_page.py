@@ -474,7 +474,7 @@ def test_a_purge_says_what_it_deleted_and_can_be_undone(dashboard):
     answer = dashboard.get(page_of(run))
 
     assert "2 conversations and 5 chat messages deleted in" in text(answer)
-    assert offered(answer)["undo"].startswith("Puts 2 conversations and 5 chat messages back, all or none")
+    assert offered(answer)["undo"].startswith("Puts 2 conversations and 5 chat messages back and holds")
     assert "Put 2 conversations and 5 chat messages back?" in questions(answer)
 
 

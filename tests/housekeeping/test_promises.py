@@ -109,6 +109,7 @@ def statements_of(work):
 
 kills = st.lists(st.sampled_from(range(70)), max_size=2)
 batches = st.integers(1, 3)
+undo_batches = st.none() | st.integers(1, 3)  # rows: a batch of the purge is cut into parts
 
 
 @tries(30)
@@ -138,8 +139,8 @@ def test_a_preview_is_what_a_purge_deletes_and_changes_nothing(world):
 
 
 @tries(30)
-@given(worlds.worlds(), batches)
-def test_undone_is_the_same_database_row_for_row(world, batch_size):
+@given(worlds.worlds(), batches, undo_batches)
+def test_undone_is_the_same_database_row_for_row(world, batch_size, undo_batch_size):
     world.create()
     before = worlds.everything()
 
@@ -148,7 +149,7 @@ def test_undone_is_the_same_database_row_for_row(world, batch_size):
     assert removed(run) == gone
 
     if Archive.objects.exists():
-        undone = undo(run)
+        undone = undo(run, batch_size=undo_batch_size)
         assert (undone.status, undone.result["not_restored"]) == ("succeeded", {}), undone.error
     assert worlds.everything() == before
     assert not Archive.objects.exists()
@@ -172,16 +173,16 @@ def test_killed_at_any_statement_and_resumed_ends_the_same(world, batch_size, ki
 
 
 @tries(20)
-@given(worlds.worlds(), kills)
-def test_an_undo_killed_at_any_statement_and_resumed_ends_the_same(world, kills):
+@given(worlds.worlds(), kills, batches, undo_batches)
+def test_an_undo_killed_at_any_statement_and_resumed_ends_the_same(world, kills, size, undo_size):
     world.create()
     before = worlds.everything()
-    run = carry_out(request(world.task), batch_size=2)
+    run = carry_out(request(world.task), batch_size=size)
     if not Archive.objects.exists():
         return
     kept = sum(Archive.objects.values_list("rows", flat=True))
 
-    undone = survive(runs.undo(run, send=lambda run: None), kills)
+    undone = survive(runs.undo(run, send=lambda run: None), kills, batch_size=undo_size)
 
     assert undone.status == "succeeded", undone.error
     assert worlds.everything() == before

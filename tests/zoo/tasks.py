@@ -58,5 +58,5 @@ def purge(task: str, **options: Any) -> Run:
     return carry_out(request(task), **options)
 
 
-def undo(run: Run) -> Run:
-    return carry_out(runs.undo(run, send=lambda run: None))
+def undo(run: Run, **options: Any) -> Run:
+    return carry_out(runs.undo(run, send=lambda run: None), **options)
