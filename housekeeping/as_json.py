@@ -13,6 +13,7 @@ from housekeeping import run_page, schedules
 from housekeeping.models import Act, Consumer, Hold, LogLine, Run, Snapshot, Tally
 from housekeeping.overview import Job, Mark, Overview, PolicyCard, SchedulerStatus
 from housekeeping.verdict import Finding
+from housekeeping.verification import Report
 
 
 def run(run: Run) -> dict[str, Any]:
@@ -45,6 +46,18 @@ def run(run: Run) -> dict[str, Any]:
         "losses": run.losses,
         "consumer": str(run.consumer) if run.consumer else None,
         "took_seconds": round(took.total_seconds(), 3) if took is not None else None,
+    }
+
+
+def verified(report: Report) -> dict[str, Any]:
+    """What a look at all that a run keeps for its undo has found."""
+    return {
+        "run": str(report.run.pk),
+        "intact": not report.findings(),
+        "archives": report.archives,
+        "findings": report.findings(),
+        "receipts": report.receipts,
+        "unverifiable": report.unvouched,
     }
 
 

@@ -23,6 +23,7 @@ from housekeeping import (
     schedules,
     stats,
     tallies,
+    verification,
 )
 from housekeeping.exceptions import BadRetention, BadTrigger
 from housekeeping.models import (
@@ -219,6 +220,7 @@ def overview(now: datetime) -> Overview:
             active=active,
             newest=list(newest.values()),
             archive_bytes=figures["archive"].value,
+            damaged=verification.damaged_runs(),
         ),
         scheduler=scheduler,
         consumers=alive,

@@ -19,14 +19,14 @@ from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from chat import accounts
 from chat.models import NEVER_VERIFIED, ChatMessage, Conversation, User, last_activity
-from housekeeping import cascade, holds
+from housekeeping import cascade, holds, verification
 from housekeeping.mailing import Mail, mail_each
 from housekeeping.models import Act, Archive, Consumer, Delivery, Hold, PlannedRows, Run, Snapshot
 from housekeeping.policies import Policy
 from housekeeping.purge import Purge, purge
 from housekeeping.registry import scheduled, task
 from housekeeping.stats import Measure, take_snapshot
-from housekeeping.steps import Outcome, in_turn
+from housekeeping.steps import Checkpoint, Outcome, go_on, in_turn
 from housekeeping.triggers import Cron, Interval
 
 logger = logging.getLogger(__name__)
@@ -105,6 +105,12 @@ def _tidied_runs(cutoff: datetime) -> QuerySet[Run]:
     return rows.exclude(undoable).exclude(holding).exclude(undone).exclude(carried_out)
 
 
+def _expired_archives(cutoff: datetime) -> QuerySet[Archive]:
+    # An undo that has begun in time puts back the rest, too.
+    under_way = Run.objects.active().filter(undo_of=OuterRef("run"))
+    return Archive.objects.filter(expires_at__lt=cutoff).exclude(Exists(under_way))
+
+
 # Our own rows, by the same engine: what watches the site must not outgrow it. What tells who did
 # what can't be set to go sooner: who may change a retention must not be able to wipe a trace.
 ended_runs = Policy(
@@ -131,7 +137,7 @@ silent_consumers = Policy(
 )
 expired_archives = Policy(
     "archives",
-    rows=lambda cutoff: Archive.objects.filter(expires_at__lt=cutoff),
+    rows=_expired_archives,
     age="expires_at",
     is_upkeep=True,
 )
@@ -316,3 +322,10 @@ def tidy_history(purge: Purge = purge) -> dict[str, int]:
         "deleted_acts": purge(old_acts),
         "deleted_deliveries": purge(old_deliveries),
     }
+
+
+@scheduled("archive_verification", "Archive Verification", Cron(hour=1, minute=45), is_upkeep=True)
+@task("verification", done="Archives verified", has_dry_run=False)
+def verify_archives(checkpoint: Checkpoint = go_on) -> Outcome:
+    """Verify what purges have kept for an undo since the last look."""
+    return verification.verify_new(checkpoint)

@@ -49,13 +49,16 @@ def verdict(
     active: Sequence[Run],
     newest: Sequence[Run],
     archive_bytes: int,
+    damaged: Sequence[Run] = (),
 ) -> Verdict:
-    """``active``: runs that have not ended; ``newest``: the newest that has ended, of each task."""
+    """``active``: runs that have not ended; ``newest``: the newest that has ended, of each task;
+    ``damaged``: runs whose archives are."""
     findings = [
         *_consumers(consumers),
         *_schedules(entries, now),
         *_ended(newest),
         *_active(active, now),
+        *_damaged(damaged),
         *_archive(archive_bytes),
     ]
     purged = [run for run in newest if run.status == Run.Status.SUCCEEDED and _is_purge(run)]
@@ -130,6 +133,13 @@ def _active(active: Sequence[Run], now: datetime) -> Iterator[Finding]:
             len(waiting),
         )
         yield Finding(WARNING, text % {"count": len(waiting)}, run=waiting[0])
+
+
+def _damaged(damaged: Sequence[Run]) -> Iterator[Finding]:
+    for run in damaged:
+        text = _("What run %(run)s keeps for its undo is damaged: %(damage)s")
+        facts = {"run": str(run.pk)[:8], "damage": _short(run.archive_damage or "")}
+        yield Finding(BAD, text % facts, _("Undo still puts back the batches that are intact."), run=run)
 
 
 def _archive(size: int) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
-"""The history of runs: list, show one, cancel, retry, approve, undo."""
+"""The history of runs: list, show one, cancel, retry, approve, undo, verify."""
 
 import json
+import sys
 import uuid
 from datetime import datetime
 from typing import Any
@@ -8,17 +9,17 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
-from housekeeping import acts, as_json, runs, search
+from housekeeping import acts, as_json, runs, search, verification
 from housekeeping.management.base import OperatorCommand, run_of
-from housekeeping.models import Run
+from housekeeping.models import Archive, Run
 from housekeeping.queue import tasks as queue
 
 # What a consumer is told of.
-SENDING = {"retry": runs.retry, "approve": runs.approve, "undo": runs.undo}
+SENDING = {"retry": runs.retry, "approve": runs.approve}
 
 
 class Command(OperatorCommand):
-    help = "Lists the runs, shows one with its result, cancels, retries, approves or undoes one."
+    help = "Lists the runs, shows one with its result, cancels, retries, approves, undoes or verifies one."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", metavar="action")
@@ -45,17 +46,55 @@ class Command(OperatorCommand):
             one = actions.add_parser(action, help=text)
             one.add_argument("id", type=uuid.UUID)
             one.add_argument("--json", action="store_true")
+            if action == "undo":
+                one.add_argument(
+                    "--unverified",
+                    action="store_true",
+                    help="also put back what version 1.0 kept and what can't be verified",
+                )
+                one.add_argument(
+                    "--intact-only",
+                    action="store_true",
+                    help="put back the batches that are intact, where others are damaged",
+                )
+
+        verify = actions.add_parser("verify", help="verify what runs keep for their undo; exit 1 if damaged")
+        verify.add_argument("id", type=uuid.UUID, nargs="?", help="default: every run that keeps anything")
+        verify.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, action: str, **options: Any) -> None:
         if action == "list":
             self._list(options)
             return
+        if action == "verify":
+            self._verify(options)
+            return
         run, by = run_of(options["id"]), acts.operator()
         if action == "cancel":
             run = runs.cancel(run, by=by)
+        elif action == "undo":
+            asked = {name: options[name] for name in ("unverified", "intact_only")}
+            run = runs.undo(run, send=queue.send, by=by, **asked)
         elif action in SENDING:
             run = SENDING[action](run, send=queue.send, by=by)
         self._show(run, in_json=options["json"])
+
+    def _verify(self, options: dict[str, Any]) -> None:
+        keeping = Run.objects.filter(pk__in=Archive.objects.values("run")).order_by("requested_at", "pk")
+        found = [run_of(options["id"])] if options["id"] else keeping
+        reports = [verification.verify(run) for run in found]
+        if options["json"]:
+            self.print_json([as_json.verified(report) for report in reports])
+        for report in () if options["json"] else reports:
+            receipts = ", ".join(f"receipt of {name} {state}" for name, state in report.receipts.items())
+            state = "damaged" if report.findings() else "intact"
+            self.stdout.write(f"{report.run.pk}  {state}  {report.archives} archives  {receipts}")
+            for finding in report.findings():
+                self.stdout.write(f"  {finding}")
+        if not (reports or options["json"]):
+            self.stdout.write("No run keeps anything for an undo.")
+        if any(report.findings() for report in reports):
+            sys.exit(1)
 
     def _list(self, options: dict[str, Any]) -> None:
         if options["limit"] < 1:

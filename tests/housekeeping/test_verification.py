@@ -1,0 +1,165 @@
+"""What a run keeps for its undo is verified: before the undo, by a command, each night."""
+
+import os
+import random
+
+import pytest
+
+from chat.models import ChatMessage, Conversation
+from housekeeping import runs, verification
+from housekeeping.exceptions import NotPossible
+from housekeeping.models import Archive, Run
+from tests import damage, make
+from tests.make import days
+from tests.zoo.tasks import carry_out
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def purged(number=4, *, batch_size=1):
+    for _ in range(number):
+        make.conversation(age=days(40), messages=2)
+    return carry_out(runs.request("conversations", send=lambda run: None), batch_size=batch_size)
+
+
+def undone(run, **options):
+    return carry_out(runs.undo(run, send=lambda run: None, **options))
+
+
+def rows():
+    conversations = Conversation.objects.order_by("pk").values()
+    return [list(conversations), list(ChatMessage.objects.order_by("pk").values())]
+
+
+def without_digests(run):
+    """As version 1.0 has kept it."""
+    run.archives.update(batch=None, position=None, before=None, digest=None)
+    Run.objects.filter(pk=run.pk).update(archives_kept=None)
+
+
+def damaged(run, *, at=0):
+    """One bit of one archive is flipped."""
+    kept = run.archives.order_by("pk")[at]
+    payload = bytearray(kept.payload)
+    payload[len(payload) // 2] ^= 4
+    Archive.objects.filter(pk=kept.pk).update(payload=bytes(payload))
+    return kept
+
+
+def test_what_was_kept_is_intact_and_so_is_the_receipt():
+    run = purged()
+    run.refresh_from_db()
+
+    report = verification.verify(run)
+
+    assert (report.findings(), report.archives, run.archives_kept) == ([], 8, 8)
+    assert report.receipts == {"conversations": "verified"}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_damaged_is_refused_and_all_of_it_kept(seed):
+    chance = random.Random(f"{os.environ.get('SEED', '')}{seed}")
+    purged(2)
+    purged(2)
+    intact = damage.kept()
+    broken = [dict(row) for row in intact]
+    what = chance.choice(damage.KINDS)(broken, chance)
+    damage.put(broken)
+
+    undone_runs = [undone(one) for one in Run.objects.filter(undo_of=None) if one.archives.exists()]
+
+    failed = [one for one in undone_runs if one.status == "failed"]
+    assert failed, what
+    damage.put([row for row in intact if row["run_id"] in {one.undo_of_id for one in failed}])
+    for one in failed:
+        assert undone(one.undo_of).status == "succeeded", what
+    assert Conversation.objects.count() == 4
+    assert ChatMessage.objects.count() == 8
+
+
+def test_the_refusal_names_the_archive_and_what_is_intact():
+    run = purged()
+    damaged(run, at=2)
+    left = rows()
+
+    undo = undone(run)
+
+    assert (undo.status, rows(), run.archives.count()) == ("failed", left, 8)
+    assert "conversations, chat.ChatMessage, batch 2: its digest does not match." in undo.error
+    assert "7 of 8 archives are intact" in undo.error
+    run.refresh_from_db()
+    assert run.archive_damage == "conversations, chat.ChatMessage, batch 2: its digest does not match."
+
+
+def test_a_missing_archive_is_noticed():
+    run = purged()
+    run.archives.order_by("pk").last().delete()
+
+    undo = undone(run)
+
+    assert "1 of 8 archives are missing." in undo.error
+    assert not Conversation.objects.exists()
+
+
+def test_what_is_intact_comes_back_where_it_is_asked_for():
+    run = purged()
+    damaged(run, at=2)
+    undone(run)
+
+    undo = undone(run, intact_only=True)
+
+    assert undo.result["restored"] == {"chat.Conversation": 3, "chat.ChatMessage": 6}
+    assert undo.result["not_restored"] == {
+        "chat.Conversation: its archive, or one of its batch, is not intact": 1,
+        "chat.ChatMessage: its archive, or one of its batch, is not intact": 2,
+    }
+    assert run.archives.count() == 2
+
+
+def test_what_was_kept_without_digests_comes_back_while_the_receipt_vouches_for_it():
+    before = rows()
+    run = purged()
+    before = before != rows()
+    without_digests(run)
+
+    undo = undone(run)
+
+    assert (undo.status, Conversation.objects.count(), before) == ("succeeded", 4, False)
+
+
+@pytest.mark.parametrize("lose", [damaged, lambda run: run.archives.order_by("pk").first().delete()])
+def test_what_nothing_vouches_for_comes_back_only_when_somebody_insists(lose):
+    run = purged()
+    without_digests(run)
+    kept = lose(run)
+
+    refused = undone(run)
+    assert (refused.status, Conversation.objects.count()) == ("failed", 0)
+
+    insisted = undone(run, unverified=True, intact_only=isinstance(kept, Archive))
+    assert insisted.status == "succeeded", insisted.error
+    assert Conversation.objects.count() in (3, 4)
+
+
+def test_each_run_is_verified_once_and_a_damaged_one_fails_the_nightly_task():
+    run, other = purged(), purged()
+    damaged(other)
+
+    first = carry_out(runs.request("verification", send=lambda run: None))
+    second = carry_out(runs.request("verification", send=lambda run: None))
+
+    assert (first.status, first.result["verified_runs"]) == ("failed", 2)
+    assert str(other.pk) in first.error
+    assert str(run.pk) not in first.error
+    assert (second.status, second.result["verified_runs"]) == ("succeeded", 0)
+
+
+def test_an_undo_by_a_command_that_is_asked_twice_is_one():
+    run = purged()
+
+    first = runs.undo(run, send=lambda run: None)
+
+    assert runs.undo(run, send=lambda run: None) == first
+    carry_out(first)
+    with pytest.raises(NotPossible, match="undone already"):
+        runs.undo(run, send=lambda run: None)
