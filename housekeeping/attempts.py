@@ -22,7 +22,7 @@ from django.db.models import F, Max, QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from housekeeping import endings, gauges, guard, plans, registry, restore, stats
+from housekeeping import cascade, endings, gauges, guard, plans, registry, restore, stats
 from housekeeping.archive import Archiver
 from housekeeping.exceptions import (
     BrakeApplied,
@@ -35,7 +35,7 @@ from housekeeping.logs import RunLog
 from housekeeping.mailing import Mailed, mail_each
 from housekeeping.models import LIFE, Run
 from housekeeping.policies import Policy, in_days
-from housekeeping.purge import Batch, expired, held_back, purge_batches
+from housekeeping.purge import Batch, check_database, expired, held_back, purge_batches
 from housekeeping.registry import Task
 
 logger = logging.getLogger(__name__)
@@ -79,6 +79,8 @@ class Attempt:
     def _carry_out(self, task: Task) -> Any:
         if self.is_planned and not self.run.done:  # one that has begun goes by what it began with
             plans.check_retentions(self.run.plan)
+        for policy in task.policies:
+            check_database(policy)  # before anything is deleted by another one
         self.run.cutoffs = self._with_cutoffs(task.policies)
         self.due = {policy: self._due(policy) for policy in task.policies}
         total = self.run.total or self.run.done + sum(self.due.values())
@@ -150,7 +152,7 @@ class Attempt:
             if is_begun or policy.is_upkeep or share >= 1 or rows < least or not rows:
                 continue
             # So far that it is enough: a table is not counted for the rows that stay.
-            there = QuerySet(policy.model).order_by()[: int(rows / share) + 1].count()
+            there = cascade.rows_of(policy.model).order_by()[: int(rows / share) + 1].count()
             if rows > share * there:
                 # Together, once all are there: a part of a plan would pass for the whole.
                 self._write(plan={each.name: self._planned(each) for each in self.due})

@@ -10,7 +10,7 @@ from operator import or_
 from typing import Any
 
 from django.contrib.contenttypes.fields import GenericRelation
-from django.db import models
+from django.db import DEFAULT_DB_ALIAS, models, router
 from django.db.models import Count, Exists, Model, OuterRef, Q, QuerySet
 
 
@@ -36,6 +36,28 @@ class Link:
     @property
     def protects(self) -> bool:
         return self.on_delete in (models.PROTECT, models.RESTRICT)
+
+
+def rows_of(model: type[Model]) -> QuerySet[Any]:
+    """All rows of ``model``, read from the database that purges write to, and not from a replica of it."""
+    return QuerySet(model, using=DEFAULT_DB_ALIAS)
+
+
+def elsewhere(rows: QuerySet[Any]) -> list[str]:
+    """The tables that a purge of ``rows`` would look for in the wrong database; empty for none.
+
+    Purges run on the default database. Rows may be read from a replica of it, by a router; what
+    counts is where they are written.
+    """
+    model = rows.model._meta.concrete_model or rows.model
+    # Asked for by name, unless it is what the router answers anyway.
+    asked = router.db_for_write(model) if rows.db == router.db_for_read(rows.model) else rows.db
+    tables = {model: asked} | {link.model: router.db_for_write(link.model) for link, _ in walk(model)}
+    return [
+        f"{table._meta.label} is written to the database {alias!r}, and purges run on {DEFAULT_DB_ALIAS!r}"
+        for table, alias in tables.items()
+        if alias != DEFAULT_DB_ALIAS
+    ]
 
 
 def links(model: type[Model]) -> list[Link]:
@@ -91,7 +113,7 @@ class Below:
     def add(self, keys: Sequence[Any]) -> None:
         for table, paths in self.paths.items():
             reached = reduce(or_, (Q(**{f"{path}__in": keys}) for path in paths))
-            rows: QuerySet[Any] = QuerySet(table).filter(reached)
+            rows = rows_of(table).filter(reached)
             if table in self.met:
                 self.met[table].update(rows.values_list("pk", flat=True))
                 self.rows[table._meta.label] = len(self.met[table])
@@ -104,7 +126,7 @@ def weights(model: type[Model], keys: Sequence[Any]) -> Counter[str]:
     found: Counter[str] = Counter()
     for link, path in walk(model):
         if link.is_cascade:
-            below: QuerySet[Any] = QuerySet(link.model).filter(**{f"{path}__in": keys}).order_by()
+            below = rows_of(link.model).filter(**{f"{path}__in": keys}).order_by()
             for key, rows in below.values_list(path).annotate(rows=Count("pk")):
                 found[str(key)] += rows
     return found

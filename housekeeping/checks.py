@@ -1,14 +1,18 @@
 """A bad declaration stops ``manage.py check``, not the night."""
 
+from datetime import UTC, datetime
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
+from django.db import DEFAULT_DB_ALIAS, router
 
 from housekeeping import cascade, registry
 from housekeeping.registry import PREVIEWED, TASKS
 
+FAR = datetime.max.replace(tzinfo=UTC)
 TOOLS = PREVIEWED | {"checkpoint"}
 
 
@@ -60,7 +64,21 @@ def policies_can_be_carried_out_and_undone(**kwargs: Any) -> list[CheckMessage]:
             id="housekeeping.E003",
         )
         for policy in registry.policies().values()
-        for problem in cascade.problems(policy.model)
+        for problem in [*cascade.elsewhere(policy.rows(FAR)), *cascade.problems(policy.model)]
+    ]
+
+
+@register
+def our_own_rows_are_beside_those_that_are_purged(**kwargs: Any) -> list[CheckMessage]:
+    models = apps.get_app_config("housekeeping").get_models()
+    wrong = sorted({alias for model in models if (alias := router.db_for_write(model)) != DEFAULT_DB_ALIAS})
+    return [
+        Error(
+            f"A database router writes housekeeping's own tables to {alias!r}.",
+            hint=f"They have to be in {DEFAULT_DB_ALIAS!r}, beside the rows that are purged.",
+            id="housekeeping.E006",
+        )
+        for alias in wrong
     ]
 
 

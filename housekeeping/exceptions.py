@@ -90,6 +90,14 @@ class CannotPreview(HousekeepingError):
         super().__init__(text % {"task": repr(task)})
 
 
+class WrongDatabase(HousekeepingError):
+    """A policy whose rows are written to another database than the one that purges run on."""
+
+    def __init__(self, policy: str, reason: str) -> None:
+        text = _("The policy %(policy)s can't be carried out: %(reason)s.")
+        super().__init__(text % {"policy": repr(policy), "reason": reason})
+
+
 class WriteInDryRun(HousekeepingError):
     """A task tried to write during a dry run. The statement was not carried out."""
 

@@ -6,12 +6,12 @@ must never be (two runs of one fire time, one task running twice) is a constrain
 
 import uuid
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, models, router
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -52,7 +52,31 @@ def in_words(duration: timedelta | None) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
 
 
-class Consumer(models.Model):
+M = TypeVar("M", bound=models.Model)
+
+
+class OwnQuerySet(models.QuerySet[M]):
+    """Reads where it writes, whatever a router says: a replica that lags behind would have us go
+    by a retention, a hold or a claim that is over."""
+
+    @property
+    def db(self) -> str:
+        return router.db_for_write(self.model)
+
+
+class OwnModel(models.Model):
+    """A row of ours."""
+
+    objects = OwnQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    def refresh_from_db(self, using: str | None = None, *args: Any, **options: Any) -> None:
+        super().refresh_from_db(using or router.db_for_write(type(self)), *args, **options)
+
+
+class Consumer(OwnModel):
     """One ``run_huey`` process, by its heartbeat."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -76,7 +100,7 @@ class Consumer(models.Model):
         return self.stopped_at is None and self.last_heartbeat_at >= now - LIFE
 
 
-class ScheduleState(models.Model):
+class ScheduleState(OwnModel):
     """What a declared schedule owes next. Its id is the declaration's."""
 
     id = models.CharField(primary_key=True, max_length=100)
@@ -95,7 +119,7 @@ class ScheduleState(models.Model):
         return self.id
 
 
-class PolicyState(models.Model):
+class PolicyState(OwnModel):
     """What an operator has changed about a declared policy. Its name is the declaration's."""
 
     name = models.CharField(primary_key=True, max_length=100)
@@ -107,7 +131,7 @@ class PolicyState(models.Model):
         return self.name
 
 
-class RunQuerySet(models.QuerySet["Run"]):
+class RunQuerySet(OwnQuerySet["Run"]):
     def active(self) -> "RunQuerySet":
         """Runs that have not ended: queued, running or held."""
         # By the end that they don't have: few are without, and the planner knows. Of the statuses
@@ -132,7 +156,7 @@ class RunQuerySet(models.QuerySet["Run"]):
         return self.order_by("-requested_at", "-id")
 
 
-class Run(models.Model):
+class Run(OwnModel):
     """One carrying-out of a task, from the request to its result."""
 
     class Status(models.TextChoices):
@@ -347,7 +371,7 @@ class Run(models.Model):
         return {"done": self.done, "total": max(self.total, self.done)}
 
 
-class LogLine(models.Model):
+class LogLine(OwnModel):
     """What was logged while a run was carried out."""
 
     run = models.ForeignKey(Run, models.CASCADE, related_name="log_lines")
@@ -362,7 +386,7 @@ class LogLine(models.Model):
         return self.text
 
 
-class Tally(models.Model):
+class Tally(OwnModel):
     """The runs of one task that ended on one day in one way: what charts are drawn from."""
 
     day = models.DateField(help_text="In TIME_ZONE.")
@@ -381,7 +405,7 @@ class Tally(models.Model):
         return f"{self.day} {self.task} {self.status}"
 
 
-class PlannedRows(models.Model):
+class PlannedRows(OwnModel):
     """Keys of rows that a preview, or a held run, has seen: a purge of that plan takes no others."""
 
     run = models.ForeignKey(Run, models.CASCADE, related_name="planned_rows")
@@ -393,7 +417,7 @@ class PlannedRows(models.Model):
         return f"{self.rows} rows of the plan {self.run_id}"
 
 
-class Archive(models.Model):
+class Archive(OwnModel):
     """What one batch of a run removed from one table, until its undo window closes."""
 
     run = models.ForeignKey(Run, models.CASCADE, related_name="archives")
@@ -427,12 +451,12 @@ class Archive(models.Model):
         return f"{self.policy}, {what}{batch}"
 
 
-class HoldQuerySet(models.QuerySet["Hold"]):
+class HoldQuerySet(OwnQuerySet["Hold"]):
     def active(self, now: datetime) -> "HoldQuerySet":
         return self.filter(models.Q(until=None) | models.Q(until__gt=now))
 
 
-class Hold(models.Model):
+class Hold(OwnModel):
     """A row that no policy may delete, neither itself nor by a cascade."""
 
     model = models.CharField(max_length=200, help_text="app_label.Model")
@@ -477,7 +501,7 @@ class Hold(models.Model):
         self.model = concrete._meta.label
         # The row is locked for the transaction, if there is one: a batch of a purge that is at
         # work on it is waited for. The key is kept in one way: "042" is 42.
-        rows: models.QuerySet[Any] = models.QuerySet(concrete)
+        rows: models.QuerySet[Any] = models.QuerySet(concrete, using=DEFAULT_DB_ALIAS)
         if connection.in_atomic_block:
             rows = rows.select_for_update(no_key=True)
         try:
@@ -490,7 +514,7 @@ class Hold(models.Model):
         self.key = str(key)
 
 
-class Gauge(models.Model):
+class Gauge(OwnModel):
     """A figure that is expensive to measure, kept with the moment at which it was measured."""
 
     name = models.CharField(primary_key=True, max_length=100)
@@ -506,7 +530,7 @@ class Gauge(models.Model):
         return self.name
 
 
-class Snapshot(models.Model):
+class Snapshot(OwnModel):
     """The five numbers at one moment."""
 
     taken_at = models.DateTimeField(db_index=True)
@@ -523,7 +547,7 @@ class Snapshot(models.Model):
         return self.numbers.get(name, 0)
 
 
-class Act(models.Model):
+class Act(OwnModel):
     """Who did what, when, and from where."""
 
     done_at = models.DateTimeField()
@@ -546,7 +570,7 @@ class Act(models.Model):
         return f"{self.who} {self.what} {self.target}"
 
 
-class Delivery(models.Model):
+class Delivery(OwnModel):
     """Something to be told to somebody outside, such as a mail, until it is sent or given up.
 
     What it says may be a secret (a link that verifies an account): it is kept no longer than

@@ -25,7 +25,7 @@ from housekeeping import archive, cascade, guard, registry
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import PlannedRows, Run
 from housekeeping.policies import Policy, in_days
-from housekeeping.purge import Walk, due, expired, held_back
+from housekeeping.purge import Walk, check_database, due, expired, held_back
 
 CHUNK = 5_000  # keys in one row of a plan
 SAMPLE = 10  # rows that a preview names
@@ -150,6 +150,7 @@ def write(
     What an earlier attempt has kept is replaced. ``checkpoint`` is called between chunks;
     what it raises leaves a part of a plan, which nobody carries out.
     """
+    check_database(policy)
     with guard.bookkeeping():
         run.planned_rows.filter(policy=policy.name).delete()
 

@@ -18,17 +18,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Protocol
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
 from housekeeping import archive, cascade, holds
 from housekeeping.archive import Archiver
+from housekeeping.exceptions import WrongDatabase
 from housekeeping.policies import Policy
 
 logger = logging.getLogger(__name__)
@@ -87,7 +88,22 @@ def preview(policy: Policy) -> int:
 def due(policy: Policy, *, cutoff: datetime) -> QuerySet[Any]:
     """The rows that a purge would delete: expired before ``cutoff``, not held, not protected."""
     kept = holds.held(policy.model, timezone.now()) | cascade.protected(policy.model)
-    return policy.rows(cutoff).exclude(kept)
+    return _expired_rows(policy, cutoff).exclude(kept)
+
+
+def _expired_rows(policy: Policy, cutoff: datetime) -> QuerySet[Any]:
+    # A router may read from a replica, which lags behind: a row that was changed or held a moment
+    # ago would go. What decides about a delete is read where it deletes.
+    return policy.rows(cutoff).using(DEFAULT_DB_ALIAS)
+
+
+def check_database(policy: Policy) -> None:
+    """Raises WrongDatabase where the policy's rows, or what hangs from them, are written elsewhere.
+
+    A purge would delete rows of the same keys from the default database.
+    """
+    if found := cascade.elsewhere(policy.rows(datetime.max.replace(tzinfo=UTC))):
+        raise WrongDatabase(policy.name, "; ".join(found))
 
 
 def expired(policy: Policy, *, cutoff: datetime) -> int:
@@ -97,7 +113,7 @@ def expired(policy: Policy, *, cutoff: datetime) -> int:
 
 def held_back(policy: Policy, *, cutoff: datetime) -> dict[str, int]:
     """Expired rows that stay, by the reason: ``held``, ``protected``."""
-    rows = policy.rows(cutoff)
+    rows = _expired_rows(policy, cutoff)
     return {
         "held": rows.filter(holds.held(policy.model, timezone.now())).count(),
         "protected": rows.filter(cascade.protected(policy.model)).count(),
@@ -125,6 +141,7 @@ def purge_batches(
     called inside the batch's transaction; what it raises undoes the batch. Raises
     IntegrityError where a table that Django doesn't know of forbids the delete.
     """
+    check_database(policy)
     pace = pace or PACES[settings.HOUSEKEEPING_PACE]
     size = batch_size or FIRST_BATCH
     source = Walk(policy, cutoff) if plan is None else _Plan(plan)
@@ -218,7 +235,7 @@ class _Removal:
             # the batch at its commit. By key alone: a policy's own query may group, which can't
             # be locked. What is due is asked again under the lock: a hold or a message that is
             # committed before it is seen, one that comes after finds no row.
-            parents: QuerySet[Any] = QuerySet(self.policy.model).filter(self._among(keys))
+            parents = cascade.rows_of(self.policy.model).filter(self._among(keys))
             locked = parents.select_for_update(skip_locked=True).order_by()
             keys = list(locked.values_list("pk", flat=True))
         rows = due(self.policy, cutoff=cutoff).filter(self._among(keys)).order_by()

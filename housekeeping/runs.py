@@ -407,7 +407,7 @@ def claim(run_id: uuid.UUID, attempt: int, *, consumer: Consumer | None = None) 
         if not is_refused_by(error, ONE_RUNNING):
             raise
         return None  # this one waits for the end of the other
-    return Run.objects.get(pk=run_id) if claimed else None
+    return Run.objects.select_related("undo_of").get(pk=run_id) if claimed else None
 
 
 def execute(
