@@ -7,10 +7,11 @@ PYTHON := $(VENV)/bin/python
 .PHONY: run test prove lint audit schema requirements
 
 run: $(VENV)/run.stamp
+	@$(PYTHON) -m site_config.port $(PORT)
 	@$(PYTHON) manage.py migrate --verbosity 0
 	@$(PYTHON) manage.py create_demo_data --first-run
 	@echo "\nThe dashboard: http://127.0.0.1:$(PORT)/scheduler-admin   (Ctrl-C stops site and consumer)\n"
-	@SITE_URL=$${SITE_URL:-http://127.0.0.1:$(PORT)} HOUSEKEEPING_AUTOSTART=true \
+	@HOUSEKEEPING_AUTOSTART=true \
 		DJANGO_RUNSERVER_HIDE_WARNING=true \
 		$(PYTHON) manage.py runserver --noreload 127.0.0.1:$(PORT)
 

@@ -186,9 +186,10 @@ class Attempt:
         Counts again at the end: raises RowsLeft if rows are past due still, and neither the
         run's time budget nor its plan explains them.
         """
-        logger.info("Deleting %s", policy)
         due = self.due.get(policy)
-        if warning := plans.warning(policy, self._due(policy) if due is None else due):
+        due = self._due(policy) if due is None else due
+        logger.info("Deleting %s%s", policy.in_words(due), self._age_in_words(policy))
+        if warning := plans.warning(policy, due):
             self._note(policy, warning=warning)
         left = 0
         for _ in range(MOST_PASSES):
@@ -208,8 +209,13 @@ class Attempt:
         self._note(policy, **facts)
         if left and not self.is_planned and not self.is_out_of_time():
             raise RowsLeft(f"{left:,} rows of the policy {policy.name!r} are past due still; {rows:,} went.")
-        logger.info("Successfully deleted %s %s", rows, policy.name)
+        logger.info("Successfully deleted %s", policy.in_words(rows))
         return rows
+
+    def _age_in_words(self, policy: Policy) -> str:
+        self._cutoff(policy)
+        days = self.run.cutoffs[policy.name]["retention_days"]
+        return "" if days is None else f" older than {days} day{'' if days == 1 else 's'}"
 
     def _left(self, policy: Policy) -> int:
         if self.is_planned:  # spared, as they have changed since; or not yet looked at

@@ -45,8 +45,10 @@ class Policy:
         """``chat.Conversation``"""
         return self.model._meta.label
 
-    def __str__(self) -> str:
-        return f"{self.name} older than {self.retention.days} days" if self.retention else self.name
+    def in_words(self, rows: int) -> str:
+        """So many of the policy's rows: ``5 conversations``."""
+        names = self.model._meta
+        return f"{rows:,} {names.verbose_name if rows == 1 else names.verbose_name_plural}"
 
     def retention_in_force(self) -> timedelta | None:
         """As an operator has set it, else as declared. None for a policy without an age."""

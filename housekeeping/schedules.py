@@ -38,12 +38,12 @@ MISSED_ROWS_SPAN = timedelta(days=7)
 SEEN_LATELY = timedelta(seconds=10)
 
 
-def announce() -> None:
-    """Log what is declared, as the site starts."""
+def announce(opening: str) -> None:
+    """Log the declared schedules, after a line in which the process says what it does about them."""
+    logger.info(opening)
     for schedule in SCHEDULES.values():
-        if schedule.is_upkeep:
-            continue
-        logger.info("Scheduled: %s %s", schedule.label, schedule.trigger.describe())
+        if not schedule.is_upkeep:
+            logger.info("Scheduled: %s %s", schedule.label, schedule.trigger.describe())
 
 
 @dataclass(frozen=True)

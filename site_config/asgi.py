@@ -12,4 +12,4 @@ application = get_asgi_application()
 
 from housekeeping import schedules  # noqa: E402  (the apps are loaded only now)
 
-schedules.announce()
+schedules.announce("The site is up. Its consumers look at the schedules:")

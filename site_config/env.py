@@ -10,6 +10,7 @@ import io
 import os
 import secrets
 import tempfile
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import SplitResult, urlsplit
@@ -17,6 +18,8 @@ from zoneinfo import ZoneInfo
 
 import redis
 from environ import Env
+
+DEFAULT_ADDRESS = "http://127.0.0.1:8000"
 
 
 class BadSetting(SystemExit):
@@ -43,6 +46,19 @@ def text(name: str, default: str) -> str:
     # Not environ's own reading: it takes a value that starts with "$" for another variable's
     # name, so that a secret which happens to start so would be lost without a word.
     return os.environ.get(name, default).strip()
+
+
+def served_at(command: list[str]) -> str:
+    """Where the site answers that this command starts: runserver's address, else port 8000."""
+    parser = ArgumentParser(add_help=False)
+    for option in ("--verbosity", "-v", "--settings", "--pythonpath"):  # a value of theirs is no address
+        parser.add_argument(option)
+    parser.add_argument("address", nargs="?", default="")
+    if command[1:2] != ["runserver"]:
+        return DEFAULT_ADDRESS
+    host, _, port = parser.parse_known_args(command[2:])[0].address.rpartition(":")
+    everywhere = host in ("", "0", "0.0.0.0", "[::]")  # noqa: S104
+    return f"http://{'127.0.0.1' if everywhere else host}:{port}" if port.isdecimal() else DEFAULT_ADDRESS
 
 
 def words(name: str, default: str) -> list[str]:

@@ -1,5 +1,7 @@
 """One file for every place the site runs; what differs comes from the environment (env.py)."""
 
+import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,8 @@ env.read_file(BASE_DIR / env.text("ENV_FILE", ".env"))
 DEBUG = env.boolean("DEBUG", False)
 SECRET_KEY = env.secret_key("SECRET_KEY", BASE_DIR / ".secret_key")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
-SITE_URL = env.url("SITE_URL", "http://127.0.0.1:8000", ("http", "https")).geturl().rstrip("/")
+SITE_URL = env.url("SITE_URL", env.served_at(sys.argv), ("http", "https")).geturl().rstrip("/")
+os.environ["SITE_URL"] = SITE_URL  # for the consumer beside runserver, which mails the same links
 
 ROOT_URLCONF = "site_config.urls"
 WSGI_APPLICATION = "site_config.wsgi.application"

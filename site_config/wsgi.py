@@ -13,7 +13,7 @@ _site = get_wsgi_application()
 
 from housekeeping import schedules  # noqa: E402  (the apps are loaded only now)
 
-schedules.announce()
+schedules.announce("The site is up. Its consumers look at the schedules:")
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

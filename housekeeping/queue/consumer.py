@@ -103,7 +103,7 @@ class Consumer(huey_consumer.Consumer):
             now=timezone.now(),
         )
         runs.distrust_messages()
-        schedules.announce()
+        self._announce()
         connections.close_all()  # worker processes are forked, and must not share one
         super().start()
         # After the forks: a thread of the parent does not exist in its children. One each, as
@@ -111,6 +111,15 @@ class Consumer(huey_consumer.Consumer):
         self._every(BEAT.total_seconds(), "write the heartbeat", consumers.beat, self.row)
         self._every(5.0, "measure the gauges", gauges.refresh)
         self._every(1.0, "send what waits in the outbox", lambda now: outbox.deliver())
+
+    def _announce(self) -> None:
+        name = f"Consumer {self.row}"
+        if not self.periodic:
+            logger.info("%s carries out runs, and looks at no schedules (-n)", name)
+        elif self.huey.is_beside_site:
+            logger.info("%s looks at the schedules that the site has named", name)
+        else:
+            schedules.announce(f"{name} looks at the schedules:")
 
     def stop(self, graceful: bool = False) -> None:
         """Whatever the signal: let each worker end its batch and hand the rest back.

@@ -55,6 +55,7 @@ class Queue(Huey):
     """Huey, with messages that only this site can write, and our consumer."""
 
     consumer: "Consumer | None" = None
+    is_beside_site = False  # started by runserver, on the same terminal
 
     def __init__(self, name: str, **options: Any) -> None:
         signed = SignedSerializer(secret=settings.SECRET_KEY, salt="housekeeping.queue")

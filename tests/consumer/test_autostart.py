@@ -38,6 +38,16 @@ def test_runserver_starts_one_consumer_and_both_end_together(processes, options)
     assert site.output.count("Huey consumer started") == 1
 
 
+def test_site_and_consumer_on_one_terminal_name_the_schedules_once(processes):
+    site, _ = processes.site(HOUSEKEEPING_AUTOSTART="true")
+
+    site.says("Huey consumer started")
+
+    assert site.output.count("Scheduled: Daily housekeeping at 2:00 AM") == 1
+    assert "The site is up. Its consumers look at the schedules:" in site.output
+    assert "looks at the schedules that the site has named" in site.output
+
+
 def test_a_killed_runserver_takes_its_consumer_along(processes):
     site, _ = processes.site("--noreload", HOUSEKEEPING_AUTOSTART="true")
     wait_until(alive().exists, what="a consumer")

@@ -555,6 +555,7 @@ def test_a_database_without_tables_is_one_clear_line(words, tmp_path):
         (("-w", "0"), "-w takes"),
         (("-s", "7"), "factor of 60"),
         (("-k", "greenlet"), "gevent"),
+        (("-M", "5", "-C"), "max_tasks requires check_worker_health"),
         (("-l", "/nowhere/huey.log"), "can't be written"),
     ],
     ids=str,

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from housekeeping import logs, runs
+from housekeeping import logs, retentions, runs
 from housekeeping.models import LogLine
 from tests import make
 from tests.make import days
@@ -25,9 +25,21 @@ def test_a_run_keeps_what_is_logged_while_it_is_carried_out():
 
     assert [text for _, text in lines(run)][:3] == [
         f"Starting housekeeping task {run} (manual run, attempt 1)",
-        "Deleting conversations older than 30 days",
-        "Successfully deleted 1 conversations",
+        "Deleting 1 conversation older than 30 days",
+        "Successfully deleted 1 conversation",
     ]
+
+
+def test_a_purge_says_the_number_of_rows_and_the_retention_in_force_before_it_deletes():
+    for _ in range(2):
+        make.conversation(age=days(15))
+        make.message()
+    retentions.change("conversations", 10)
+
+    texts = [text for task in ("conversations", "messages") for _, text in lines(carry_out(make.run(task)))]
+
+    assert "Deleting 2 conversations older than 10 days" in texts
+    assert "Deleting 2 chat messages" in texts
 
 
 def test_the_lines_are_there_while_it_goes_on(monkeypatch):

@@ -53,9 +53,10 @@ def test_the_schedules_are_those_of_the_contract():
 
 def test_the_start_logs_the_schedules(caplog):
     with caplog.at_level(logging.INFO, "housekeeping"):
-        schedules.announce()
+        schedules.announce("The site is up:")
 
     assert [record.getMessage() for record in caplog.records] == [
+        "The site is up:",
         "Scheduled: Daily housekeeping at 2:00 AM",
         "Scheduled: Weekly cleanup on Sunday at 3:00 AM",
         "Scheduled: Statistics generation every 6 hours",

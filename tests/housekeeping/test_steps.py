@@ -1,7 +1,7 @@
 import pytest
 
 from housekeeping import registry, runs
-from housekeeping.steps import Checkpoint, go_on
+from housekeeping.steps import Checkpoint, go_on, in_turn
 from tests import make
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,6 +29,17 @@ def carry_out(**options):
 
 def test_a_task_that_takes_a_checkpoint_runs_to_its_end(steps):
     assert carry_out().result == {"steps": 10}
+
+
+def test_a_failed_step_is_logged_with_its_traceback_and_the_next_ones_run(caplog):
+    def leak():
+        raise ValueError("the pipe burst")
+
+    outcome = in_turn(first=leak, second=lambda: {"steps": 1})
+
+    [record] = caplog.records
+    assert (record.levelname, record.exc_info[0]) == ("ERROR", ValueError)
+    assert outcome == {"errors": {"first": "ValueError: the pipe burst"}, "steps": 1}
 
 
 def test_a_task_called_in_a_shell_needs_nobody_to_hand_it_a_checkpoint(steps):

@@ -37,6 +37,33 @@ def test_without_any_setting_the_site_is_a_safe_one_on_this_machine(clone):
     assert behind_proxy is None
 
 
+@pytest.mark.parametrize(
+    ("command", "url"),
+    [
+        ("runserver", "http://127.0.0.1:8000"),
+        ("runserver 8011", "http://127.0.0.1:8011"),
+        ("runserver --noreload 0.0.0.0:8011", "http://127.0.0.1:8011"),
+        ("runserver -v 2 localhost:8011 --settings=site_config.settings", "http://localhost:8011"),
+        ("runserver [::1]:8011", "http://[::1]:8011"),
+        ("run_huey", "http://127.0.0.1:8000"),
+    ],
+)
+def test_links_lead_to_where_runserver_answers(clone, command, url):
+    code = "import sys; sys.argv = sys.argv[1:]; from site_config import settings; print(settings.SITE_URL)"
+
+    process = site.python(clone, "-c", code, "manage.py", *command.split())
+
+    assert process.stdout.strip() == url, process.stderr
+
+
+def test_a_site_url_that_is_set_wins_over_the_port_of_runserver(clone):
+    code = "import sys; sys.argv = sys.argv[1:]; from site_config import settings; print(settings.SITE_URL)"
+
+    process = site.python(clone, "-c", code, "manage.py", "runserver", "8011", SITE_URL="https://example.com")
+
+    assert process.stdout.strip() == "https://example.com", process.stderr
+
+
 def test_without_any_setting_housekeeping_is_as_the_contract_has_it(clone):
     expected = {
         "TIME_ZONE": "UTC",

@@ -11,7 +11,9 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
 from django.utils.module_loading import import_string
+from huey.contrib.djhuey import HUEY
 from huey.contrib.djhuey.management.commands.run_huey import Command as RunHueyCommand
+from huey.exceptions import ConfigurationError
 
 from housekeeping import autostart, discreet
 from housekeeping.probes import unapplied_migrations
@@ -28,7 +30,8 @@ class Command(RunHueyCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options.pop("stop_with_parent"):
+        HUEY.is_beside_site = options.pop("stop_with_parent")
+        if HUEY.is_beside_site:
             autostart.when_parent_ends(lambda: os.kill(os.getpid(), signal.SIGTERM))
         if options["workers"] is not None and options["workers"] < 1:
             raise CommandError("-w takes a whole number of workers from 1.")
@@ -41,7 +44,8 @@ class Command(RunHueyCommand):
             raise CommandError(f"The database can't be used: {error}") from error
         except STORAGE_ERRORS as error:
             raise CommandError(f"The queue can't be used: {error}") from error
-        except (ImportError, ValueError) as error:  # -k greenlet without gevent, -s 7
+        # -k greenlet without gevent; -s 7; -M 5 with -C
+        except (ImportError, ValueError, ConfigurationError) as error:
             raise CommandError(f"The consumer can't start like that: {error}") from error
 
 
