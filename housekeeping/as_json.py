@@ -12,12 +12,23 @@ from django.utils import timezone
 from housekeeping import run_page, schedules
 from housekeeping.models import Act, Consumer, Hold, LogLine, Run, Snapshot, Tally
 from housekeeping.overview import Job, Mark, Overview, PolicyCard, SchedulerStatus
+from housekeeping.samples import Words
 from housekeeping.verdict import Finding
 from housekeeping.verification import Report
 
+NO_WORDS = Words()
 
-def run(run: Run) -> dict[str, Any]:
-    """Everywhere the same object. Many are read with their consumers beside them."""
+
+def words(*runs: Run) -> Words:
+    """The words of the rows that these runs' plans name: for whoever may view them."""
+    return Words([one.plan for one in runs])
+
+
+def run(run: Run, words: Words = NO_WORDS) -> dict[str, Any]:
+    """Everywhere the same object. Many are read with their consumers beside them.
+
+    Without ``words`` the rows that its plan names have none.
+    """
     took = run.duration if run.finished_at else None
     return {
         "id": str(run.pk),
@@ -40,7 +51,7 @@ def run(run: Run) -> dict[str, Any]:
         "undo_of": str(run.undo_of_id) if run.undo_of_id else None,
         "plan_of": str(run.plan_of_id) if run.plan_of_id else None,
         "retry_of": str(run.retry_of_id) if run.retry_of_id else None,
-        "plan": run.plan,
+        "plan": words.added_to(run.plan),
         "receipt": run.receipt,
         "cancel_requested": run.cancel_requested,
         "losses": run.losses,
@@ -62,10 +73,10 @@ def verified(report: Report) -> dict[str, Any]:
 
 
 def run_in_full(one: Run) -> dict[str, Any]:
-    """A run with all that its page says: what is heavy, and what undo can put back."""
+    """A run with all that its page says, for whoever may view it: what is heavy, what undo can put back."""
     kept = run_page.kept_of(one, timezone.now())
     return {
-        **run(one),
+        **run(one, words(one)),
         "traceback": one.traceback or None,
         "undo_until": iso(kept.until) if kept else None,
         "undo_rows": sum(kept.tables.values()) if kept else None,

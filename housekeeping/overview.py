@@ -20,6 +20,7 @@ from housekeeping import (
     plans,
     registry,
     retentions,
+    samples,
     schedules,
     stats,
     tallies,
@@ -406,9 +407,10 @@ def preview(name: str, now: datetime, *, retention_days: int | None = None) -> d
     if retention is not None and retention_days is not None:
         retention = timedelta(days=retention_days)
     facts = plans.look(found, cutoff=now - (retention or timedelta()), retention=retention)
+    seen = samples.Words([{name: facts}]).added_to({name: facts})[name]
     return {
         "policy": name,
-        **facts,
+        **seen,
         "what_if": [
             {"retention_days": days, "rows": rows} for days, rows in plans.what_if(found, now).items()
         ],

@@ -43,7 +43,7 @@ def look(
     retention: timedelta | None,
     keep: Callable[[list[Any]], None] = lambda keys: None,
 ) -> dict[str, Any]:
-    """What a purge would delete, as an object for JSON.
+    """What a purge would delete, as an object for JSON: numbers, keys and ages, no row's own words.
 
     ``rows`` of the policy itself and ``tables`` with all that hangs from them; the ages of
     the ``oldest`` and ``newest``; a ``sample`` of the oldest; ``held_back``: rows that are
@@ -123,14 +123,13 @@ def _ends(policy: Policy, rows: QuerySet[Any]) -> dict[str, str | None]:
 
 
 def _sample(policy: Policy, rows: QuerySet[Any]) -> list[dict[str, str | None]]:
-    oldest = rows.annotate(aged=policy.age_of()).order_by("aged", "pk")[:SAMPLE]
+    oldest = rows.annotate(aged=policy.age_of()).order_by("aged", "pk").values_list("pk", "aged")[:SAMPLE]
     return [
         {
-            "key": str(row.pk),
-            "text": str(row),
-            "age_from": row.aged.isoformat() if isinstance(row.aged, datetime) else None,
+            "key": str(key),
+            "age_from": aged.isoformat() if isinstance(aged, datetime) else None,
         }
-        for row in oldest
+        for key, aged in oldest
     ]
 
 

@@ -21,6 +21,7 @@ from housekeeping.exceptions import NotPossible
 from housekeeping.models import Act, LogLine, Run
 from housekeeping.policies import Policy
 from housekeeping.registry import TASKS, Task
+from housekeeping.samples import Words
 
 LOG_LINES = 200
 MOST_ACTS = 50
@@ -89,6 +90,7 @@ class Page:
     acts: list[record.Line]
     log: list[LogLine]
     has_more_log: bool
+    plan: dict[str, Any]  # with the words of the rows that it names
 
     @property
     def title(self) -> str:
@@ -164,6 +166,7 @@ def read(run: Run, rights: Rights, now: datetime) -> Page:
         acts=record.lines(acts.history({"target": str(run.pk)})[:MOST_ACTS]),
         log=log[:LOG_LINES][::-1],
         has_more_log=len(log) > LOG_LINES,
+        plan=Words([run.plan]).added_to(run.plan) if not run.receipt else {},
     )
 
 

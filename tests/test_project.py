@@ -18,9 +18,9 @@ CORE = [
     "clock", "exceptions", "discreet", "transient", "stored", "triggers", "models", "constraints",
     "policies", "cascade", "holds", "archive", "purge", "guard", "plans",
     "restore", "verification",
-    "registry", "stats", "gauges", "impact", "steps", "smtp", "mailing", "tasks", "acts", "keeping",
-    "consumers", "outbox", "alerts", "retentions", "tallies", "logs", "endings", "attempts", "runs",
-    "receipts", "schedules", "search", "bulk", "record", "run_page", "verdict", "overview", "as_json",
+    "registry", "samples", "stats", "gauges", "impact", "steps", "smtp", "mailing", "tasks", "acts",
+    "keeping", "consumers", "outbox", "alerts", "retentions", "tallies", "logs", "endings", "attempts",
+    "runs", "receipts", "schedules", "search", "bulk", "record", "run_page", "verdict", "overview", "as_json",
     "metrics", "checks",
 ]  # fmt: skip
 FACES = [

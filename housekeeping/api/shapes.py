@@ -207,7 +207,7 @@ class ChangedPolicy(Policy):
 
 class SampleRow(Shape):
     key = CharField()
-    text = CharField()
+    text = CharField(allow_null=True, help_text="What the row is called now; null once it is gone.")
     age_from = DateTimeField(allow_null=True)
 
 

@@ -172,10 +172,10 @@ def trigger(request: Request) -> Response:
             idempotency_key=key,
         )
     except AlreadyRequested as repeated:
-        answer = _answer(runs.wait(repeated.run, asked["wait"]))
+        answer = _answer(request, runs.wait(repeated.run, asked["wait"]))
         answer["Idempotency-Replayed"] = "true"
         return answer
-    return _answer(runs.wait(run, asked["wait"]))
+    return _answer(request, runs.wait(run, asked["wait"]))
 
 
 @described("The figures of the dashboard's first page", shapes.Overview)
@@ -225,7 +225,8 @@ def act_list(request: Request) -> Response:
 @api_view(["GET"])
 @permission_classes([MayView])
 def run_result(request: Request, pk: uuid.UUID) -> Response:
-    return Response(as_json.run(get_object_or_404(Run, pk=pk)))
+    run = get_object_or_404(Run, pk=pk)
+    return Response(as_json.run(run, as_json.words(run)))
 
 
 @described("A run with all that its page says", shapes.RunInFull)
@@ -242,7 +243,8 @@ def run_list(request: Request) -> Response:
     asked = _read(RunFilterSerializer, request.query_params.dict())
     pages = RunPages()
     page = pages.paginate_queryset(search.runs(asked).select_related("consumer"), request) or []
-    return pages.get_paginated_response([as_json.run(run) for run in page])
+    words = as_json.words(*page)
+    return pages.get_paginated_response([as_json.run(run, words) for run in page])
 
 
 @described(
@@ -292,7 +294,7 @@ def cancel_run(request: Request, pk: uuid.UUID) -> Response:
 @permission_classes([MayOperate])
 @throttle_classes([throttles.Trigger])
 def retry_run(request: Request, pk: uuid.UUID) -> Response:
-    return _answer(_retry(request, get_object_or_404(Run, pk=pk)))
+    return _answer(request, _retry(request, get_object_or_404(Run, pk=pk)))
 
 
 @described("Let a held run go on", WAITED, also=[409, 500], parameters=[LOCATION])
@@ -300,7 +302,7 @@ def retry_run(request: Request, pk: uuid.UUID) -> Response:
 @permission_classes([MayOperate])
 @throttle_classes([throttles.Trigger])
 def approve_run(request: Request, pk: uuid.UUID) -> Response:
-    return _answer(runs.approve(get_object_or_404(Run, pk=pk), send=queue.send, by=_actor(request)))
+    return _answer(request, runs.approve(get_object_or_404(Run, pk=pk), send=queue.send, by=_actor(request)))
 
 
 @described(
@@ -317,7 +319,7 @@ def undo_run(request: Request, pk: uuid.UUID) -> Response:
     asked = _read(UndoSerializer, request.data)
     wait, run = asked.pop("wait"), get_object_or_404(Run, pk=pk)
     undo = runs.undo(run, send=queue.send, by=_actor(request), **asked)
-    return _answer(runs.wait(undo, wait))
+    return _answer(request, runs.wait(undo, wait))
 
 
 @described("Every schedule", shapes.several(shapes.Job), methods=["GET"])
@@ -393,7 +395,7 @@ def run_schedule(request: Request, pk: str) -> Response:
     task = schedules.find(pk).schedule.task.name
     asked = _read(WaitSerializer, request.data)
     run = runs.request(task, send=queue.send, schedule=pk, by=_actor(request))
-    return _answer(runs.wait(run, asked["wait"]))
+    return _answer(request, runs.wait(run, asked["wait"]))
 
 
 @described("Every policy, and what is past due by it", shapes.several(shapes.Policy))
@@ -550,10 +552,11 @@ def _plan(pk: uuid.UUID | None) -> Run | None:
     return plan
 
 
-def _answer(run: Run) -> Response:
+def _answer(request: Request, run: Run) -> Response:
     """How the run stands: done, failed, or to be looked for at its address."""
     body: dict[str, Any] = {"message": overview.message(run)}
-    facts = as_json.run(run)
+    may_view = request.user.has_perm(MayView.right)
+    facts = as_json.run(run, as_json.words(run)) if may_view else as_json.run(run)
     if run.status == Run.Status.SUCCEEDED:
         return Response(body | {"result": run.result, "run": facts})
     if run.status in (Run.Status.FAILED, Run.Status.CANCELLED):

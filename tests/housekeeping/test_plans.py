@@ -41,7 +41,7 @@ def test_a_preview_counts_each_table_and_names_the_oldest():
 
     assert (seen["rows"], seen["tables"]) == (2, {"chat.Conversation": 2, "chat.ChatMessage": 4})
     assert (seen["oldest"], seen["newest"]) == (oldest.created_at.isoformat(), newest.created_at.isoformat())
-    assert (seen["sample"][0]["key"], seen["sample"][0]["text"]) == (str(oldest.pk), "The oldest")
+    assert seen["sample"][0] == {"key": str(oldest.pk), "age_from": oldest.created_at.isoformat()}
 
 
 def test_a_preview_says_what_is_held_back_and_why():

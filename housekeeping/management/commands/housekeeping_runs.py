@@ -101,7 +101,8 @@ class Command(OperatorCommand):
             raise CommandError("--limit is a whole number from 1.")
         newest = search.runs(options).select_related("consumer")[: options["limit"]]
         if options["json"]:
-            self.print_json([as_json.run(run) for run in newest])
+            words = as_json.words(*newest)
+            self.print_json([as_json.run(run, words) for run in newest])
             return
         for run in newest:
             dry = " (dry run)" if run.dry_run else ""

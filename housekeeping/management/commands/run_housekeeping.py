@@ -76,7 +76,8 @@ class Command(OperatorCommand):
         return run
 
     def _print_json(self, run: Run) -> None:
-        answer = {"message": overview.message(run), "result": run.result, "run": as_json.run(run)}
+        facts = as_json.run(run, as_json.words(run))
+        answer = {"message": overview.message(run), "result": run.result, "run": facts}
         self.print_json(answer)
 
     def _print(self, run: Run) -> None:

@@ -1,0 +1,46 @@
+"""The words of the rows that a preview names: looked up when somebody looks, and never stored.
+
+A plan is kept for months and shown to whoever may view; a title or a name must not outlive its row
+in it. So a plan keeps keys and ages alone, and a row that is gone has no words any more.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+
+from housekeeping import registry
+from housekeeping.policies import Policy
+
+
+class Words:
+    """What the rows in the samples of ``plans`` are called now: one query for each policy."""
+
+    def __init__(self, plans: Iterable[dict[str, Any]] = ()) -> None:
+        keys: dict[str, set[str]] = {}
+        for plan in plans:
+            for policy, facts in plan.items():
+                keys.setdefault(policy, set()).update(str(row.get("key")) for row in facts.get("sample", ()))
+        known = registry.policies()
+        self._texts = {name: _texts(known[name], of) for name, of in keys.items() if name in known}
+
+    def added_to(self, plan: dict[str, Any]) -> dict[str, Any]:
+        """The plan with a ``text`` for each row of its samples: None for a row that is gone."""
+        return {policy: self._added_to(policy, facts) for policy, facts in plan.items()}
+
+    def _added_to(self, policy: str, facts: dict[str, Any]) -> dict[str, Any]:
+        if "sample" not in facts:
+            return facts
+        texts = self._texts.get(policy, {})
+        return facts | {
+            "sample": [{**row, "text": texts.get(str(row.get("key")))} for row in facts["sample"]]
+        }
+
+
+def _texts(policy: Policy, keys: set[str]) -> dict[str, str]:
+    rows: QuerySet[Any] = QuerySet(policy.model)
+    try:
+        return {str(row.pk): str(row) for row in rows.filter(pk__in=keys)} if keys else {}
+    except (TypeError, ValueError, OverflowError, ValidationError):  # no keys of this table (any more)
+        return {}
