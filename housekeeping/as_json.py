@@ -55,6 +55,7 @@ def run(run: Run, words: Words = NO_WORDS) -> dict[str, Any]:
         "receipt": run.receipt,
         "cancel_requested": run.cancel_requested,
         "losses": run.losses,
+        "retried": run.retried or 0,
         "consumer": str(run.consumer) if run.consumer else None,
         "took_seconds": round(took.total_seconds(), 3) if took is not None else None,
     }

@@ -11,6 +11,7 @@ What it promises:
 
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -22,7 +23,7 @@ from django.db.models import F, Max, QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from housekeeping import cascade, endings, gauges, guard, plans, registry, restore, stats
+from housekeeping import cascade, endings, gauges, guard, plans, registry, restore, stats, transient
 from housekeeping.archive import Archiver
 from housekeeping.exceptions import (
     BrakeApplied,
@@ -40,8 +41,9 @@ from housekeeping.registry import Task
 
 logger = logging.getLogger(__name__)
 
-# Rows that were locked as a purge came by are looked at again so many times.
-MOST_PASSES = 3
+# Rows that were in use as a purge came by are looked at again after so many seconds, then left.
+PAUSES = (1.0, 4.0)
+CHECKED_EACH = 0.5  # seconds, during such a pause
 # Who undoes a purge needs time to see why it went wrong: what came back stays so long.
 HELD_AFTER_UNDO = timedelta(days=30)
 
@@ -191,14 +193,9 @@ class Attempt:
         logger.info("Deleting %s%s", policy.in_words(due), self._age_in_words(policy))
         if warning := plans.warning(policy, due):
             self._note(policy, warning=warning)
-        left = 0
-        for _ in range(MOST_PASSES):
-            self._purge_once(policy)
-            left = self._left(policy)
-            if not left or self.is_out_of_time():
-                break
+        in_use, left = self._purge_in_passes(policy)
         rows: int = self.run.deleted.get(policy.name, 0)
-        facts = {"left": left, "held_back": held_back(policy, cutoff=self._cutoff(policy))}
+        facts = {"left": left, "in_use": in_use, "held_back": held_back(policy, cutoff=self._cutoff(policy))}
         if self.is_planned:
             facts["planned"] = self._due(policy)
         if left and self.is_out_of_time():
@@ -206,8 +203,10 @@ class Attempt:
                 f"The run's time budget of {settings.HOUSEKEEPING_TIME_BUDGET_MINUTES} min is over;"
                 f" {left:,} rows are left for the next run."
             )
+        if in_use:
+            logger.warning("%s rows of %s were in use and stay for the next run", in_use, policy.name)
         self._note(policy, **facts)
-        if left and not self.is_planned and not self.is_out_of_time():
+        if left > in_use and not self.is_planned and not self.is_out_of_time():
             raise RowsLeft(f"{left:,} rows of the policy {policy.name!r} are past due still; {rows:,} went.")
         logger.info("Successfully deleted %s", policy.in_words(rows))
         return rows
@@ -216,6 +215,25 @@ class Attempt:
         self._cutoff(policy)
         days = self.run.cutoffs[policy.name]["retention_days"]
         return "" if days is None else f" older than {days} day{'' if days == 1 else 's'}"
+
+    def _purge_in_passes(self, policy: Policy) -> tuple[int, int]:
+        """Go over what is due until nothing is left, or what is left stays in use. Returns how
+        many rows were in use in the last pass, and how many are left."""
+        for pause in (*PAUSES, None):
+            in_use = self._purge_once(policy, is_careful=pause != PAUSES[0])
+            left = self._left(policy)
+            if not left or pause is None or self.is_out_of_time():
+                break
+            if in_use:
+                self._rest(pause)
+        return min(in_use, left), left
+
+    def _rest(self, seconds: float) -> None:
+        """Sleep, and go on checking whether the run is still wanted."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, CHECKED_EACH))
+            self.checkpoint()
 
     def _left(self, policy: Policy) -> int:
         if self.is_planned:  # spared, as they have changed since; or not yet looked at
@@ -228,8 +246,9 @@ class Attempt:
         assert self.run.started_at is not None
         return bool(minutes) and timezone.now() >= self.run.started_at + timedelta(minutes=minutes)
 
-    def _purge_once(self, policy: Policy) -> None:
-        deleted, receipt = self.run.deleted, self.run.receipt
+    def _purge_once(self, policy: Policy, *, is_careful: bool) -> int:
+        """Go once over what is due. Returns how many rows were in use."""
+        in_use, deleted, receipt = 0, self.run.deleted, self.run.receipt
 
         def record(batch: Batch) -> None:
             # In the batch's transaction, and only while the claim holds: each row is
@@ -239,6 +258,7 @@ class Attempt:
             receipt = self._noted(policy, batch)
             beat = timezone.now() + LIFE
             written: dict[str, Any] = {"deleted": deleted, "receipt": receipt, "lease_until": beat}
+            written["retried"] = self.run.retried
             if batch.archives:
                 written["archives_kept"] = Coalesce(F("archives_kept"), 0) + batch.archives
             if not own(self.run).update(**written):
@@ -246,7 +266,7 @@ class Attempt:
 
         self.checkpoint()
         if self.is_out_of_time():
-            return
+            return in_use
         for batch in purge_batches(
             policy,
             cutoff=self._cutoff(policy),
@@ -255,12 +275,21 @@ class Attempt:
             digest=self.run.receipt.get(policy.name, {}).get("digest", ""),
             plan=plans.read(self.run, policy) if self.is_planned else None,
             record=record,
+            is_careful=is_careful,
+            on_retry=self._count_retry,
+            checkpoint=self.checkpoint,
         ):
             self.run.deleted, self.run.receipt = deleted, receipt
+            in_use += batch.in_use
             self.gone(policy, batch.keys)
             self.checkpoint()
             if self.is_out_of_time():
-                return
+                break
+        return in_use
+
+    def _count_retry(self) -> None:
+        """In memory; it is written with what the run writes next."""
+        self.run.retried = (self.run.retried or 0) + 1
 
     def _archiver(self, policy: Policy) -> Archiver | None:
         if policy.is_upkeep or not settings.HOUSEKEEPING_UNDO_DAYS:
@@ -314,8 +343,12 @@ class Attempt:
 
     def _write(self, **fields: Any) -> None:
         """Set fields on the run's row. Raises ClaimLost."""
+
+        def write() -> int:
+            return own(self.run).update(**fields, retried=self.run.retried)
+
         with guard.bookkeeping():
-            is_ours = own(self.run).update(**fields)
+            is_ours = transient.transact(write, on_retry=self._count_retry)
         if not is_ours:
             raise ClaimLost
         for name, value in fields.items():

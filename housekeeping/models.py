@@ -232,6 +232,10 @@ class Run(OwnModel):
     archives_verified_at = models.DateTimeField(null=True)
     # Of an undo: how it was asked for, and how far it is.
     undo_state = models.JSONField(null=True)
+    # Null for none: a column that may not be empty would have SQLite copy the whole history.
+    retried = models.PositiveIntegerField(
+        null=True, help_text="Transactions tried again, as they conflicted with others."
+    )
     result = StoredJSON(null=True, read=stored.result)
     error = models.TextField(blank=True)
     traceback = models.TextField(blank=True)

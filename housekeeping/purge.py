@@ -8,6 +8,9 @@ What it promises:
   own transaction: a conversation that comes alive between the look and the delete stays.
 - What else is written inside a batch's transaction (its archive, a run's count) is
   committed with that batch or not at all: each row is counted, and kept, exactly once.
+- A batch that conflicts with another transaction is rolled back and tried again. A row in use
+  (somebody has locked it, or a row that hangs from it) is spared, and holds the others up no
+  longer than a moment.
 - Memory is bounded by the batch, and time by what is deleted, not by what is kept.
 - No delete signal is sent, and no ``delete()`` method called: rows go by SQL on their keys,
   with Django's own CASCADE, SET_NULL, PROTECT and RESTRICT kept to.
@@ -23,11 +26,11 @@ from itertools import islice
 from typing import Any, Protocol
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
-from housekeeping import archive, cascade, holds
+from housekeeping import archive, cascade, holds, locks, transient
 from housekeeping.archive import Archiver
 from housekeeping.exceptions import WrongDatabase
 from housekeeping.policies import Policy
@@ -56,6 +59,12 @@ FEW_ROWS = 2_000  # some ten milliseconds of work
 # PostgreSQL ends a statement of ours that takes longer, and the run fails with the reason. For some
 # thousand keys it would rather read a table from end to end, the rows that stay, too.
 SETTINGS = {"statement_timeout": "30s", "enable_seqscan": "off", "jit": "off"}
+# How long a batch waits for a lock: long enough for an ordinary transaction to end, and shorter than
+# PostgreSQL waits (1 s) before it looks for a deadlock, of which the other side may become the victim.
+LOCK_TIMEOUT = "300ms"
+# A careful batch waits for no row. What it still waits for is held for a reason of its own: a table
+# that is being altered, a hold that is being made, the run's own row.
+CAREFUL_LOCK_TIMEOUT = "5s"
 
 
 class Purge(Protocol):
@@ -66,12 +75,17 @@ class Purge(Protocol):
 
 @dataclass
 class Batch:
-    """What one transaction removed: the policy's own keys, and rows by table."""
+    """What one transaction removed: the policy's own keys, and rows by table.
+
+    ``in_use``: how many of the policy's own rows it spared because they, or what hangs from
+    them, were locked.
+    """
 
     keys: list[Any] = field(default_factory=list)
     rows: Counter[str] = field(default_factory=Counter)
     digest: str = ""
     archives: int = 0
+    in_use: int = 0
 
 
 def purge(policy: Policy) -> int:
@@ -130,6 +144,9 @@ def purge_batches(
     digest: str = "",
     plan: Iterable[tuple[Any, int]] | None = None,
     record: Callable[[Batch], None] = lambda batch: None,
+    is_careful: bool = False,
+    on_retry: Callable[[], None] = lambda: None,
+    checkpoint: Callable[[], None] = lambda: None,
 ) -> Iterator[Batch]:
     """Delete the rows that ``policy`` expired before ``cutoff``, oldest first.
 
@@ -138,21 +155,27 @@ def purge_batches(
     pace (default: HOUSEKEEPING_PACE). ``archiver`` keeps what is removed; ``digest`` is the
     chain of digests up to here. ``plan``: the only keys to look at, each with the number of
     rows that may hang from it; one that more hangs from by now is spared. ``record`` is
-    called inside the batch's transaction; what it raises undoes the batch. Raises
-    IntegrityError where a table that Django doesn't know of forbids the delete.
+    called inside the batch's transaction, with each try anew; what it raises undoes the batch.
+
+    A batch that conflicts with another transaction is tried again, as
+    :func:`transient.transact` does it, with ``on_retry`` and ``checkpoint`` between the tries.
+    ``is_careful``: look for rows in use from the first batch on, which takes longer; otherwise
+    that begins with the first conflict and ends with a batch that finds none. Raises
+    IntegrityError where a table that Django doesn't know of forbids the delete, and the
+    conflict that outlasts the tries.
     """
     check_database(policy)
     pace = pace or PACES[settings.HOUSEKEEPING_PACE]
     size = batch_size or FIRST_BATCH
     source = Walk(policy, cutoff) if plan is None else _Plan(plan)
+    is_wary = is_careful
     while found := source.take(size):
         is_last = len(found) < size
-        began = time.monotonic()
-        with transaction.atomic():
-            batch = _Removal(policy, archiver, digest).remove(cutoff, found)
-            record(batch)
-        took = time.monotonic() - began
+        removal = _Removal(policy, cutoff, found, digest, archiver, record, is_wary, on_retry)
+        batch = transient.transact(removal.carry_out, on_retry=removal.be_careful, checkpoint=checkpoint)
+        took = time.monotonic() - removal.began
         digest = batch.digest
+        is_wary = is_careful or (removal.is_careful and batch.in_use > 0)
         yield batch
         if is_last:
             break
@@ -204,49 +227,93 @@ def fitted(size: int, took: float, rows: int, pace: Pace) -> int:
     return int(min(max(fitting, 1), size * GROWTH, LARGEST_BATCH))
 
 
+@dataclass
 class _Removal:
-    """One batch: what goes, in which order, and what is kept of it."""
+    """One batch: what goes, in which order, and what is kept of it. Each try begins it anew.
 
-    def __init__(self, policy: Policy, archiver: Archiver | None, digest: str) -> None:
-        self.policy, self.archiver = policy, archiver
-        if archiver:
-            archiver.batch += 1
-        self.batch = Batch(digest=digest or "00" * 32)
+    ``found``: keys, each with the number of rows that may hang from it (None: any).
+    """
 
-    def remove(self, cutoff: datetime, found: Mapping[Any, int | None]) -> Batch:
-        """``found``: keys, each with the number of rows that may hang from it (None: any)."""
-        if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute("".join(f"SET LOCAL {name} = '{value}';" for name, value in SETTINGS.items()))
+    policy: Policy
+    cutoff: datetime
+    found: Mapping[Any, int | None]
+    digest: str  # of the batches before
+    archiver: Archiver | None
+    record: Callable[[Batch], None]
+    is_careful: bool
+    on_retry: Callable[[], None]
+    batch: Batch = field(default_factory=Batch)
+    began: float = 0.0  # the newest try, by the monotonic clock
+
+    def __post_init__(self) -> None:
+        # A try that is rolled back takes its archives along: the next one numbers them alike.
+        self.numbers = (self.archiver.batch + 1, self.archiver.position) if self.archiver else (0, 0)
+
+    def be_careful(self) -> None:
+        """Before another try: look for what the last one may have waited for."""
+        self.is_careful = True
+        self.on_retry()
+
+    def carry_out(self) -> Batch:
+        """One try, inside a transaction of its own."""
+        self.began = time.monotonic()
+        self.batch = Batch(digest=self.digest or "00" * 32)
+        if self.archiver:
+            self.archiver.batch, self.archiver.position = self.numbers
+        self._set_limits()
         holds.wait_for_new_holds()
         model = self.policy.model
-        self.batch.keys = self._lock(cutoff, list(found))
-        if None not in found.values():
-            self.batch.keys = self._as_planned(found)
+        self.batch.keys = self._lock(list(self.found))
+        if self.is_careful:
+            self.batch.keys = self._free(self.batch.keys)
+        if None not in self.found.values():
+            self.batch.keys = self._as_planned()
         if self.batch.keys:
             self._remove(model, archive.stored_keys(model, self.batch.keys))
+        self.record(self.batch)
         return self.batch
 
-    def _lock(self, cutoff: datetime, keys: list[Any]) -> list[Any]:
+    def _set_limits(self) -> None:
+        if connection.vendor == "postgresql":
+            limits = SETTINGS | {"lock_timeout": CAREFUL_LOCK_TIMEOUT if self.is_careful else LOCK_TIMEOUT}
+            with connection.cursor() as cursor:
+                cursor.execute("".join(f"SET LOCAL {name} = '{value}';" for name, value in limits.items()))
+
+    def _lock(self, keys: list[Any]) -> list[Any]:
         """Those of ``keys`` that are due still. A row that somebody else has locked is spared:
         it is being changed, and the next pass looks at it again."""
-        if connection.features.has_select_for_update_skip_locked:
-            # Locked parents make a message that arrives meanwhile wait, instead of failing
-            # the batch at its commit. By key alone: a policy's own query may group, which can't
-            # be locked. What is due is asked again under the lock: a hold or a message that is
-            # committed before it is seen, one that comes after finds no row.
-            parents = cascade.rows_of(self.policy.model).filter(self._among(keys))
-            locked = parents.select_for_update(skip_locked=True).order_by()
-            keys = list(locked.values_list("pk", flat=True))
-        rows = due(self.policy, cutoff=cutoff).filter(self._among(keys)).order_by()
+        if not connection.features.has_select_for_update_skip_locked:
+            return self._due(keys)
+        # Locked parents make a message that arrives meanwhile wait, instead of failing
+        # the batch at its commit. By key alone: a policy's own query may group, which can't
+        # be locked. What is due is asked again under the lock: a hold or a message that is
+        # committed before it is seen, one that comes after finds no row.
+        parents = cascade.rows_of(self.policy.model).filter(self._among(keys))
+        locked = parents.select_for_update(skip_locked=True).order_by()
+        mine = set(locked.values_list("pk", flat=True))
+        if len(mine) < len(keys):
+            self.batch.in_use += len(self._due([key for key in keys if key not in mine]))
+        return self._due([key for key in keys if key in mine])
+
+    def _due(self, keys: list[Any]) -> list[Any]:
+        rows = due(self.policy, cutoff=self.cutoff).filter(self._among(keys)).order_by()
         return list(rows.values_list("pk", flat=True))
+
+    def _free(self, keys: list[Any]) -> list[Any]:
+        """Under their lock: those of ``keys`` that nothing locked hangs from."""
+        if not (keys and connection.features.has_select_for_update_skip_locked):
+            return keys
+        stored = archive.stored_keys(self.policy.model, keys)
+        in_use = locks.above_locked_rows(self.policy.model, stored)
+        self.batch.in_use += len(in_use)
+        return [key for key, as_stored in zip(keys, stored, strict=True) if as_stored not in in_use]
 
     def _among(self, keys: list[Any]) -> archive.Among:
         return archive.Among("pk", archive.stored_keys(self.policy.model, keys))
 
-    def _as_planned(self, found: Mapping[Any, int | None]) -> list[Any]:
+    def _as_planned(self) -> list[Any]:
         """Under the lock: those that no more hangs from than the plan has seen."""
-        seen = {str(key): rows or 0 for key, rows in found.items()}
+        seen = {str(key): rows or 0 for key, rows in self.found.items()}
         there = cascade.weights(self.policy.model, self.batch.keys)
         return [key for key in self.batch.keys if there[str(key)] <= seen[str(key)]]
 

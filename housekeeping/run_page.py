@@ -28,7 +28,7 @@ MOST_ACTS = 50
 MOST_RELATED = 20
 # How fast a run goes is told anew so often, even where nothing moves.
 CLOCK = timedelta(seconds=10)
-_SEEN = ("status", "attempts", "losses", "cancel_requested", "deleted", "total", "finished_at")
+_SEEN = ("status", "attempts", "losses", "retried", "cancel_requested", "deleted", "total", "finished_at")
 
 
 @dataclass(frozen=True)
@@ -276,14 +276,26 @@ def _succeeded(run: Run, task: Task | None) -> str:
     if run.dry_run:
         rows = rows_in_words(planned(run))
         return gettext("A dry run: %(rows)s would go. Nothing was deleted.") % {"rows": rows}
-    tables = removed(run)
+    tables, spared = removed(run), in_use(sum(facts.get("in_use", 0) for facts in run.receipt.values()))
     if any(tables.values()):
-        text = gettext("%(rows)s deleted in %(took)s.") % {"rows": rows_in_words(tables), **took}
+        text = gettext("%(rows)s deleted in %(took)s.") % {"rows": rows_in_words(tables), **took} + spared
         is_undone = any(one.undo_of_id == run.pk and one.status == "succeeded" for one in _followers(run))
         return text + " " + gettext("They are put back since.") if is_undone else text
+    if spared:
+        return gettext("No rows deleted, in %(took)s.") % took + spared
     if task and task.policies:
         return gettext("Nothing was past due: no rows deleted, in %(took)s.") % took
     return gettext("Done in %(took)s.") % took
+
+
+def in_use(rows: int) -> str:
+    """A sentence, after a space, about rows that somebody had locked; empty for none."""
+    text = ngettext(
+        "%(n)s row was in use and stays for the next run.",
+        "%(n)s rows were in use and stay for the next run.",
+        rows,
+    )
+    return " " + text % {"n": number(rows)} if rows else ""
 
 
 def _failed(run: Run) -> str:

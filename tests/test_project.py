@@ -16,7 +16,7 @@ from housekeeping.registry import TASKS
 ROOT = Path(__file__).parent.parent
 CORE = [
     "clock", "exceptions", "discreet", "transient", "stored", "triggers", "models", "constraints",
-    "policies", "cascade", "holds", "archive", "purge", "guard", "plans",
+    "policies", "cascade", "holds", "archive", "locks", "purge", "guard", "plans",
     "restore", "verification",
     "registry", "samples", "stats", "gauges", "impact", "steps", "smtp", "mailing", "tasks", "acts",
     "keeping", "consumers", "outbox", "alerts", "retentions", "tallies", "logs", "endings", "attempts",

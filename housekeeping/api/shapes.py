@@ -80,6 +80,7 @@ class Run(Shape):
     receipt = AnObject(help_text="By policy: what it was, and what it removed.")
     cancel_requested = BooleanField(help_text="Somebody cancelled it; while it runs, it is about to stop.")
     losses = IntegerField(help_text="Attempts whose worker went silent.")
+    retried = IntegerField(help_text="Transactions tried again, as they conflicted with others.")
     consumer = CharField(allow_null=True, help_text="host:pid of who carries it out, or did last.")
     took_seconds = FloatField(allow_null=True, help_text="From its first start to its end.")
 

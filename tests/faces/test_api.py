@@ -63,6 +63,7 @@ RUN = [
     "receipt",
     "cancel_requested",
     "losses",
+    "retried",
     "consumer",
     "took_seconds",
 ]
@@ -790,6 +791,7 @@ def test_a_run_is_written_as_the_contract_says(api):
         "receipt": {},
         "cancel_requested": False,
         "losses": 0,
+        "retried": 0,
         "consumer": None,
         "took_seconds": 1.0,
     }

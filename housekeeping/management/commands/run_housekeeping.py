@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from tqdm import tqdm
 
-from housekeeping import acts, as_json, outbox, overview, runs
+from housekeeping import acts, as_json, outbox, overview, run_page, runs
 from housekeeping.management.base import OperatorCommand, run_of
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
@@ -98,3 +98,5 @@ class Command(OperatorCommand):
             for key in ("warning", "stopped"):
                 if facts.get(key):
                     self.stdout.write(self.style.WARNING(f"  {policy}: {facts[key]}"))
+            if spared := run_page.in_use(facts.get("in_use", 0)):
+                self.stdout.write(self.style.WARNING(f"  {policy}:{spared}"))
