@@ -15,7 +15,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from housekeeping import alerts, clock, tallies
+from housekeeping import alerts, clock, tallies, transient
 from housekeeping.constraints import ONE_PER_FIRE_TIME, ONE_PER_ID, is_refused_by
 from housekeeping.exceptions import each, is_database_gone
 from housekeeping.models import Run, storable
@@ -32,13 +32,18 @@ def end(
     run waits. ``facts`` are further fields, such as the result. Raises DatabaseError if the end
     itself can't be written, and then nothing has changed.
     """
-    with transaction.atomic():
-        mine = rows.filter(pk=run.pk, status__in=Run.ACTIVE)
-        facts = {name: storable(fact) for name, fact in facts.items()}
+    mine = rows.filter(pk=run.pk, status__in=Run.ACTIVE)
+    facts = {name: storable(fact) for name, fact in facts.items()}
+
+    def write() -> bool:
         if not mine.update(status=status, finished_at=clock.Now(), lease_until=None, **facts):
             return False
         run.refresh_from_db()
         _complete(run)
+        return True
+
+    if not transient.transact(write):
+        return False
     outcome = run.error or run.result or run.deleted
     logger.log(level, "Housekeeping task %s %s: %s", run, status, outcome)
     return True

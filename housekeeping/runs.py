@@ -35,7 +35,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
 
-from housekeeping import acts, alerts, discreet, endings, logs, plans, registry, restore, stored
+from housekeeping import acts, alerts, discreet, endings, logs, plans, registry, restore, stored, transient
 from housekeeping.acts import Actor
 from housekeeping.attempts import Attempt, own
 from housekeeping.constraints import ONE_PER_KEY, ONE_RUNNING, ONE_WAITING, is_refused_by
@@ -393,16 +393,17 @@ def claim(run_id: uuid.UUID, attempt: int, *, consumer: Consumer | None = None) 
     is not to be had: it was claimed by another, has ended, is gone, or its task is running.
     """
     now = timezone.now()
+    waiting = Run.objects.filter(pk=run_id, attempts=attempt, status=Run.Status.QUEUED)
+    taken: dict[str, Any] = {
+        "status": Run.Status.RUNNING,
+        "attempts": F("attempts") + 1,
+        "lease_until": now + LIFE,
+        "consumer": consumer,
+        "started_at": Coalesce("started_at", now),
+        "as_of": Coalesce("as_of", now),
+    }
     try:
-        with transaction.atomic():
-            claimed = Run.objects.filter(pk=run_id, attempts=attempt, status=Run.Status.QUEUED).update(
-                status=Run.Status.RUNNING,
-                attempts=F("attempts") + 1,
-                lease_until=now + LIFE,
-                consumer=consumer,
-                started_at=Coalesce("started_at", now),
-                as_of=Coalesce("as_of", now),
-            )
+        claimed = transient.transact(lambda: waiting.update(**taken))
     except IntegrityError as error:
         if not is_refused_by(error, ONE_RUNNING):
             raise
@@ -489,7 +490,7 @@ def _lease(run: Run, lost: threading.Event) -> Iterator[None]:
     def renew() -> None:
         while not done.wait(BEAT.total_seconds()):
             try:
-                if not own(run).update(lease_until=timezone.now() + LIFE):
+                if not transient.transact(lambda: own(run).update(lease_until=timezone.now() + LIFE)):
                     lost.set()
                     break
             except DatabaseError as error:
@@ -545,14 +546,15 @@ def _sentence(error: BaseException) -> str:
 
 
 def _finish(run: Run, status: Run.Status, **fields: Any) -> None:
-    if not endings.end(run, status, rows=own(run), **fields):
+    if not endings.end(run, status, rows=own(run), retried=run.retried, **fields):
         logger.warning("Run %s was taken back meanwhile; its end here is not written", run)
 
 
 def _hold(run: Run, reason: str) -> None:
     """Let the run wait for approval, in the place of one of this task that waits already."""
     # It has not started: what it waits for an approval is no time that it took.
-    if not own(run).update(status=Run.Status.HELD, lease_until=None, started_at=None, error=reason):
+    held = {"status": Run.Status.HELD, "lease_until": None, "started_at": None, "error": reason}
+    if not transient.transact(lambda: own(run).update(**held)):
         return
     run.refresh_from_db()
     logger.warning("Run %s is held for approval: %s", run, reason)
@@ -563,7 +565,8 @@ def _hold(run: Run, reason: str) -> None:
 
 
 def _hand_back(run: Run) -> None:
-    if own(run).update(status=Run.Status.QUEUED, lease_until=None, sent_at=None):
+    waiting = {"status": Run.Status.QUEUED, "lease_until": None, "sent_at": None, "retried": run.retried}
+    if transient.transact(lambda: own(run).update(**waiting)):
         logger.info("Run %s handed back after %s rows", run, run.done)
 
 

@@ -81,7 +81,7 @@ def plan(value: Any) -> dict[str, Any]:
 def receipt(value: Any) -> dict[str, Any]:
     """By policy: what it was, and what it removed."""
     return {
-        policy: _with_days(facts) | {"rows": counts(facts.get("rows"))} | _held_back(facts)
+        policy: _with_days(facts) | {"rows": counts(facts.get("rows"))} | _held_back(facts) | _in_use(facts)
         for policy, facts in _objects(value)
     }
 
@@ -101,6 +101,10 @@ def _plan_of(facts: dict[str, Any]) -> dict[str, Any]:
 
 def _held_back(facts: dict[str, Any]) -> dict[str, Any]:
     return {"held_back": counts(facts["held_back"])} if "held_back" in facts else {}
+
+
+def _in_use(facts: dict[str, Any]) -> dict[str, Any]:
+    return {"in_use": facts["in_use"] if _is_count(facts["in_use"]) else 0} if "in_use" in facts else {}
 
 
 def _with_days(facts: dict[str, Any]) -> dict[str, Any]:

@@ -279,3 +279,16 @@ def test_a_table_that_is_locked_for_seconds_fails_nothing():
 
     assert (run.status, run.result) == ("succeeded", {"deleted_conversations": 3})
     assert run.retried
+
+
+def test_a_lock_that_outlasts_all_patience_fails_the_run_with_the_reason(monkeypatch):
+    monkeypatch.setattr("housekeeping.purge.CAREFUL_LOCK_TIMEOUT", "50ms")
+    old()
+
+    with elsewhere() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [holds.LOCK])
+        run = carry_out(make.run())
+
+    assert run.status == "failed"
+    assert "lock timeout" in run.error
+    assert (run.retried, Conversation.objects.count()) == (4, 3)
