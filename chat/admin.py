@@ -19,7 +19,7 @@ from rest_framework_simplejwt.token_blacklist.admin import BlacklistedTokenAdmin
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 
 from chat.models import ChatMessage, Conversation, User
-from housekeeping.admin import RecordsActs
+from housekeeping.admin import LocksFromAbove, RecordsActs
 
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
@@ -29,7 +29,7 @@ def _may_give_rights(request: HttpRequest) -> bool:
 
 
 @admin.register(User)
-class AccountAdmin(RecordsActs, UserAdmin):
+class AccountAdmin(LocksFromAbove, RecordsActs, UserAdmin):
     list_display = ["username", "email", "is_active", "email_verified_at", "is_staff", "date_joined"]
     list_filter = ["is_active", "is_staff", ("email_verified_at", admin.EmptyFieldListFilter)]
     readonly_fields = ["email_verified_at", "deletion_warned_at", "last_login"]
@@ -99,7 +99,7 @@ class MessageInline(admin.TabularInline):
 
 
 @admin.register(Conversation)
-class ConversationAdmin(RecordsActs, admin.ModelAdmin):
+class ConversationAdmin(LocksFromAbove, RecordsActs, admin.ModelAdmin):
     list_display = ["__str__", "user", "created_at", "last_message_at"]
     list_select_related = ["user"]
     list_filter = ["created_at"]

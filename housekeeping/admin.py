@@ -11,11 +11,28 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from housekeeping import acts, keeping
+from housekeeping import acts, keeping, locks
 from housekeeping.acts import Actor
 from housekeeping.models import Hold
 
 MOST_KEYS = 1_000  # of rows deleted at once, in the act that tells of them
+
+
+class LocksFromAbove(admin.ModelAdmin):
+    """Deletes in the order of a purge: a row is locked before what hangs from it.
+
+    Otherwise the two could wait for each other, and the database would end one of them.
+    """
+
+    def delete_model(self, request: HttpRequest, obj: Model) -> None:
+        with transaction.atomic():
+            locks.take_from_above(QuerySet(type(obj)).filter(pk=obj.pk))
+            super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        with transaction.atomic():
+            locks.take_from_above(queryset)
+            super().delete_queryset(request, queryset)
 
 
 class RecordsActs(admin.ModelAdmin):

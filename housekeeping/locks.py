@@ -1,12 +1,35 @@
-"""Rows that somebody else has locked, found without waiting for them (PostgreSQL)."""
+"""Locks on rows: in which order they are taken, and who has them (PostgreSQL).
+
+Whoever locks a row before what hangs from it, as a purge does, can't be in a deadlock with one.
+On SQLite writers take turns.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 
 from housekeeping import archive, cascade
+
+
+def take_from_above(rows: QuerySet[Any]) -> None:
+    """Lock ``rows`` and what goes with them, a row before what hangs from it.
+
+    To be called in the transaction that deletes them, before it does: Django deletes what
+    hangs from a row first. The lowest tables are left out, since whoever wants their rows
+    for a purge waits for those above.
+    """
+    if connection.features.has_select_for_update:
+        _take(rows.model, "pk", list(rows.values_list("pk", flat=True)))
+
+
+def _take(model: type[Model], path: str, keys: Sequence[Any]) -> None:
+    rows: QuerySet[Any] = QuerySet(model).filter(**{f"{path}__in": keys}).order_by("pk")
+    locked = list(rows.select_for_update().values_list("pk", flat=True))
+    for link in cascade.links(model):
+        if locked and link.is_cascade and not cascade.is_leaf(link.model) and link.model is not model:
+            _take(link.model, link.field.name, locked)
 
 
 def above_locked_rows(model: type[Model], keys: Sequence[Any]) -> set[Any]:

@@ -13,6 +13,7 @@ from housekeeping.models import Run
 from housekeeping.purge import purge_batches
 from housekeeping.tasks import old_conversations
 from tests import make
+from tests.conftest import with_token
 from tests.make import days
 from tests.services import wait_until
 from tests.zoo import tasks as zoo
@@ -265,6 +266,54 @@ def test_a_purge_and_a_delete_in_the_other_order_both_come_through(delete):
     assert failures == []
     assert run.status == "succeeded", run.error
     assert not Conversation.objects.exists()
+
+
+def wait_for_a_waiting_transaction():
+    def waits():
+        with elsewhere() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            return cursor.fetchone()[0]
+
+    wait_until(waits, what="a transaction that waits for a lock")
+
+
+def delete_account(client, conversation):
+    return client.post(f"/admin/chat/user/{conversation.user_id}/delete/", {"post": "yes"})
+
+
+def delete_selected(client, conversation):
+    facts = {"action": "delete_selected", "_selected_action": [conversation.pk], "post": "yes"}
+    return client.post("/admin/chat/conversation/", facts)
+
+
+def delete_by_the_api(client, conversation):
+    return with_token(conversation.user).delete(f"/api/chat/conversations/{conversation.pk}")
+
+
+@pytest.mark.parametrize("delete", [delete_account, delete_selected, delete_by_the_api])
+def test_a_delete_takes_its_locks_in_the_order_of_a_purge(dashboard, delete):
+    conversation, retries = make.conversation(age=days(40), messages=2), []
+    answers = []
+
+    def work():
+        answers.append(delete(dashboard, conversation).status_code)
+        connections.close_all()
+
+    other = threading.Thread(target=work)
+
+    def meanwhile(execute, sql, params, many, context):
+        if sql.startswith('DELETE FROM "chat_chatmessage"') and threading.current_thread() is not other:
+            other.start()
+            wait_for_a_waiting_transaction()
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(meanwhile):
+        [batch] = batches(on_retry=lambda: retries.append(1))
+    other.join()
+
+    assert (batch.keys, batch.in_use, retries) == ([conversation.pk], 0, [])
+    assert answers[0] in (204, 302)
+    assert not ChatMessage.objects.exists()
 
 
 def test_a_table_that_is_locked_for_seconds_fails_nothing():
