@@ -82,6 +82,7 @@ class Attempt:
         if self.is_planned and not self.run.done:  # one that has begun goes by what it began with
             plans.check_retentions(self.run.plan)
         for policy in task.policies:
+            registry.check_policy(policy)
             check_database(policy)  # before anything is deleted by another one
         self.run.cutoffs = self._with_cutoffs(task.policies)
         self.due = {policy: self._due(policy) for policy in task.policies}

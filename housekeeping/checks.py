@@ -1,5 +1,6 @@
 """A bad declaration stops ``manage.py check``, not the night."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,8 @@ from django.core.checks import Warning as CheckWarning
 from django.db import DEFAULT_DB_ALIAS, router
 
 from housekeeping import cascade, registry
-from housekeeping.registry import PREVIEWED, TASKS
+from housekeeping.exceptions import AmbiguousPolicy
+from housekeeping.registry import PREVIEWED, SCHEDULES, TASKS
 
 FAR = datetime.max.replace(tzinfo=UTC)
 TOOLS = PREVIEWED | {"checkpoint"}
@@ -65,6 +67,30 @@ def policies_can_be_carried_out_and_undone(**kwargs: Any) -> list[CheckMessage]:
         )
         for policy in registry.policies().values()
         for problem in [*cascade.elsewhere(policy.rows(FAR)), *cascade.problems(policy.model)]
+    ]
+
+
+@register
+def policies_have_names_of_their_own(**kwargs: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for policy in registry.policies().values():
+        try:
+            registry.check_policy(policy)
+        except AmbiguousPolicy as error:
+            found.append(Error(str(error), id="housekeeping.E005"))
+    return found
+
+
+@register
+def names_fit_into_addresses(**kwargs: Any) -> list[CheckMessage]:
+    return [
+        Error(
+            f"{name!r} can't be the name of a task, a policy or a schedule.",
+            hint="Write up to 100 letters, digits, hyphens and underscores: it stands in addresses.",
+            id="housekeeping.E007",
+        )
+        for name in sorted({*TASKS, *registry.policies(), *SCHEDULES})
+        if not re.fullmatch(r"[\w-]{1,100}", name)
     ]
 
 

@@ -90,6 +90,14 @@ class CannotPreview(HousekeepingError):
         super().__init__(text % {"task": repr(task)})
 
 
+class AmbiguousPolicy(HousekeepingError):
+    """Two policies have this name."""
+
+    def __init__(self, policy: str) -> None:
+        text = _("Two policies are called %(policy)s: give one of them another name.")
+        super().__init__(text % {"policy": repr(policy)})
+
+
 class WrongDatabase(HousekeepingError):
     """A policy whose rows are written to another database than the one that purges run on."""
 

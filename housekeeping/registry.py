@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from housekeeping.exceptions import CannotPreview, UnknownPolicy, UnknownTask
+from housekeeping.exceptions import AmbiguousPolicy, CannotPreview, UnknownPolicy, UnknownTask
 from housekeeping.policies import Policy
 from housekeeping.triggers import Cron, Interval
 
@@ -149,6 +149,16 @@ def find_task(name: str) -> Task:
 def policies() -> dict[str, Policy]:
     """Every policy that a task purges by, by its name."""
     return {policy.name: policy for task in TASKS.values() for policy in task.policies}
+
+
+def check_policy(policy: Policy) -> None:
+    """Raises AmbiguousPolicy where another policy has the same name.
+
+    Retentions, cutoffs, plans and counts go by the name: one of the two would delete by the other's.
+    """
+    others = [one for task in TASKS.values() for one in task.policies if one.name == policy.name]
+    if any(one != policy for one in others):
+        raise AmbiguousPolicy(policy.name)
 
 
 def find_policy(name: str) -> Policy:

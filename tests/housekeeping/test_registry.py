@@ -5,11 +5,13 @@ import sys
 import pytest
 from django.core.checks import run_checks
 
-from housekeeping import registry
+from chat.models import Conversation
+from housekeeping import registry, runs
 from housekeeping.exceptions import UnknownTask
 from housekeeping.policies import Policy
 from housekeeping.registry import SCHEDULES, TASKS
 from housekeeping.triggers import Cron
+from tests import make
 
 
 @pytest.fixture(autouse=True)
@@ -96,3 +98,29 @@ def test_a_user_without_a_name_is_recorded_by_number():
     )
 
     assert answer.stdout.strip() == "uid 54321"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_policies_of_one_name_are_refused_by_check_and_as_a_run_begins():
+    namesake = Policy("tokens", rows=lambda cutoff: Conversation.objects.all())
+    registry.task("more_tokens", policy=namesake)(lambda purge: {"rows": purge(namesake)})
+    make.conversation()
+
+    run = runs.execute(runs.claim(make.run("more_tokens").pk, 0))
+
+    assert run.error == "AmbiguousPolicy: Two policies are called 'tokens': give one of them another name."
+    assert Conversation.objects.count() == 1
+    assert [error.id for error in run_checks() if "'tokens'" in error.msg] == ["housekeeping.E005"]
+
+
+def test_a_policy_that_two_tasks_share_is_one():
+    registry.task("again", policy=TASKS["conversations"].policies[0])(lambda purge: {})
+
+    assert "housekeeping.E005" not in [error.id for error in run_checks()]
+
+
+def test_a_name_that_fits_into_no_address_is_found_by_check():
+    registry.task("old rows/all")(lambda purge: {})
+
+    errors = [error for error in run_checks() if error.id == "housekeeping.E007"]
+    assert "'old rows/all'" in errors[0].msg
