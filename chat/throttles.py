@@ -9,7 +9,15 @@ from rest_framework.throttling import SimpleRateThrottle
 from chat.sign_ins import client_address
 
 
-class _ByAddress(SimpleRateThrottle):
+class _OfTries(SimpleRateThrottle):
+    """Counts only what can be a try: a GET that is answered 405 is none, and must lock nobody out."""
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        is_try = request.method != "OPTIONS" and hasattr(view, str(request.method).lower())
+        return not is_try or super().allow_request(request, view)
+
+
+class _ByAddress(_OfTries):
     """The address is the one that sign-ins are counted by: neighbours of one IPv6 network share it."""
 
     def get_cache_key(self, request: Request, view: Any) -> str:
@@ -22,7 +30,7 @@ class TokenByAddress(_ByAddress):
     scope = "token_by_address"
 
 
-class TokenByAccount(SimpleRateThrottle):
+class TokenByAccount(_OfTries):
     """Guesses at one account come from many addresses. It counts for names that don't exist, too.
 
     A name is counted as the serializer reads it: a number is its digits, the space around it is nothing.

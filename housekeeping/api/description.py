@@ -2,6 +2,7 @@
 
 import json
 from functools import cache
+from threading import Lock
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -26,9 +27,20 @@ from housekeeping.api import problems
 Facts = dict[str, Any]
 
 
-@cache
+_making = Lock()
+
+
 def document() -> dict[str, Any]:
-    """It stays what it is as long as the process runs."""
+    """It stays what it is as long as the process runs.
+
+    One thread makes it: drf-spectacular's generator fails in whoever comes in beside another.
+    """
+    with _making:
+        return _made()
+
+
+@cache
+def _made() -> dict[str, Any]:
     described: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     return described
 

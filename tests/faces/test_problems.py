@@ -280,6 +280,25 @@ def test_each_open_address_is_throttled(scope, path, rate):
     assert [throttled(APIClient().post(path, {})) for _ in range(2)] == [False, True]
 
 
+OPEN = ["token", "token/refresh", "token/blacklist", "register", "verify"]
+STEERING = ["trigger", "runs/retry", "schedules/weekly_cleanup/run", f"runs/{uuid.uuid4()}/retry"]
+
+
+@pytest.mark.parametrize("path", [*OPEN, *(f"admin/scheduler/{path}" for path in STEERING)])
+def test_what_is_no_try_locks_nobody_out(path, rate, api):
+    for scope in SimpleRateThrottle.THROTTLE_RATES:
+        rate(scope, "1/min")
+
+    looks = [
+        getattr(api, method)(f"/api/{path}").status_code
+        for method in ("get", "put", "delete", "head", "options")
+    ]
+    tries = [throttled(api.post(f"/api/{path}", {})) for _ in range(2)]
+
+    assert set(looks) <= {200, 405}
+    assert tries == [False, True]
+
+
 @pytest.mark.parametrize("path", ["trigger", "runs/retry"])
 def test_triggers_are_throttled_by_user(path, rate, api, operator):
     rate("trigger", "1/min")
