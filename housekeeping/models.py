@@ -138,10 +138,14 @@ class RunQuerySet(OwnQuerySet["Run"]):
         # it knows no better than that each is a sixth of all runs.
         return self.filter(status__in=Run.ACTIVE, finished_at=None)
 
-    def active_of(self, task: str) -> "Run | None":
-        """The newest run of the task that has not ended."""
-        # Few have not: sorted by the database, they would be looked for along all of the task's runs.
-        return max(self.active().filter(task=task), key=lambda run: (run.requested_at, run.pk), default=None)
+    def in_the_way(self, task: str, *, dry_run: bool) -> "Run | None":
+        """The newest run of the task that has not ended, so that no other is opened.
+
+        Dry runs and runs that delete don't stand in each other's way.
+        """
+        # Few runs are active, so sort them in Python: the planner would scan the task's whole history.
+        active = self.active().filter(task=task, dry_run=dry_run)
+        return max(active, key=lambda run: (run.requested_at, run.pk), default=None)
 
     def ended(self) -> "RunQuerySet":
         return self.exclude(status__in=Run.ACTIVE)
@@ -282,7 +286,9 @@ class Run(OwnModel):
                 name="run_one_per_fire_time",
             ),
             models.UniqueConstraint(
-                fields=["task"], condition=models.Q(status="running"), name="run_one_running_per_task"
+                fields=["task"],
+                condition=models.Q(status="running", dry_run=False),
+                name="run_one_running_per_task",
             ),
             models.UniqueConstraint(
                 fields=["requested_by", "idempotency_key"],

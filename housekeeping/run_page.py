@@ -130,7 +130,7 @@ def fingerprint(pk: UUID, now: datetime) -> str:
     line = LogLine.objects.filter(run=OuterRef("pk")).values("run").annotate(last=Max("pk")).values("last")
     act = Act.objects.filter(target=str(pk)).order_by("-done_at", "-pk").values("pk")[:1]
     # What a queued run waits for.
-    beside = Run.objects.active().filter(task=OuterRef("task"), status=Run.Status.RUNNING)
+    beside = Run.objects.active().filter(task=OuterRef("task"), status=Run.Status.RUNNING, dry_run=False)
     run = Run.objects.filter(pk=pk).annotate(
         last_line=Subquery(line),
         last_act=Subquery(act),
@@ -146,17 +146,15 @@ def read(run: Run, rights: Rights, now: datetime) -> Page:
     """``run`` with its consumer, and the runs that it names, selected beside it."""
     task = TASKS.get(run.task)
     kept = kept_of(run, now)
-    # Whatever opens a run of this task is refused while another has not ended.
-    other = Run.objects.exclude(pk=run.pk).active_of(run.task) if task else None
     undo = next((one for one in _followers(run) if one.undo_of_id == run.pk and one.is_active), None)
-    offers = _Offers(run, task, rights, kept, other, undo, now)
+    offers = _Offers(run, task, rights, kept, undo, now)
     beside = Run.objects.filter(schedule=run.schedule) if run.schedule else Run.objects.filter(task=run.task)
     older, newer = search.neighbours(beside, run, "requested_at")
     log = list(run.log_lines.order_by("-pk")[: LOG_LINES + 1])
     return Page(
         run=run,
         task=task,
-        standing=_standing(run, task, other, now),
+        standing=_standing(run, task, now),
         kept=kept,
         actions=offers.all(),
         obstacle=offers.obstacle,
@@ -219,10 +217,10 @@ def _own_first(tables: Mapping[str, int], policies: Iterable[Policy | None]) -> 
     return dict(sorted(tables.items(), key=lambda table: table[0] not in own))
 
 
-def _standing(run: Run, task: Task | None, other: Run | None, now: datetime) -> str:
+def _standing(run: Run, task: Task | None, now: datetime) -> str:
     status = Run.Status(run.status)
     if status == Run.Status.QUEUED:
-        return _queued(run, other, now)
+        return _queued(run, now)
     if status == Run.Status.RUNNING:
         return _running(run)
     if status == Run.Status.HELD:
@@ -245,10 +243,11 @@ def _outdated(run: Run) -> str:
     return ""
 
 
-def _queued(run: Run, other: Run | None, now: datetime) -> str:
+def _queued(run: Run, now: datetime) -> str:
     if not consumers.alive(now).exists():
         return gettext("It waits, and no consumer is running: start one with “python manage.py run_huey”.")
-    if other and other.status == Run.Status.RUNNING:
+    beside = Run.objects.active().filter(task=run.task, status=Run.Status.RUNNING, dry_run=False)
+    if not run.dry_run and beside.exists():
         return gettext("It waits for another run of this task to end.")
     if run.attempts:
         return gettext("It was handed back, and waits for a consumer to go on with it.")
@@ -409,12 +408,11 @@ class _Offers:
         task: Task | None,
         rights: Rights,
         kept: Kept | None,
-        other: Run | None,
         undo: Run | None,
         now: datetime,
     ) -> None:
         self.run, self.task, self.rights, self.kept = run, task, rights, kept
-        self.other, self.undo_under_way, self.now = other, undo, now
+        self.undo_under_way, self.now = undo, now
         self.obstacle: Run | None = None
 
     def all(self) -> list[Action]:
@@ -424,17 +422,19 @@ class _Offers:
     def _action(self, name: str, label: str, effect: str, **more: Any) -> Action:
         return Action(name, label, effect, reverse(f"dashboard-run-{name}", args=[self.run.pk]), **more)
 
-    def _is_free(self) -> bool:
+    def _is_free(self, *, dry_run: bool) -> bool:
         """Would a new run of the task be accepted?"""
-        if self.other:
-            self.obstacle = self.other
-        return self.task is not None and self.other is None
+        if self.task is None:
+            return False
+        other = Run.objects.exclude(pk=self.run.pk).in_the_way(self.run.task, dry_run=dry_run)
+        self.obstacle = self.obstacle or other
+        return other is None
 
     def carry_out(self) -> Action | None:
         run = self.run
         if not (self.rights.operate and run.is_plan and run.plan_rows and self._can_be_planned(run)):
             return None
-        if not self._is_free():
+        if not self._is_free(dry_run=False):
             return None
         rows = rows_in_words(planned(run))
         return self._action(
@@ -469,7 +469,7 @@ class _Offers:
             return None
         if not run.dry_run and _outdated(run):
             return None
-        if not self._is_free():
+        if not self._is_free(dry_run=run.dry_run):
             return None
         is_asked = not run.dry_run and self.task is not None and self.task.may_delete
         return self._action(
@@ -506,7 +506,7 @@ class _Offers:
             return None
         if run.is_active or run.undo_of_id:
             return None
-        if not self._is_free():
+        if not self._is_free(dry_run=True):
             return None
         label = gettext("Dry run again") if run.dry_run else gettext("Dry run")
         effect = gettext("Counts what would go by now, and keeps it as a plan; deletes nothing.")

@@ -130,7 +130,7 @@ def _refuse_repeated(asked: Run) -> None:
 def _store(run: Run, is_approved: bool, by: Actor | None) -> None:
     """Store a run that was asked for, or raise what it conflicts with: a run that is there."""
     for tries_left in reversed(range(MOST_TRIES)):
-        active = Run.objects.active_of(run.task)
+        active = Run.objects.in_the_way(run.task, dry_run=run.dry_run)
         _refuse_repeated(run)  # the active run may be this very request
         if active:
             raise RunInProgress(active)
@@ -281,6 +281,16 @@ def approve(run: Run, *, send: Send, by: Actor | None = None) -> Run:
     reason = run.error
     run.refresh_from_db()
     transaction.on_commit(lambda: _send_or_hold(run, send, reason))
+    return run
+
+
+def approve_claimed(run: Run, *, by: Actor) -> Run:
+    """Let the brake pass a run that the caller has claimed, as ``by`` has said beforehand."""
+    with transaction.atomic():
+        if own(run).filter(approved_by="").update(approved_by=by.name):
+            before, after = {"approved_by": ""}, {"approved_by": by.name}
+            acts.record(by, "approve", run.pk, task=run.task, before=before, after=after)
+    run.refresh_from_db()
     return run
 
 
@@ -581,14 +591,15 @@ def recover(now: datetime, *, send: Send) -> None:
     QueueUnreachable is one; what could not be sent is sent with a later look.
     """
     steps = (
-        lambda: _take_back_silent(now),
+        lambda: take_back_silent(now),
         lambda: _send_for_unheard(now, send),
         endings.pay_tallies,
     )
     each(steps, lambda step: step())
 
 
-def _take_back_silent(now: datetime) -> None:
+def take_back_silent(now: datetime) -> None:
+    """Take back the runs whose worker went silent. Raises the first error, after all had their turn."""
     silent = Run.objects.filter(status=Run.Status.RUNNING, lease_until__lt=now)
     each(silent, lambda run: _take_back(run, now))
 

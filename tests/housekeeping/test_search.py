@@ -168,8 +168,8 @@ def test_the_newest_active_run_of_a_task_is_found():
     make.run("users", status="failed")
     make.run("stats")
 
-    assert Run.objects.active_of("users") == newest
-    assert Run.objects.active_of("messages") is None
+    assert Run.objects.in_the_way("users", dry_run=False) == newest
+    assert Run.objects.in_the_way("messages", dry_run=False) is None
 
 
 # --- A page at a time -------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The history of runs: list, show one, cancel, retry, approve, undo, verify."""
+"""The history of runs: list, show one, cancel, retry, approve, undo, verify, carry out."""
 
 import json
 import sys
@@ -10,6 +10,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from housekeeping import acts, as_json, runs, search, verification
+from housekeeping.management import by_hand
 from housekeeping.management.base import OperatorCommand, run_of
 from housekeeping.models import Archive, Run
 from housekeeping.queue import tasks as queue
@@ -19,7 +20,10 @@ SENDING = {"retry": runs.retry, "approve": runs.approve}
 
 
 class Command(OperatorCommand):
-    help = "Lists the runs, shows one with its result, cancels, retries, approves, undoes or verifies one."
+    help = (
+        "Lists the runs, shows one with its result, cancels, retries, approves, undoes, verifies"
+        " or carries out one."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", metavar="action")
@@ -42,6 +46,7 @@ class Command(OperatorCommand):
             ("retry", "run again what failed, was cancelled or was missed"),
             ("approve", "let a run go on that the brake holds"),
             ("undo", "put back all that a run has deleted; a consumer does it"),
+            ("carry-out", "carry out here and now a run that waits for a consumer"),
         ):
             one = actions.add_parser(action, help=text)
             one.add_argument("id", type=uuid.UUID)
@@ -75,9 +80,13 @@ class Command(OperatorCommand):
         elif action == "undo":
             asked = {name: options[name] for name in ("unverified", "intact_only")}
             run = runs.undo(run, send=queue.send, by=by, **asked)
+        elif action == "carry-out":
+            run = by_hand.carry_out_waiting(run)
         elif action in SENDING:
             run = SENDING[action](run, send=queue.send, by=by)
         self._show(run, in_json=options["json"])
+        if action == "carry-out" and run.status != Run.Status.SUCCEEDED:
+            raise SystemExit(by_hand.HELD if run.status == Run.Status.HELD else 1)
 
     def _verify(self, options: dict[str, Any]) -> None:
         keeping = Run.objects.filter(pk__in=Archive.objects.values("run")).order_by("requested_at", "pk")

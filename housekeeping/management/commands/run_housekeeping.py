@@ -1,24 +1,24 @@
 """Run a task here and now, in this process, and print its result."""
 
-import sys
 import uuid
-from contextlib import redirect_stdout
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from tqdm import tqdm
 
-from housekeeping import acts, as_json, outbox, overview, run_page, runs
+from housekeeping import acts, as_json, overview, run_page, runs
+from housekeeping.acts import Actor
+from housekeeping.exceptions import RunInProgress
+from housekeeping.management import by_hand
 from housekeeping.management.base import OperatorCommand, run_of
 from housekeeping.models import Run
-from housekeeping.queue import tasks as queue
 from housekeeping.registry import TASKS
-
-HELD = 3  # the exit status that tells a script: nothing is deleted, approve it or run with --yes
 
 
 class Command(OperatorCommand):
-    help = "Runs a housekeeping task here and now, and prints its result."
+    help = (
+        "Runs a housekeeping task here and now, and prints its result."
+        " A run of it that waits for a consumer is carried out instead of a new one."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--task", choices=list(TASKS), default="all", help="default: all")
@@ -28,52 +28,44 @@ class Command(OperatorCommand):
         parser.add_argument("--json", action="store_true", help="print message, result and run as JSON")
 
     def handle(self, *args: Any, task: str, dry_run: bool, **options: Any) -> None:
-        run = runs.request(
-            task,
-            send=lambda run: None,  # this process is the one that carries it out
-            dry_run=dry_run,
-            is_approved=options["yes"],
-            plan=run_of(options["plan"]) if options["plan"] else None,
-            by=acts.operator(),
-        )
-        run = self._execute(run)
+        by = acts.operator()
+        plan = run_of(options["plan"]) if options["plan"] else None
+        approved_by = by if options["yes"] else None
+        run = by_hand.waiting_run(task, dry_run=dry_run, plan=plan, by=approved_by, tell=self.stderr.write)
+        if run:
+            run = by_hand.carry_out_waiting(run, approved_by=approved_by)
+        else:
+            run = self._ask_and_carry_out(task, dry_run, plan, by, is_approved=options["yes"])
         if options["json"]:
             self._print_json(run)
         else:
             self._print(run)
         if run.status == Run.Status.HELD:
-            raise SystemExit(HELD)
+            raise SystemExit(by_hand.HELD)
         if run.status != Run.Status.SUCCEEDED:
             raise SystemExit(1)
 
-    def _execute(self, run: Run) -> Run:
-        claimed = runs.claim(run.pk, run.attempts)
-        if claimed is None:
+    def _ask_and_carry_out(
+        self, task: str, dry_run: bool, plan: Run | None, by: Actor, *, is_approved: bool
+    ) -> Run:
+        """Open a run and carry it out. It is cancelled where that is stopped, or can't be begun."""
+        try:
+            run = runs.request(
+                task, send=by_hand.tell_nobody, dry_run=dry_run, is_approved=is_approved, plan=plan, by=by
+            )
+        except RunInProgress as error:  # asked for a moment ago
+            raise by_hand.refusal(error.run) from None
+        try:
+            return by_hand.carry_out(run)
+        except KeyboardInterrupt:
+            run = runs.cancel(run, by=by)
+            text = f"Cancelled after {run.done} rows; what is deleted stays deleted."
+            raise CommandError(text) from None
+        except CommandError:
             # Left behind, a consumer would carry it out later, and with --yes as approved.
             if Run.objects.filter(pk=run.pk, status=Run.Status.QUEUED, attempts=0).exists():
-                runs.cancel(run, by=acts.operator())
-                raise CommandError(f"Another run of {run.task} has begun meanwhile; this one is cancelled.")
-            raise CommandError(f"Run {run.pk} was taken by another process.")
-        # disable=None: a bar on a terminal, silence in a log. What a task prints, such as a mail
-        # where EMAIL_URL is the console, must not stand in the middle of our JSON.
-        with redirect_stdout(sys.stderr), tqdm(total=0, unit=" rows", disable=None, leave=False) as bar:
-
-            def watch(run: Run) -> None:
-                progress = run.progress()
-                bar.total = progress["total"]
-                bar.update(progress["done"] - bar.n)
-
-            try:
-                run = runs.execute(claimed, watch=watch, gone=queue.forget_results, publish=queue.keep_result)
-            except KeyboardInterrupt:
-                run = runs.cancel(run, by=acts.operator())
-                raise CommandError(
-                    f"Cancelled after {run.done} rows; what is deleted stays deleted."
-                ) from None
-            # Under cron, without a consumer, nobody else sends what waits in the outbox.
-            outbox.send_if_nobody_else()
-            outbox.settle()
-        return run
+                runs.cancel(run, by=by)
+            raise
 
     def _print_json(self, run: Run) -> None:
         facts = as_json.run(run, as_json.words(run))

@@ -1,0 +1,114 @@
+"""Carrying a run out in the process of a command, where no consumer does or nobody wants to wait for one."""
+
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout
+
+from django.core.management.base import CommandError
+from tqdm import tqdm
+
+from housekeeping import clock, outbox, runs
+from housekeeping.acts import Actor
+from housekeeping.exceptions import RunInProgress
+from housekeeping.models import Run
+from housekeeping.queue import tasks as queue
+
+HELD = 3  # the exit status that tells a script: nothing is deleted, approve it or run with --yes
+
+
+def waiting_run(
+    task: str, *, dry_run: bool, plan: Run | None, by: Actor | None, tell: Callable[[str], object]
+) -> Run | None:
+    """The run of the task that waits and is to be carried out instead of a new one; None: open one.
+
+    ``by`` approves a run that is held; None leaves it so. Raises CommandError where a new run
+    would be refused and none that waits can be taken.
+    """
+    runs.take_back_silent(clock.now())  # no consumer may be there to do it
+    active = Run.objects.active().filter(task=task, dry_run=dry_run)
+    running = active.filter(status=Run.Status.RUNNING).first()
+    if running:
+        raise refusal(running)
+    queued = active.filter(status=Run.Status.QUEUED, undo_of=None).order_by("requested_at", "pk").first()
+    found = queued or Run.objects.in_the_way(task, dry_run=dry_run)
+    if found is None:
+        return None
+    is_wanted = plan is None or found.plan_of_id == plan.pk
+    if found.status == Run.Status.HELD and by and is_wanted:
+        tell(f"Run {found.pk} is held; it is approved and carried out here.")
+        return runs.approve(found, send=tell_nobody, by=by)
+    if found.status != Run.Status.QUEUED or found.undo_of_id or not is_wanted:
+        raise refusal(found)
+    asked = f", asked for by {found.requested_by}" if found.requested_by else ""
+    only = f" It deletes the rows of the plan {found.plan_of_id} alone." if found.plan_of_id else ""
+    tell(f"Run {found.pk} ({found.cause}{asked}) waits for a consumer; it is carried out here.{only}")
+    return found
+
+
+def tell_nobody(run: Run) -> None:
+    """Tells no consumer of the run: this process is the one that carries it out."""
+
+
+def refusal(run: Run) -> CommandError:
+    """Why a run of the task can't be carried out while ``run`` has not ended, and what to do."""
+    where = f"{run.consumer or 'a command'}"
+    cancel = f"cancel it with `housekeeping_runs cancel {run.pk}`"
+    if run.status == Run.Status.RUNNING:
+        advice = f"It is carried out by {where}: wait for its end, or {cancel}."
+    elif run.status == Run.Status.HELD:
+        advice = f"Approve it with `housekeeping_runs approve {run.pk}` or with --yes, or {cancel}."
+    elif run.undo_of_id:
+        advice = f"It puts rows back: do so with `housekeeping_runs carry-out {run.pk}`, or {cancel}."
+    else:
+        advice = f"Leave out --plan to carry it out, or {cancel}."
+    code = HELD if run.status == Run.Status.HELD else 1
+    return CommandError(f"{RunInProgress(run)} {advice}", returncode=code)
+
+
+def carry_out(run: Run, *, approved_by: Actor | None = None) -> Run:
+    """Claim a waiting run and carry it out here, with a bar on a terminal.
+
+    Raises CommandError where it is not to be had any more. Ctrl-C hands it back and is raised on.
+    """
+    claimed = runs.claim(run.pk, run.attempts)
+    if claimed is None:
+        raise _gone(run)
+    if approved_by:
+        claimed = runs.approve_claimed(claimed, by=approved_by)
+    # disable=None: a bar on a terminal, silence in a log. What a task prints, such as a mail
+    # where EMAIL_URL is the console, must not stand in the middle of our JSON.
+    with redirect_stdout(sys.stderr), tqdm(total=0, unit=" rows", disable=None, leave=False) as bar:
+
+        def watch(run: Run) -> None:
+            progress = run.progress()
+            bar.total = progress["total"]
+            bar.update(progress["done"] - bar.n)
+
+        run = runs.execute(claimed, watch=watch, gone=queue.forget_results, publish=queue.keep_result)
+        # Under cron, without a consumer, nobody else sends what waits in the outbox.
+        outbox.send_if_nobody_else()
+        outbox.settle()
+    return run
+
+
+def carry_out_waiting(run: Run, *, approved_by: Actor | None = None) -> Run:
+    """The same for a run that somebody else has asked for: stopped by Ctrl-C, it waits again."""
+    try:
+        return carry_out(run, approved_by=approved_by)
+    except KeyboardInterrupt:
+        run.refresh_from_db()
+        text = f"Stopped after {run.done} rows; run {run.pk} waits again, for a consumer or a command."
+        raise CommandError(text) from None
+
+
+def _gone(run: Run) -> CommandError:
+    """Why a run that waited a moment ago could not be claimed."""
+    now = Run.objects.filter(pk=run.pk).first()
+    beside = Run.objects.filter(task=run.task, status=Run.Status.RUNNING, dry_run=False).first()
+    if now and now.status == Run.Status.RUNNING:
+        return refusal(now)
+    if now and now.status != Run.Status.QUEUED:
+        return CommandError(f"Run {run.pk} is {now.status}; only one that is queued is carried out.")
+    if beside:
+        return refusal(beside)
+    return CommandError(f"Run {run.pk} was withdrawn meanwhile.")

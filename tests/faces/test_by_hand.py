@@ -1,0 +1,176 @@
+"""Commands where no consumer runs, and beside one that does."""
+
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from chat.models import Conversation
+from housekeeping import runs
+from housekeeping.models import Act, Run
+from tests import make
+from tests.make import days
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def command(*words):
+    """Runs it, and returns what it prints and what it says beside that."""
+    printed, said = StringIO(), StringIO()
+    call_command(*words, stdout=printed, stderr=said)
+    return printed.getvalue(), said.getvalue()
+
+
+def clean_up(*options):
+    return command("run_housekeeping", "--task", "conversations", *options)
+
+
+# --- Without a consumer -------------------------------------------------------------------
+
+
+def test_a_run_that_waits_for_a_consumer_is_carried_out_by_hand():
+    make.conversation(age=days(40))
+    waiting = make.run(cause="schedule", requested_by="ada")
+
+    printed, said = clean_up()
+
+    run = Run.objects.get()
+    assert (run.pk, run.status, run.cause, run.requested_by) == (waiting.pk, "succeeded", "schedule", "ada")
+    assert f"Run {run.pk} (schedule, asked for by ada) waits for a consumer; it is carried out here" in said
+    assert not Conversation.objects.exists()
+    assert printed.startswith("Old conversations deleted")
+
+
+def test_a_message_for_a_run_that_was_carried_out_by_hand_finds_it_gone():
+    waiting = make.run()
+
+    clean_up()
+
+    assert runs.claim(waiting.pk, waiting.attempts) is None
+
+
+def test_a_run_that_was_handed_back_is_carried_on_by_hand():
+    make.conversation(age=days(40))
+    make.run(attempts=1, as_of=timezone.now(), deleted={"conversations": 5})
+
+    answer = json.loads(clean_up("--json")[0])
+
+    assert (answer["result"], answer["run"]["attempts"]) == ({"deleted_conversations": 6}, 2)
+
+
+def test_a_run_whose_command_was_killed_is_taken_back_by_the_next():
+    silent = make.run(status="running", attempts=1, lease_until=make.ago(seconds=1))
+
+    clean_up()
+
+    run = Run.objects.get()
+    assert (run.pk, run.status, run.attempts, run.losses) == (silent.pk, "succeeded", 2, 1)
+
+
+def test_a_dry_run_by_hand_carries_out_the_dry_run_that_waits():
+    dry = make.run(dry_run=True)
+
+    clean_up("--dry-run")
+
+    assert [(run.pk, run.status) for run in Run.objects.all()] == [(dry.pk, "succeeded")]
+
+
+def test_approval_beforehand_goes_for_the_run_that_waited(settings):
+    settings.HOUSEKEEPING_BRAKE_ROWS = 1
+    make.conversation(age=days(40))
+    waiting = make.run()
+
+    clean_up("--yes")
+
+    act = Act.objects.get(what="approve")
+    assert (act.target, Conversation.objects.count()) == (str(waiting.pk), 0)
+
+
+def test_approval_beforehand_goes_for_the_run_that_is_held(settings):
+    settings.HOUSEKEEPING_BRAKE_ROWS = 1
+    make.conversation(age=days(40))
+    with pytest.raises(SystemExit, match="3"):
+        clean_up()
+
+    clean_up("--yes")
+
+    assert [run.status for run in Run.objects.all()] == ["succeeded"]
+    assert not Conversation.objects.exists()
+
+
+def test_an_undo_that_waits_is_carried_out_by_hand():
+    conversation = make.conversation(age=days(40))
+    clean_up()
+    undo = runs.undo(Run.objects.get(), send=lambda run: None, by=make.ADA)
+
+    with pytest.raises(CommandError, match=f"housekeeping_runs carry-out {undo.pk}"):
+        clean_up()
+    command("housekeeping_runs", "carry-out", str(undo.pk))
+
+    assert Conversation.objects.filter(pk=conversation.pk).exists()
+
+
+# --- Beside a consumer --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["queued", "running", "held"])
+def test_a_dry_run_waits_for_no_run_that_deletes(status):
+    make.conversation(age=days(40))
+    make.run(status=status, attempts=1, lease_until=make.ago(minutes=-1))
+
+    clean_up("--dry-run")
+
+    assert Run.objects.get(dry_run=True).status == "succeeded"
+    assert Run.objects.get(dry_run=False).status == status
+
+
+@pytest.mark.parametrize("status", ["queued", "running"])
+def test_a_dry_run_blocks_no_run_that_deletes(status):
+    make.run(status=status, dry_run=True, attempts=1, lease_until=make.ago(minutes=-1))
+
+    clean_up()
+
+    assert Run.objects.get(dry_run=False).status == "succeeded"
+
+
+def test_a_run_that_a_consumer_carries_out_is_refused_with_what_to_do():
+    run = make.run(
+        status="running", consumer=make.consumer(host="web1", pid=7), lease_until=make.ago(hours=-1)
+    )
+
+    with pytest.raises(CommandError) as refusal:
+        clean_up()
+
+    assert str(refusal.value) == (
+        f"The task 'conversations' is running already, as run {run.pk}. It is carried out by web1:7:"
+        f" wait for its end, or cancel it with `housekeeping_runs cancel {run.pk}`."
+    )
+
+
+def test_a_run_that_is_held_is_refused_with_the_exit_code_of_the_brake():
+    run = make.run(status="held")
+
+    with pytest.raises(CommandError, match=f"housekeeping_runs approve {run.pk}` or with --yes") as refusal:
+        clean_up()
+
+    assert refusal.value.returncode == 3
+
+
+def test_a_plan_is_not_mistaken_for_the_run_that_waits(settings):
+    make.conversation(age=days(40))
+    clean_up("--dry-run")
+    waiting = make.run()
+
+    with pytest.raises(CommandError, match=f"Leave out --plan .* cancel {waiting.pk}"):
+        clean_up("--plan", str(Run.objects.get(dry_run=True).pk))
+
+    assert Conversation.objects.exists()
+
+
+def test_what_has_ended_is_not_carried_out_by_hand():
+    run = make.run(status="succeeded")
+
+    with pytest.raises(CommandError, match="is succeeded; only one that is queued is carried out"):
+        command("housekeeping_runs", "carry-out", str(run.pk))
