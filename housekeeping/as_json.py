@@ -190,7 +190,8 @@ def policy(card: PolicyCard) -> dict[str, Any]:
     }
 
 
-def hold(hold: Hold, now: datetime) -> dict[str, Any]:
+def hold(hold: Hold, now: datetime, gone: frozenset[int]) -> dict[str, Any]:
+    """``gone``: the ids of the holds whose row is gone (:func:`holds.without_row`)."""
     return {
         "id": hold.pk,
         "model": hold.model,
@@ -198,6 +199,7 @@ def hold(hold: Hold, now: datetime) -> dict[str, Any]:
         "until": iso(hold.until),
         "reason": hold.reason,
         "active": hold.is_active(now),
+        "row_exists": hold.pk not in gone,
         "made_by": hold.made_by or None,
         "made_at": iso(hold.made_at),
         "undo": str(hold.undo_id) if hold.undo_id else None,

@@ -4,9 +4,12 @@ A hold on a row keeps what hangs from it, too (a user's hold keeps the conversat
 what it hangs from (a conversation's hold keeps its user).
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from django.apps import apps
+from django.core.exceptions import ValidationError
 from django.db import connection, models
 from django.db.models import CharField, Exists, Model, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.expressions import Combinable
@@ -38,6 +41,34 @@ def _lock(function: str) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {function}(%s)", [LOCK])
+
+
+def without_row(found: Iterable[Hold]) -> frozenset[int]:
+    """The ids of those holds whose row is gone, deleted by a user say. One query for each model."""
+    by_model: defaultdict[str, list[Hold]] = defaultdict(list)
+    for hold in found:
+        by_model[hold.model].append(hold)
+    there = {label: _there(label, [hold.key for hold in of]) for label, of in by_model.items()}
+    return frozenset(hold.pk for label, of in by_model.items() for hold in of if hold.key not in there[label])
+
+
+def _there(label: str, keys: list[str]) -> set[str]:
+    """Those of ``keys`` that rows of the model have; none where there is no such model any more."""
+    try:
+        model = apps.get_model(label)
+    except (LookupError, ValueError):
+        return set()
+    rows: QuerySet[Model] = QuerySet(model)
+    found = rows.filter(pk__in=[key for key in keys if _is_key(model, key)])
+    return {str(key) for key in found.values_list("pk", flat=True)}
+
+
+def _is_key(model: type[Model], key: str) -> bool:
+    try:
+        model._meta.pk.to_python(key)
+    except ValidationError:
+        return False
+    return True
 
 
 def held(model: type[Model], now: datetime) -> Q:

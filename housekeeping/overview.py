@@ -27,6 +27,7 @@ from housekeeping import (
     verification,
 )
 from housekeeping.exceptions import BadRetention, BadTrigger
+from housekeeping.holds import without_row
 from housekeeping.models import (
     LIFE,
     Act,
@@ -459,6 +460,7 @@ class HoldPage:
     older_undos: uuid.UUID | None
     single: list[Hold]
     older: int | None
+    gone: frozenset[int]  # the ids of single holds whose row is gone
 
     @property
     def models(self) -> list[str]:
@@ -472,13 +474,14 @@ def hold_page(now: datetime, *, before: str = "", undos_before: str = "", size: 
     single = Hold.objects.filter(undo=None).order_by("-pk")
     if before.isdecimal() and len(before) < 19:
         single = single.filter(pk__lt=int(before))
-    holds = list(single[: size + 1])
+    found = list(single[: size + 1])
     return HoldPage(
         now=now,
         undos=[UndoHolds(run, keeping.group(run)) for run in runs[:size]],
         older_undos=runs[size - 1].pk if len(runs) > size else None,
-        single=holds[:size],
-        older=holds[size - 1].pk if len(holds) > size else None,
+        single=found[:size],
+        older=found[size - 1].pk if len(found) > size else None,
+        gone=without_row(found[:size]),
     )
 
 

@@ -10,7 +10,7 @@ from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from housekeeping import as_json, keeping, overview
+from housekeeping import as_json, holds, keeping, overview
 from housekeeping.api import shapes
 from housekeeping.api.permissions import MayConfigure, MayKeep
 from housekeeping.api.schema import described, location, request_example
@@ -54,12 +54,13 @@ def hold_list(request: Request) -> Response:
     now = timezone.now()
     if request.method == "POST":
         hold = keeping.add(**_read(HoldSerializer, request.data), by=_actor(request))
-        facts = as_json.hold(hold, now)
+        facts = as_json.hold(hold, now, holds.without_row([hold]))
         return Response(facts, status=status.HTTP_201_CREATED, headers={"Location": facts["url"]})
     filters = _read(HoldFilterSerializer, request.query_params.dict())
     pages = HoldPages()
     page = pages.paginate_queryset(overview.holds(filters, now), request) or []
-    return pages.get_paginated_response([as_json.hold(hold, now) for hold in page])
+    gone = holds.without_row(page)
+    return pages.get_paginated_response([as_json.hold(hold, now, gone) for hold in page])
 
 
 @described("A hold", shapes.Hold, methods=["GET"])
@@ -91,7 +92,7 @@ def hold_detail(request: Request, pk: str) -> Response:
         return Response(status=status.HTTP_204_NO_CONTENT)
     if request.method == "PATCH":
         hold = keeping.change(hold, **_read(HoldChangeSerializer, request.data), by=_actor(request))
-    return Response(as_json.hold(hold, timezone.now()))
+    return Response(as_json.hold(hold, timezone.now(), holds.without_row([hold])))
 
 
 @described(

@@ -291,6 +291,7 @@ class Hold(Shape):
     until = DateTimeField(allow_null=True, help_text="null: for good.")
     reason = CharField()
     active = BooleanField(help_text="It has not ended.")
+    row_exists = BooleanField(help_text="false: its row is gone, and the hold keeps nothing.")
     made_by = CharField(allow_null=True)
     made_at = DateTimeField()
     undo = UUIDField(allow_null=True, help_text="The run that put the row back, and holds it.")

@@ -145,5 +145,5 @@ def _holds(request: HtmxHttpRequest, *, status: int = 200, **facts: Any) -> Http
 def _fingerprint(page: overview.HoldPage, place: str) -> str:
     undos = [(one.undo.pk, one.group, one.group.is_active(page.now)) for one in page.undos]
     single = [(hold.pk, hold.until, hold.reason, hold.is_active(page.now)) for hold in page.single]
-    facts = (place, undos, page.older_undos, single, page.older)
+    facts = (place, undos, page.older_undos, single, page.older, sorted(page.gone))
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]

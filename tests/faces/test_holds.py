@@ -8,6 +8,8 @@ import uuid
 import pytest
 from django.core.management import CommandError, call_command
 
+from chat.models import Conversation
+from housekeeping import keeping
 from housekeeping.models import Act, Hold
 from tests import make
 from tests.conftest import with_token
@@ -250,11 +252,59 @@ def test_a_hold_is_ended_after_a_question_and_not_twice(dashboard):
     of_undo = f"/scheduler-admin/runs/{undo.pk}/holds"
     assert asked == {
         f"{PAGE}/{one.pk}/change": [],
-        f"{PAGE}/{one.pk}/end": ["End the hold on chat.User &lt;7&gt;? The next run may delete the row."],
+        f"{PAGE}/{one.pk}/end": ["End the hold on chat.User &lt;7&gt;? Its row is gone already."],
         f"{of_undo}/change": [],
         f"{of_undo}/end": ["End the holds on 2 rows? The next run may delete them."],
     }
     assert all('hx-disable="find button"' in rest for _, rest in forms)
+
+
+@pytest.fixture
+def one_of_two_gone():
+    """Two holds; the owner has deleted the second one's row since."""
+    there, gone = (
+        keeping.add("chat.Conversation", make.conversation().pk, reason="A dispute") for _ in range(2)
+    )
+    Conversation.objects.get(pk=gone.key).delete()
+    return there, gone
+
+
+def test_the_page_says_which_hold_has_lost_its_row_and_lets_it_be_ended(dashboard, one_of_two_gone):
+    there, gone = one_of_two_gone
+
+    page = dashboard.get(PAGE).text
+    dashboard.post(f"{PAGE}/{gone.pk}/end")
+
+    lines = {
+        one.pk: re.search(rf'<tr id="hold-{one.pk}">.*?</tr>', page, re.DOTALL)[0] for one in (there, gone)
+    }
+    assert [("row is gone" in lines[one.pk]) for one in (there, gone)] == [False, True]
+    assert list(Hold.objects.all()) == [there]
+
+
+def test_a_row_that_goes_is_seen_with_the_next_poll(dashboard):
+    made = make.conversation()
+    keeping.add("chat.Conversation", made.pk, reason="A dispute")
+    tag = dashboard.get(PAGE, headers=HTMX)["HX-PTag"]
+    assert dashboard.get(PAGE, headers=HTMX | {"HX-PTag": tag}).status_code == 304
+
+    made.delete()
+
+    assert "row is gone" in dashboard.get(PAGE, headers=HTMX | {"HX-PTag": tag}).text
+
+
+def test_the_api_and_the_command_say_it_too(api, one_of_two_gone, capsys):
+    there, gone = one_of_two_gone
+
+    listed = api.get("/api/admin/scheduler/holds").json()["results"]
+    alone = api.get(f"/api/admin/scheduler/holds/{gone.pk}").json()
+    call_command("housekeeping_holds", "list")
+
+    assert {one["id"]: one["row_exists"] for one in listed} == {there.pk: True, gone.pk: False}
+    assert alone["row_exists"] is False
+    printed = capsys.readouterr().out
+    assert f"{gone} (row is gone)" in printed
+    assert f"{there} (row is gone)" not in printed
 
 
 @pytest.mark.parametrize("headers", [HTMX, {}], ids=["htmx", "plain"])

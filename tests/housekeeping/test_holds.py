@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from chat.models import Conversation
-from housekeeping import keeping
+from housekeeping import holds, keeping
 from housekeeping.acts import Actor
 from housekeeping.exceptions import BadHold, NotPossible
 from housekeeping.models import Act, Hold, Run
@@ -263,3 +263,13 @@ def test_a_hold_on_what_hangs_from_a_row_waits_for_the_batch_that_is_at_work_on_
     assert not Conversation.objects.exists()
     assert ["There is no chat.ChatMessage" in one for one in refused] == [True]
     assert not Hold.objects.exists()
+
+
+def test_holds_without_their_row_are_found_with_one_query_for_each_model(django_assert_num_queries):
+    made = [make.conversation(), make.conversation(), make.user()]
+    found = [Hold.objects.create(model=row._meta.label, key=str(row.pk), reason="A dispute") for row in made]
+    lost = [("chat.Conversation", "0"), ("chat.Conversation", "no number"), ("chat.Dropped", "1")]
+    gone = [Hold.objects.create(model=model, key=key, reason="A dispute") for model, key in lost]
+
+    with django_assert_num_queries(2):
+        assert holds.without_row([*found, *gone]) == {one.pk for one in gone}

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
-from housekeeping import acts, as_json, keeping, overview
+from housekeeping import acts, as_json, holds, keeping, overview
 from housekeeping.management.base import ActionCommand
 from housekeeping.models import Hold, Run
 
@@ -57,11 +57,13 @@ class Command(ActionCommand):
         filters = {name: options[name] for name in ("model", "key", "undo", "active") if options[name]}
         now = timezone.now()
         newest = list(overview.holds(filters, now)[: options["limit"]])
+        gone = holds.without_row(newest)
         if options["json"]:
-            self.print_json([as_json.hold(hold, now) for hold in newest])
+            self.print_json([as_json.hold(hold, now, gone) for hold in newest])
             return
         for hold in newest:
-            self.stdout.write(f"{hold.pk:<8} {hold!s:<28} {_when(hold.until):<24} {hold.reason}")
+            row = f"{hold} (row is gone)" if hold.pk in gone else str(hold)
+            self.stdout.write(f"{hold.pk:<8} {row:<28} {_when(hold.until):<24} {hold.reason}")
         if not newest:
             self.stdout.write("No holds.")
 
@@ -99,7 +101,7 @@ class Command(ActionCommand):
         self._say({"ended": ended}, options, f"{ended} holds are ended.")
 
     def _show(self, hold: Hold, options: dict[str, Any], done: str) -> None:
-        facts = as_json.hold(hold, timezone.now())
+        facts = as_json.hold(hold, timezone.now(), holds.without_row([hold]))
         self._say(facts, options, f"{hold} {done} {_when(hold.until)}, hold {hold.pk}: {hold.reason}")
 
     def _say(self, facts: dict[str, Any], options: dict[str, Any], sentence: str) -> None:
