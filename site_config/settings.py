@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from housekeeping import private
 from site_config import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -359,7 +360,7 @@ LOGGING: dict[str, Any] = {
 }
 if LOG_FILE:
     LOGGING["handlers"]["file"] = {
-        "class": "logging.handlers.WatchedFileHandler",  # logrotate may move it away
+        "class": "housekeeping.private.LogFile",  # logrotate may move it away
         "filename": env.in_folder("LOG_FILE", BASE_DIR / LOG_FILE),
         "formatter": "dated",
         "filters": ["discreet"],
@@ -368,3 +369,7 @@ if LOG_FILE:
         logger["handlers"].append("file")
 # What runserver answers goes to the console alone, as Django has it.
 LOGGING["loggers"]["django.server"] = {"handlers": ["served"], "level": "INFO", "propagate": False}
+
+# Last, as a value that can't be used must leave nothing behind.
+if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
+    private.make_sqlite(DATABASE["NAME"])  # it holds password hashes and session keys

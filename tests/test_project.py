@@ -15,8 +15,8 @@ from housekeeping.registry import TASKS
 
 ROOT = Path(__file__).parent.parent
 CORE = [
-    "clock", "exceptions", "discreet", "transient", "stored", "triggers", "models", "constraints",
-    "policies", "cascade", "holds", "archive", "locks", "purge", "guard", "plans",
+    "clock", "exceptions", "discreet", "private", "transient", "stored", "triggers", "models",
+    "constraints", "policies", "cascade", "holds", "archive", "locks", "purge", "guard", "plans",
     "restore", "verification",
     "registry", "samples", "stats", "gauges", "impact", "steps", "smtp", "mailing", "tasks", "acts",
     "keeping", "consumers", "outbox", "alerts", "retentions", "tallies", "logs", "endings", "attempts",

@@ -1,6 +1,5 @@
 """The Huey that settings.HUEY names: its messages are signed, its storage is HUEY_URL's."""
 
-import contextlib
 import logging
 import os
 import sqlite3
@@ -19,7 +18,7 @@ from huey.storage import PostgresStorage, RedisStorage, SqliteStorage
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
-from housekeeping import discreet
+from housekeeping import discreet, private
 from housekeeping.exceptions import QueueUnreachable
 
 if TYPE_CHECKING:
@@ -146,8 +145,7 @@ class SqliteQueue(SqlQueue):
 
     def get_storage(self, *, filename: str = "", **options: Any) -> Any:
         # Results may quote the site's data: the file is its owner's alone.
-        with contextlib.suppress(OSError):
-            os.close(os.open(filename, os.O_CREAT | os.O_RDWR, 0o600))
+        private.make_sqlite(filename)
         return super().get_storage(filename=filename, timeout=20, **options)
 
 

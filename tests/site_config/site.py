@@ -33,6 +33,9 @@ def fresh_clone(folder: Path) -> Path:
     (folder / "site_config").mkdir(parents=True)
     for name in ["__init__.py", "env.py", "logs.py", "settings.py"]:
         shutil.copy(PROJECT / "site_config" / name, folder / "site_config")
+    (folder / "housekeeping").mkdir()
+    for name in ["__init__.py", "discreet.py", "private.py"]:  # what the settings take from it
+        shutil.copy(PROJECT / "housekeeping" / name, folder / "housekeeping")
     return folder
 
 

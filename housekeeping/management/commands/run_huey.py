@@ -1,7 +1,6 @@
 """Huey's consumer command, with one clear line where it can't start."""
 
 import logging
-import logging.handlers
 import os
 import signal
 from functools import cache
@@ -15,7 +14,7 @@ from huey.contrib.djhuey import HUEY
 from huey.contrib.djhuey.management.commands.run_huey import Command as RunHueyCommand
 from huey.exceptions import ConfigurationError
 
-from housekeeping import autostart, discreet
+from housekeeping import autostart, discreet, private
 from housekeeping.probes import unapplied_migrations
 from housekeeping.queue.huey import STORAGE_ERRORS
 
@@ -62,7 +61,7 @@ def _set_up_logging(options: dict[str, Any]) -> None:
 @cache
 def _file_handler(path: str) -> logging.Handler:
     try:
-        handler = logging.handlers.WatchedFileHandler(path)
+        handler = private.LogFile(path)
     except OSError as error:
         raise CommandError(f"-l {path}: the log can't be written there ({error.strerror}).") from error
     form = settings.LOGGING["formatters"]["dated"]  # as in LOG_FILE: a line that nobody can forge
