@@ -373,6 +373,7 @@ class Attempt:
             held_until=self.run.as_of + HELD_AFTER_UNDO,
             record=self._record_back,
             checkpoint=self.checkpoint,
+            on_retry=self._count_retry,
             batch_size=self.batch_size,
         )
         undo.check()
@@ -388,7 +389,8 @@ class Attempt:
     def _record_back(self, done: restore.Restored) -> None:
         """In a batch's transaction, and only while the claim holds: each row is counted once."""
         state, beat = self._state(done), timezone.now() + LIFE
-        if not own(self.run).update(undo_state=state, deleted=self._back(done), lease_until=beat):
+        written = {"undo_state": state, "deleted": self._back(done), "retried": self.run.retried}
+        if not own(self.run).update(**written, lease_until=beat):
             raise ClaimLost
         if done.archives:
             purged = Run.objects.filter(undos=self.run)
