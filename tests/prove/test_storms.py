@@ -23,7 +23,7 @@ from tests.processes import Processes, children, is_process
 from tests.services import wait_until
 
 KILLS = int(os.environ.get("KILLS", "30"))
-OLD, MESSAGES = 10_000, 2  # conversations past their retention, and messages in each of them
+OLD, MESSAGES = 20_000, 2  # conversations past their retention, and messages in each of them
 ACTIVE = "('queued', 'running')"
 # What the storm is about: the rows of the site, and none of the housekeeping's own.
 TABLES = ("chat_user", "chat_conversation", "chat_chatmessage")
@@ -117,6 +117,9 @@ class Storm:
                 digest.update(repr(row).encode())
         return {table: digest.hexdigest() for table, digest in digests.items()}
 
+    def progress(self):
+        return self.rows("SELECT id, deleted FROM housekeeping_run WHERE status = 'running' AND total > 0")
+
     def is_at_rest(self):
         return not self.count(f"housekeeping_run WHERE status IN {ACTIVE}")
 
@@ -185,21 +188,24 @@ def test_a_storm_loses_and_doubles_nothing(tmp_path, database, queue, workers):
 
 
 def carry_out(storm):
-    """Purge, undo, purge again, and so on, with a kill each second or so."""
+    """Purge, undo, purge again, and so on, with a kill while each attempt is at its batches."""
     faults, is_purge = [], True
     while len(faults) < KILLS:
         storm.start(2)
         if storm.is_at_rest():
             storm.processes.shell(REQUEST if is_purge else UNDO)
             is_purge = not is_purge
-        wait_until(lambda: storm.is_at_rest() or is_under_way(storm), seconds=120, what="a claim")
-        time.sleep(storm.dice.uniform(0, 1.5))
+        wait_for_a_batch(storm)
+        time.sleep(storm.dice.uniform(0, 0.4))
         faults.append(storm.kill())
     return faults
 
 
-def is_under_way(storm):
-    return storm.count("housekeeping_run WHERE status = 'running' AND deleted <> '{}'")
+def wait_for_a_batch(storm):
+    before = storm.progress()
+    wait_until(
+        lambda: storm.progress() != before or storm.is_at_rest(), seconds=120, what="a batch, or the end"
+    )
 
 
 def settle(storm):
