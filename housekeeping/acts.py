@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import QuerySet
-from django.utils import timezone
 
+from housekeeping import clock
 from housekeeping.exceptions import QueueUnreachable
 from housekeeping.models import Act
 
@@ -34,7 +34,7 @@ def record(actor: Actor | None, what: str, target: object, **details: Any) -> No
     """Write one line of history. Without an actor (a schedule) there is none to write."""
     if actor:
         Act.objects.create(
-            done_at=timezone.now(),
+            done_at=clock.Now(),
             who=actor.name,
             what=what,
             target=str(target),

@@ -8,10 +8,9 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from housekeeping import acts, keeping, locks
+from housekeeping import acts, clock, keeping, locks
 from housekeeping.acts import Actor
 from housekeeping.models import Hold
 
@@ -82,7 +81,7 @@ class HoldForm(forms.ModelForm):
 
     def clean_until(self) -> Any:
         until = self.cleaned_data["until"]
-        if "until" in self.changed_data and until and until <= timezone.now():
+        if "until" in self.changed_data and until and until <= clock.now():
             raise ValidationError(
                 _("A hold ends in the future; leave the date out to keep the row for good.")
             )

@@ -23,7 +23,7 @@ from django.db.models import F, Max, QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from housekeeping import cascade, endings, gauges, guard, plans, registry, restore, stats, transient
+from housekeeping import cascade, clock, endings, gauges, guard, plans, registry, restore, stats, transient
 from housekeeping.archive import Archiver
 from housekeeping.exceptions import (
     BrakeApplied,
@@ -245,7 +245,7 @@ class Attempt:
     def is_out_of_time(self) -> bool:
         minutes = settings.HOUSEKEEPING_TIME_BUDGET_MINUTES
         assert self.run.started_at is not None
-        return bool(minutes) and timezone.now() >= self.run.started_at + timedelta(minutes=minutes)
+        return bool(minutes) and clock.roughly() >= self.run.started_at + timedelta(minutes=minutes)
 
     def _purge_once(self, policy: Policy, *, is_careful: bool) -> int:
         """Go once over what is due. Returns how many rows were in use."""

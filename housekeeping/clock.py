@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import functions
+from django.db.models import DateTimeField, Value, functions
 from django.utils import timezone
 
 # roughly() asks the database again after so many seconds.
@@ -41,9 +41,17 @@ class Now(functions.Now):
     """The database's time at the start of the statement, not of its transaction."""
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        # As Python writes a moment without microseconds: SQLite compares moments as texts.
-        template = "REPLACE(STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f000', 'NOW'), '.000000', '')"
+        # SQLite's own time has no microseconds: a moment that Python took just before would be later.
+        if compiler.using:
+            return compiler.compile(Value(timezone.now(), DateTimeField()))
+        # In a table's definition (and in a subquery) it has to be. Written as Python writes a moment,
+        # since SQLite compares moments as texts.
+        template = "REPLACE(STRFTIME('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%f000', 'NOW'), '.000000', '')"
         return self.as_sql(compiler, connection, template=template, **context)
+
+
+Moment = datetime | Now
+"""A moment that was asked for, or the one at which the statement runs."""
 
 
 def now() -> datetime:

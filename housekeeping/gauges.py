@@ -19,9 +19,8 @@ from typing import Any
 
 from django.db import DatabaseError, transaction
 from django.db.models import Max, Q
-from django.utils import timezone
 
-from housekeeping import archive, plans, registry, stats
+from housekeeping import archive, clock, plans, registry, stats
 from housekeeping.exceptions import takes_no_writes
 from housekeeping.models import Gauge, Run
 
@@ -63,7 +62,7 @@ def _current(name: str, kept: Gauge | None, oldest: datetime, mark: str | None) 
 
 def read_now(name: str) -> Gauge:
     """The figure as it is now; where it is expensive, no more than 30 seconds old."""
-    kept = Gauge.objects.filter(name=name, took_ms__gte=DEAR_MS, measured_at__gt=timezone.now() - OLD)
+    kept = Gauge.objects.filter(name=name, took_ms__gte=DEAR_MS, measured_at__gt=clock.roughly() - OLD)
     return kept.first() or measure(name)
 
 

@@ -6,7 +6,6 @@ what it hangs from (a conversation's hold keeps its user).
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
@@ -16,7 +15,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Coalesce, Concat, Substr
 from django.db.models.lookups import Exact
 
-from housekeeping import cascade
+from housekeeping import cascade, clock
 from housekeeping.models import Hold
 
 # Of PostgreSQL's advisory locks, the one that batches share and a new hold has for itself.
@@ -96,7 +95,7 @@ def _held_models(asked_for: Iterable[type[Model]]) -> set[str]:
     return {label for answers in row for label, there in zip(labels, answers, strict=True) if there}
 
 
-def _reasons(model: type[Model], names: set[str], now: datetime, *, reached_by: str = "") -> Iterator[Q]:
+def _reasons(model: type[Model], names: set[str], now: clock.Moment, *, reached_by: str = "") -> Iterator[Q]:
     """A row of ``model`` is held itself, or hangs from one that is. What stands on the way
     that it is ``reached_by``, or above it, is asked there."""
     if model._meta.label in names:
@@ -110,7 +109,7 @@ def _is_on_the_way(path: str, way: str) -> bool:
     return bool(way) and (f"{path}__".startswith(f"{way}__") or f"{way}__".startswith(f"{path}__"))
 
 
-def _is_held(model: type[Model], path: str, now: datetime) -> Q:
+def _is_held(model: type[Model], path: str, now: clock.Moment) -> Q:
     """One look into the index for each row. As a value, and not as EXISTS, from which PostgreSQL
     may make a table of all holds, anew for each batch; and compared with a number, since it
     takes nearly all rows to be unequal to one and so walks on by age instead of sorting."""

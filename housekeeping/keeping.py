@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext
 
-from housekeeping import acts, cascade, gauges, holds
+from housekeeping import acts, cascade, clock, gauges, holds
 from housekeeping.acts import Actor
 from housekeeping.exceptions import BadHold, NotPossible
 from housekeeping.models import Hold, Run
@@ -138,7 +138,7 @@ def _holdable(model: str) -> type[Model]:
 
 
 def _check_until(until: datetime | None) -> None:
-    if until is not None and until <= timezone.now():
+    if until is not None and until <= clock.now():
         raise BadHold(
             "until", gettext("A hold ends in the future; leave the date out to keep the row for good.")
         )

@@ -9,11 +9,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
 from django.db import DatabaseError, transaction
 
-from housekeeping import discreet
+from housekeeping import clock, discreet
 from housekeeping.models import LogLine, Run, storable
 
 # A task that logs each row must not fill the database that it tidies.
@@ -44,9 +43,10 @@ class RunLog(logging.Handler):
         except Exception:  # arguments that don't fit its text
             self.handleError(record)
             return
-        moment = datetime.fromtimestamp(record.created, tz=UTC)
         clean = storable(text)[:LINE_LENGTH]
-        self.waiting.append(LogLine(run=self.run, logged_at=moment, level=record.levelname, text=clean))
+        self.waiting.append(
+            LogLine(run=self.run, logged_at=clock.estimate(), level=record.levelname, text=clean)
+        )
 
     def write_now_and_then(self) -> None:
         """Write what was gathered, unless that was done just now: each time is a transaction."""

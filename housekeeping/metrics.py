@@ -9,11 +9,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from django.utils import timezone
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from housekeeping import overview, tallies
+from housekeeping import clock, overview, tallies
 from housekeeping.models import Run
 from housekeeping.overview import Overview
 from housekeeping.registry import TASKS
@@ -32,7 +31,7 @@ class _Housekeeping(Collector):
         return iter(())  # else the registry asks the database as it is made
 
     def collect(self) -> Iterator[Metric]:
-        now = timezone.now()
+        now = clock.roughly()
         seen = overview.overview(now)
         yield from _health(seen, now)
         yield from _runs(seen)

@@ -12,10 +12,9 @@ from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import DEFAULT_DB_ALIAS, connection, models, router
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from housekeeping import stored
+from housekeeping import clock, stored
 from housekeeping.stored import StoredJSON
 
 # A consumer beats, and a running run renews its lease, each 10 s; three beats missed
@@ -108,7 +107,7 @@ class ScheduleState(OwnModel):
     trigger = models.CharField(max_length=200, blank=True, help_text="An operator's; blank: as declared.")
     # The trigger and zone that next_fire_at was computed from: another one starts afresh.
     computed_from = models.CharField(max_length=300)
-    computed_at = models.DateTimeField(default=timezone.now)
+    computed_at = models.DateTimeField(db_default=clock.Now())
     next_fire_at = models.DateTimeField(db_index=True)
     # An offset that the zone does not give for this moment any more: its rules have changed.
     local_times = models.CharField(
@@ -124,7 +123,7 @@ class PolicyState(OwnModel):
 
     name = models.CharField(primary_key=True, max_length=100)
     retention_days = models.PositiveIntegerField(null=True, help_text="An operator's; null: as declared.")
-    changed_at = models.DateTimeField(default=timezone.now)
+    changed_at = models.DateTimeField(db_default=clock.Now())
     changed_by = models.CharField(max_length=150, blank=True)
 
     def __str__(self) -> str:
@@ -337,7 +336,7 @@ class Run(OwnModel):
         may have been set back meanwhile."""
         if self.started_at is None:
             return None
-        return max((self.finished_at or timezone.now()) - self.started_at, timedelta())
+        return max((self.finished_at or clock.roughly()) - self.started_at, timedelta())
 
     @property
     def took(self) -> str:
@@ -474,7 +473,7 @@ class Hold(OwnModel):
     until = models.DateTimeField(null=True, blank=True, db_index=True, help_text="Empty: for good.")
     reason = models.CharField(max_length=200)
     made_by = models.CharField(max_length=150, blank=True)
-    made_at = models.DateTimeField(default=timezone.now)
+    made_at = models.DateTimeField(db_default=clock.Now())
     # Set where an undo put the row back: all of its holds are one thing to an operator.
     undo = models.ForeignKey(
         Run, models.SET_NULL, null=True, blank=True, related_name="holds", db_index=False

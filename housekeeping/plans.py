@@ -18,10 +18,9 @@ from typing import Any
 import zstandard
 from django.conf import settings
 from django.db.models import Max, Min, QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext
 
-from housekeeping import archive, cascade, guard, registry
+from housekeeping import archive, cascade, clock, guard, registry
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import PlannedRows, Run
 from housekeeping.policies import Policy, in_days
@@ -83,7 +82,7 @@ def rows_by_table(policy: Policy, cutoff: datetime, keep: Callable[[list[Any]], 
 def backlog(policy: Policy) -> dict[str, Any]:
     """How many rows are past due by now and would go, with what hangs from them, and since when."""
     retention = policy.retention_in_force()
-    cutoff = timezone.now() - (retention or timedelta())
+    cutoff = clock.roughly() - (retention or timedelta())
     oldest = due(policy, cutoff=cutoff).aggregate(oldest=Min(policy.age_of()))["oldest"]
     due_since = oldest + retention if retention and oldest else None
     tables = rows_by_table(policy, cutoff, lambda keys: None)

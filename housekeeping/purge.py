@@ -28,9 +28,8 @@ from typing import Any, Protocol
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import Model, Q, QuerySet
-from django.utils import timezone
 
-from housekeeping import archive, cascade, holds, locks, transient
+from housekeeping import archive, cascade, clock, holds, locks, transient
 from housekeeping.archive import Archiver
 from housekeeping.exceptions import WrongDatabase
 from housekeeping.policies import Policy
@@ -90,13 +89,13 @@ class Batch:
 
 def purge(policy: Policy) -> int:
     """Delete what has expired by now. Returns the number of the policy's own rows deleted."""
-    batches = purge_batches(policy, cutoff=policy.cutoff(timezone.now()))
+    batches = purge_batches(policy, cutoff=policy.cutoff(clock.now()))
     return sum(len(batch.keys) for batch in batches)
 
 
 def preview(policy: Policy) -> int:
     """Count what :func:`purge` would delete by now, and delete nothing."""
-    return expired(policy, cutoff=policy.cutoff(timezone.now()))
+    return expired(policy, cutoff=policy.cutoff(clock.now()))
 
 
 def due(policy: Policy, *, cutoff: datetime) -> QuerySet[Any]:
@@ -129,7 +128,7 @@ def held_back(policy: Policy, *, cutoff: datetime) -> dict[str, int]:
     """Expired rows that stay, by the reason: ``held``, ``protected``."""
     rows = _expired_rows(policy, cutoff)
     return {
-        "held": rows.filter(holds.held(policy.model, timezone.now())).count(),
+        "held": rows.filter(holds.held(policy.model, clock.Now())).count(),
         "protected": rows.filter(cascade.protected(policy.model)).count(),
     }
 

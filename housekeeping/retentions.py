@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext
 
-from housekeeping import acts, gauges, registry
+from housekeeping import acts, clock, gauges, registry
 from housekeeping.acts import Actor
 from housekeeping.exceptions import BadRetention
 from housekeeping.models import PolicyState
@@ -93,7 +92,7 @@ def _set(name: str, days: int | None, act: str, by: Actor | None) -> Policy:
         if state.retention_days == days:
             return policy  # nothing to do, nothing to record
         before = in_days(policy.retention_in_force())
-        state.retention_days, state.changed_at = days, timezone.now()
+        state.retention_days, state.changed_at = days, clock.now()
         state.changed_by = by.name if by else ""
         state.save()
         gauges.rules_changed()

@@ -32,10 +32,9 @@ from django.db import (
 )
 from django.db.models import F, Q, Sum
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
 
-from housekeeping import acts, alerts, discreet, endings, logs, plans, registry, restore, stored, transient
+from housekeeping import acts, alerts, clock, discreet, endings, logs, plans, registry, restore, stored, transient
 from housekeeping.acts import Actor
 from housekeeping.attempts import Attempt, own
 from housekeeping.constraints import ONE_PER_KEY, ONE_RUNNING, ONE_WAITING, is_refused_by
@@ -186,7 +185,7 @@ def _carry_over(plan: Run, run: Run) -> None:
 
 
 def _queued(task: str, cause: Run.Cause, by: Actor | None) -> Run:
-    now = timezone.now()
+    now = clock.now()
     name = by.name if by else ""
     return Run(
         task=task,
@@ -268,7 +267,7 @@ def approve(run: Run, *, send: Send, by: Actor | None = None) -> Run:
     who = by.name if by else "the site"
     with transaction.atomic():
         if not held.update(
-            status=Run.Status.QUEUED, approved_by=who, error="", started_at=None, sent_at=timezone.now()
+            status=Run.Status.QUEUED, approved_by=who, error="", started_at=None, sent_at=clock.Now()
         ):
             run.refresh_from_db()
             text = gettext("This run is %(status)s; only one that is held is approved.")
@@ -366,7 +365,7 @@ def _why_nothing_to_undo(run: Run) -> str:
 def reject(run_id: uuid.UUID, task: str) -> None:
     """Keep a message for a task that this version of the site does not know, as a failed run."""
     error = f"{UnknownTask(task, list(registry.TASKS))} Is a newer version of the site running somewhere?"
-    run = Run(id=run_id, task=task[:100], cause=Run.Cause.MANUAL, requested_at=timezone.now())
+    run = Run(id=run_id, task=task[:100], cause=Run.Cause.MANUAL, requested_at=clock.now())
     endings.store(run, Run.Status.FAILED, error)
 
 

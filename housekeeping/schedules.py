@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from housekeeping import acts, endings, runs
+from housekeeping import acts, clock, endings, runs
 from housekeeping.acts import Actor
 from housekeeping.constraints import ONE_PER_FIRE_TIME, ONE_WAITING, is_refused_by
 from housekeeping.exceptions import BadTrigger, QueueUnreachable, UnknownSchedule
@@ -316,7 +316,7 @@ def reset(schedule_id: str, *, by: Actor | None = None) -> Entry:
 
 def _steer(schedule_id: str, act: str, by: Actor | None, **fields: object) -> Entry:
     """Change the schedule's row and record who did. Its next fire time counts from now."""
-    now = timezone.now()
+    now = clock.now()
     find(schedule_id)
     with transaction.atomic():
         _start_afresh_if_new(schedule_id, now)

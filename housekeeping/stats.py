@@ -4,9 +4,9 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from django.db import connection
-from django.utils import timezone
 
 from chat.models import ChatMessage, Conversation, User
+from housekeeping import clock
 from housekeeping.models import Snapshot
 
 Numbers = dict[str, int]
@@ -15,7 +15,7 @@ Measure = Callable[[], Numbers]
 
 def measure() -> Numbers:
     """Count now. The last two numbers are of the last 24 hours."""
-    yesterday = timezone.now() - timedelta(hours=24)
+    yesterday = clock.now() - timedelta(hours=24)
     return {
         "total_users": User.objects.filter(is_active=True).count(),
         "total_conversations": Conversation.objects.count(),
@@ -28,7 +28,7 @@ def measure() -> Numbers:
 def take_snapshot() -> Numbers:
     """Count now, and keep the numbers with the database's size."""
     numbers = measure()
-    Snapshot.objects.create(taken_at=timezone.now(), numbers=numbers, database_bytes=database_bytes())
+    Snapshot.objects.create(taken_at=clock.Now(), numbers=numbers, database_bytes=database_bytes())
     return numbers
 
 

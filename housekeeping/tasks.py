@@ -14,12 +14,11 @@ from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.db.models.expressions import Combinable
-from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from chat import accounts
 from chat.models import NEVER_VERIFIED, ChatMessage, Conversation, User, last_activity
-from housekeeping import cascade, holds, verification
+from housekeeping import cascade, clock, holds, verification
 from housekeeping.mailing import Mail, mail_each
 from housekeeping.models import Act, Archive, Consumer, Delivery, Hold, PlannedRows, Run, Snapshot
 from housekeeping.policies import Policy
@@ -61,12 +60,12 @@ def _warned_users(cutoff: datetime) -> QuerySet[User]:
     if not _warning_time():
         return users
     # By the clock: the cutoff alone does not tell how old a warning may be.
-    return users.filter(deletion_warned_at__lte=timezone.now() - _warning_time())
+    return users.filter(deletion_warned_at__lte=clock.Now() - _warning_time())
 
 
 def _users_to_warn() -> QuerySet[User]:
     """Those that are past the retention once a warning of now has run out. Whoever is held stays."""
-    now = timezone.now()
+    now = clock.now()
     users = _never_verified_users(never_verified_users.cutoff(now + _warning_time()))
     kept = holds.held(User, now) | cascade.protected(User)
     return users.filter(deletion_warned_at=None).exclude(kept)
@@ -275,7 +274,7 @@ def warn_never_verified_users(mail: Mail = mail_each) -> Outcome:
     mailed = mail(
         "warned_users",
         _users_to_warn(),
-        lambda user: accounts.warn_of_deletion(user, goes_at=timezone.now() + _warning_time()),
+        lambda user: accounts.warn_of_deletion(user, goes_at=clock.roughly() + _warning_time()),
     )
     outcome = Outcome(warned_users=mailed.sent, failed_mails=mailed.failed)
     outcome.failures = mailed.faults[-1:]

@@ -3,14 +3,13 @@
 import uuid
 
 from django.shortcuts import get_object_or_404
-from django.utils import timezone
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import status
 from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from housekeeping import as_json, holds, keeping, overview
+from housekeeping import as_json, clock, holds, keeping, overview
 from housekeeping.api import shapes
 from housekeeping.api.permissions import MayConfigure, MayKeep
 from housekeeping.api.schema import described, location, request_example
@@ -51,7 +50,7 @@ class HoldPages(_Pages):
 @permission_classes([MayKeep])
 def hold_list(request: Request) -> Response:
     """The holds, newest first; POST keeps a row."""
-    now = timezone.now()
+    now = clock.roughly()
     if request.method == "POST":
         hold = keeping.add(**_read(HoldSerializer, request.data), by=_actor(request))
         facts = as_json.hold(hold, now, holds.without_row([hold]))

@@ -28,6 +28,7 @@ from housekeeping import (
     acts,
     as_json,
     bulk,
+    clock,
     gauges,
     overview,
     receipts,
@@ -133,7 +134,7 @@ class CSVRenderer(BaseRenderer):
 @api_view(["GET"])
 @permission_classes([MayView])
 def scheduler_status(request: Request) -> Response:
-    return Response(as_json.status(overview.scheduler_status(timezone.now())))
+    return Response(as_json.status(overview.scheduler_status(clock.roughly())))
 
 
 @described("The five numbers, no more than 30 s old", shapes.Statistics)
@@ -182,7 +183,7 @@ def trigger(request: Request) -> Response:
 @api_view(["GET"])
 @permission_classes([MayView])
 def overview_figures(request: Request) -> Response:
-    body = as_json.overview(overview.overview(timezone.now()))
+    body = as_json.overview(overview.overview(clock.roughly()))
     return Response(body, headers=_etag_but_for_age(body))
 
 
@@ -195,7 +196,7 @@ def overview_figures(request: Request) -> Response:
 @permission_classes([MayView])
 def snapshot_list(request: Request) -> Response:
     days = _read(DaysSerializer, request.query_params.dict())["days"]
-    since = Snapshot.objects.filter(taken_at__gte=timezone.now() - timedelta(days=days))
+    since = Snapshot.objects.filter(taken_at__gte=clock.roughly() - timedelta(days=days))
     return Response({"results": [as_json.snapshot(one) for one in since.order_by("taken_at")]})
 
 
@@ -208,7 +209,7 @@ def snapshot_list(request: Request) -> Response:
 @permission_classes([MayView])
 def tally_list(request: Request) -> Response:
     days = _read(DaysSerializer, request.query_params.dict())["days"]
-    return Response({"results": [as_json.tally(one) for one in tallies.since(timezone.now(), days)]})
+    return Response({"results": [as_json.tally(one) for one in tallies.since(clock.roughly(), days)]})
 
 
 @described("Who did what, newest first", shapes.page_of(shapes.Act), parameters=[ActFilterSerializer])
@@ -339,7 +340,7 @@ def schedule_list(request: Request) -> Response:
         asked = _read(PauseSerializer, request.data)
         steer = schedules.pause_all if asked["paused"] else schedules.resume_all
         steer(by=_actor(request))
-    now = timezone.now()
+    now = clock.roughly()
     jobs = overview.scheduler_status(now).jobs
     return Response({"results": [as_json.schedule(job, now) for job in jobs]})
 
@@ -376,7 +377,7 @@ def schedule_detail(request: Request, pk: str) -> Response:
                 schedules.change(pk, asked["trigger"], by=_actor(request))
             if asked.get("reset"):
                 schedules.reset(pk, by=_actor(request))
-    now = timezone.now()
+    now = clock.roughly()
     [job] = [job for job in overview.scheduler_status(now).jobs if job.schedule.id == pk]
     return Response(as_json.schedule(job, now))
 
@@ -428,7 +429,7 @@ def policy_detail(request: Request, pk: str) -> Response:
         check_right(request, MayConfigure)
         asked = _read(PolicySerializer, request.data)
         days = asked.get("retention_days") or retentions.declared_days(found)
-        effect = retentions.effect(found, days, timezone.now())
+        effect = retentions.effect(found, days, clock.roughly())
         if not asked["dry_run"]:
             change = retentions.reset if asked.get("reset") else partial(retentions.change, days=days)
             change(pk, by=_actor(request))
@@ -447,7 +448,7 @@ def policy_detail(request: Request, pk: str) -> Response:
 def policy_preview(request: Request, pk: str) -> Response:
     """What a purge would delete now; with ``?retention_days=``, by that retention."""
     days = _read(PreviewSerializer, request.query_params.dict()).get("retention_days")
-    return Response(overview.preview(pk, timezone.now(), retention_days=days))
+    return Response(overview.preview(pk, clock.roughly(), retention_days=days))
 
 
 @described("What a run deleted, by which policy, who caused it", shapes.Receipt)
@@ -483,7 +484,7 @@ def receipt_csv(request: Request, pk: uuid.UUID) -> Response:
 def fire_times(request: Request) -> Response:
     """When a trigger would fire: ``?trigger=0 2 * * *``, before it is saved."""
     trigger = parse(_read(FireTimesSerializer, request.query_params.dict())["trigger"])
-    times = schedules.fire_times(trigger, timezone.now())
+    times = schedules.fire_times(trigger, clock.roughly())
     return Response({"trigger": str(trigger), "next_fire_times": [as_json.iso(moment) for moment in times]})
 
 
@@ -492,7 +493,7 @@ def fire_times(request: Request) -> Response:
 @permission_classes([MayView])
 def consumer_list(request: Request) -> Response:
     """Consumers that are alive, or were heard of in the last day."""
-    now = timezone.now()
+    now = clock.roughly()
     known = Consumer.objects.filter(last_heartbeat_at__gte=now - timedelta(days=1))
     return Response({"results": [as_json.consumer(row, alive=row.is_alive(now)) for row in known]})
 

@@ -9,12 +9,11 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from housekeeping import keeping, overview
+from housekeeping import clock, keeping, overview
 from housekeeping.dashboard import polls
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.views import _actor, may_configure, may_view, signed_in
@@ -125,7 +124,7 @@ def _place(request: HtmxHttpRequest) -> str:
 def _holds(request: HtmxHttpRequest, *, status: int = 200, **facts: Any) -> HttpResponse:
     """The holds: their fragment to htmx, else the page. 304 to a poll that knows them."""
     page = overview.hold_page(
-        timezone.now(),
+        clock.roughly(),
         before=request.GET.get("before", ""),
         undos_before=request.GET.get("undos_before", ""),
     )

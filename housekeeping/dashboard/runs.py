@@ -15,7 +15,7 @@ from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from housekeeping import acts, bulk, run_page, search
+from housekeeping import acts, bulk, clock, run_page, search
 from housekeeping import runs as core
 from housekeeping.dashboard import polls, questions
 from housekeeping.dashboard.filters import RunFilters
@@ -89,7 +89,7 @@ def _place(query: QueryDict) -> bool:
 
 
 def _fingerprint(seen: list[tuple[Any, ...]], address: str) -> str:
-    now = timezone.now().timestamp() if any(row[1] == Run.Status.RUNNING for row in seen) else 0
+    now = clock.roughly().timestamp() if any(row[1] == Run.Status.RUNNING for row in seen) else 0
     return hashlib.sha256(repr((address, seen, int(now) // 5)).encode()).hexdigest()[:32]
 
 
@@ -113,7 +113,7 @@ def _people() -> list[str]:
 @may_view
 @vary_on_headers("HX-Request")
 def run_detail(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
-    now = timezone.now()
+    now = clock.roughly()
     tag = polls.tag(request, run_page.fingerprint(pk, now))
     if polls.is_unchanged(request, tag):
         return HttpResponse(status=304)

@@ -19,8 +19,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseClientRefresh
 
+from housekeeping import clock, receipts, retentions, runs, schedules
 from housekeeping import overview as core
-from housekeeping import receipts, retentions, runs, schedules
 from housekeeping.acts import Actor
 from housekeeping.dashboard import charts, polls, questions, wording
 from housekeeping.dashboard.polls import HtmxHttpRequest
@@ -83,7 +83,7 @@ may_operate = permission_required([VIEW, "housekeeping.operate"], raise_exceptio
 @may_view
 @vary_on_headers("HX-Request")
 def overview(request: HtmxHttpRequest) -> HttpResponse:
-    tag = polls.tag(request, core.fingerprint(timezone.now()))
+    tag = polls.tag(request, core.fingerprint(clock.roughly()))
     if request.htmx and polls.is_unchanged(request, tag):
         return HttpResponse(status=304)
     template = "_overview.html" if request.htmx else "overview.html"
@@ -97,7 +97,7 @@ def overview(request: HtmxHttpRequest) -> HttpResponse:
 @may_view
 def trends(request: HtmxHttpRequest) -> HttpResponse:
     days = int(asked) if (asked := request.GET.get("days", "")) in TREND_DAYS else 30
-    now = timezone.now()
+    now = clock.roughly()
     shown = charts.trends(*core.trends(now, days), timezone.localdate(now), days)
     facts = {"charts": shown, "days": str(days), "choices": TREND_DAYS}
     return render(request, "housekeeping/trends.html", facts)
@@ -211,7 +211,7 @@ def undo_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
 @vary_on_headers("HX-Request")
 def schedule_detail(request: HtmxHttpRequest, pk: str) -> HttpResponse:
     """The schedule, and when the trigger in ``?trigger=`` would fire, before it is saved."""
-    page = core.schedule_page(_known(pk), timezone.now(), trigger=request.GET.get("trigger"))
+    page = core.schedule_page(_known(pk), clock.roughly(), trigger=request.GET.get("trigger"))
     template = "_fire_times.html" if request.htmx else "schedule_detail.html"
     return render(request, f"housekeeping/{template}", {"page": page})
 
@@ -269,7 +269,7 @@ def change_schedule(request: HtmxHttpRequest, pk: str) -> HttpResponse:
     try:
         entry = schedules.change(_known(pk), trigger, by=_actor(request))
     except BadTrigger:
-        page = core.schedule_page(pk, timezone.now(), trigger=trigger)
+        page = core.schedule_page(pk, clock.roughly(), trigger=trigger)
         return render(request, "housekeeping/schedule_detail.html", {"page": page}, status=400)
     words = gettext("%(name)s runs %(trigger)s from now on.")
     return _steered(request, entry, words)
@@ -301,7 +301,7 @@ def policy_detail(request: HtmxHttpRequest, pk: str) -> HttpResponse:
 @vary_on_headers("HX-Request")
 def policy_preview(request: HtmxHttpRequest, pk: str) -> HttpResponse:
     """Counts large tables: the policy's page fetches it once it is there itself."""
-    facts = {"page": _policy_page(pk), "preview": core.preview(pk, timezone.now())}
+    facts = {"page": _policy_page(pk), "preview": core.preview(pk, clock.roughly())}
     template = "_preview.html" if request.htmx else "policy_detail.html"
     return render(request, f"housekeeping/{template}", facts)
 
@@ -339,7 +339,7 @@ def reset_retention(request: HtmxHttpRequest, pk: str) -> HttpResponse:
 
 def _policy_page(pk: str, days: str | None = None) -> core.PolicyPage:
     try:
-        return core.policy_page(pk, timezone.now(), retention_days=days)
+        return core.policy_page(pk, clock.roughly(), retention_days=days)
     except UnknownPolicy as error:
         raise Http404(str(error)) from None
 
@@ -367,7 +367,7 @@ def _overview(request: HtmxHttpRequest, *, error: str | None = None, status: int
 
 
 def _facts() -> dict[str, Any]:
-    now = core.overview(timezone.now())
+    now = core.overview(clock.roughly())
     return {"overview": now, "rows": rows(now.recent)}
 
 

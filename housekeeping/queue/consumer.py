@@ -3,7 +3,6 @@
 import logging
 import signal
 import threading
-import time
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -12,7 +11,7 @@ from django.db import DatabaseError, close_old_connections, connection, connecti
 from django.utils import timezone
 from huey import consumer as huey_consumer
 
-from housekeeping import consumers, gauges, outbox, runs, schedules
+from housekeeping import clock, consumers, gauges, outbox, runs, schedules
 from housekeeping.models import BEAT
 from housekeeping.models import Consumer as ConsumerRow
 
@@ -45,22 +44,23 @@ class Scheduler(huey_consumer.Scheduler):
         self._try("look at the schedules", self.look_at_schedules)
         self._try("look after the runs", self.look_after_runs)
         self._try("release delayed tasks", self.release_delayed)
+        # Huey's own periodic tasks stay on the host's clock.
         minute = timezone.now().replace(second=0, microsecond=0)
         if self.periodic and minute != self._minute_seen:
             self._minute_seen = minute
             self._try("look at the periodic tasks", lambda: self.enqueue_periodic_tasks(now))
-        self.stop_flag.wait(self.interval - time.time() % self.interval)
+        self.stop_flag.wait(self.interval - clock.estimate().timestamp() % self.interval)
 
     def look_at_schedules(self) -> None:
         from housekeeping.queue.tasks import send
 
         if self.periodic:
-            schedules.tick(timezone.now(), send=send)
+            schedules.tick(clock.now(), send=send)
 
     def look_after_runs(self) -> None:
         from housekeeping.queue.tasks import send
 
-        runs.recover(timezone.now(), send=send)
+        runs.recover(clock.now(), send=send)
 
     def release_delayed(self) -> None:
         for task in self.huey.read_schedule():  # and takes them out: each is ours to send on
@@ -100,7 +100,7 @@ class Consumer(huey_consumer.Consumer):
             workers=self.workers,
             worker_type=self.worker_type,
             schedules=bool(self.periodic),
-            now=timezone.now(),
+            now=clock.now(),
         )
         runs.distrust_messages()
         self._announce()
@@ -129,7 +129,7 @@ class Consumer(huey_consumer.Consumer):
         """
         super().stop(graceful=True)
         try:
-            consumers.leave(self.row, timezone.now())
+            consumers.leave(self.row, clock.now())
         except DatabaseError as error:
             logger.warning("The database was not told that this consumer stops: %s", error)
 
@@ -139,7 +139,7 @@ class Consumer(huey_consumer.Consumer):
         def go_on() -> None:
             while not self.stop_flag.wait(seconds):
                 try:
-                    act(*facts, timezone.now())
+                    act(*facts, clock.now())
                 except DatabaseError as error:
                     connection.close()
                     self.huey.complaints.about(what, error)

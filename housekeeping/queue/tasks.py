@@ -2,15 +2,14 @@
 
 import logging
 import uuid
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.db import DatabaseError
-from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 from huey.contrib.djhuey import HUEY, db_periodic_task, db_task
 
-from housekeeping import runs, schedules
+from housekeeping import clock, runs, schedules
 from housekeeping.exceptions import HousekeepingError, QueueUnreachable, outage_of
 from housekeeping.models import Run
 from housekeeping.policies import Policy
@@ -100,11 +99,12 @@ def _register(schedule: Schedule) -> None:
     """
 
     def is_due(timestamp: datetime) -> bool:
-        return schedules.is_due(schedule, timestamp.replace(tzinfo=UTC))
+        # Not by the timestamp, which is of the host's clock.
+        return schedules.is_due(schedule, clock.roughly())
 
     @db_periodic_task(is_due, name=schedule.id)
     def open_run() -> None:
-        schedules.tick(timezone.now(), send=send)
+        schedules.tick(clock.now(), send=send)
 
 
 for _schedule in SCHEDULES.values():

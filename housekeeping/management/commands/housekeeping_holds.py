@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
-from housekeeping import acts, as_json, holds, keeping, overview
+from housekeeping import acts, as_json, clock, holds, keeping, overview
 from housekeeping.management.base import ActionCommand
 from housekeeping.models import Hold, Run
 
@@ -55,7 +55,7 @@ class Command(ActionCommand):
         if options["limit"] < 1:
             raise CommandError("--limit is a whole number from 1.")
         filters = {name: options[name] for name in ("model", "key", "undo", "active") if options[name]}
-        now = timezone.now()
+        now = clock.now()
         newest = list(overview.holds(filters, now)[: options["limit"]])
         gone = holds.without_row(newest)
         if options["json"]:

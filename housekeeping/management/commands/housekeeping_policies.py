@@ -3,9 +3,8 @@
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.utils import timezone
 
-from housekeeping import acts, as_json, overview, retentions
+from housekeeping import acts, as_json, clock, overview, retentions
 from housekeeping.management.base import ActionCommand
 
 
@@ -41,7 +40,7 @@ class Command(ActionCommand):
     def _preview(self, options: dict[str, Any]) -> None:
         days = options["retention_days"]
         facts = overview.preview(
-            options["name"], timezone.now(), retention_days=None if days is None else retentions.parse(days)
+            options["name"], clock.now(), retention_days=None if days is None else retentions.parse(days)
         )
         if options["json"]:
             self.print_json(facts)
@@ -60,7 +59,7 @@ class Command(ActionCommand):
 
     def _change(self, options: dict[str, Any]) -> None:
         name, days = options["name"], retentions.parse(options["days"])
-        effect = retentions.effect(overview.policy(name).policy, days, timezone.now())
+        effect = retentions.effect(overview.policy(name).policy, days, clock.now())
         self.stdout.write(
             f"At {days} days the next run deletes {effect.rows:,} rows;"
             f" at {effect.days_now}, {effect.rows_now:,}."

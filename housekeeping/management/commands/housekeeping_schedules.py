@@ -4,9 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.utils import timezone
 
-from housekeeping import acts, as_json, overview, runs, schedules
+from housekeeping import acts, as_json, clock, overview, runs, schedules
 from housekeeping.management.base import ActionCommand, plain
 from housekeeping.queue import tasks as queue
 from housekeeping.registry import SCHEDULES
@@ -36,7 +35,7 @@ class Command(ActionCommand):
             actions.add_parser(action, help=text).add_argument("id")
 
     def _list(self, options: dict[str, Any]) -> None:
-        now = timezone.now()
+        now = clock.now()
         jobs = overview.scheduler_status(now).jobs
         if options["json"]:
             self.print_json([as_json.schedule(job, now) for job in jobs])
@@ -62,7 +61,7 @@ class Command(ActionCommand):
         schedules.find(options["id"])
         trigger = parse(options["trigger"])
         self.stdout.write(f"{options['id']} by {trigger} runs at:")
-        for moment in schedules.fire_times(trigger, timezone.now()):
+        for moment in schedules.fire_times(trigger, clock.now()):
             self.stdout.write(f"  {plain(moment)}")
         if options["dry_run"]:
             self.stdout.write("Nothing is changed yet: leave out --dry-run to save it.")

@@ -3,9 +3,8 @@
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.utils import timezone
 
-from housekeeping import as_json, overview
+from housekeeping import as_json, clock, overview
 from housekeeping.management.base import OperatorCommand, plain
 from housekeeping.overview import PAUSED, RUNNING, STOPPED
 
@@ -20,7 +19,7 @@ class Command(OperatorCommand):
         parser.add_argument("--json", action="store_true", help="as the API's status")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        now = timezone.now()
+        now = clock.now()
         scheduler = overview.scheduler_status(now)
         if options["json"]:
             self.print_json(as_json.status(scheduler))
