@@ -75,7 +75,7 @@ def verified(report: Report) -> dict[str, Any]:
 
 def run_in_full(one: Run) -> dict[str, Any]:
     """A run with all that its page says, for whoever may view it: what is heavy, what undo can put back."""
-    kept = run_page.kept_of(one, timezone.now())
+    kept = run_page.kept_of(one, clock.roughly())
     return {
         **run(one, words(one)),
         "traceback": one.traceback or None,
@@ -252,6 +252,7 @@ def consumer(consumer: Consumer, *, alive: bool) -> dict[str, Any]:
         "alive": alive,
         "schedules": consumer.schedules,
         "version": consumer.version or None,
+        "clock_offset_ms": consumer.clock_offset_ms,
     }
 
 

@@ -21,7 +21,6 @@ from typing import Any
 from django.conf import settings
 from django.db.models import F, Max, QuerySet, Sum
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
 from housekeeping import cascade, clock, endings, gauges, guard, plans, registry, restore, stats, transient
 from housekeeping.archive import Archiver
@@ -257,7 +256,7 @@ class Attempt:
             nonlocal deleted, receipt
             deleted = self._counted(policy, len(batch.keys))
             receipt = self._noted(policy, batch)
-            beat = timezone.now() + LIFE
+            beat = clock.Now() + LIFE
             written: dict[str, Any] = {"deleted": deleted, "receipt": receipt, "lease_until": beat}
             written["retried"] = self.run.retried
             if batch.archives:
@@ -388,7 +387,7 @@ class Attempt:
 
     def _record_back(self, done: restore.Restored) -> None:
         """In a batch's transaction, and only while the claim holds: each row is counted once."""
-        state, beat = self._state(done), timezone.now() + LIFE
+        state, beat = self._state(done), clock.Now() + LIFE
         written = {"undo_state": state, "deleted": self._back(done), "retried": self.run.retried}
         if not own(self.run).update(**written, lease_until=beat):
             raise ClaimLost

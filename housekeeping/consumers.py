@@ -1,14 +1,18 @@
 """Who is running, and who looks at the schedules."""
 
+import logging
 import os
 import socket
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib import metadata
 
 from django.db.models import QuerySet
 
 import housekeeping
-from housekeeping.models import LIFE, Consumer
+from housekeeping import clock
+from housekeeping.models import AHEAD, LIFE, Consumer
+
+logger = logging.getLogger(__name__)
 
 
 def join(*, workers: int, worker_type: str, schedules: bool, now: datetime) -> Consumer:
@@ -31,10 +35,18 @@ def version() -> str:
 
 
 def beat(consumer: Consumer, now: datetime) -> None:
-    """Give a sign of life. A row that was cleaned away meanwhile comes back."""
+    """Give a sign of life, and report how far this host's clock is off. A row that was cleaned
+    away meanwhile comes back."""
+    had_wrong_clock = consumer.has_wrong_clock
     consumer.last_heartbeat_at = now
-    if not Consumer.objects.filter(pk=consumer.pk).update(last_heartbeat_at=now):
+    consumer.clock_offset_ms = round(clock.offset() / timedelta(milliseconds=1))
+    signs = {"last_heartbeat_at": now, "clock_offset_ms": consumer.clock_offset_ms}
+    if not Consumer.objects.filter(pk=consumer.pk).update(**signs):
         consumer.save(force_insert=True)
+    if consumer.has_wrong_clock and not had_wrong_clock:
+        logger.warning("%s Housekeeping goes by the database's clock.", consumer.clock_in_words)
+    elif had_wrong_clock and not consumer.has_wrong_clock:
+        logger.warning("The clock of %s agrees with the database's again.", consumer.host)
 
 
 def leave(consumer: Consumer, now: datetime) -> None:
@@ -43,4 +55,5 @@ def leave(consumer: Consumer, now: datetime) -> None:
 
 
 def alive(now: datetime) -> QuerySet[Consumer]:
-    return Consumer.objects.filter(stopped_at=None, last_heartbeat_at__gte=now - LIFE)
+    """Those with a fresh heartbeat. One from the future was written under a clock that was wrong."""
+    return Consumer.objects.filter(stopped_at=None, last_heartbeat_at__range=(now - LIFE, now + AHEAD))

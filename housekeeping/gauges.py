@@ -50,7 +50,7 @@ def read_all(names: list[str]) -> dict[str, Gauge]:
     kept = Gauge.objects.in_bulk([*names, RULES])
     mark = _value(kept.get(RULES))
     last_end = Run.objects.aggregate(at=Max("finished_at"))["at"]
-    oldest = max(timezone.now() - OLD, last_end) if last_end else timezone.now() - OLD
+    oldest = max(clock.roughly() - OLD, last_end) if last_end else clock.roughly() - OLD
     return {name: _current(name, kept.get(name), oldest, mark) for name in names}
 
 
@@ -71,7 +71,7 @@ def rules_changed() -> None:
 
     To be called in the transaction that changes a retention or a hold.
     """
-    _keep(Gauge(name=RULES, value=uuid.uuid4().hex, measured_at=timezone.now(), took_ms=0))
+    _keep(Gauge(name=RULES, value=uuid.uuid4().hex, measured_at=clock.roughly(), took_ms=0))
 
 
 def rules() -> str | None:
@@ -93,7 +93,7 @@ def measure(name: str) -> Gauge:
     mark = rules()  # before it is measured
     value = measures()[name]()
     took_ms = round((time.monotonic() - began) * 1000)
-    gauge = Gauge(name=name, value=value, measured_at=timezone.now(), took_ms=took_ms, rules=mark)
+    gauge = Gauge(name=name, value=value, measured_at=clock.roughly(), took_ms=took_ms, rules=mark)
     try:
         with transaction.atomic():
             _keep(gauge)

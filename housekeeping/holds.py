@@ -70,7 +70,7 @@ def _is_key(model: type[Model], key: str) -> bool:
     return True
 
 
-def held(model: type[Model], now: datetime) -> Q:
+def held(model: type[Model], now: clock.Moment) -> Q:
     """The rows of ``model`` that a hold keeps at ``now``."""
     children = [(link.model, path) for link, path in cascade.walk(model) if link.is_cascade]
     tables = [model, *(child for child, _ in children)]

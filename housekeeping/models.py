@@ -21,6 +21,10 @@ from housekeeping.stored import StoredJSON
 # and it counts as gone. The figures are Procrastinate's and GoodJob's, too.
 BEAT = timedelta(seconds=settings.HOUSEKEEPING_HEARTBEAT_SECONDS)
 LIFE = 3 * BEAT
+# What lies further ahead than this was written under a clock that was wrong, and proves nothing.
+AHEAD = BEAT
+# A host whose clock is further off is worth a warning, though nothing goes by that clock.
+MOST_OFFSET = timedelta(seconds=2)
 
 
 def storable(value: Any) -> Any:
@@ -88,6 +92,9 @@ class Consumer(OwnModel):
     started_at = models.DateTimeField()
     last_heartbeat_at = models.DateTimeField(db_index=True)
     stopped_at = models.DateTimeField(null=True)
+    clock_offset_ms = models.BigIntegerField(
+        null=True, help_text="How far the host's clock is ahead of the database's."
+    )
 
     class Meta:
         ordering = ["-last_heartbeat_at"]
@@ -96,7 +103,26 @@ class Consumer(OwnModel):
         return f"{self.host}:{self.pid}"
 
     def is_alive(self, now: datetime) -> bool:
-        return self.stopped_at is None and self.last_heartbeat_at >= now - LIFE
+        return self.stopped_at is None and now - LIFE <= self.last_heartbeat_at <= now + AHEAD
+
+    @property
+    def clock_offset(self) -> timedelta | None:
+        """How far the host's clock is ahead of the database's (negative: behind), if it was measured."""
+        return None if self.clock_offset_ms is None else timedelta(milliseconds=self.clock_offset_ms)
+
+    @property
+    def has_wrong_clock(self) -> bool:
+        return abs(self.clock_offset or timedelta()) > MOST_OFFSET
+
+    @property
+    def clock_in_words(self) -> str:
+        """``The clock of db1 is 1 h 0 min ahead of the database's.``"""
+        offset = self.clock_offset or timedelta()
+        if offset > timedelta():
+            text = _("The clock of %(host)s is %(time)s ahead of the database's.")
+        else:
+            text = _("The clock of %(host)s is %(time)s behind the database's.")
+        return text % {"host": self.host, "time": in_words(abs(offset))}
 
 
 class ScheduleState(OwnModel):
@@ -461,7 +487,7 @@ class Archive(OwnModel):
 
 
 class HoldQuerySet(OwnQuerySet["Hold"]):
-    def active(self, now: datetime) -> "HoldQuerySet":
+    def active(self, now: clock.Moment) -> "HoldQuerySet":
         return self.filter(models.Q(until=None) | models.Q(until__gt=now))
 
 

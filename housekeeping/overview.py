@@ -29,7 +29,9 @@ from housekeeping import (
 from housekeeping.exceptions import BadRetention, BadTrigger
 from housekeeping.holds import without_row
 from housekeeping.models import (
+    AHEAD,
     LIFE,
+    MOST_OFFSET,
     Act,
     Consumer,
     Gauge,
@@ -282,28 +284,30 @@ SELECT (SELECT max(finished_at) FROM housekeeping_run),
        (SELECT max(next_fire_at) FROM housekeeping_schedulestate),
        (SELECT min(next_fire_at) FROM housekeeping_schedulestate WHERE NOT is_paused),
        (SELECT count(*) FROM housekeeping_schedulestate WHERE NOT is_paused AND next_fire_at < %s),
-       alive.number, alive.watching, alive.newest,
+       alive.number, alive.watching, alive.newest, alive.wrong,
        (SELECT count(*) FROM housekeeping_gauge WHERE measured_at > %s),
        name, value
 FROM (
-    SELECT count(*) AS number, count(*) FILTER (WHERE schedules) AS watching, max(started_at) AS newest
-    FROM housekeeping_consumer WHERE stopped_at IS NULL AND last_heartbeat_at >= %s
+    SELECT count(*) AS number, count(*) FILTER (WHERE schedules) AS watching, max(started_at) AS newest,
+           count(*) FILTER (WHERE abs(clock_offset_ms) > %s) AS wrong
+    FROM housekeeping_consumer WHERE stopped_at IS NULL AND last_heartbeat_at BETWEEN %s AND %s
 ) AS alive LEFT JOIN housekeeping_gauge ON true ORDER BY name
 """
 
 
 def fingerprint(now: datetime) -> str:
     """Changes with anything that the overview shows, and is had without reading what it shows."""
-    moments = (now - schedules.PUNCTUAL, now - timedelta(seconds=40), now - LIFE)
+    moments = (now - schedules.PUNCTUAL, now - timedelta(seconds=40), now - LIFE, now + AHEAD)
+    late, measured, *alive = [connection.ops.adapt_datetimefield_value(at) for at in moments]
     with connection.cursor() as cursor:
-        cursor.execute(_FINGERPRINT, [connection.ops.adapt_datetimefield_value(at) for at in moments])
+        cursor.execute(_FINGERPRINT, [late, measured, MOST_OFFSET / timedelta(milliseconds=1), *alive])
         rows = cursor.fetchall()
-    is_busy, is_measured = rows[0][2] > 0, rows[0][11] > 0
+    is_busy, is_measured = rows[0][2] > 0, rows[0][12] > 0
     # Progress moves with each batch; what no consumer measures is measured by who looks; and the
     # timeline moves on. The ages of heartbeats and figures are left out: a page that is answered
     # 304 knows that they are as fresh as ever (site.js).
     seconds = 1 if is_busy else 300 if is_measured else 30
-    facts = [rows[0][:11], [row[12:] for row in rows], int(now.timestamp()) // seconds]
+    facts = [rows[0][:12], [row[13:] for row in rows], int(now.timestamp()) // seconds]
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
 

@@ -100,7 +100,7 @@ def preview(policy: Policy) -> int:
 
 def due(policy: Policy, *, cutoff: datetime) -> QuerySet[Any]:
     """The rows that a purge would delete: expired before ``cutoff``, not held, not protected."""
-    kept = holds.held(policy.model, timezone.now()) | cascade.protected(policy.model)
+    kept = holds.held(policy.model, clock.Now()) | cascade.protected(policy.model)
     return _expired_rows(policy, cutoff).exclude(kept)
 
 

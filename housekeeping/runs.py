@@ -34,7 +34,19 @@ from django.db.models import F, Q, Sum
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext, gettext_noop
 
-from housekeeping import acts, alerts, clock, discreet, endings, logs, plans, registry, restore, stored, transient
+from housekeeping import (
+    acts,
+    alerts,
+    clock,
+    discreet,
+    endings,
+    logs,
+    plans,
+    registry,
+    restore,
+    stored,
+    transient,
+)
 from housekeeping.acts import Actor
 from housekeeping.attempts import Attempt, own
 from housekeeping.constraints import ONE_PER_KEY, ONE_RUNNING, ONE_WAITING, is_refused_by
@@ -401,15 +413,14 @@ def claim(run_id: uuid.UUID, attempt: int, *, consumer: Consumer | None = None) 
     ``attempt`` is the number of attempts that the caller was told of. None where the run
     is not to be had: it was claimed by another, has ended, is gone, or its task is running.
     """
-    now = timezone.now()
     waiting = Run.objects.filter(pk=run_id, attempts=attempt, status=Run.Status.QUEUED)
     taken: dict[str, Any] = {
         "status": Run.Status.RUNNING,
         "attempts": F("attempts") + 1,
-        "lease_until": now + LIFE,
+        "lease_until": clock.Now() + LIFE,
         "consumer": consumer,
-        "started_at": Coalesce("started_at", now),
-        "as_of": Coalesce("as_of", now),
+        "started_at": Coalesce("started_at", clock.Now()),
+        "as_of": Coalesce("as_of", clock.Now()),
     }
     try:
         claimed = transient.transact(lambda: waiting.update(**taken))
@@ -499,7 +510,7 @@ def _lease(run: Run, lost: threading.Event) -> Iterator[None]:
     def renew() -> None:
         while not done.wait(BEAT.total_seconds()):
             try:
-                if not transient.transact(lambda: own(run).update(lease_until=timezone.now() + LIFE)):
+                if not transient.transact(lambda: own(run).update(lease_until=clock.Now() + LIFE)):
                     lost.set()
                     break
             except DatabaseError as error:

@@ -91,6 +91,10 @@ def _consumers(alive: Sequence[Consumer]) -> Iterator[Finding]:
             _("Start one without -n."),
             command="python manage.py run_huey",
         )
+    for consumer in alive:
+        if consumer.has_wrong_clock:
+            advice = _("Correct it. Housekeeping goes by the database's.")
+            yield Finding(WARNING, consumer.clock_in_words, advice)
 
 
 def _schedules(entries: Sequence[Entry], now: datetime) -> Iterator[Finding]:

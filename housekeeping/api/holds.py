@@ -91,7 +91,7 @@ def hold_detail(request: Request, pk: str) -> Response:
         return Response(status=status.HTTP_204_NO_CONTENT)
     if request.method == "PATCH":
         hold = keeping.change(hold, **_read(HoldChangeSerializer, request.data), by=_actor(request))
-    return Response(as_json.hold(hold, timezone.now(), holds.without_row([hold])))
+    return Response(as_json.hold(hold, clock.now(), holds.without_row([hold])))
 
 
 @described(

@@ -244,6 +244,9 @@ class Consumer(Shape):
     alive = BooleanField()
     schedules = BooleanField(help_text="It looks at the schedules: not started with -n.")
     version = CharField(allow_null=True, help_text="Of the site, and of Huey.")
+    clock_offset_ms = IntegerField(
+        allow_null=True, help_text="How far its host's clock is ahead of the database's, which decides."
+    )
 
 
 class ReceiptAct(Shape):

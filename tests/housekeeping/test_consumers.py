@@ -18,6 +18,16 @@ def test_a_consumer_is_alive_while_it_beats():
     assert list(consumers.alive(timezone.now())) == [fresh]
 
 
+def test_a_heartbeat_from_the_future_is_no_sign_of_life():
+    ahead = make.consumer(age=timedelta(days=-3))
+    a_little = make.consumer(age=timedelta(seconds=-5))
+
+    now = timezone.now()
+
+    assert list(consumers.alive(now)) == [a_little]
+    assert (ahead.is_alive(now), a_little.is_alive(now)) == (False, True)
+
+
 def test_a_consumer_joins_beats_and_leaves():
     start = timezone.now()
     consumer = consumers.join(workers=2, worker_type="thread", schedules=True, now=start)

@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from housekeeping import consumers, overview, schedules
-from housekeeping.models import Gauge
+from housekeeping.models import Consumer, Gauge
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -108,6 +108,7 @@ def test_what_grows_fresher_alone_changes_nothing_and_what_nobody_measures_does(
     overview.overview(timezone.now())
     now = at_the_start_of_a_minute().replace(minute=1)
     Gauge.objects.update(measured_at=now)
+    consumers.beat(consumer, now)
     before = overview.fingerprint(now)
 
     later = now + timedelta(seconds=35)
@@ -122,10 +123,40 @@ def test_what_grows_fresher_alone_changes_nothing_and_what_nobody_measures_does(
 @pytest.mark.parametrize("fields", [{"schedules": False}, {"version": "2.0"}], ids=str)
 def test_another_consumer_in_the_place_of_one_changes_the_fingerprint(consumer, fields):
     now = at_the_start_of_a_minute()
+    consumers.beat(consumer, now)
     before = overview.fingerprint(now)
 
     consumers.leave(consumer, now)
-    make.consumer(**fields)
+    make.consumer(last_heartbeat_at=now, **fields)
+
+    assert overview.fingerprint(now) != before
+
+
+@pytest.mark.parametrize(
+    ("offset_ms", "words"), [(3_600_000, "1 h 0 min ahead of"), (-90_000, "1 min 30 s behind")]
+)
+def test_a_host_whose_clock_is_off_is_a_warning(offset_ms, words):
+    make.consumer(host="db1", clock_offset_ms=offset_ms)
+
+    [finding] = look().findings
+
+    assert finding.level == "warning"
+    assert finding.text == f"The clock of db1 is {words} the database's."
+
+
+def test_a_clock_that_is_off_by_a_second_or_was_never_measured_is_no_warning():
+    make.consumer(clock_offset_ms=-1_900)
+    make.consumer(clock_offset_ms=None)
+
+    assert look().findings == []
+
+
+def test_a_clock_that_goes_wrong_changes_the_fingerprint(consumer):
+    now = at_the_start_of_a_minute()
+    consumers.beat(consumer, now)
+    before = overview.fingerprint(now)
+
+    Consumer.objects.update(clock_offset_ms=5_000)
 
     assert overview.fingerprint(now) != before
 

@@ -101,7 +101,7 @@ class Command(ActionCommand):
         self._say({"ended": ended}, options, f"{ended} holds are ended.")
 
     def _show(self, hold: Hold, options: dict[str, Any], done: str) -> None:
-        facts = as_json.hold(hold, timezone.now(), holds.without_row([hold]))
+        facts = as_json.hold(hold, clock.now(), holds.without_row([hold]))
         self._say(facts, options, f"{hold} {done} {_when(hold.until)}, hold {hold.pk}: {hold.reason}")
 
     def _say(self, facts: dict[str, Any], options: dict[str, Any], sentence: str) -> None:

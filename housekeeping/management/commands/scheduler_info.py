@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from housekeeping import as_json, clock, overview
+from housekeeping import as_json, clock, consumers, overview
 from housekeeping.management.base import OperatorCommand, plain
 from housekeeping.overview import PAUSED, RUNNING, STOPPED
 
@@ -30,6 +30,7 @@ class Command(OperatorCommand):
             RULE,
             f"Scheduler State: {STATES[scheduler.status]} ({scheduler.status})",
             f"Current Time: {plain(now)}",
+            *(one.clock_in_words for one in consumers.alive(now) if one.has_wrong_clock),
             "",
             f"Total Scheduled Jobs: {len(scheduler.listed)}",
             RULE,

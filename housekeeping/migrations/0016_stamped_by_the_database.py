@@ -19,7 +19,7 @@ def stamped(model, name):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("housekeeping", "0011_local_fire_times")]
+    dependencies = [("housekeeping", "0015_dry_runs_beside")]
 
     operations = [
         stamped("hold", "made_at"),
