@@ -39,7 +39,7 @@ from housekeeping.models import Archive, Hold, Run
 from housekeeping.purge import PACES, Pace, fitted
 from housekeeping.transient import transact
 
-FIRST_ROWS = 2_000  # that the first transaction puts back, about; then they fit themselves to the pace
+ROWS_PER_SECOND = 100_000  # that the first transaction counts on; then they fit themselves to the pace
 
 Place = tuple[int, int]
 """A batch and its part, 0 for a whole batch."""
@@ -170,7 +170,7 @@ class Undo:
     def batches(self) -> Iterator[Restored]:
         """Put back what is not back yet. Yields what is back by then, after each commit."""
         pace = self.pace or PACES[settings.HOUSEKEEPING_PACE]
-        done, size = self._done(), self.batch_size or FIRST_ROWS
+        done, size = self._done(), self.batch_size or round(pace.target * ROWS_PER_SECOND)
         waiting = deque(self._order(done.at))
         while waiting:
             places: list[Place] = []
@@ -180,7 +180,8 @@ class Undo:
                 places.append(place)
                 rows += more
             began = time.monotonic()
-            parts = self._cut(places[0], size, done) if rows > 1.5 * size and not places[0][1] else []
+            # Cutting a batch costs as much as putting it back: only one that would take twice as long.
+            parts = self._cut(places[0], size, done) if rows > 2 * size and not places[0][1] else []
             if parts:
                 waiting.extendleft(reversed(parts))
                 continue
@@ -409,7 +410,7 @@ class _Chunk(_Layout):
         )
         back = [row[0] for row in cursor.fetchall()]
         if self.kept.is_own:
-            self._hold(back)
+            self._hold(cursor, back)
         return {str(key) for key in back}
 
     def _wheres(self, more: Restored) -> tuple[str, list[Any]]:
@@ -440,21 +441,26 @@ class _Chunk(_Layout):
         )
         return {str(row[0]) for row in cursor.fetchall()}
 
-    def _hold(self, keys: list[Any]) -> None:
-        reason = f"Put back by the undo of run {self.kept.run_id}"
-        Hold.objects.bulk_create(
-            [
-                Hold(
-                    model=self.kept.model,
-                    key=cascade.written_key(self.model, key),
-                    until=self.undo.held_until,
-                    reason=reason,
-                    made_by=self.undo.run.requested_by,
-                    undo=self.undo.run,
-                )
-                for key in keys
-            ],
-            batch_size=1000,
+    def _hold(self, cursor: Any, keys: list[Any]) -> None:
+        """In one statement: as objects, holds took longer than the rows themselves."""
+        hold = Hold(
+            model=self.kept.model,
+            until=self.undo.held_until,
+            reason=f"Put back by the undo of run {self.kept.run_id}",
+            made_by=self.undo.run.requested_by,
+            made_at=clock.roughly(),
+            undo=self.undo.run,
+        )
+        fields = [one for one in Hold._meta.concrete_fields if one.name not in ("id", "key")]
+        values = [one.get_db_prep_save(getattr(hold, one.attname), connection) for one in fields]
+        names = ", ".join(quoted(str(one.column)) for one in fields)
+        written = [cascade.written_key(self.model, key) for key in keys]
+        is_postgres = connection.vendor == "postgresql"
+        each = "unnest(%s::text[])" if is_postgres else "(SELECT value FROM json_each(%s))"
+        cursor.execute(
+            f"INSERT INTO {quoted(Hold._meta.db_table)} ({names}, {quoted('key')})"
+            f" SELECT {', '.join(['%s'] * len(values))}, keys.* FROM {each} AS keys",
+            [*values, written if is_postgres else json.dumps(written)],
         )
 
     def _keep_the_rest(self, cursor: Any, back: set[str], label: str, more: Restored) -> None:
