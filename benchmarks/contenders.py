@@ -4,6 +4,7 @@ Each is a process of its own, on the database that the environment names:
 
     contenders.py build MESSAGES    fill a migrated database
     contenders.py raw|django|ours|signal DAYS    purge, and print what it took as JSON
+    contenders.py raw-undo|undo DAYS    purge flat-out, and print what it took to put it all back
     contenders.py writer    insert a message each few milliseconds until stdin ends
 
 Ours is a whole run as a consumer carries it out: the counts before and after, the brake,
@@ -26,6 +27,7 @@ import django
 
 django.setup()
 
+from django.conf import settings  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
 from django.db.models.signals import post_delete  # noqa: E402
 from django.utils import timezone  # noqa: E402
@@ -127,7 +129,14 @@ def ours(days: float) -> int:
 
 
 def _carried_out(task: str) -> runs.Run:
-    asked = runs.request(task, send=lambda run: None)
+    return _end(runs.request(task, send=_unsent))
+
+
+def _unsent(run: runs.Run) -> None:
+    pass
+
+
+def _end(asked: runs.Run) -> runs.Run:
     claimed = runs.claim(asked.pk, asked.attempts)
     assert claimed
     run = runs.execute(claimed)
@@ -149,11 +158,71 @@ def _seen(**_: object) -> None:
 def warm_up(name: str) -> None:
     if name == "django":
         Conversation.objects.filter(pk=-1).delete()
-    elif name != "raw":
+    elif not name.startswith("raw"):
         _carried_out("users")
 
 
-CONTENDERS: dict[str, Callable[[float], int]] = {"raw": raw, "django": naive, "ours": ours, "signal": signal}
+# --- Putting back -----------------------------------------------------------------------------
+
+
+def purge_flat_out(days: float) -> None:
+    """With an archive, in batches as large as they get, whatever the pace of the undo."""
+    pace, settings.HOUSEKEEPING_PACE = settings.HOUSEKEEPING_PACE, "flat-out"
+    ours(days)
+    settings.HOUSEKEEPING_PACE = pace
+    _settle()
+
+
+def undo(days: float) -> int:
+    """Put back what :func:`purge_flat_out` has deleted."""
+    asked = runs.undo(runs.Run.objects.filter(task="conversations").latest("requested_at"), send=_unsent)
+    back: int = _end(asked).deleted["restored"]
+    return back
+
+
+def copy_and_delete(days: float) -> None:
+    """Copies of the old rows in tables of their own, and no index on them."""
+    cutoff = timezone.now() - timedelta(days=days)
+    old = "SELECT id FROM chat_conversation WHERE created_at < %s"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"CREATE TABLE old_message AS SELECT * FROM chat_chatmessage WHERE conversation_id IN ({old})",
+            [cutoff],
+        )
+        cursor.execute(
+            f"CREATE TABLE old_conversation AS SELECT * FROM chat_conversation WHERE id IN ({old})", [cutoff]
+        )
+    raw(days)
+    _settle()
+
+
+def raw_undo(days: float) -> int:
+    """One INSERT … SELECT of the conversations, one of their messages, in one transaction."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("INSERT INTO chat_conversation SELECT * FROM old_conversation")
+        rows = cursor.rowcount
+        cursor.execute("INSERT INTO chat_chatmessage SELECT * FROM old_message")
+        return rows + cursor.rowcount
+
+
+def _settle() -> None:
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("VACUUM (ANALYZE)")
+            cursor.execute("CHECKPOINT")
+        else:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+CONTENDERS: dict[str, Callable[[float], int]] = {
+    "raw": raw,
+    "django": naive,
+    "ours": ours,
+    "signal": signal,
+    "raw-undo": raw_undo,
+    "undo": undo,
+}
+BEFORE: dict[str, Callable[[float], None]] = {"raw-undo": copy_and_delete, "undo": purge_flat_out}
 
 
 class Clock:
@@ -177,6 +246,7 @@ class Clock:
 def measure(name: str, days: float) -> None:
     connection.ensure_connection()
     warm_up(name)
+    BEFORE.get(name, lambda days: None)(days)
     clock = Clock()
     began, started = time.time(), time.monotonic()
     rows = CONTENDERS[name](days)

@@ -1,7 +1,7 @@
 """Our purge beside one raw DELETE and Django's ``.delete()``: speed, memory, other traffic.
 
     python benchmarks/purge.py [--database sqlite|postgres|all] [--messages N …] [--rounds N]
-        [--quick] [--speed]
+        [--quick] [--speed] [--undo]
 
 Conversations of ten messages each, their ages spread evenly over 100 days. Purged are
 those older than 50 days (half of them) or older than 99 days (few: 1 %); of the least size
@@ -16,6 +16,11 @@ The contenders, all in one round after another:
 - batches, no archive: a run as a consumer carries it out, with HOUSEKEEPING_UNDO_DAYS=0.
 - batches, archive: the same as it is by default, all of it kept for an undo.
 - batches, archive, signal: the same with a delete signal connected to both models.
+
+With --undo, instead, what puts half of the messages back, once it was purged flat-out:
+
+- raw INSERT … SELECT: from copies of both tables' old rows, in one transaction.
+- undo: the run that undoes the purge's, as a consumer carries it out, with all that it verifies.
 
 The numbers:
 
@@ -88,6 +93,8 @@ NORMAL = [
 ]
 WAYS = [*FLAT_OUT, *NORMAL]
 RAW, DJANGO = WAYS[:2]
+RAW_UNDO = Way("raw INSERT … SELECT", "raw-undo")
+UNDO = [RAW_UNDO, Way("undo", "undo", "flat-out", 7), Way("undo", "undo", "normal", 7)]
 
 
 @dataclass
@@ -245,11 +252,11 @@ def compare(
             with copies.copy() as url:
                 took = purge(way, url, days)
             speed = took["rows"] / took["seconds"]
-            raw_speed = speed if way == RAW else raw_speed
+            raw_speed = speed if way in (RAW, RAW_UNDO) else raw_speed
             note(found[way], took)
             found[way].speeds.append(speed)
             found[way].ratios.append(speed / raw_speed)
-            if ways == WAYS and way.pace != "flat-out":
+            if ways != FLAT_OUT and way.pace != "flat-out":
                 beside_a_writer(found[way], copies, way, days)
     return found
 
@@ -371,15 +378,28 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3, help="default: 3")
     parser.add_argument("--quick", action="store_true", help="one round of 20,000 and 100,000 messages")
+    parser.add_argument("--undo", action="store_true", help="what puts rows back, instead")
     parser.add_argument("--speed", action="store_true", help="flat-out alone: neither normal nor a writer")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # and the servers with it
     sizes, rounds = ([20_000, 100_000], 1) if options.quick else (sorted(options.messages), options.rounds)
     for database in DATABASES if options.database == "all" else [options.database]:
         try:
-            measure(database, sizes, FLAT_OUT if options.speed else WAYS, rounds)
+            if options.undo:
+                measure_undo(database, sizes, rounds)
+            else:
+                measure(database, sizes, FLAT_OUT if options.speed else WAYS, rounds)
         except pytest.skip.Exception as missing:
             print(f"Not measured: {missing}")
+
+
+def measure_undo(database: str, sizes: list[int], rounds: int) -> None:
+    print(f"\n## {database}, undo\n{HEAD}", flush=True)
+    for messages in sizes:
+        with DATABASES[database]() as copies:
+            build(copies.url, messages)
+            for way, found in compare(copies, UNDO, SHARES["half"], rounds).items():
+                print(line(messages, "half", way, found), flush=True)
 
 
 def measure(database: str, sizes: list[int], ways: list[Way], rounds: int) -> None:
