@@ -238,9 +238,16 @@ def test_what_takes_a_token_of_ours_answers_as_described(quick_server):
 
 
 def test_the_description_that_is_checked_in_is_current():
-    told = OpenApiYamlRenderer().render(document())
+    told, kept = OpenApiYamlRenderer().render(document()), (ROOT / "docs/openapi.yaml").read_bytes()
 
-    assert (ROOT / "docs/openapi.yaml").read_bytes() == told, "Write it anew: make schema"
+    assert without_tasks(kept) == without_tasks(told), "Write it anew: make schema"
+
+
+def without_tasks(text):
+    """The description but for the names of tasks: a site that adds one tells of it by itself."""
+    described = yaml.safe_load(text)
+    described["components"]["schemas"]["TriggerRequest"]["properties"]["task"].pop("enum")
+    return described
 
 
 def test_the_description_is_openapi_3_1_and_names_every_address():

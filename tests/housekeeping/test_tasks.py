@@ -15,14 +15,16 @@ from tests.make import days
 pytestmark = pytest.mark.django_db
 
 
-def test_the_tasks_are_those_of_the_contract():
-    assert {name: task.function.__name__ for name, task in TASKS.items()} == {
-        "all": "run_all_housekeeping_tasks",
-        "conversations": "delete_old_conversations",
-        "messages": "cleanup_orphaned_messages",
-        "users": "cleanup_inactive_users",
-        "stats": "generate_statistics",
-        "history": "tidy_history",
+def test_the_tasks_of_the_contract_are_there():
+    functions = {name: task.function.__name__ for name, task in TASKS.items()}
+
+    assert functions.items() >= {
+        ("all", "run_all_housekeeping_tasks"),
+        ("conversations", "delete_old_conversations"),
+        ("messages", "cleanup_orphaned_messages"),
+        ("users", "cleanup_inactive_users"),
+        ("stats", "generate_statistics"),
+        ("history", "tidy_history"),
     }
 
 

@@ -1,0 +1,49 @@
+"""The examples of README and docs that declare a task, each pasted into a copy of the site."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.processes import ROOT
+
+
+def declaring_a_task() -> list[str]:
+    documents = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    blocks = [
+        block
+        for document in documents
+        for block in re.findall(r"```python\n(.*?)```", document.read_text(), re.DOTALL)
+    ]
+    return [block for block in blocks if "\n@task" in block]
+
+
+def name_of(example: str) -> str:
+    """What its task is called: as its policy, which is named first."""
+    return re.findall(r'Policy\(\s*"([\w-]+)"', example)[0]
+
+
+def paste(example: str, folder: Path) -> None:
+    """Make a copy of the site in ``folder``, with the example at the end of its tasks.py."""
+    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    there = [name for name in files.stdout.splitlines() if (ROOT / name).is_file()]
+    subprocess.run(["cp", "--parents", *there, folder], cwd=ROOT, check=True)
+    with (folder / "housekeeping/tasks.py").open("a") as tasks:
+        tasks.write(f"\n\n{example}")
+
+
+def python(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """A Python of the copy, with a database and a queue in its folder. Its output is one text."""
+    places = {
+        "DATABASE_URL": f"sqlite:///{folder}/db.sqlite3",
+        "HUEY_URL": f"sqlite:///{folder}/huey.sqlite3",
+    }
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        env={name: text for name, text in os.environ.items() if name != "TEST_DATABASE"} | places,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
