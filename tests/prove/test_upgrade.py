@@ -54,7 +54,12 @@ def new(environment, tmp_path):
 
 def changed(before, after):
     """The rows that are gone, or have lost or changed a column that they had."""
-    return [key for key, row in before.items() if not row.items() <= after.get(key, {}).items()]
+    return [key for key, row in before.items() if not _kept(key, row).items() <= after.get(key, {}).items()]
+
+
+def _kept(key, row):
+    """The columns that no migration changes on purpose. Plans lose the words of the rows they name."""
+    return {name: value for name, value in row.items() if (key[0], name) != ("housekeeping_run", "plan")}
 
 
 def test_a_running_site_is_upgraded_and_nothing_stops(old, new):
