@@ -8,7 +8,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from chat.models import ChatMessage, Conversation, User
-from housekeeping import runs
+from housekeeping import outbox, runs
 from housekeeping.acts import Actor
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Archive, Hold, Run
@@ -168,6 +168,7 @@ def test_a_purge_of_most_of_a_table_waits_for_approval(settings, administrator):
 
     assert run.status == "held"
     assert Conversation.objects.count() == 3
+    outbox.settle()
     assert administrator.email in mail.outbox[0].to
     approved = carry_out(runs.approve(run, send=lambda run: None, by=ADA))
     assert (approved.status, approved.approved_by) == ("succeeded", "ada")
