@@ -22,7 +22,7 @@ from django.db.models import Max, Q
 
 from housekeeping import archive, clock, plans, registry, stats
 from housekeeping.exceptions import takes_no_writes
-from housekeeping.models import Gauge, Run
+from housekeeping.models import AHEAD, Gauge, Run
 
 DEAR_MS = 50
 FRESH = timedelta(seconds=20)
@@ -122,7 +122,7 @@ def refresh(now: datetime) -> None:
 
 
 def _is_due(gauge: Gauge, mark: str | None, now: datetime) -> bool:
-    return _is_outdated(gauge, mark) or gauge.measured_at <= now - _rest(gauge)
+    return _is_outdated(gauge, mark) or not now - _rest(gauge) < gauge.measured_at <= now + AHEAD
 
 
 def _rest(gauge: Gauge) -> timedelta:
@@ -130,6 +130,6 @@ def _rest(gauge: Gauge) -> timedelta:
 
 
 def _claim(gauge: Gauge, now: datetime) -> int:
-    unclaimed = Q(claimed_at=None) | Q(claimed_at__lt=now - _rest(gauge))
+    unclaimed = Q(claimed_at=None) | ~Q(claimed_at__range=(now - _rest(gauge), now + AHEAD))
     same = Gauge.objects.filter(unclaimed, pk=gauge.pk, measured_at=gauge.measured_at)
     return same.update(claimed_at=now)

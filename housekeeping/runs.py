@@ -64,7 +64,7 @@ from housekeeping.exceptions import (
     each,
     is_database_gone,
 )
-from housekeeping.models import BEAT, LIFE, Consumer, Run
+from housekeeping.models import AHEAD, BEAT, LIFE, Consumer, Run
 from housekeeping.policies import Policy
 
 logger = logging.getLogger(__name__)
@@ -610,13 +610,26 @@ def recover(now: datetime, *, send: Send) -> None:
 
 def take_back_silent(now: datetime) -> None:
     """Take back the runs whose worker went silent. Raises the first error, after all had their turn."""
+    _shorten_leases_from_the_future()
     silent = Run.objects.filter(status=Run.Status.RUNNING, lease_until__lt=now)
     each(silent, lambda run: _take_back(run, now))
 
 
+def _shorten_leases_from_the_future() -> None:
+    """A lease that is longer than any that is given was written while the clock was ahead.
+
+    A worker that is alive renews it in time; one that is not is noticed once it runs out.
+    """
+    running = Run.objects.filter(status=Run.Status.RUNNING)
+    too_long = running.filter(lease_until__gt=clock.Now() + LIFE + AHEAD)
+    if too_long.update(lease_until=clock.Now() + LIFE):
+        logger.warning("A run's lease was written while the clock was ahead; it now ends in %s", LIFE)
+
+
 def _send_for_unheard(now: datetime, send: Send) -> None:
     unheard = Run.objects.filter(
-        Q(sent_at=None) | Q(sent_at__lt=now - RESEND_AFTER), status=Run.Status.QUEUED
+        Q(sent_at=None) | Q(sent_at__lt=now - RESEND_AFTER) | Q(sent_at__gt=now + AHEAD),
+        status=Run.Status.QUEUED,
     )
 
     def send_for(run: Run) -> None:

@@ -10,7 +10,8 @@ import logging
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -21,7 +22,7 @@ from housekeeping import acts, clock, endings, runs
 from housekeeping.acts import Actor
 from housekeeping.constraints import ONE_PER_FIRE_TIME, ONE_WAITING, is_refused_by
 from housekeeping.exceptions import BadTrigger, QueueUnreachable, UnknownSchedule
-from housekeeping.models import Run, ScheduleState
+from housekeeping.models import AHEAD, Run, ScheduleState
 from housekeeping.registry import SCHEDULES, Schedule
 from housekeeping.runs import Send
 from housekeeping.triggers import Cron, Interval, parse
@@ -122,6 +123,8 @@ def tick(now: datetime, *, send: Send) -> list[Run]:
         if state is None or state.computed_from != entry.source:
             state = _start_afresh(entry, now)
         _follow_the_zone(entry, state)
+        if not state.is_paused and _is_too_late(entry, state, now):
+            _correct(entry, state, now)
         if not state.is_paused and state.next_fire_at <= now:
             run = _open_run(entry, state, now)
             if run and run.status == Run.Status.QUEUED:
@@ -132,6 +135,40 @@ def tick(now: datetime, *, send: Send) -> list[Run]:
         except QueueUnreachable as error:  # the row is there; it is sent for with the next look
             logger.error("Run %s could not be sent: %s", run, error)
     return opened
+
+
+def _is_too_late(entry: Entry, state: ScheduleState, now: datetime) -> bool:
+    """Does the schedule wait for a later fire time than its trigger gives from now?"""
+    soon = now.replace(second=0, microsecond=0) + timedelta(minutes=1) + AHEAD
+    return state.next_fire_at > _fire_time_after(entry.trigger, soon, timezone.get_default_timezone())
+
+
+# A cron trigger takes a millisecond to compute: once a minute is enough for what is looked at each second.
+@lru_cache(maxsize=1_000)
+def _fire_time_after(trigger: Cron | Interval, after: datetime, zone: tzinfo) -> datetime:
+    return trigger.next_fire_time(after, zone)
+
+
+def _correct(entry: Entry, state: ScheduleState, now: datetime) -> None:
+    """Compute a fire time anew that was computed while the clock was ahead.
+
+    That clock opened runs of fire times that have not come yet, too. They keep what they did, but
+    answer for no fire time any more, so that those that come are not taken for done.
+    """
+    now = max(now, clock.now())  # this look may have been stalled since it asked for the time
+    if not _is_too_late(entry, state, now):
+        return
+    wrong, right = state.next_fire_at, _next_after(entry.trigger, now) | {"computed_at": now}
+    with transaction.atomic():
+        if ScheduleState.objects.filter(id=state.id, next_fire_at=wrong).update(**right):
+            early = Run.objects.filter(schedule=state.id, scheduled_for__gt=now + AHEAD)
+            early.update(scheduled_for=None)
+            logger.warning(
+                "Schedule %s waited for %s, computed while the clock was ahead; it is due at %s",
+                *(state.id, wrong.isoformat(), right["next_fire_at"].isoformat()),
+            )
+    for name, value in right.items():
+        setattr(state, name, value)
 
 
 def is_due(schedule: Schedule, now: datetime) -> bool:

@@ -9,7 +9,7 @@ from chat.models import Conversation, User
 from housekeeping import runs
 from housekeeping.acts import Actor
 from housekeeping.exceptions import NotPossible, QueueUnreachable, RunInProgress, UnknownTask
-from housekeeping.models import Act, Run, Snapshot
+from housekeeping.models import LIFE, Act, Run, Snapshot
 from housekeeping.policies import Policy
 from housekeeping.purge import purge
 from housekeeping.steps import in_turn
@@ -522,3 +522,21 @@ def test_a_count_that_the_first_attempt_did_not_write_is_made_up_for():
     run = carry_out(run)
 
     assert run.progress() == {"done": 25, "total": 25}
+
+
+def test_a_lease_from_the_future_is_cut_to_the_usual_length():
+    lost = make.run(status="running", attempts=1, lease_until=timezone.now() + days(1000))
+
+    runs.recover(timezone.now(), send=lambda run: None)
+
+    lost.refresh_from_db()
+    assert (lost.status, lost.lease_until < timezone.now() + 2 * LIFE) == ("running", True)
+
+
+def test_a_message_that_was_sent_in_the_future_is_sent_again():
+    sent = []
+    waiting = make.run(sent_at=timezone.now() + days(1000))
+
+    runs.recover(timezone.now(), send=sent.append)
+
+    assert sent == [waiting]

@@ -170,6 +170,34 @@ def test_a_queue_out_of_reach_loses_no_run(only_daily):
     assert Run.objects.get().status == "queued"
 
 
+def test_a_fire_time_computed_while_the_clock_was_ahead_is_computed_anew(sent, caplog):
+    now = timezone.now()
+    weekly = SCHEDULES["weekly_cleanup"].trigger
+    make.schedule_state("weekly_cleanup", due=now + timedelta(days=3 * 365))
+
+    schedules.tick(now, send=sent.append)
+
+    state = ScheduleState.objects.get(id="weekly_cleanup")
+    assert state.next_fire_at == weekly.next_fire_time(now, timezone.get_default_timezone())
+    assert "Schedule weekly_cleanup waited for" in caplog.text
+
+
+def test_a_run_that_was_opened_early_does_not_stand_for_its_fire_time(sent):
+    now = timezone.now()
+    due = SCHEDULES["weekly_cleanup"].trigger.next_fire_time(now, timezone.get_default_timezone())
+    early = make.run(
+        schedule="weekly_cleanup", scheduled_for=due, cause="schedule", status="missed", finished_at=now
+    )
+    make.schedule_state("weekly_cleanup", due=due + timedelta(days=70))
+    schedules.tick(now, send=sent.append)
+
+    schedules.tick(due + timedelta(seconds=1), send=sent.append)
+
+    early.refresh_from_db()
+    answer = Run.objects.get(schedule="weekly_cleanup", scheduled_for=due)
+    assert (early.scheduled_for, answer.status) == (None, "queued")
+
+
 def test_is_due_until_the_run_is_opened(sent, only_daily):
     daily = SCHEDULES["daily_housekeeping"]
     schedules.tick(MONDAY, send=sent.append)
