@@ -590,6 +590,12 @@ def _hand_back(run: Run) -> None:
         logger.info("Run %s handed back after %s rows", run, run.done)
 
 
+def hand_back_all(consumer: Consumer) -> int:
+    """Let all that ``consumer`` carries out wait again, as its process ends at once. Returns how many."""
+    running = Run.objects.filter(consumer=consumer, status=Run.Status.RUNNING)
+    return running.update(status=Run.Status.QUEUED, lease_until=None, sent_at=None)
+
+
 # --- Nothing lost -----------------------------------------------------------------------------
 
 

@@ -1,11 +1,15 @@
 """``run_huey``: Huey's consumer, with a heartbeat, a graceful stop and a punctual scheduler."""
 
 import logging
+import multiprocessing
+import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from django.db import DatabaseError, close_old_connections, connection, connections
 from django.utils import timezone
@@ -18,6 +22,10 @@ from housekeeping.models import Consumer as ConsumerRow
 logger = logging.getLogger(__name__)
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+# Ctrl-C comes to a whole group, and a parent passes it on: so close together, they are one (seconds).
+ONE_PRESS = 1.0
+# How long the database may take to hear of an end at once (seconds).
+LAST_WORDS = 1.5
 
 
 class Worker(huey_consumer.Worker):
@@ -83,6 +91,7 @@ class Consumer(huey_consumer.Consumer):
     scheduler_class = Scheduler
 
     row: ConsumerRow
+    stopping_since: float | None = None  # by the monotonic clock
 
     def start(self) -> None:
         # A stop that comes before Huey listens for it would leave half of the parts up.
@@ -106,6 +115,7 @@ class Consumer(huey_consumer.Consumer):
         self._announce()
         connections.close_all()  # worker processes are forked, and must not share one
         super().start()
+        self._listen_twice()
         # After the forks: a thread of the parent does not exist in its children. One each, as
         # a count that takes long must not look like death.
         self._every(BEAT.total_seconds(), "write the heartbeat", consumers.beat, self.row)
@@ -132,6 +142,42 @@ class Consumer(huey_consumer.Consumer):
             consumers.leave(self.row, clock.now())
         except DatabaseError as error:
             logger.warning("The database was not told that this consumer stops: %s", error)
+
+    def _listen_twice(self) -> None:
+        """The first signal stops as Huey has it; a second TERM or INT ends a task that is stuck."""
+        handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+        for number in STOP_SIGNALS:
+            signal.signal(number, partial(self._on_signal, handlers))
+
+    def _on_signal(self, hueys: dict[signal.Signals, Any], number: int, frame: object) -> None:
+        if self.stopping_since is None:
+            self.stopping_since = time.monotonic()
+            hueys[signal.Signals(number)](number, frame)
+            # Huey has put another handler in this one's place.
+            signal.signal(number, partial(self._on_signal, hueys))
+        elif number != signal.SIGHUP and time.monotonic() - self.stopping_since > ONE_PRESS:
+            self._end_at_once(number)
+
+    def _end_at_once(self, number: int) -> None:
+        """End this process, whatever its workers are doing, with their runs handed back."""
+        for child in multiprocessing.active_children():
+            child.kill()
+        # In a thread: this one may have been interrupted in the middle of a query.
+        last_words = threading.Thread(target=self._hand_back, daemon=True)
+        last_words.start()
+        last_words.join(LAST_WORDS)
+        os._exit(128 + number)
+
+    def _hand_back(self) -> None:
+        logger.warning("Second signal: this consumer ends at once")
+        try:
+            count = runs.hand_back_all(self.row)
+            consumers.leave(self.row, timezone.now())
+        except DatabaseError as error:
+            logger.error("The runs can't be handed back; they are taken back later: %s", error)
+        else:
+            logger.warning("Runs handed back: %s", count)
+        logging.shutdown()
 
     def _every(self, seconds: float, what: str, act: Callable[..., object], *facts: object) -> None:
         """Call ``act`` with ``facts`` and the time, in a thread of its own, until the consumer stops."""
