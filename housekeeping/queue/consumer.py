@@ -172,7 +172,7 @@ class Consumer(huey_consumer.Consumer):
         logger.warning("Second signal: this consumer ends at once")
         try:
             count = runs.hand_back_all(self.row)
-            consumers.leave(self.row, timezone.now())
+            consumers.leave(self.row, clock.now())
         except DatabaseError as error:
             logger.error("The runs can't be handed back; they are taken back later: %s", error)
         else:
