@@ -293,7 +293,7 @@ TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+00:00"
 
 
 def test_the_scheduler_is_shown_in_the_blocks_of_the_contract():
-    printed = output("scheduler_info")
+    printed = output("scheduler_info").partition("\nJob #4:")[0]  # a task that a site has added
 
     assert re.fullmatch(
         f"""\
@@ -303,7 +303,7 @@ Scheduler Status
 Scheduler State: 0 \\(stopped\\)
 Current Time: {TIME}
 
-Total Scheduled Jobs: 3
+Total Scheduled Jobs: \\d+
 {RULE}
 
 Job #1:
@@ -323,8 +323,8 @@ Job #3:
   Name: Generate System Statistics
   Next Run: {TIME}
   Trigger: interval\\[0:06:00:00\\]
-{RULE}
-""",
+(?:{RULE}
+)?""",
         printed,
     )
 
@@ -363,7 +363,8 @@ def test_with_every_schedule_paused_it_is_state_2():
     printed = output("scheduler_info")
 
     assert "Scheduler State: 2 (paused)\n" in printed
-    assert printed.count("  Next Run: paused\n") == 3
+    assert printed.count("  Next Run: paused\n") >= 3
+    assert "Next Run: 2" not in printed
 
 
 def test_as_json_it_is_the_api_s_status(api):
