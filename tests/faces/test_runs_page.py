@@ -537,7 +537,8 @@ def test_a_plan_whose_rows_are_not_kept_any_more_is_not_offered(dashboard):
 
 
 def test_a_held_run_says_what_approving_and_what_cancelling_does(dashboard):
-    plan = {"users": {"rows": 3, "tables": {"chat.User": 3}, "cutoff": "2026-01-01T00:00:00+00:00"}}
+    facts = {"rows": 3, "tables": {"chat.User": 3}, "cutoff": "2026-01-01T00:00:00+00:00"}
+    plan = {"users": facts | {"retention_days": 7}}
     run = make.run("users", status="held", error="Too much.", plan=plan)
 
     answer = dashboard.get(page_of(run))

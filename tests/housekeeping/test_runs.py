@@ -155,7 +155,7 @@ def test_all_runs_the_four_in_order_with_one_result(caplog):
     run = carry_out(make.run("all"))
 
     done = [line for line in caplog.messages if line.startswith(("Successfully deleted", "Statistics"))]
-    assert [line.split()[-1] for line in done[:3]] == ["conversations", "messages", "users"]
+    assert [line.split()[-1] for line in done[:3]] == ["conversation", "message", "user"]
     assert done[3].startswith("Statistics")
     assert set(run.result) == {"deleted_conversations", "cleaned_messages", "deleted_users", "stats"}
     assert run.result["deleted_conversations"] == run.result["cleaned_messages"] == 1
