@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 from django.db import DatabaseError, transaction
-from django.db.models import Max, Q
+from django.db.models import Q, Subquery
 
 from housekeeping import archive, clock, plans, registry, stats
 from housekeeping.exceptions import takes_no_writes
@@ -47,23 +47,25 @@ def measures() -> dict[str, Callable[[], Any]]:
 
 def read_all(names: list[str]) -> dict[str, Gauge]:
     """The kept figures for a page, or new ones where that costs little or the kept one is outdated."""
-    kept = Gauge.objects.in_bulk([*names, RULES])
+    last_end = Run.objects.exclude(finished_at=None).order_by("-finished_at").values("finished_at")[:1]
+    kept = Gauge.objects.annotate(last_end=Subquery(last_end)).in_bulk([*names, RULES])
     mark = _value(kept.get(RULES))
-    last_end = Run.objects.aggregate(at=Max("finished_at"))["at"]
-    oldest = max(clock.roughly() - OLD, last_end) if last_end else clock.roughly() - OLD
+    oldest = max([clock.roughly() - OLD, *(gauge.last_end for gauge in kept.values() if gauge.last_end)])
     return {name: _current(name, kept.get(name), oldest, mark) for name in names}
 
 
 def _current(name: str, kept: Gauge | None, oldest: datetime, mark: str | None) -> Gauge:
     if kept is None or _is_outdated(kept, mark):
         return measure(name)
-    return kept if kept.measured_at > oldest or kept.took_ms >= DEAR_MS else measure(name)
+    is_fresh = oldest < kept.measured_at <= clock.roughly() + AHEAD
+    return kept if is_fresh or kept.took_ms >= DEAR_MS else measure(name)
 
 
 def read_now(name: str) -> Gauge:
     """The figure as it is now; where it is expensive, no more than 30 seconds old."""
-    kept = Gauge.objects.filter(name=name, took_ms__gte=DEAR_MS, measured_at__gt=clock.roughly() - OLD)
-    return kept.first() or measure(name)
+    now = clock.roughly()
+    fresh = Gauge.objects.filter(name=name, measured_at__range=(now - OLD, now + AHEAD))
+    return fresh.filter(took_ms__gte=DEAR_MS).first() or measure(name)
 
 
 def rules_changed() -> None:
