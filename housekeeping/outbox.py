@@ -22,7 +22,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Q, QuerySet
 
 from housekeeping import clock, consumers
-from housekeeping.models import Delivery
+from housekeeping.models import AHEAD, Delivery
 
 logger = logging.getLogger(__name__)
 
@@ -77,12 +77,15 @@ def deliver() -> int:
 
 def _due() -> QuerySet[Delivery]:
     waiting = Delivery.objects.filter(sent_at=None, failed_at=None).order_by("pk")
-    is_due = Q(not_before=None) | Q(not_before__lte=clock.Now())
-    return waiting.filter(is_due, Q(lease_until=None) | Q(lease_until__lt=clock.Now()))
+    now = clock.Now()
+    # A pause or a lease that is longer than any was written while the clock was ahead.
+    is_due = Q(not_before=None) | ~Q(not_before__range=(now, now + LONGEST_PAUSE + AHEAD))
+    is_free = Q(lease_until=None) | ~Q(lease_until__range=(now, now + LEASE + AHEAD))
+    return waiting.filter(is_due, is_free)
 
 
 def _claim(pk: int) -> Delivery | None:
-    claimed = _due().filter(pk=pk).update(lease_until=clock.now() + LEASE, attempts=F("attempts") + 1)
+    claimed = _due().filter(pk=pk).update(lease_until=clock.Now() + LEASE, attempts=F("attempts") + 1)
     return Delivery.objects.get(pk=pk) if claimed else None
 
 

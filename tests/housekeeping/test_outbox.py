@@ -195,3 +195,11 @@ def test_a_registration_waits_for_no_mail_server_and_its_mail_comes_later(settin
         due_again(Delivery.objects.get())
         outbox.deliver()
         assert server.accepted == ["<ada@example.com>"]
+
+
+@pytest.mark.parametrize("moment", ["not_before", "lease_until"])
+def test_a_mail_put_off_by_a_clock_that_was_years_ahead_is_sent(moment):
+    put()
+    Delivery.objects.update(**{moment: make.ago(days=-1000)})
+
+    assert outbox.deliver() == 1
