@@ -30,6 +30,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import connection, models, transaction
 from django.db.models import Model, Q, Sum
+from django.utils.functional import cached_property
 from django.utils.translation import gettext
 
 from housekeeping import archive, cascade, clock, verification
@@ -40,6 +41,9 @@ from housekeeping.purge import PACES, Pace, fitted
 from housekeeping.transient import transact
 
 ROWS_PER_SECOND = 100_000  # that the first transaction counts on; then they fit themselves to the pace
+# Cutting a batch costs as much as putting it back: only one that would take so many times as long as
+# the pace wants is cut. Flat-out, that is one that the site would notice.
+CUT, CUT_FLAT_OUT = 2, 5
 
 Place = tuple[int, int]
 """A batch and its part, 0 for a whole batch."""
@@ -180,8 +184,8 @@ class Undo:
                 places.append(place)
                 rows += more
             began = time.monotonic()
-            # Cutting a batch costs as much as putting it back: only one that would take twice as long.
-            parts = self._cut(places[0], size, done) if rows > 2 * size and not places[0][1] else []
+            is_long = rows > (CUT if pace.pause else CUT_FLAT_OUT) * size
+            parts = self._cut(places[0], size, done) if is_long and not places[0][1] else []
             if parts:
                 waiting.extendleft(reversed(parts))
                 continue
@@ -361,21 +365,59 @@ class _Chunk(_Layout):
             self.packed, _ = verification.content(kept)
         except verification.Damaged as why:
             raise NotPossible(f"{kept.name}: {why}.") from None
-        self.rows: list[Any] = [] if kept.vendor == "postgresql" else json.loads(self.packed)
+
+    @cached_property
+    def rows(self) -> list[Any]:
+        """As SQLite packed them."""
+        rows: list[Any] = json.loads(self.packed)
+        return rows
 
     def put_back(self, more: Restored) -> None:
         """Insert its rows, or set its keys again, and count them in ``more``."""
         with connection.cursor() as cursor:
             self._stage(cursor)
-            back = self._relink(cursor, more) if self.kept.emptied else self._insert(cursor, more)
-            label = f"{self.kept.model}.{self.kept.emptied}" if self.kept.emptied else self.kept.model
-            more.rows[label] += len(back)
-            if len(back) == self.kept.rows:
-                Archive.objects.filter(pk=self.kept.pk).delete()
-                more.archives += 1
-            else:
-                self._keep_the_rest(cursor, back, label, more)
+            if not self._put_back_whole(cursor, more):
+                self._put_back_in_part(cursor, more)
             cursor.execute("DROP TABLE restoring")
+
+    def _put_back_whole(self, cursor: Any, more: Restored) -> bool:
+        """Insert all of its rows, or none of them: to be told each key that has come back takes
+        half as long again. Returns whether they are back."""
+        if self.kept.emptied:
+            return False
+        savepoint = transaction.savepoint()
+        cursor.execute(*self._insert(more))
+        if cursor.rowcount != self.kept.rows:
+            transaction.savepoint_rollback(savepoint)
+            return False
+        transaction.savepoint_commit(savepoint)
+        if self.kept.is_own:
+            cursor.execute(f"SELECT r.{self.key} FROM restoring r")
+            self._hold(cursor, [row[0] for row in cursor.fetchall()])
+        self._count(self.kept.rows, more)
+        return True
+
+    def _put_back_in_part(self, cursor: Any, more: Restored) -> None:
+        """Put back what can come back, and keep the rest."""
+        query, values = self._relink(more) if self.kept.emptied else self._insert(more)
+        cursor.execute(f"{query} RETURNING {self.table}.{self.key}", values)
+        keys = [row[0] for row in cursor.fetchall()]
+        if self.kept.is_own:
+            self._hold(cursor, keys)
+        self._count(len(keys), more)
+        if len(keys) != self.kept.rows:
+            self._keep_the_rest(cursor, {str(key) for key in keys}, more)
+
+    def _count(self, rows: int, more: Restored) -> None:
+        more.rows[self.name] += rows
+        if rows == self.kept.rows:
+            Archive.objects.filter(pk=self.kept.pk).delete()
+            more.archives += 1
+
+    @property
+    def name(self) -> str:
+        """As the run's result calls it."""
+        return f"{self.kept.model}.{self.kept.emptied}" if self.kept.emptied else self.kept.model
 
     def _stage(self, cursor: Any) -> None:
         """A temporary table with the chunk's rows, without the constraints of the real one."""
@@ -386,6 +428,11 @@ class _Chunk(_Layout):
                 rows.write(self.packed)
             return
         made = [(number, make) for number, one in enumerate(self.fields) if (make := archive.from_json(one))]
+        if not made and b"\\u0000" not in self.packed:  # json_each ends a text there
+            each = ", ".join(f"json_extract(value, '$[{number}]')" for number in range(len(self.names)))
+            rows = f"INSERT INTO restoring ({names}) SELECT {each} FROM json_each(%s)"
+            cursor.execute(rows, [self.packed.decode()])
+            return
         places = ", ".join(["%s"] * len(self.names))
         cursor.executemany(f"INSERT INTO restoring ({names}) VALUES ({places})", self._values(made))
 
@@ -398,20 +445,13 @@ class _Chunk(_Layout):
                 row[number] = make(row[number]) if isinstance(row[number], str) else row[number]
         return rows
 
-    def _insert(self, cursor: Any, more: Restored) -> set[str]:
+    def _insert(self, more: Restored) -> tuple[str, list[Any]]:
         values = self.fillings()
         names = ", ".join(quoted(str(one.column)) for one in [*self.fields, *self.added])
         chosen = ", ".join([*(f"r.{quoted(str(one.column))}" for one in self.fields), *["%s"] * len(values)])
         wheres, keys = self._wheres(more)
-        cursor.execute(
-            f"INSERT INTO {self.table} ({names}) SELECT {chosen} FROM restoring r WHERE {wheres}"
-            f" ON CONFLICT DO NOTHING RETURNING {self.key}",
-            [*values, *keys],
-        )
-        back = [row[0] for row in cursor.fetchall()]
-        if self.kept.is_own:
-            self._hold(cursor, back)
-        return {str(key) for key in back}
+        query = f"INSERT INTO {self.table} ({names}) SELECT {chosen} FROM restoring r WHERE {wheres}"
+        return f"{query} ON CONFLICT DO NOTHING", [*values, *keys]
 
     def _wheres(self, more: Restored) -> tuple[str, list[Any]]:
         """What a row refers to is there, and is what it was."""
@@ -429,17 +469,15 @@ class _Chunk(_Layout):
                 values += keys
         return " AND ".join(wheres), values
 
-    def _relink(self, cursor: Any, more: Restored) -> set[str]:
+    def _relink(self, more: Restored) -> tuple[str, list[Any]]:
         """Set a foreign key again that was emptied, where its row is there and nobody else set it."""
         name = quoted(self.names[1])
         wheres, values = self._wheres(more)
-        cursor.execute(
+        return (
             f"UPDATE {self.table} SET {name} = r.{name} FROM restoring r"
             f" WHERE {self.table}.{self.key} = r.{self.key} AND {self.table}.{name} IS NULL"
-            f" AND {wheres} RETURNING {self.table}.{self.key}",
-            values,
-        )
-        return {str(row[0]) for row in cursor.fetchall()}
+            f" AND {wheres}"
+        ), values
 
     def _hold(self, cursor: Any, keys: list[Any]) -> None:
         """In one statement: as objects, holds took longer than the rows themselves."""
@@ -463,7 +501,7 @@ class _Chunk(_Layout):
             [*values, written if is_postgres else json.dumps(written)],
         )
 
-    def _keep_the_rest(self, cursor: Any, back: set[str], label: str, more: Restored) -> None:
+    def _keep_the_rest(self, cursor: Any, back: set[str], more: Restored) -> None:
         """Report what could not come back, and keep it for another try."""
         cursor.execute(
             f"SELECT r.{self.key} FROM restoring r"
@@ -477,7 +515,7 @@ class _Chunk(_Layout):
         for key, _ in rest:
             if not self.kept.emptied:
                 more.absent[self.label].add(key)
-            more.left[f"{label}: {self._reason(key, taken, whole)}"] += 1
+            more.left[f"{self.name}: {self._reason(key, taken, whole)}"] += 1
         if back:
             self._rewrite([line for _, line in rest])
 
