@@ -109,8 +109,8 @@ class Undo:
         report = verification.look(self.purged, checkpoint=self.checkpoint)
         verification.note(report)
         self._refuse(report, state)
-        self._number(report)
         unusable = set(self._unusable(report, state))
+        self._number(report, unusable)
         places = self.purged.archives.values_list("pk", "batch", "part")
         self.skipped = {(batch or 0, part or 0) for pk, batch, part in places if pk in unusable}
 
@@ -138,17 +138,19 @@ class Undo:
         unvouched = [] if state.get("unverified") else report.unvouched
         return [*report.damaged, *(pk for policy in unvouched for pk in report.without_digest[policy])]
 
-    def _number(self, report: verification.Report) -> None:
-        """Give what version 1.0 kept its batches and digests. A batch's last archive is its own rows."""
-        if not self.purged.archives.filter(batch=None).exists():
+    def _number(self, report: verification.Report, unusable: set[int]) -> None:
+        """Give what version 1.0 kept its batches, and digests but to what is passed over: the next
+        undo asks about that again. A batch's last archive is its own rows."""
+        if not self.purged.archives.filter(Q(batch=None) | Q(digest=None)).exists():
             return
         number, batch, is_last = 0, 0, True
         with transaction.atomic():
             for kept in self.purged.archives.defer("payload").order_by("pk"):
                 number, batch = number + 1, batch + is_last
                 is_last = kept.is_own
-                kept.batch, kept.position = batch, number
-                if kept.pk in report.links:
+                if kept.batch is None:
+                    kept.batch, kept.position = batch, number
+                if kept.digest is None and kept.pk in report.links and kept.pk not in unusable:
                     kept.before, link = report.links[kept.pk]
                     kept.digest = archive.sealed(kept, link)
                 kept.save(update_fields=["batch", "position", "before", "digest"])

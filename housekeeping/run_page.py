@@ -16,7 +16,7 @@ from django.utils.formats import number_format
 from django.utils.text import get_text_list
 from django.utils.translation import gettext, ngettext
 
-from housekeeping import acts, consumers, plans, record, registry, runs, search, stored
+from housekeeping import acts, consumers, plans, record, registry, runs, search, stored, verification
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Act, LogLine, Run
 from housekeeping.policies import Policy
@@ -516,6 +516,8 @@ class _Offers:
         if not (self.rights.configure and self.kept) or self.undo_under_way:
             return None
         rows = {"rows": self.kept.words}
+        if verification.is_unvouched(self.run):
+            return self._undo_unverified()
         if self.run.archive_damage:
             return self._undo_what_is_intact()
         effect = gettext("Puts %(rows)s back and holds them from every policy for 30 days.")
@@ -528,6 +530,15 @@ class _Offers:
         effect = gettext("A part of what this run keeps is damaged: puts back the batches that are intact.")
         address = reverse("dashboard-run-undo", args=[self.run.pk]) + "?intact_only=1"
         question = gettext("Put back what is intact?")
+        return Action("undo", gettext("Undo"), effect, address, question=question)
+
+    def _undo_unverified(self) -> Action:
+        effect = gettext(
+            "What version 1.0 kept of this run can't be verified: puts it back unverified, all but what"
+            " is seen to be damaged."
+        )
+        address = reverse("dashboard-run-undo", args=[self.run.pk]) + "?unverified=1&intact_only=1"
+        question = gettext("Put it back unverified?")
         return Action("undo", gettext("Undo"), effect, address, question=question)
 
     def cancel(self) -> Action | None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import zstandard
-from django.db.models import Q
+from django.db.models import Q, Sum
 
 from housekeeping import archive, clock
 from housekeeping.models import Archive, Run
@@ -133,12 +133,30 @@ def _follow(report: Report, kept: Archive, chain: str | None) -> str | None:
 
 def _compare(report: Report, policy: str, chain: str | None, rows: Counter[str]) -> None:
     receipt = report.run.receipt.get(policy, {})
-    is_whole = rows == Counter(receipt.get("rows", {})) and not report.missing
+    is_whole = rows == _counted(report.run, policy) and not report.missing
     matches = VERIFIED if chain == receipt.get("digest") else DIFFERS
     state = matches if is_whole else INCOMPLETE
     report.receipts[policy] = state
     if state != VERIFIED and report.without_digest[policy]:
         report.unvouched.append(policy)
+
+
+def is_unvouched(run: Run) -> bool:
+    """Whether ``run`` keeps archives of version 1.0 that nothing vouches for, as far as that is
+    known without reading them: damage was found, or a part of what the receipt counts is gone."""
+    bare = set(run.archives.filter(digest=None).values_list("policy", flat=True))
+    if not bare or run.archive_damage:
+        return bool(bare)
+    rows: dict[str, Counter[str]] = defaultdict(Counter)
+    kept = run.archives.filter(emptied="").values_list("policy", "model")
+    for policy, model, count in kept.annotate(count=Sum("rows")):
+        rows[policy][model] = count
+    return any(rows[policy] != _counted(run, policy) for policy in bare)
+
+
+def _counted(run: Run, policy: str) -> Counter[str]:
+    """The rows of each table that the receipt says a policy has removed."""
+    return Counter(run.receipt.get(policy, {}).get("rows", {}))
 
 
 # --- Keeping what was found -------------------------------------------------------------------

@@ -9,7 +9,9 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.test.html import parse_html
 
+from chat.models import Conversation
 from housekeeping import runs as core
+from housekeeping import verification
 from housekeeping.models import Act, LogLine, Run
 from tests import make
 from tests.faces.conftest import account, answer_of, confirm
@@ -427,12 +429,12 @@ def questions(answer):
     return [unescape(question) for question in re.findall(r'data-confirm="([^"]*)"', answer.text)]
 
 
-def purged(**fields):
+def purged(*, batch_size=None, **fields):
     """A purge of two conversations and five messages, as it really ran."""
     make.conversation(age=days(31), messages=3)
     make.conversation(age=days(32), messages=2)
     run = core.request("conversations", send=lambda run: None, **fields)
-    return core.execute(core.claim(run.pk, 0))
+    return core.execute(core.claim(run.pk, 0), batch_size=batch_size)
 
 
 @pytest.mark.parametrize(
@@ -490,6 +492,38 @@ def test_no_undo_is_offered_once_its_window_has_closed(status, dashboard):
     assert [{"undo", "retry"} & set(offered(answer)) for answer in answers] == [set(), set()]
     assert "window of this run has closed" in text(dashboard.post(f"{page_of(run)}/undo", follow=True))
     assert "Can be undone until" not in text(dashboard.get(page_of(run)))
+
+
+def test_of_a_damaged_run_the_page_puts_back_what_is_intact(dashboard, transactional_db):
+    run = purged(batch_size=1)
+    kept = run.archives.order_by("pk").first()
+    run.archives.filter(pk=kept.pk).update(payload=bytes(kept.payload)[:-1])
+    verification.verify(run)
+
+    answer = dashboard.get(page_of(run))
+    dashboard.post(posted_by(answer, "undo"))
+    undo = core.execute(core.claim(Run.objects.get(undo_of=run).pk, 0))
+
+    assert "damaged: puts back the batches that are intact" in offered(answer)["undo"]
+    assert (undo.status, Conversation.objects.count()) == ("succeeded", 1)
+
+
+def test_what_version_1_0_kept_is_put_back_unverified_after_a_question(dashboard, transactional_db):
+    run = purged(batch_size=1)
+    run.archives.update(batch=None, position=None, before=None, digest=None)
+    run.archives.order_by("pk").last().delete()
+
+    answer = dashboard.get(page_of(run))
+    dashboard.post(posted_by(answer, "undo"))
+    undo = core.execute(core.claim(Run.objects.get(undo_of=run).pk, 0))
+
+    assert "Put it back unverified?" in questions(answer)
+    assert (undo.status, Conversation.objects.count()) == ("succeeded", 1)
+
+
+def posted_by(answer, action):
+    """The address that a button of the page posts to, with its query."""
+    return unescape(re.search(rf'action="([^"]*/{action}(?:\?[^"]*)?)"', answer.text)[1])
 
 
 def test_an_undone_purge_and_its_undo_name_each_other(dashboard, transactional_db):

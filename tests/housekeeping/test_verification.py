@@ -141,6 +141,18 @@ def test_what_nothing_vouches_for_comes_back_only_when_somebody_insists(lose):
     assert Conversation.objects.count() in (3, 4)
 
 
+def test_what_nothing_vouches_for_is_asked_about_again_after_an_undo_of_the_rest():
+    run = purged()
+    without_digests(run)
+    damaged(run)
+    undone(run, intact_only=True)
+    assert not Conversation.objects.exists()
+
+    again, insisted = undone(run), undone(run, intact_only=True, unverified=True)
+
+    assert (again.status, insisted.status) == ("failed", "succeeded")
+
+
 def test_each_run_is_verified_once_and_a_damaged_one_fails_the_nightly_task():
     run, other = purged(), purged()
     damaged(other)
