@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import cached_property
 from typing import Protocol
 
 from cronsim import CronSim, CronSimError
@@ -95,9 +96,10 @@ class Cron:
     def expression(self) -> str:
         return f"{self.minute} {self.hour} {self.day} {self.month} {self.day_of_week}"
 
-    @property
+    @cached_property
     def has_fixed_hour(self) -> bool:
-        return not self.hour.startswith("*") and self.hour != "0-23"
+        """Else the hour is a wildcard: it begins with ``*`` or is every hour, however that is written."""
+        return not self.hour.startswith("*") and len(CronSim(self.expression(), EPOCH).hours) < 24
 
     def next_fire_time(self, after: datetime, zone: tzinfo) -> datetime:
         repeated: datetime | None = None  # the earliest one in the second pass of a repeated hour

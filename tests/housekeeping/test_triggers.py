@@ -100,6 +100,8 @@ def test_what_can_not_be_read_is_refused_with_a_reason(text, part):
         # A wildcard hour goes by real time.
         ("*/5 * * * *", "2026-03-08T01:55", "2026-03-08T03:00-04:00"),
         ("*/5 * * * *", "2026-11-01T01:55", "2026-11-01T01:00-05:00"),
+        ("*/30 00-23 * * *", "2026-11-01T01:30", "2026-11-01T01:00-05:00"),
+        ("*/30 0-11,12-23 * * *", "2026-11-01T01:30", "2026-11-01T01:00-05:00"),
     ],
 )
 def test_a_clock_change_neither_skips_nor_repeats_a_fire_time(expression, after, expected):
