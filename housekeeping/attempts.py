@@ -78,8 +78,9 @@ class Attempt:
             return self._carry_out(task)
 
     def _carry_out(self, task: Task) -> Any:
-        if self.is_planned and not self.run.done:  # one that has begun goes by what it began with
-            plans.check_retentions(self.run.plan)
+        if self.is_planned:  # a policy that has begun goes by what it began with
+            not_begun = self.run.plan.keys() - self.run.deleted.keys()
+            plans.check_retentions({name: self.run.plan[name] for name in not_begun})
         for policy in task.policies:
             registry.check_policy(policy)
             check_database(policy)  # before anything is deleted by another one

@@ -295,5 +295,20 @@ def test_a_run_that_was_approved_before_rows_are_kept_longer_deletes_nothing(set
     assert (run.status, run.deleted, Conversation.objects.count()) == ("failed", {}, 1)
 
 
+def test_a_policy_that_has_not_begun_is_spared_though_its_run_deleted_by_another(settings):
+    settings.HOUSEKEEPING_BRAKE_ROWS = 5
+    make.message()
+    run = runs.claim(runs.request("all", send=lambda run: None).pk, 0)
+    run = runs.execute(run, should_stop=lambda: not ChatMessage.objects.exists())
+    for _ in range(10):
+        make.conversation(age=days(40))
+    run = runs.approve(carry_out(run), send=lambda run: None)
+
+    retentions.change("conversations", 3_650)
+    run = carry_out(run)
+
+    assert (run.status, run.deleted, Conversation.objects.count()) == ("failed", {"messages": 1}, 10)
+
+
 def _page(run):
     return run_page.read(run, run_page.Rights(operate=True), timezone.now())
