@@ -19,8 +19,9 @@ WITHHELD = "an error that a function of the database raised; its text may hold v
 def clean(error: BaseException) -> BaseException:
     """Take the values of rows out of ``error``, and out of what caused it. Returns ``error``."""
     for one in _chain(error):
-        if words := _words(one):
-            one.args = (words, *one.args[1:])
+        words = _words(one)
+        if words is not None:
+            one.args = (words,)
     return error
 
 
@@ -63,12 +64,19 @@ def _words(error: BaseException) -> str | None:
     source = error.__cause__ if isinstance(error, Error) and error.__cause__ else error
     if getattr(source, "sqlstate", None):
         return _of_postgresql(source)
-    text = str(error)
+    text = _text(error)
     if isinstance(source, sqlite3.Error) and not isinstance(source, sqlite3.IntegrityError):
         return _without_quotes(text)  # near "…": syntax error
     if isinstance(error, Error):  # Django's own look at the foreign keys of SQLite
         return re.sub(r"(with primary key|contains a value) '.*?'(?= )", r"\1 '…'", text)
     return None
+
+
+def _text(error: BaseException) -> str:
+    """Without the rows that Django adds where a row is protected from a delete."""
+    if len(error.args) < 2:
+        return str(error)
+    return error.args[0] if isinstance(error.args[0], str) else ""
 
 
 def _of_postgresql(error: Any) -> str | None:

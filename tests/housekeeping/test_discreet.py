@@ -3,11 +3,13 @@ import traceback
 
 import pytest
 from django.db import DatabaseError, connection
+from django.db.models import ProtectedError
 
 from chat.models import User
 from housekeeping import discreet, registry, runs
 from housekeeping.queue.huey import Complaints
 from tests import make
+from tests.zoo.models import Animal, Contract, House, Loan, Park
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -75,6 +77,30 @@ def test_neither_a_failed_run_nor_its_log_holds_a_value(failing_task, caplog):
     assert "unique constraint" in run.error.lower()
     assert "in write_twice" in run.traceback
     assert "secret" not in "".join(kept)
+
+
+@pytest.mark.parametrize("protecting", [Contract, Loan])
+def test_an_error_about_protected_rows_names_none_of_them(add_task, caplog, protecting):
+    park = Park.objects.create()
+    house = House.objects.create(code="a", park=park)
+    row = protecting.objects.create(**{
+        Contract: {"house": house},
+        Loan: {"animal": Animal.objects.create(park=park)},
+    }[protecting])  # fmt: skip
+    add_task("raze", lambda: [House.objects.all().delete(), Animal.objects.all().delete()])
+
+    run = make.run("raze")
+    run = runs.execute(runs.claim(run.pk, run.attempts))
+
+    kept = [run.error, run.traceback, *run.log_lines.values_list("text", flat=True), caplog.text]
+    assert "Cannot delete some instances of model" in run.error
+    assert str(row) not in "".join(kept)
+
+
+def test_what_is_clean_stays_as_it_is():
+    error = discreet.clean(ProtectedError("Cannot delete", {User(pk=1, username="secret")}))
+
+    assert (error.args, discreet.clean(error).args) == (("Cannot delete",), ("Cannot delete",))
 
 
 def test_an_error_whose_detail_changes_is_logged_once(caplog):
