@@ -66,6 +66,13 @@ LOCK_TIMEOUT = "300ms"
 CAREFUL_LOCK_TIMEOUT = "5s"
 
 
+def set_locally(limits: Mapping[str, str]) -> None:
+    """Set PostgreSQL's settings until the transaction ends; SQLite has none of them."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("".join(f"SET LOCAL {name} = '{value}';" for name, value in limits.items()))
+
+
 class Purge(Protocol):
     """What a task is handed to delete with: a real purge, or a preview that counts."""
 
@@ -273,10 +280,7 @@ class _Removal:
         return self.batch
 
     def _set_limits(self) -> None:
-        if connection.vendor == "postgresql":
-            limits = SETTINGS | {"lock_timeout": CAREFUL_LOCK_TIMEOUT if self.is_careful else LOCK_TIMEOUT}
-            with connection.cursor() as cursor:
-                cursor.execute("".join(f"SET LOCAL {name} = '{value}';" for name, value in limits.items()))
+        set_locally(SETTINGS | {"lock_timeout": CAREFUL_LOCK_TIMEOUT if self.is_careful else LOCK_TIMEOUT})
 
     def _lock(self, keys: list[Any]) -> list[Any]:
         """Those of ``keys`` that are due still. A row that somebody else has locked is spared:

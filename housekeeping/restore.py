@@ -37,13 +37,16 @@ from housekeeping import archive, cascade, clock, verification
 from housekeeping.archive import quoted
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Archive, Hold, Run
-from housekeeping.purge import PACES, Pace, fitted
+from housekeeping.purge import CAREFUL_LOCK_TIMEOUT, PACES, SETTINGS, Pace, fitted, set_locally
 from housekeeping.transient import transact
 
 ROWS_PER_SECOND = 100_000  # that the first transaction counts on; then they fit themselves to the pace
 # Cutting a batch costs as much as putting it back: only one that would take so many times as long as
 # the pace wants is cut. Flat-out, that is one that the site would notice.
 CUT, CUT_FLAT_OUT = 2, 5
+# A row that comes back waits while the row that it refers to is locked. Between two tries an undo
+# hears that it is cancelled. Nothing is said of the planner: it joins what comes back as it likes.
+LIMITS = {"statement_timeout": SETTINGS["statement_timeout"], "lock_timeout": CAREFUL_LOCK_TIMEOUT}
 
 Place = tuple[int, int]
 """A batch and its part, 0 for a whole batch."""
@@ -218,6 +221,7 @@ class Undo:
         batches = [(place, self._chunks(place, done)) for place in places]
 
         def work() -> Restored:
+            set_locally(LIMITS)
             more = Restored()
             for place, chunks in batches:
                 for chunk in chunks:
@@ -238,6 +242,7 @@ class Undo:
             return []
 
         def work() -> None:
+            set_locally(LIMITS)
             made = 0
             for number, part in enumerate(parts, 1):
                 made += sum(chunk.copy(number, lines) for chunk, lines in zip(chunks, part, strict=True))

@@ -1,9 +1,13 @@
 """An undo in batches: stopped, cancelled and resumed between two of them."""
 
+import threading
+import time
+
 import pytest
+from django.db import connection, connections, transaction
 
 from chat.models import ChatMessage, Conversation, User
-from housekeeping import runs
+from housekeeping import restore, runs
 from housekeeping.models import Hold, Run
 from tests import make
 from tests.make import days
@@ -124,3 +128,30 @@ def test_an_undo_that_has_not_begun_in_time_does_not_begin():
 
     assert (undo.status, Conversation.objects.exists()) == ("failed", False)
     assert "window of this run has closed" in undo.error
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite's writers take turns")
+def test_an_undo_that_waits_for_a_lock_can_be_stopped(monkeypatch):
+    monkeypatch.setattr(restore, "LIMITS", restore.LIMITS | {"lock_timeout": "100ms"})
+    owner = make.user()
+    make.conversation(user=owner, age=days(40))
+    undo = asked(purged())
+    is_locked, is_over = threading.Event(), threading.Event()
+
+    def hold():
+        with transaction.atomic():
+            User.objects.select_for_update().get(pk=owner.pk)
+            is_locked.set()
+            is_over.wait(5)
+        connections.close_all()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    is_locked.wait(10)
+    asked_at = time.monotonic()
+    undo = carry_out(undo, should_stop=lambda: time.monotonic() > asked_at + 0.5)
+    is_over.set()
+    holder.join()
+
+    assert (undo.status, Conversation.objects.exists()) == ("queued", False)
+    assert undo.retried
