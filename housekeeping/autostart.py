@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 STOP_WITH_PARENT = "--stop-with-parent"
 PATIENCE = 28.0  # seconds: the consumer's own shutdown_timeout, and a little
+LAST_PATIENCE = 3.0  # seconds: after a second Ctrl-C
 
 
 def start_consumer() -> subprocess.Popen[bytes]:
@@ -38,6 +39,18 @@ def _stop(consumer: subprocess.Popen[bytes]) -> None:
         consumer.wait(PATIENCE)
     except subprocess.TimeoutExpired:
         logger.warning("The consumer did not stop within %s s and is killed; its run is taken back", PATIENCE)
+        consumer.kill()
+    except KeyboardInterrupt:
+        _end_at_once(consumer)
+
+
+def _end_at_once(consumer: subprocess.Popen[bytes]) -> None:
+    """After a second Ctrl-C. The consumer stops already, so SIGTERM is its second signal."""
+    consumer.terminate()
+    try:
+        consumer.wait(LAST_PATIENCE)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        logger.warning("The consumer is killed; its run is taken back")
         consumer.kill()
 
 

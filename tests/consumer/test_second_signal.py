@@ -1,5 +1,6 @@
-"""Signals to ``run_huey`` while a task looks at nothing."""
+"""Signals to ``run_huey``, and to the site that started it, while a task looks at nothing."""
 
+import os
 import signal
 import time
 
@@ -7,7 +8,8 @@ import pytest
 
 from housekeeping.models import Consumer
 from tests import make
-from tests.processes import Processes, children, is_process
+from tests.processes import ROOT, Installed, Processes, children, is_process
+from tests.services import wait_until
 
 STUCK = """
 import time
@@ -64,3 +66,63 @@ def test_a_second_signal_ends_a_stuck_task_and_its_run_waits_again(processes, ki
     assert (run.status, run.losses, run.lease_until) == ("queued", 0, None)
     assert Consumer.objects.get().stopped_at
     assert not any(map(is_process, workers))
+
+
+MANAGE = """
+import sys, time
+sys.path.insert(0, {root!r})
+import django
+django.setup()
+from django.core.management import execute_from_command_line
+from housekeeping import registry
+@registry.task("stuck")
+def stuck():
+    print("In the middle of it", flush=True)
+    time.sleep(60)
+execute_from_command_line(sys.argv)
+"""
+
+
+@pytest.fixture
+def site(processes, tmp_path):
+    """A development server, and beside it a consumer in the middle of a task that looks at nothing."""
+    (tmp_path / "manage.py").write_text(MANAGE.format(root=str(ROOT)))
+    processes.installed = Installed(folder=tmp_path)
+    environment = {"HOUSEKEEPING_AUTOSTART": "true", "DJANGO_SETTINGS_MODULE": "site_config.settings"}
+    site, _ = processes.site("--noreload", **environment)
+    site.says("In the middle of it")
+    return site
+
+
+@pytest.fixture
+def run(transactional_db):
+    return make.run("stuck")
+
+
+def test_a_second_ctrl_c_ends_the_site_and_its_stuck_consumer(run, site):
+    pid = Consumer.objects.get().pid
+    site.signal(signal.SIGINT)
+    site.says("Shutting down gracefully")
+    time.sleep(1.2)  # a second press of the key
+
+    site.signal(signal.SIGINT)
+
+    site.wait(10)
+    assert "Traceback" not in site.output
+    run.refresh_from_db()
+    assert (run.status, run.losses) == ("queued", 0)
+    wait_until(lambda: not is_process(pid), what="the consumer's end")
+
+
+def test_a_second_ctrl_c_kills_a_consumer_that_hears_nothing(run, site):
+    pid = Consumer.objects.get().pid
+    os.kill(pid, signal.SIGSTOP)
+    site.signal(signal.SIGINT)
+    time.sleep(1.2)
+
+    site.signal(signal.SIGINT)
+
+    site.wait(10)
+    wait_until(lambda: not is_process(pid), what="the consumer's end")
+    assert "Traceback" not in site.output
+    assert "The consumer is killed" in site.output
