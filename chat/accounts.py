@@ -8,10 +8,10 @@ from django.core import signing
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from chat import mail
+from chat.clock import Now
 from chat.models import NEVER_VERIFIED, User
 
 _SALT = "chat.verify"
@@ -123,7 +123,7 @@ def verify(token: str, password: str) -> User:
         with transaction.atomic():
             _holder(user.email).filter(NEVER_VERIFIED).exclude(pk=user.pk).update(email=_nowhere())
             User.objects.filter(pk=user.pk, email_verified_at=None).update(
-                email=user.email, email_verified_at=timezone.now(), is_active=True
+                email=user.email, email_verified_at=Now(), is_active=True
             )
     except IntegrityError:
         read_token(token)  # raises, where another account that waited for the address was faster
@@ -140,4 +140,4 @@ def warn_of_deletion(user: User, goes_at: datetime) -> None:
     """
     if not user.email.endswith(f"@{NOWHERE}"):  # a registration whose address another account has
         mail.send_deletion_warning(user, verification_token(user), goes_at)
-    User.objects.filter(pk=user.pk).update(deletion_warned_at=timezone.now())
+    User.objects.filter(pk=user.pk).update(deletion_warned_at=Now())

@@ -14,10 +14,10 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.admin import BlacklistedTokenAdmin
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 
+from chat.clock import Now
 from chat.models import ChatMessage, Conversation, User
 from housekeeping.admin import LocksFromAbove, RecordsActs
 
@@ -53,8 +53,9 @@ class AccountAdmin(LocksFromAbove, RecordsActs, UserAdmin):
         # Whom an administrator lets in is known: verified, as create_superuser has it. Else the
         # account, deactivated again, could not be told from one that was never let in.
         if obj.is_active and not obj.is_verified:
-            obj.email_verified_at = timezone.now()
+            obj.email_verified_at = Now()
         super().save_model(request, obj, form, change)
+        obj.refresh_from_db(fields=["email_verified_at"])
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         with transaction.atomic():

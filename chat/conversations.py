@@ -3,9 +3,9 @@
 import logging
 
 from django.db import transaction
-from django.utils import timezone
 
 from chat import replies
+from chat.clock import Now
 from chat.models import ChatMessage, Conversation, User
 
 logger = logging.getLogger(__name__)
@@ -24,12 +24,14 @@ def post(
 
     Raises Conversation.DoesNotExist where the conversation was purged meanwhile.
     """
-    now = timezone.now()
+    mine = Conversation.objects.filter(pk=conversation.pk)
     with transaction.atomic():
         # The update comes first: it locks the row, so that a purge which looks at the
         # same moment either sees this activity or has already removed the conversation.
-        if not Conversation.objects.filter(pk=conversation.pk).update(last_message_at=now):
+        if not mine.update(last_message_at=Now()):
             raise Conversation.DoesNotExist
+        now = mine.values_list("last_message_at", flat=True).get()
+        assert now is not None  # written by the statement before
         return ChatMessage.objects.create(
             conversation=conversation, role=role, content=content, created_at=now
         )

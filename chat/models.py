@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
 from django.db.models.functions import Coalesce, Lower
-from django.utils import timezone
+
+from chat.clock import Now
 
 # Each condition spares somebody: an account that an administrator deactivated was
 # verified or has signed in once; staff may have been made by hand.
@@ -21,14 +22,17 @@ class AccountManager(UserManager["User"]):
     ) -> "User":
         """An administrator made on the command line is known: active and verified at once."""
         fields.setdefault("is_active", True)
-        fields.setdefault("email_verified_at", timezone.now())
-        return super().create_superuser(username, email, password, **fields)
+        fields.setdefault("email_verified_at", Now())
+        user = super().create_superuser(username, email, password, **fields)
+        user.refresh_from_db(fields=["email_verified_at"])
+        return user
 
 
 class User(AbstractUser):
     """An account. It can't sign in until its mail address is verified."""
 
     email = models.EmailField("email address", unique=True)
+    date_joined = models.DateTimeField("date joined", db_default=Now())
     email_verified_at = models.DateTimeField("email verified", null=True, blank=True, editable=False)
     deletion_warned_at = models.DateTimeField("warned of deletion", null=True, blank=True, editable=False)
     is_active = models.BooleanField(
@@ -76,7 +80,7 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
 class Conversation(models.Model):
     user = models.ForeignKey(User, models.CASCADE, related_name="conversations")
     title = models.CharField(max_length=200, blank=True)
-    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+    created_at = models.DateTimeField(db_default=Now(), db_index=True)
     last_message_at = models.DateTimeField(null=True, blank=True, db_index=True)
 
     objects = ConversationQuerySet.as_manager()
@@ -103,7 +107,7 @@ class ChatMessage(models.Model):
     )
     role = models.CharField(max_length=10, choices=Role)
     content = models.TextField()
-    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+    created_at = models.DateTimeField(db_default=Now(), db_index=True)
 
     class Meta:
         ordering = ["created_at", "pk"]
