@@ -173,7 +173,8 @@ class Attempt:
         return {**facts, "deleted_before": self.run.deleted.get(policy.name, 0)}
 
     def preview(self, policy: Policy) -> int:
-        """Count what :meth:`purge` would delete, and keep it as a plan."""
+        """Count what :meth:`purge` would delete, and keep it as a plan. Raises AmbiguousPolicy."""
+        registry.check_policy(policy)  # the task may not have declared it
         self.checkpoint()
         facts = self._planned(policy)
         rows = int(facts["rows"])
@@ -187,8 +188,9 @@ class Attempt:
         """Delete what the policy expired, batch by batch, each counted on the run.
 
         Counts again at the end: raises RowsLeft if rows are past due still, and neither the
-        run's time budget nor its plan explains them.
+        run's time budget nor its plan explains them. Raises AmbiguousPolicy.
         """
+        registry.check_policy(policy)  # the task may not have declared it
         due = self.due.get(policy)
         due = self._due(policy) if due is None else due
         logger.info("Deleting %s%s", policy.in_words(due), self._age_in_words(policy))

@@ -8,10 +8,12 @@ from django.core.checks import run_checks
 from chat.models import Conversation
 from housekeeping import registry, runs
 from housekeeping.exceptions import UnknownTask
+from housekeeping.models import PolicyState
 from housekeeping.policies import Policy
 from housekeeping.registry import SCHEDULES, TASKS
 from housekeeping.triggers import Cron
 from tests import make
+from tests.make import days
 
 
 @pytest.fixture(autouse=True)
@@ -111,6 +113,21 @@ def test_two_policies_of_one_name_are_refused_by_check_and_as_a_run_begins():
     assert run.error == "AmbiguousPolicy: Two policies are called 'tokens': give one of them another name."
     assert Conversation.objects.count() == 1
     assert [error.id for error in run_checks() if "'tokens'" in error.msg] == ["housekeeping.E005"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_policy_that_no_task_declares_does_not_go_by_the_retention_of_a_namesake(add_task, dry_run):
+    rows = Conversation.objects.filter
+    namesake = Policy("conversations", rows=lambda cutoff: rows(created_at__lt=cutoff), retention=days(3650))
+    add_task("undeclared", lambda purge: {"rows": purge(namesake)})
+    PolicyState.objects.create(name="conversations", retention_days=20)
+    make.conversation(age=days(100))
+
+    run = runs.execute(runs.claim(make.run("undeclared", dry_run=dry_run).pk, 0))
+
+    assert run.error.startswith("AmbiguousPolicy: Two policies are called 'conversations'")
+    assert Conversation.objects.count() == 1
 
 
 def test_a_policy_that_two_tasks_share_is_one():
