@@ -240,7 +240,8 @@ class Attempt:
 
     def _left(self, policy: Policy) -> int:
         if self.is_planned:  # spared, as they have changed since; or not yet looked at
-            since = self.run.deleted.get(policy.name, 0) - self.run.plan[policy.name]["deleted_before"]
+            seen = self.run.plan.get(policy.name, {})  # none of a policy that the task got since then
+            since = self.run.deleted.get(policy.name, 0) - seen.get("deleted_before", 0)
             return self._due(policy) - int(since)
         return expired(policy, cutoff=self._cutoff(policy))
 

@@ -1,5 +1,6 @@
 """Previews, and runs that delete what a preview showed and nothing else."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,8 @@ from housekeeping import plans, retentions, run_page, runs
 from housekeeping.acts import Actor
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Hold, PlannedRows, Run, Tally
-from housekeeping.tasks import old_conversations
+from housekeeping.registry import TASKS
+from housekeeping.tasks import old_conversations, orphaned_messages
 from tests import make
 from tests.make import days
 
@@ -308,6 +310,21 @@ def test_a_policy_that_has_not_begun_is_spared_though_its_run_deleted_by_another
     run = carry_out(run)
 
     assert (run.status, run.deleted, Conversation.objects.count()) == ("failed", {"messages": 1}, 10)
+
+
+def test_a_policy_that_its_task_got_after_the_plan_deletes_nothing(monkeypatch):
+    make.conversation(age=days(40))
+    make.message()
+    dry = asked(dry_run=True)
+    policies = (old_conversations, orphaned_messages)
+    wider = replace(
+        TASKS["conversations"], policies=policies, function=lambda purge: list(map(purge, policies))
+    )
+    monkeypatch.setitem(TASKS, "conversations", wider)
+
+    run = asked(plan=dry)
+
+    assert (run.status, run.deleted, ChatMessage.objects.count()) == ("succeeded", {"conversations": 1}, 1)
 
 
 def _page(run):
