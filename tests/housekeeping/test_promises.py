@@ -6,6 +6,7 @@ TRIES=10 in the environment tries ten times as many.
 
 import math
 import os
+import random
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -189,38 +190,58 @@ def test_an_undo_killed_at_any_statement_and_resumed_ends_the_same(world, kills,
     assert sum(undone.result["restored"].values()) == undone.deleted["restored"] == kept
 
 
-def test_a_kill_before_each_single_statement_of_a_purge_ends_the_same():
-    world = worlds.full()
-    world.create()
-    whole = request(world.task)
-    for number in range(statements_of(lambda: carry_out(whole, batch_size=1))):
-        world.create()
-        before = worlds.everything()
-        left, counts = fate(world.task, before)
-
-        run = survive(request(world.task), [number], batch_size=1)
-
-        assert run.status == "succeeded", run.error
-        assert worlds.everything() == left
-        assert (counted(run), removed(run)) == (counts, len(before) - len(left))
+def test_a_kill_at_any_statement_of_a_full_purge_ends_the_same():
+    for number in sample(statements_of_a_purge()):
+        purge_killed_before(number)
 
 
-def test_a_kill_before_each_single_statement_of_an_undo_ends_the_same():
+def test_a_kill_at_any_statement_of_a_full_undo_ends_the_same():
+    for number in sample(statements_of_an_undo()):
+        undo_killed_before(number)
+
+
+def sample(statements):
+    """A few of them, others each day; tests/prove/test_kills.py tries each."""
+    return random.Random(f"{timezone.now():%F}").sample(range(statements), 4)
+
+
+def statements_of_a_purge():
+    worlds.full().create()
+    whole = request(worlds.full().task)
+    return statements_of(lambda: carry_out(whole, batch_size=1))
+
+
+def purge_killed_before(number):
     world = worlds.full()
     world.create()
     before = worlds.everything()
-    whole = carry_out(request(world.task), batch_size=9)
-    for number in range(statements_of(lambda: undo(whole))):
-        world.create()
-        run = carry_out(request(world.task), batch_size=9)
-        kept = sum(Archive.objects.values_list("rows", flat=True))
-        undone = runs.undo(run, send=lambda run: None)
+    left, counts = fate(world.task, before)
 
-        undone = survive(undone, [number])
+    run = survive(request(world.task), [number], batch_size=1)
 
-        assert undone.status == "succeeded", undone.error
-        assert worlds.everything() == before
-        assert sum(undone.result["restored"].values()) == undone.deleted["restored"] == kept
+    assert run.status == "succeeded", (number, run.error)
+    assert worlds.everything() == left, number
+    assert (counted(run), removed(run)) == (counts, len(before) - len(left)), number
+
+
+def statements_of_an_undo():
+    worlds.full().create()
+    whole = carry_out(request(worlds.full().task), batch_size=9)
+    return statements_of(lambda: undo(whole))
+
+
+def undo_killed_before(number):
+    world = worlds.full()
+    world.create()
+    before = worlds.everything()
+    run = carry_out(request(world.task), batch_size=9)
+    kept = sum(Archive.objects.values_list("rows", flat=True))
+
+    undone = survive(runs.undo(run, send=lambda run: None), [number])
+
+    assert undone.status == "succeeded", (number, undone.error)
+    assert worlds.everything() == before, number
+    assert sum(undone.result["restored"].values()) == undone.deleted["restored"] == kept, number
 
 
 @tries(10)
