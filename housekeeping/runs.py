@@ -46,6 +46,7 @@ from housekeeping import (
     restore,
     stored,
     transient,
+    verification,
 )
 from housekeeping.acts import Actor
 from housekeeping.attempts import Attempt, own
@@ -364,6 +365,11 @@ def undo(
 
 
 def _why_nothing_to_undo(run: Run) -> str:
+    if verification.keeping().filter(pk=run.pk).exists():
+        return gettext(
+            "All archives of this run are missing, though its undo window is open. Restore the table"
+            " housekeeping_archive from a backup of the database."
+        )
     done = run.undos.filter(status=Run.Status.SUCCEEDED).first()
     if done:
         return gettext("This run is undone already, by run %(run)s.") % {"run": done.pk}

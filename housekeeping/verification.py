@@ -4,7 +4,8 @@ What it promises:
 
 - An archive is intact only if its digest covers what it says about itself and what it holds. A
   flipped bit, a missing end, rows of another archive or of another run never pass.
-- A run knows how many archives it must have: one that is missing is noticed.
+- A run knows how many archives it must have: one that is missing is noticed, and so are all of
+  them, until the undo window is over. What has expired is not missing.
 - Archives of version 1.0 have no digest. The digest on the run's receipt vouches for all of a
   policy's archives together, while none of them is gone.
 - One archive is in memory at a time.
@@ -17,10 +18,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import zstandard
-from django.db.models import Q, Sum
+from django.conf import settings
+from django.db.models import Count, Exists, OuterRef, Q, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from housekeeping import archive, clock
-from housekeeping.models import Archive, Run
+from housekeeping.models import Archive, Run, RunQuerySet
 from housekeeping.steps import Outcome, go_on
 
 NOTHING = "00" * 32  # the chain of digests before the first archive
@@ -104,7 +107,8 @@ def look(run: Run, *, checkpoint: Callable[[], None] = go_on) -> Report:
         if not kept.emptied:
             rows[kept.policy][kept.model] += kept.rows
         chains[kept.policy] = _follow(report, kept, chains.get(kept.policy, NOTHING))
-    report.missing = max((run.archives_kept or 0) - sum(places.values()), 0)
+    if keeping().filter(pk=run.pk).exists() or run.undos.active().exists():
+        report.missing = max((run.archives_kept or 0) - sum(places.values()), 0)
     report.duplicates = sum(places.values()) - len(places)
     for policy, chain in chains.items():
         _compare(report, policy, chain, rows[policy])
@@ -179,17 +183,31 @@ def note(report: Report) -> None:
     same.update(archive_damage=damage, archives_verified_at=clock.Now())
 
 
+def keeping() -> RunQuerySet:
+    """Runs within their undo window: all that they keep has to be there.
+
+    Expiry may stop halfway: a run of which a part has expired is past its window.
+    """
+    archives = Archive.objects.filter(run=OuterRef("pk"))
+    began_lately = Q(started_at__gt=clock.Now() - timedelta(days=settings.HOUSEKEEPING_UNDO_DAYS))
+    kept = Run.objects.filter(Q(Exists(archives)) | Q(began_lately, archives_kept__gt=0))
+    return kept.exclude(Exists(archives.filter(expires_at__lte=clock.Now())))
+
+
 def damaged_runs(most: int = 5) -> list[Run]:
-    """The newest runs that keep damaged archives, until these expire."""
-    damaged = Run.objects.filter(archive_damage__isnull=False, pk__in=Archive.objects.values("run"))
-    return list(damaged.order_by("-requested_at")[:most])
+    """The newest runs that keep damaged archives or have lost some, until these expire."""
+    return list(keeping().filter(archive_damage__isnull=False).order_by("-requested_at")[:most])
 
 
 def unverified() -> list[Run]:
-    """Runs that have ended and keep archives that were not verified lately, the oldest first."""
+    """Runs that have ended, are within their undo window, and were not verified lately or have lost
+    archives since; the oldest first."""
     is_due = Q(archives_verified_at=None) | Q(archives_verified_at__lt=clock.Now() - VERIFY_AGAIN_AFTER)
-    keeping = Run.objects.filter(is_due, pk__in=Archive.objects.values("run"))
-    return list(keeping.ended().exclude(undos__in=Run.objects.active()).order_by("requested_at", "pk"))
+    sealed = Archive.objects.filter(run=OuterRef("pk"), digest__isnull=False).order_by()
+    count = sealed.values("run").annotate(count=Count("pk")).values("count")
+    has_lost = Q(archive_damage=None, archives_kept__gt=Coalesce(Subquery(count), 0))
+    due = keeping().filter(is_due | has_lost).ended()
+    return list(due.exclude(undos__in=Run.objects.active()).order_by("requested_at", "pk"))
 
 
 def verify_new(checkpoint: Callable[[], None] = go_on) -> Outcome:

@@ -175,3 +175,33 @@ def test_an_undo_by_a_command_that_is_asked_twice_is_one():
     carry_out(first)
     with pytest.raises(NotPossible, match="undone already"):
         runs.undo(run, send=lambda run: None)
+
+
+def test_a_run_that_has_lost_all_its_archives_is_damaged_until_its_window_is_over():
+    run = purged(2)
+    carry_out(runs.request("verification", send=lambda run: None))
+    run.archives.all().delete()
+
+    nightly = carry_out(runs.request("verification", send=lambda run: None))
+
+    assert (nightly.status, verification.damaged_runs()) == ("failed", [run])
+    assert "4 of 4 archives are missing." in nightly.error
+    with pytest.raises(NotPossible, match="All archives of this run are missing"):
+        runs.undo(run, send=lambda run: None)
+    Run.objects.filter(pk=run.pk).update(started_at=make.ago(days=8))
+    assert verification.damaged_runs() == []
+    with pytest.raises(NotPossible, match="window has closed"):
+        runs.undo(run, send=lambda run: None)
+
+
+def test_what_has_expired_in_part_is_not_damaged():
+    run = purged(3)
+    run.archives.update(expires_at=make.ago(hours=1))
+    history = runs.request("history", send=lambda run: None)
+    carry_out(history, batch_size=2, should_stop=lambda: Archive.objects.count() < 6)
+    assert run.archives.count() == 4
+    run.refresh_from_db()
+
+    assert verification.unverified() == []
+    assert verification.verify(run).findings() == []
+    assert verification.damaged_runs() == []

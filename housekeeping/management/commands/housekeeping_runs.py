@@ -12,7 +12,7 @@ from django.utils import timezone
 from housekeeping import acts, as_json, runs, search, verification
 from housekeeping.management import by_hand
 from housekeeping.management.base import OperatorCommand, run_of
-from housekeeping.models import Archive, Run
+from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
 
 # What a consumer is told of.
@@ -89,7 +89,7 @@ class Command(OperatorCommand):
             raise SystemExit(by_hand.HELD if run.status == Run.Status.HELD else 1)
 
     def _verify(self, options: dict[str, Any]) -> None:
-        keeping = Run.objects.filter(pk__in=Archive.objects.values("run")).order_by("requested_at", "pk")
+        keeping = verification.keeping().order_by("requested_at", "pk")
         found = [run_of(options["id"])] if options["id"] else keeping
         reports = [verification.verify(run) for run in found]
         if options["json"]:
