@@ -21,7 +21,7 @@ from django.utils import timezone
 from housekeeping import acts, clock, endings, runs
 from housekeeping.acts import Actor
 from housekeeping.constraints import ONE_PER_FIRE_TIME, ONE_WAITING, is_refused_by
-from housekeeping.exceptions import BadTrigger, QueueUnreachable, UnknownSchedule
+from housekeeping.exceptions import BadTrigger, QueueUnreachable, UnknownSchedule, each
 from housekeeping.models import AHEAD, Run, ScheduleState
 from housekeeping.registry import SCHEDULES, Schedule
 from housekeeping.runs import Send
@@ -115,26 +115,42 @@ def fire_times(trigger: Cron | Interval, after: datetime, count: int = 5) -> lis
 def tick(now: datetime, *, send: Send) -> list[Run]:
     """Look at every schedule, and open a run for each that is due. Returns those runs.
 
-    Any number of consumers may look at the same moment: one of them opens each run.
+    Any number of consumers may look at the same moment: one of them opens each run. A schedule
+    for which that fails holds up no other: the first error is raised once all had their turn.
     """
-    opened = []
-    for entry in entries():
-        state = entry.state
-        if state is None or state.computed_from != entry.source:
-            state = _start_afresh(entry, now)
-        _follow_the_zone(entry, state)
-        if not state.is_paused and _is_too_late(entry, state, now):
-            _correct(entry, state, now)
-        if not state.is_paused and state.next_fire_at <= now:
-            run = _open_run(entry, state, now)
-            if run and run.status == Run.Status.QUEUED:
-                opened.append(run)
+    opened: list[Run] = []
+
+    def look(entry: Entry) -> None:
+        run = _look_at(entry, now)
+        if run and run.status == Run.Status.QUEUED:
+            opened.append(run)
+
+    try:
+        each(entries(), look)
+    finally:
+        _send(opened, send)
+    return opened
+
+
+def _look_at(entry: Entry, now: datetime) -> Run | None:
+    """Open the schedule's run if it is due. None where it is not, or another consumer did it."""
+    state = entry.state
+    if state is None or state.computed_from != entry.source:
+        state = _start_afresh(entry, now)
+    _follow_the_zone(entry, state)
+    if not state.is_paused and _is_too_late(entry, state, now):
+        _correct(entry, state, now)
+    if state.is_paused or state.next_fire_at > now:
+        return None
+    return _open_run(entry, state, now)
+
+
+def _send(opened: list[Run], send: Send) -> None:
     for run in opened:
         try:
             runs.send_or_mark(run, send)
         except QueueUnreachable as error:  # the row is there; it is sent for with the next look
             logger.error("Run %s could not be sent: %s", run, error)
-    return opened
 
 
 def _is_too_late(entry: Entry, state: ScheduleState, now: datetime) -> bool:
@@ -211,10 +227,11 @@ def _follow_the_zone(entry: Entry, state: ScheduleState) -> None:
     The next fire time would come at another local time. A daily task could run twice on one day,
     as a time that the clock has shown is ahead of it again: what is owed follows the last local time.
     """
-    if not state.local_times:  # computed by a version before this
-        return
     zone = timezone.get_default_timezone()
-    after, following = map(datetime.fromisoformat, state.local_times.split())
+    try:
+        after, following = map(datetime.fromisoformat, state.local_times.split())
+    except ValueError:  # computed by a version before this, or not to be read
+        return
     is_known = following == state.next_fire_at  # else a version before this has moved it on
     if not is_known or following.utcoffset() == following.astimezone(zone).utcoffset():
         return

@@ -159,6 +159,31 @@ def test_a_fire_time_noticed_after_its_grace_is_on_record_as_missed(sent, only_d
     assert Run.objects.get().status == "missed"
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_schedule_that_can_not_be_looked_at_holds_up_no_other(sent):
+    schedules.tick(MONDAY, send=sent.append)
+    last_day = {"next_fire_at": datetime(9999, 12, 31, tzinfo=UTC)}
+    last_day["local_times"] = "9999-12-31T23:59:00+00:00 9999-12-31T05:00:00+05:00"
+    ScheduleState.objects.filter(id=next(iter(SCHEDULES))).update(**last_day)
+
+    with pytest.raises(OverflowError):
+        schedules.tick(MONDAY + timedelta(days=9), send=sent.append)
+
+    opened = set(Run.objects.filter(status="queued").values_list("schedule", flat=True))
+    assert opened == {run.schedule for run in sent}
+    assert len(opened) > 1
+
+
+@pytest.mark.parametrize("local_times", ["", "x y", "x", "2025-12-16"])
+def test_local_times_that_can_not_be_read_are_unknown(local_times, sent, only_daily):
+    schedules.tick(MONDAY, send=sent.append)
+    ScheduleState.objects.update(local_times=local_times)
+
+    schedules.tick(TUESDAY_2_AM, send=sent.append)
+
+    assert len(sent) == 1
+
+
 def test_a_queue_out_of_reach_loses_no_run(only_daily):
     def refuse(run):
         raise QueueUnreachable("connection refused")
