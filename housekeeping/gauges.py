@@ -5,14 +5,15 @@ old and with their age, so that nobody waits for a count; once a run has ended, 
 cheap are measured by who looks, and seen as they are now.
 
 A change of a retention or of holds makes every backlog wrong at once. It marks the change in the
-same table (:func:`rules_changed`), and each figure keeps the mark that it was measured under. A
-figure with another mark is never shown, in any process, even if its measurement began before the
-change and ended after it.
+same table (:func:`rules_changed`), and each figure keeps the rules that it was measured under: the
+mark, and the retention as this version of the site declares it. A figure with other rules is never
+shown, in any process, even if its measurement began before the change and ended after it.
 """
 
+import hashlib
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -23,6 +24,7 @@ from django.db.models import Q, Subquery
 from housekeeping import archive, clock, plans, registry, stats
 from housekeeping.exceptions import takes_no_writes
 from housekeeping.models import AHEAD, Gauge, Run
+from housekeeping.policies import Policy
 
 DEAR_MS = 50
 FRESH = timedelta(seconds=20)
@@ -55,9 +57,10 @@ def read_all(names: list[str]) -> dict[str, Gauge]:
 
 
 def _current(name: str, kept: Gauge | None, oldest: datetime, mark: str | None) -> Gauge:
-    if kept is None or _is_outdated(kept, mark):
+    soon = clock.roughly() + AHEAD
+    if kept is None or _is_outdated(kept, mark) or kept.measured_at > soon:
         return measure(name)
-    is_fresh = oldest < kept.measured_at <= clock.roughly() + AHEAD
+    is_fresh = oldest < kept.measured_at
     return kept if is_fresh or kept.took_ms >= DEAR_MS else measure(name)
 
 
@@ -76,9 +79,26 @@ def rules_changed() -> None:
     _keep(Gauge(name=RULES, value=uuid.uuid4().hex, measured_at=clock.roughly(), took_ms=0))
 
 
-def rules() -> str | None:
+def rules() -> str:
+    """What changes with each change of retentions, also of declared ones, or of holds."""
+    return _rules(_mark(), registry.policies().values())
+
+
+def _mark() -> str | None:
     """The mark of the newest change of retentions or holds; None before the first."""
     return _value(Gauge.objects.filter(name=RULES).first())
+
+
+def _rules(mark: str | None, policies: Iterable[Policy]) -> str:
+    """In 32 characters."""
+    text = repr([mark, *((policy.name, policy.retention) for policy in policies)])
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _rules_of(name: str, mark: str | None) -> str:
+    """The rules that a gauge goes by."""
+    policy = registry.policies().get(name.removeprefix(BACKLOG))
+    return _rules(mark, [policy] if policy else [])
 
 
 def _value(gauge: Gauge | None) -> str | None:
@@ -86,16 +106,16 @@ def _value(gauge: Gauge | None) -> str | None:
 
 
 def _is_outdated(gauge: Gauge, mark: str | None) -> bool:
-    return gauge.name.startswith(BACKLOG) and gauge.rules != mark
+    return gauge.name.startswith(BACKLOG) and gauge.rules != _rules_of(gauge.name, mark)
 
 
 def measure(name: str) -> Gauge:
     """Measure one gauge now, and keep the figure. Whoever reads gets it even where it can't be kept."""
     began = time.monotonic()
-    mark = rules()  # before it is measured
+    under = _rules_of(name, _mark())  # before it is measured
     value = measures()[name]()
     took_ms = round((time.monotonic() - began) * 1000)
-    gauge = Gauge(name=name, value=value, measured_at=clock.roughly(), took_ms=took_ms, rules=mark)
+    gauge = Gauge(name=name, value=value, measured_at=clock.roughly(), took_ms=took_ms, rules=under)
     try:
         with transaction.atomic():
             _keep(gauge)

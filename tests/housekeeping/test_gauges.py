@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,6 +8,7 @@ from chat.models import Conversation
 from housekeeping import gauges, keeping, overview, registry, retentions, runs
 from housekeeping.models import Gauge, Run
 from housekeeping.policies import Policy
+from housekeeping.tasks import old_conversations
 from tests import make
 from tests.make import days
 
@@ -35,6 +37,12 @@ def test_a_figure_that_is_old_is_measured_by_who_looks_unless_it_is_dear():
     found = gauges.read_all(["statistics", "archive"])
 
     assert (found["statistics"].value["total_users"], found["archive"].value) == (0, 7)
+
+
+def test_a_figure_from_a_clock_that_was_ahead_is_not_shown_though_it_is_dear():
+    kept(age=days(-900))
+
+    assert gauges.read_all(["statistics"])["statistics"].value["total_users"] == 0
 
 
 def test_who_needs_it_now_has_it_now_and_where_it_is_dear_at_most_30_seconds_old():
@@ -87,6 +95,7 @@ def test_a_measurer_that_died_is_taken_over_from():
 # --- Retentions and holds ---------------------------------------------------------------------
 
 BACKLOG = "backlog:conversations"
+TASK = registry.TASKS["conversations"]
 
 
 def shown(name=BACKLOG):
@@ -139,6 +148,17 @@ def test_a_change_of_retention_or_of_holds_is_seen_at_once(arrange, change, befo
 
     assert overview.fingerprint(timezone.now()) != seen
     assert shown() == after
+
+
+def test_a_retention_that_is_declared_anew_is_seen_at_once(monkeypatch):
+    make.conversation(age=days(25))
+    gauges.measure(BACKLOG)
+    assert shown() == 0
+
+    shorter = replace(old_conversations, retention=days(20))
+    monkeypatch.setattr(registry, "TASKS", {"conversations": replace(TASK, policies=(shorter,))})
+
+    assert shown() == 1
 
 
 def test_a_figure_whose_measurement_began_before_a_change_is_never_shown():
