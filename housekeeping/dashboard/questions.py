@@ -1,8 +1,9 @@
 """Questions that are asked before rows are deleted.
 
 A question is a page of its own, and a dialog where there is JavaScript. Its numbers are counted
-when it is asked. Only the form on it can answer: the answer is signed, it ends after some minutes,
-and it ends at once with a change of a retention or of holds, as it was given to other numbers.
+when it is asked. Only the form on it can answer: the answer is signed and good for whoever was asked,
+it ends after some minutes, and it ends at once with a change of a retention, also of a declared one,
+or of holds, as it was given to other numbers.
 """
 
 from collections import Counter
@@ -194,7 +195,7 @@ def ask(request: HtmxHttpRequest, question: Question, *about: str, back: str) ->
 
 
 def _subject(request: HttpRequest, *about: str) -> list[str]:
-    return [request.path, gauges.rules() or "", *about]
+    return [str(request.user.pk), request.path, gauges.rules(), *about]
 
 
 def _place(request: HtmxHttpRequest) -> str:

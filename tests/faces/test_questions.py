@@ -1,6 +1,7 @@
 """Whatever starts a purge from the dashboard asks first, with numbers of that moment."""
 
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -10,6 +11,7 @@ from housekeeping import keeping, registry, retentions, runs
 from housekeeping.dashboard import questions
 from housekeeping.models import Hold, Run
 from housekeeping.registry import TASKS
+from housekeeping.tasks import old_conversations
 from tests import make
 from tests.faces.conftest import account, answer_of, confirm
 from tests.housekeeping.test_impact import slow
@@ -123,6 +125,23 @@ def test_an_answer_is_good_for_its_question_alone(dashboard):
     forged = dashboard.post(TASK, {"answer": answer["answer"][:-1] + "-"})
 
     assert [one.status_code for one in (other, made_up, forged)] == [409] * 3
+    assert not Run.objects.exists()
+
+
+def test_an_answer_is_good_for_whoever_was_asked_alone(dashboard, client):
+    answer = dict(answer_of(dashboard.get(TASK)))
+    client.force_login(make.administrator())
+
+    assert client.post(TASK, answer).status_code == 409
+    assert not Run.objects.exists()
+
+
+def test_an_answer_ends_with_a_retention_that_is_declared_anew(dashboard, monkeypatch):
+    answer = dict(answer_of(dashboard.get(TASK)))
+    policies = (replace(old_conversations, retention=days(20)),)
+    monkeypatch.setitem(TASKS, "conversations", replace(TASKS["conversations"], policies=policies))
+
+    assert dashboard.post(TASK, answer).status_code == 409
     assert not Run.objects.exists()
 
 
