@@ -16,8 +16,10 @@ from typing import Any, NoReturn
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
+import psycopg
 import redis
 from environ import Env
+from psycopg.conninfo import conninfo_to_dict
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8000"
 
@@ -168,6 +170,15 @@ def check_redis(name: str, parts: SplitResult) -> None:
         redis.ConnectionPool.from_url(parts.geturl()).make_connection()
     except (TypeError, ValueError) as error:
         reject(name, f"{parts.scheme}://…", f"the Redis client refuses it ({error})")
+
+
+def check_postgres(name: str, parts: SplitResult) -> None:
+    """Is it a URL that the PostgreSQL client reads? Opens no connection."""
+    try:
+        conninfo_to_dict(parts.geturl())
+    except psycopg.Error:  # its own words may quote a password
+        wanted = "the PostgreSQL client refuses it; write %20 for a space, %25 for a percent sign"
+        reject(name, f"{parts.scheme}://…", f"{wanted} and only options that it knows")
 
 
 def email(name: str, default: str, *, smtp: str) -> dict[str, Any]:

@@ -228,6 +228,7 @@ elif HUEY_URL.scheme.startswith("redis"):
     env.check_redis("HUEY_URL", HUEY_URL)
     HUEY |= {"huey_class": "housekeeping.queue.huey.RedisQueue", "url": HUEY_URL.geturl()}
 else:
+    env.check_postgres("HUEY_URL", HUEY_URL)
     HUEY |= {"huey_class": "housekeeping.queue.huey.PostgresQueue", "dsn": HUEY_URL.geturl()}
     if BEHIND_PGBOUNCER:
         # LISTEN and prepared statements would stay on a connection that others use next: the

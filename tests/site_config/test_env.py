@@ -52,6 +52,8 @@ def clone(tmp_path):
         ("DATABASE_URL", "sqlite:////tmp"),
         ("HUEY_URL", "redis://localhost/0?socket_timeout=soon"),
         ("HUEY_URL", "redis://localhost/0?colour=red"),
+        ("HUEY_URL", "postgres://user:hunter2 x@127.0.0.1:1/name"),
+        ("HUEY_URL", "postgres://user:hunter2%zz@127.0.0.1:1/name"),
     ],
 )
 def test_a_bad_value_stops_the_start_with_one_line_that_names_the_variable(tmp_path, name, value):
