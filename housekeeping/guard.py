@@ -11,7 +11,9 @@ What it promises:
   statement, so a connection that is shared through a pooler is safe as well.
 
 It covers this thread's connections. Other threads, other processes, connections that a task
-opens by itself, and what goes past Django's cursor (psycopg's ``copy``) are not covered.
+opens by itself, and what goes past execute wrappers (psycopg's ``copy``, ``callproc`` on
+PostgreSQL) are not covered. Nor is, in an atomic block of the task on PostgreSQL, a function that
+writes as the rows of ``QuerySet.iterator()`` are fetched: the statement's savepoint is over by then.
 """
 
 import re
@@ -32,8 +34,12 @@ READS = {"SELECT", "WITH", "VALUES", "TABLE", "EXPLAIN", "SHOW"}
 CONTROLS = {"BEGIN", "START", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT", "END"}
 # These words make a write of a WITH or an EXPLAIN.
 WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE)\b", re.IGNORECASE)
-COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
-QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+# Comments and quoted texts, in PostgreSQL's ways, too: E'…' and $tag$…$tag$. A comment that holds
+# another is not matched: its start is left over and refused.
+NO_CODE = re.compile(
+    r"""--[^\n]*|/\*(?:(?!/\*).)*?\*/|\bE'(?:[^'\\]|\\.|'')*'|'[^']*'|"[^"]*"|(?<![\w$])\$([^\W\d]\w*|)\$.*?\$\1\$""",
+    re.DOTALL | re.IGNORECASE,
+)
 READ_ONLY_TRANSACTION = "25006"  # PostgreSQL's code for a write in one
 
 _active = threading.local()
@@ -124,11 +130,11 @@ class _Guard:
 def _kind(sql: Any) -> str:
     """The statement's first word, in capitals. Where it also writes, the word that says so."""
     text = sql if isinstance(sql, str) else sql.as_string(None)  # psycopg's composed SQL
-    text = COMMENTS.sub(" ", text).strip().rstrip("; \n").lstrip("( \n")
-    if ";" in text:
+    text = NO_CODE.sub(" ", text).strip().rstrip("; \n").lstrip("( \n")
+    if ";" in text or "/*" in text:
         return "SEVERAL STATEMENTS"
     word = (re.match(r"\w+", text) or [""])[0].upper()
-    writes = WRITES.search(QUOTED.sub("", text)) if word in ("WITH", "EXPLAIN") else None
+    writes = WRITES.search(text) if word in ("WITH", "EXPLAIN") else None
     return writes[1].upper() if writes else word
 
 

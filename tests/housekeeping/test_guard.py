@@ -48,6 +48,7 @@ LIES = {
     "with": lambda: sql(f"WITH old AS (SELECT 1) {DELETE}"),
     "truncate": lambda: sql("TRUNCATE chat_chatmessage"),
     "several": lambda: sql(f"SELECT 1; {DELETE}"),
+    "behind a quoted comment": lambda: sql(f"SELECT '--'; {DELETE}"),
     "commit first": lambda: sql(f"COMMIT; {DELETE}"),
     "atomic": lambda: in_a_transaction(lambda: sql(DELETE)),
     "pragma": lambda: [sql("PRAGMA query_only = 0"), sql(DELETE)],
@@ -160,6 +161,15 @@ def test_an_honest_task_reads_as_ever_in_a_dry_run(add_task):
 
     assert (run.status, run.result, seen) == ("succeeded", {"deleted_conversations": 1}, [1, 2])
     assert (run.plan["conversations"]["rows"], run.planned_rows.count()) == (1, 1)
+
+
+@pytest.mark.parametrize("statement", ["SELECT 1 WHERE 'a;b' = 'a;b'", "SELECT 'it''s; DELETE'"])
+def test_a_semicolon_in_a_quoted_text_makes_no_second_statement(add_task, statement):
+    add_task("honest", lambda purge: sql(statement))
+
+    run = dry_run("honest")
+
+    assert run.status == "succeeded", run.error
 
 
 def test_the_log_lease_and_cancel_of_a_dry_run_are_written_meanwhile(add_task, settings):
