@@ -78,7 +78,8 @@ def cancel_a_running_run():
 
 
 def approve():
-    plan = {"conversations": {"rows": 2, "tables": {"chat.Conversation": 2, "chat.ChatMessage": 5}}}
+    tables = {"chat.Conversation": 2, "chat.ChatMessage": 5}
+    plan = {"conversations": {"rows": 2, "tables": tables, "retention_days": 30}}
     run = runs.approve(make.run(status="held", plan=plan), send=send, by=ADA)
     change = {"before": {"status": "held"}, "after": {"status": "queued", "approved_by": "ada"}}
     return run.pk, "approve", {"task": "conversations", "rows": 7, **change}

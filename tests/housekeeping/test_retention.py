@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from chat.models import Conversation, User
 from housekeeping import registry, runs
-from housekeeping.models import Act, Consumer, Hold, PlannedRows, Run, Snapshot
+from housekeeping.models import Act, Consumer, Delivery, Hold, PlannedRows, Run, Snapshot
 from housekeeping.purge import purge_batches
 from tests import make
 
@@ -66,6 +66,10 @@ def act(moment):
     return Act(done_at=moment, what="trigger", target="x", origin="a test")
 
 
+def delivery(moment):
+    return Delivery(address="ada@example.com", created_at=moment)
+
+
 def sign_in(model):
     def made(moment):
         row = model(username="ada", ip_address="127.0.0.1", user_agent="x", path_info="/sign-in")
@@ -90,6 +94,7 @@ ROWS = {
     "runs": ended_run,
     "snapshots": snapshot,
     "consumers": consumer,
+    "deliveries": delivery,
 }
 POLICIES = {policy.name: policy for task in registry.TASKS.values() for policy in task.policies}
 
