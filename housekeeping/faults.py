@@ -2,13 +2,15 @@
 
 import logging
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.conf import settings
+from django.db import Error
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
-from django.views import defaults
+from django.views import csrf, defaults
 
 from housekeeping.api import problems
 from housekeeping.api.problems import is_api
@@ -27,22 +29,48 @@ class DatabaseOutage:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        outage = outage_of(error)
-        if outage is None:
-            return None
-        logger.error("%s: %s", outage.english, error)
-        if is_api(request):
-            return problems.answer(str(outage), "database_unreachable", 503)
-        # Without the request: who is signed in stands in the database, too.
-        return HttpResponse(render_to_string("503.html", {"message": str(outage)}), status=503)
+        return _outage_answer(request, error)
 
 
+def _outage_answer(request: HttpRequest, error: Exception) -> HttpResponse | None:
+    outage = outage_of(error)
+    if outage is None:
+        return None
+    logger.error("%s: %s", outage.english, error)
+    if is_api(request):
+        return problems.answer(str(outage), "database_unreachable", 503)
+    # Without the request: who is signed in stands in the database, too.
+    return HttpResponse(render_to_string("503.html", {"message": str(outage)}), status=503)
+
+
+def _or_outage(handler: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Django renders error pages outside the middleware, and they look up who is signed in."""
+
+    @wraps(handler)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return handler(request, *args, **kwargs)
+        except Error as error:
+            outage = _outage_answer(request, error)
+            if outage is None:
+                raise
+            return outage
+
+    return answer
+
+
+permission_denied = _or_outage(defaults.permission_denied)
+csrf_failure = _or_outage(csrf.csrf_failure)
+
+
+@_or_outage
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_api(request):
         return problems.answer("This is no request that the site can read.", "bad_request", 400)
     return defaults.bad_request(request, exception)
 
 
+@_or_outage
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_api(request):
         return problems.answer("There is nothing at this address.", "not_found", 404)
@@ -55,6 +83,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return defaults.server_error(request)
 
 
+@_or_outage
 def too_many_sign_ins(
     request: HttpRequest, answer: HttpResponse | None = None, credentials: Any = None
 ) -> HttpResponse:

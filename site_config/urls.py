@@ -50,5 +50,6 @@ urlpatterns = [
 ]
 
 handler400 = "housekeeping.faults.bad_request"
+handler403 = "housekeeping.faults.permission_denied"
 handler404 = "housekeeping.faults.not_found"
 handler500 = "housekeeping.faults.server_error"

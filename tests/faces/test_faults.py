@@ -19,6 +19,9 @@ def told(answer):
 print(json.dumps({
     "api": told(client.post("/api/token", {"username": "ada", "password": "x"}, "application/json")),
     "page": told(client.post("/sign-in", {"username": "ada", "password": "x"})),
+    "unknown": told(client.get("/nowhere", headers={"cookie": "sessionid=" + "a" * 32})),
+    "forged": told(Client(enforce_csrf_checks=True, raise_request_exception=False).post(
+        "/sign-in", headers={"cookie": "sessionid=" + "a" * 32})),
     "up": told(client.get("/healthz")),
 }))
 """
@@ -52,6 +55,11 @@ def test_without_a_database_a_page_answers_503(told_without_a_database):
 
     assert (status, kind) == (503, "text/html")
     assert "out of reach" in body
+
+
+@pytest.mark.parametrize("page", ["unknown", "forged"])
+def test_without_a_database_an_error_page_is_503(told_without_a_database, page):
+    assert told_without_a_database[page][:2] == [503, "text/html"]
 
 
 def test_without_a_database_the_process_is_still_up(told_without_a_database):

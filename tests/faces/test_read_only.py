@@ -119,6 +119,15 @@ def test_a_page_that_has_to_write_says_so(path, somebody, stop_writes):
     assert "can&#x27;t be written to at the moment" in answer.text
 
 
+def test_an_error_page_for_a_session_that_has_to_end_is_503(somebody, stop_writes):
+    client, user = somebody
+    user.set_password("another one 9")
+    user.save()
+    stop_writes()
+
+    assert client.get("/nowhere").status_code == 503
+
+
 @pytest.mark.parametrize("password", ["right", "wrong"])
 def test_a_sign_in_is_refused_whether_or_not_the_password_is_right(password, stop_writes):
     make.user(username="ada", password="right")
