@@ -13,6 +13,7 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from rest_framework_simplejwt.token_blacklist.admin import BlacklistedTokenAdmin
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
@@ -81,12 +82,32 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class RightsAdmin(RecordsActs, GroupAdmin):
-    """Groups. What a group grants is for superusers to say."""
+    """Groups. What a group grants, and to whom, is for superusers to say."""
 
     recorded_fields = {"permissions": "change rights"}
 
     def get_readonly_fields(self, request: HttpRequest, obj: Group | None = None) -> list[str]:
         return [] if _may_give_rights(request) else ["permissions"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return super().has_change_permission(request, obj) and _is_group_within_reach(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and _is_group_within_reach(request, obj)
+
+    def lost_with(self, row: Group) -> dict[str, Any]:
+        return {"permissions": sorted(map(str, row.permissions.all()))}
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
+        with transaction.atomic():
+            for group in queryset:  # an act for each: it names what went
+                self.delete_model(request, group)
+
+
+def _is_group_within_reach(request: HttpRequest, group: Group | None) -> bool:
+    if group is None or _may_give_rights(request):
+        return True
+    return not (group.permissions.exists() or group.user_set.exists())
 
 
 class MessageInline(admin.TabularInline):

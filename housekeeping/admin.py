@@ -45,6 +45,10 @@ class RecordsActs(admin.ModelAdmin):
     def record(self, request: HttpRequest, what: str, row: Model, **details: Any) -> None:
         acts.record(actor(request), what, f"{row._meta.label} {row.pk}"[:100], **details)
 
+    def lost_with(self, row: Any) -> dict[str, Any]:
+        """What the act of deleting this row tells besides its key."""
+        return {}
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         changed = [name for name in form.changed_data if name in self.recorded_fields]
@@ -56,7 +60,7 @@ class RecordsActs(admin.ModelAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
         with transaction.atomic():
-            self.record(request, "delete", obj)
+            self.record(request, "delete", obj, **self.lost_with(obj))
             super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:

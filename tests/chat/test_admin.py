@@ -196,6 +196,40 @@ def test_who_is_no_superuser_gives_a_group_no_rights(clerk):
     assert (group.name, group.permissions.count()) == ("all", 0)
 
 
+@pytest.mark.parametrize("has", ["permission", "member"])
+def test_who_is_no_superuser_neither_renames_nor_deletes_a_group_in_use(clerk, has):
+    group = Group.objects.create(name="operators")
+    if has == "permission":
+        group.permissions.add(Permission.objects.get(codename="operate"))
+    else:
+        group.user_set.add(make.user())
+    selected = {"action": "delete_selected", "post": "yes", "_selected_action": [group.pk]}
+
+    clerk.post("/admin/auth/group/", selected)
+    renamed = clerk.post(f"/admin/auth/group/{group.pk}/change/", {"name": "all"})
+    deleted = clerk.post(f"/admin/auth/group/{group.pk}/delete/", {"post": "yes"})
+
+    assert (renamed.status_code, deleted.status_code) == (403, 403)
+    assert Group.objects.get().name == "operators"
+
+
+@pytest.mark.parametrize("path", ["", "{}/delete/"])
+def test_the_deletion_of_a_group_is_on_record_with_what_it_granted(admin, path):
+    group, right = Group.objects.create(name="operators"), Permission.objects.get(codename="operate")
+    group.permissions.add(right)
+    selected = {"action": "delete_selected", "post": "yes", "_selected_action": [group.pk]}
+
+    admin.post(f"/admin/auth/group/{path.format(group.pk)}", selected)
+
+    act = Act.objects.get()
+    assert (act.what, act.target, act.details) == (
+        "delete",
+        f"auth.Group {group.pk}",
+        {"permissions": [str(right)]},
+    )
+    assert not Group.objects.exists()
+
+
 def test_a_superuser_gives_rights_and_that_is_on_record(admin):
     user = make.user()
     right = Permission.objects.get(codename="operate")
