@@ -1,6 +1,6 @@
 """Django's admin: holds, and a record of what is done there to the site's own rows."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin
@@ -34,10 +34,21 @@ class LocksFromAbove(admin.ModelAdmin):
             super().delete_queryset(request, queryset)
 
 
+class _Key:
+    """A row for Django's log of the admin, which keeps ``str(row)``: its key, and none of its words."""
+
+    def __init__(self, row: Model) -> None:
+        self._meta, self.pk = row._meta, row.pk
+
+    def __str__(self) -> str:
+        return f"{self._meta.label} {self.pk}"
+
+
 class RecordsActs(admin.ModelAdmin):
     """Puts on record who deleted rows in the admin, and who changed one of ``recorded_fields``.
 
-    An act names rows by their keys: the words in a row must not outlive it.
+    An act names rows by their keys, and so does Django's own log of the admin: the words in a
+    row must not outlive it.
     """
 
     recorded_fields: ClassVar[dict[str, str]] = {}  # the name of a field: the act that changes it
@@ -57,6 +68,15 @@ class RecordsActs(admin.ModelAdmin):
             before = {name: _plain(form.initial.get(name)) for name in names}
             after = {name: _plain(form.cleaned_data[name]) for name in names}
             self.record(request, what, form.instance, before=before, after=after)
+
+    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        return super().log_addition(request, cast(Any, _Key(obj)), message)
+
+    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        return super().log_change(request, cast(Any, _Key(obj)), message)
+
+    def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        return super().log_deletions(request, cast(Any, [_Key(row) for row in queryset]))
 
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
         with transaction.atomic():

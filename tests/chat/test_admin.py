@@ -1,5 +1,6 @@
 import pytest
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
@@ -277,6 +278,23 @@ def test_deletions_are_on_record_by_their_keys(admin):
     assert set(second.details["keys"]) == {str(two.pk), str(three.pk)}
     assert "Private" not in str([first.details, second.details])
     assert not Conversation.objects.exists()
+
+
+def test_django_s_own_log_of_the_admin_keeps_no_words_of_a_row(admin):
+    one, two = make.conversation(title="Private"), make.conversation(title="Private")
+    user = make.user(username="hopper")
+
+    admin.post(f"/admin/chat/user/{user.pk}/change/", as_form(user) | {"first_name": "Grace"})
+    admin.post(f"/admin/chat/conversation/{one.pk}/delete/", {"post": "yes"})
+    selected = {"action": "delete_selected", "post": "yes", "_selected_action": [two.pk]}
+    admin.post("/admin/chat/conversation/", selected)
+
+    logged = LogEntry.objects.order_by("pk").values_list("object_repr", "object_id")
+    assert list(logged) == [
+        (f"chat.User {user.pk}", str(user.pk)),
+        (f"chat.Conversation {one.pk}", str(one.pk)),
+        (f"chat.Conversation {two.pk}", str(two.pk)),
+    ]
 
 
 @pytest.mark.parametrize("is_superuser", [True, False])
