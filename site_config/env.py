@@ -55,12 +55,15 @@ def served_at(command: list[str]) -> str:
     parser = ArgumentParser(add_help=False)
     for option in ("--verbosity", "-v", "--settings", "--pythonpath"):  # a value of theirs is no address
         parser.add_argument(option)
+    parser.add_argument("--ipv6", "-6", action="store_true")
     parser.add_argument("address", nargs="?", default="")
     if command[1:2] != ["runserver"]:
         return DEFAULT_ADDRESS
-    host, _, port = parser.parse_known_args(command[2:])[0].address.rpartition(":")
-    everywhere = host in ("", "0", "0.0.0.0", "[::]")  # noqa: S104
-    return f"http://{'127.0.0.1' if everywhere else host}:{port}" if port.isdecimal() else DEFAULT_ADDRESS
+    told = parser.parse_known_args(command[2:])[0]
+    host, _, port = told.address.rpartition(":")
+    if host in ("", "0", "0.0.0.0", "[::]"):  # noqa: S104
+        host = "[::1]" if told.ipv6 else "127.0.0.1"
+    return f"http://{host}:{port if port.isdecimal() else 8000}"
 
 
 def words(name: str, default: str) -> list[str]:

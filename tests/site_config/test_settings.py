@@ -45,6 +45,7 @@ def test_without_any_setting_the_site_is_a_safe_one_on_this_machine(clone):
         ("runserver --noreload 0.0.0.0:8011", "http://127.0.0.1:8011"),
         ("runserver -v 2 localhost:8011 --settings=site_config.settings", "http://localhost:8011"),
         ("runserver [::1]:8011", "http://[::1]:8011"),
+        ("runserver -6 8011", "http://[::1]:8011"),
         ("run_huey", "http://127.0.0.1:8000"),
     ],
 )
