@@ -66,7 +66,7 @@ csrf_failure = _or_outage(csrf.csrf_failure)
 @_or_outage
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_api(request):
-        return problems.answer("This is no request that the site can read.", "bad_request", 400)
+        return problems.answer("The request is malformed.", "bad_request", 400)
     return defaults.bad_request(request, exception)
 
 

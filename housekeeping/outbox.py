@@ -2,10 +2,10 @@
 
 What it promises:
 
-- Neither a run nor a request waits for a mail server, and a server that is down for a while
-  costs no mail: each is tried for a day, ever more seldom.
-- A mail is sent at least once. A process that dies between the mail and its mark leaves a mail
-  that is sent again once its lease has run out.
+- Neither a run nor a request waits for a mail server, and a server that is down for up to a day
+  costs no mail: each is tried for that long, ever more seldom, and then given up.
+- A mail may be sent twice: a process that dies between the mail and its mark leaves a mail that
+  is sent again once its lease has run out.
 - Any number of processes may send: one conditional UPDATE claims each mail.
 - What a mail says is deleted as soon as it is sent or given up.
 """
