@@ -50,8 +50,9 @@ def above_locked_rows(model: type[Model], keys: Sequence[Any]) -> set[Any]:
 
 def _owners_of_locked(link: cascade.Link, keys: Sequence[Any]) -> set[Any]:
     """What the link's rows refer to, of those rows that can't be locked."""
-    # A row that only loses its reference need not be free of those that refer to it.
-    strength = "UPDATE" if link.is_cascade else "NO KEY UPDATE"
+    # A row that only loses its reference need not be free of those that refer to it, unless the
+    # reference is unique: PostgreSQL takes that for a key.
+    strength = "UPDATE" if link.is_cascade or link.field.unique else "NO KEY UPDATE"
     where, values = archive.among(_column(link), keys)
     key, table, owner = _quoted(_key(link)), _table(link), _quoted(_column(link))
     with connection.cursor() as cursor:
