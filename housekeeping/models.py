@@ -553,7 +553,7 @@ class Gauge(OwnModel):
     """A figure that is expensive to measure, kept with the moment at which it was measured."""
 
     name = models.CharField(primary_key=True, max_length=100)
-    value = models.JSONField()
+    value = StoredJSON()
     measured_at = models.DateTimeField()
     took_ms = models.PositiveIntegerField(help_text="How long it took: what is cheap is measured anew.")
     claimed_at = models.DateTimeField(null=True, help_text="When somebody began to measure it anew.")
@@ -590,7 +590,7 @@ class Act(OwnModel):
     what = models.CharField(max_length=50)
     target = models.CharField(max_length=100, help_text="The run, schedule or policy it was done to.")
     origin = models.CharField(max_length=200, help_text="A face, and the address it was used from.")
-    details = models.JSONField(default=dict)
+    details = StoredJSON(default=dict, read=stored.details)
 
     class Meta:
         ordering = ["-done_at", "-id"]

@@ -86,6 +86,23 @@ def receipt(value: Any) -> dict[str, Any]:
     }
 
 
+def is_figure(value: Any) -> bool:
+    """Is it what a gauge measures: bytes, the site's numbers or a backlog?"""
+    if not isinstance(value, dict):
+        return _is_count(value)
+    if "tables" not in value:
+        return value != {} and counts(value) == value
+    since = value.get("due_since", "")
+    tables_are_counts = counts(value["tables"]) == value["tables"]
+    return _is_count(value.get("rows")) and tables_are_counts and (since is None or moment(since) is not None)
+
+
+def details(value: Any) -> dict[str, Any]:
+    """What an act says of itself, with ``before`` and ``after`` as objects."""
+    found = _object(value)
+    return found | {name: _object(found[name]) for name in ("before", "after") if name in found}
+
+
 def _plan_of(facts: dict[str, Any]) -> dict[str, Any]:
     rows, sample = facts.get("rows"), facts.get("sample")
     return (

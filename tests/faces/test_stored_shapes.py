@@ -6,8 +6,8 @@ import pytest
 from django.core.management import call_command
 from django.db.models import JSONField, Value
 
-from housekeeping import runs
-from housekeeping.models import Run
+from housekeeping import gauges, runs
+from housekeeping.models import Act, Gauge, Run
 from housekeeping.steps import in_turn
 from tests import make
 
@@ -70,6 +70,25 @@ def test_a_row_of_any_shape_is_shown_by_every_face(dashboard, api, shape):
         assert api.get(f"/api/admin/scheduler/{address}").status_code == 200, address
     call_command("housekeeping_runs", "list", stdout=StringIO())
     call_command("scheduler_info", stdout=StringIO())
+
+
+ODD = [None, True, 5, "x", [1, None], {}, {"rows": None, "tables": {}}, {"before": 1, "after": [2]}]
+
+
+@pytest.mark.parametrize("shape", ODD, ids=repr)
+def test_a_gauge_or_an_act_of_any_shape_breaks_no_page(dashboard, api, shape):
+    value = Value(None, JSONField()) if shape is None else shape
+    for name in gauges.measures():
+        gauges.measure(name)
+    Gauge.objects.update(value=value, took_ms=500)
+    Act.objects.create(done_at=make.ago(minutes=1), who="ada", what="pause", target="x", details=value)
+
+    pages = ["/scheduler-admin", "/scheduler-admin/history", "/scheduler-admin/policies/conversations"]
+    answers = [dashboard.get(address).status_code for address in [*pages, "/metrics"]]
+    answers += [api.get(f"/api/admin/scheduler/{name}").status_code for name in ("overview", "policies")]
+    call_command("housekeeping_policies", stdout=StringIO())
+
+    assert answers == [200] * 6
 
 
 @pytest.mark.parametrize(
