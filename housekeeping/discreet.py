@@ -64,11 +64,10 @@ def _words(error: BaseException) -> str | None:
     source = error.__cause__ if isinstance(error, Error) and error.__cause__ else error
     if getattr(source, "sqlstate", None):
         return _of_postgresql(source)
-    text = _text(error)
     if isinstance(source, sqlite3.Error) and not isinstance(source, sqlite3.IntegrityError):
-        return _without_quotes(text)  # near "…": syntax error
+        return _without_quotes(_text(error))  # near "…": syntax error
     if isinstance(error, Error):  # Django's own look at the foreign keys of SQLite
-        return re.sub(r"(with primary key|contains a value) '.*?'(?= )", r"\1 '…'", text)
+        return re.sub(r"(with primary key|contains a value) '.*?'(?= )", r"\1 '…'", _text(error))
     return None
 
 

@@ -137,11 +137,11 @@ def test_a_result_that_no_database_takes_is_stored_as_far_as_it_can_be(declare, 
 
 def test_an_error_that_no_database_takes_fails_the_run(declare):
     def fail():
-        raise ValueError("half a pair: \ud800")
+        raise ValueError("a NUL: \0")
 
     declare(fail)
 
-    assert carry_out(make.run("odd")).error == "ValueError: half a pair: ?"
+    assert carry_out(make.run("odd")).error == "ValueError: a NUL: \N{REPLACEMENT CHARACTER}"
 
 
 def test_an_error_that_has_no_text_fails_the_run(declare):
@@ -161,7 +161,7 @@ def test_an_error_that_has_no_text_fails_the_run(declare):
 def test_a_line_in_the_log_that_can_not_be_written_fails_no_run(declare):
     def misspeak():
         logging.getLogger("housekeeping").info("%d rows", "many")
-        logging.getLogger("housekeeping").info("half a pair: \ud800")
+        logging.getLogger("housekeeping").info("a NUL: \0")
         return {}
 
     declare(misspeak)
@@ -170,7 +170,7 @@ def test_a_line_in_the_log_that_can_not_be_written_fails_no_run(declare):
     logging.raiseExceptions = before
 
     assert run.status == "succeeded"
-    assert run.log_lines.filter(text="half a pair: ?").exists()
+    assert run.log_lines.filter(text="a NUL: \N{REPLACEMENT CHARACTER}").exists()
 
 
 def test_a_result_that_can_not_be_handed_on_fails_no_run(declare):
