@@ -4,6 +4,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 from django.db.models import JSONField, Value
 
 from housekeeping import gauges, runs
@@ -55,6 +56,8 @@ def stored(shape):
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: repr(shape)[:60])
 def test_a_row_of_any_shape_is_shown_by_every_face(dashboard, api, shape):
+    if connection.vendor == "postgresql" and "\udcff" in str(shape):
+        pytest.skip("PostgreSQL stores no half of a surrogate pair")
     addresses = ["/scheduler-admin", "/scheduler-admin/runs", "/scheduler-admin/trends"]
     in_json = ["runs", "overview", "tallies"]
     for run in stored(shape):
