@@ -189,7 +189,8 @@ def copy(run: Run, to: Run) -> None:
 
 def read(run: Run, policy: Policy) -> Iterator[tuple[Any, int]]:
     """The run's planned keys, each with the number of rows that hung from it."""
+    to_key = cascade.value_field(policy.model._meta.pk).to_python  # JSON knows no UUID
     numbers = run.planned_rows.filter(policy=policy.name).order_by("pk").values_list("pk", flat=True)
     for number in list(numbers):
         payload = PlannedRows.objects.values_list("payload", flat=True).get(pk=number)
-        yield from map(tuple, json.loads(archive.unpacked(payload)))
+        yield from ((to_key(key), rows) for key, rows in json.loads(archive.unpacked(payload)))
