@@ -111,6 +111,7 @@ class Consumer(huey_consumer.Consumer):
             schedules=bool(self.periodic),
             now=clock.now(),
         )
+        self.huey.consumer = self
         runs.distrust_messages()
         self._announce()
         connections.close_all()  # worker processes are forked, and must not share one

@@ -53,7 +53,7 @@ class Complaints:
 class Queue(Huey):
     """Huey, with messages that only this site can write, and our consumer."""
 
-    consumer: "Consumer | None" = None
+    consumer: "Consumer | None" = None  # that this process works for, once it is in the database
     is_beside_site = False  # started by runserver, on the same terminal
 
     def __init__(self, name: str, **options: Any) -> None:
@@ -65,8 +65,7 @@ class Queue(Huey):
         # Django loads this module before its models: Huey's app makes its Huey on import.
         from housekeeping.queue.consumer import Consumer
 
-        self.consumer = Consumer(self, **options)
-        return self.consumer
+        return Consumer(self, **options)
 
     def is_stopping(self) -> bool:
         """Was the consumer that this process works for told to stop?"""

@@ -9,6 +9,7 @@ from django.db.backends.signals import connection_created
 from django.test import Client
 
 from housekeeping.models import Gauge
+from housekeeping.queue.tasks import execute_run
 from tests import make
 from tests.faces.test_matrix import API, PAGES, ask, client_of
 
@@ -146,6 +147,16 @@ def test_a_command_that_has_to_write_ends_with_one_line(words, stop_writes):
 
     with pytest.raises(CommandError, match=r"^The database can't be used: .*read-?only"):
         call_command(*words)
+
+
+def test_a_process_works_for_no_consumer_that_could_not_start(stop_writes):
+    fail_over = stop_writes()
+    with pytest.raises(CommandError):
+        call_command("run_huey")
+    fail_over()
+    connection.close()
+
+    assert "total_users" in execute_run.call_local(str(make.run("stats").pk), 0)["stats"]
 
 
 def test_writes_are_taken_as_soon_as_the_database_takes_them(somebody, stop_writes):

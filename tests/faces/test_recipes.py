@@ -32,7 +32,8 @@ def follow(live_server, worker):
 
     def run(*words):
         done = subprocess.run(words, env=os.environ | settings, capture_output=True, text=True, timeout=120)
-        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        failed = list(Run.objects.filter(status="failed").values_list("task", "error", "traceback"))
+        assert done.returncode == 0, f"{failed}\n{done.stderr}\n{done.stdout}"
         return done.stdout
 
     return run
