@@ -6,6 +6,8 @@ what it hangs from (a conversation's hold keeps its user).
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import reduce
+from operator import or_
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
@@ -78,12 +80,19 @@ def held(model: type[Model], now: clock.Moment) -> Q:
     condition = Q(pk__in=[])
     if not names:
         return condition
-    for reason in _reasons(model, names, now):
+    active = Hold.objects.active(now)
+    for reason in _reasons(model, names, active):
         condition |= reason
     for child, path in children:
-        for reason in _reasons(child, names, now, reached_by=path):
+        for reason in _reasons(child, names, active, reached_by=path):
             condition |= Q(Exists(QuerySet(child).filter(reason, **{path: OuterRef("pk")})))
     return condition
+
+
+def named_by(model: type[Model], those: QuerySet[Hold]) -> Q:
+    """The rows of ``model`` that one of ``those`` holds names, or that hang from such a row."""
+    names = set(those.order_by().values_list("model", flat=True).distinct())
+    return reduce(or_, _reasons(model, names, those), Q(pk__in=[]))
 
 
 def _held_models(asked_for: Iterable[type[Model]]) -> set[str]:
@@ -95,25 +104,27 @@ def _held_models(asked_for: Iterable[type[Model]]) -> set[str]:
     return {label for answers in row for label, there in zip(labels, answers, strict=True) if there}
 
 
-def _reasons(model: type[Model], names: set[str], now: clock.Moment, *, reached_by: str = "") -> Iterator[Q]:
+def _reasons(
+    model: type[Model], names: set[str], those: QuerySet[Hold], *, reached_by: str = ""
+) -> Iterator[Q]:
     """A row of ``model`` is held itself, or hangs from one that is. What stands on the way
     that it is ``reached_by``, or above it, is asked there."""
     if model._meta.label in names:
-        yield _is_held(model, "pk", now)
+        yield _is_held(model, "pk", those)
     for owner, path in _owners(model):
         if owner._meta.label in names and not _is_on_the_way(path, reached_by):
-            yield _is_held(owner, f"{path}_id", now)
+            yield _is_held(owner, f"{path}_id", those)
 
 
 def _is_on_the_way(path: str, way: str) -> bool:
     return bool(way) and (f"{path}__".startswith(f"{way}__") or f"{way}__".startswith(f"{path}__"))
 
 
-def _is_held(model: type[Model], path: str, now: clock.Moment) -> Q:
+def _is_held(model: type[Model], path: str, those: QuerySet[Hold]) -> Q:
     """One look into the index for each row. As a value, and not as EXISTS, from which PostgreSQL
     may make a table of all holds, anew for each batch; and compared with a number, since it
     takes nearly all rows to be unequal to one and so walks on by age instead of sorting."""
-    held = Hold.objects.active(now).filter(model=model._meta.label, key=_written(model, path)).order_by()
+    held = those.filter(model=model._meta.label, key=_written(model, path)).order_by()
     found = Coalesce(Subquery(held.values(there=Value(1))[:1]), 0)
     return Q(Exact(found, 1))
 

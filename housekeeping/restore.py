@@ -10,7 +10,8 @@ What it promises:
   was written (``verification.py``), that their tables and columns are there, the undo window.
 - A row comes back only if its key and its unique values are free, and what it refers to is
   there. One that can't come back stays in the archive until that expires, for another try, and
-  nothing that hung from it is attached to a row that has taken its key.
+  nothing that hung from it is attached to a row that has taken its key. Nor is what refers to a
+  table of which an archive is damaged, unless it refers to a row that an undo has put back.
 - Memory is bounded by a batch of the purge.
 """
 
@@ -33,7 +34,7 @@ from django.db.models import Model, Q, Sum
 from django.utils.functional import cached_property
 from django.utils.translation import gettext
 
-from housekeeping import archive, cascade, clock, verification
+from housekeeping import archive, cascade, clock, holds, verification
 from housekeeping.archive import quoted
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Archive, Hold, Run
@@ -95,6 +96,7 @@ class Undo:
     pace: Pace | None = None
     batch_size: int | None = None  # rows of one transaction, about; None: fitted to the pace
     skipped: set[Place] = field(default_factory=set)
+    doubtful: set[str] = field(default_factory=set)  # tables of which keys are lost with what is damaged
 
     # --- What can be known beforehand -----------------------------------------------------------
 
@@ -116,6 +118,15 @@ class Undo:
         self._number(report, unusable)
         places = self.purged.archives.values_list("pk", "batch", "part")
         self.skipped = {(batch or 0, part or 0) for pk, batch, part in places if pk in unusable}
+        if not state.get("unverified"):
+            self.doubtful = self._doubtful(report)
+
+    def _doubtful(self, report: verification.Report) -> set[str]:
+        kept = self.purged.archives.filter(emptied="").values_list("model", "batch", "part")
+        models = {model for model, batch, part in kept if (batch or 0, part or 0) in self.skipped}
+        if report.missing:
+            models.update(model for policy in self.purged.receipt.values() for model in policy["rows"])
+        return {_label(apps.get_model(model)) for model in models}
 
     def _refuse(self, report: verification.Report, state: dict[str, Any]) -> None:
         if state.get("intact_only"):
@@ -215,7 +226,10 @@ class Undo:
     def _chunks(self, place: Place, done: Restored) -> list[_Chunk]:
         """A batch's archives, its own rows first: unpacked before its transaction begins."""
         archives = self.purged.archives.filter(batch=place[0], part=place[1] or None)
-        return [_Chunk(kept, self, done) for kept in archives.order_by("-position", "-pk")]
+        chunks = [_Chunk(kept, self, done) for kept in archives.order_by("-position", "-pk")]
+        for chunk in chunks:
+            chunk.beside = [one for one in chunks if not one.kept.emptied and one.label in self.doubtful]
+        return chunks
 
     def _put_back(self, places: list[Place], done: Restored) -> Restored:
         batches = [(place, self._chunks(place, done)) for place in places]
@@ -368,6 +382,7 @@ class _Chunk(_Layout):
     def __init__(self, kept: Archive, undo: Undo, done: Restored) -> None:
         super().__init__(kept)
         self.undo, self.done = undo, done
+        self.beside: list[_Chunk] = []  # of its batch, with rows that one of its own may refer to
         try:
             self.packed, _ = verification.content(kept)
         except verification.Damaged as why:
@@ -474,7 +489,24 @@ class _Chunk(_Layout):
                 among, keys = archive.matching(f"CAST(r.{name} AS varchar)", sorted(absent))
                 wheres.append(f"(r.{name} IS NULL OR NOT {among})")
                 values += keys
+            if label in self.undo.doubtful:
+                among, keys = archive.matching(f"CAST(r.{name} AS varchar)", self._back(one, label))
+                wheres.append(f"(r.{name} IS NULL OR {among})")
+                values += keys
         return " AND ".join(wheres), values
+
+    def _back(self, link: Any, label: str) -> list[str]:
+        """What its rows refer to by ``link``, of that which an undo of this run has put back, as the
+        database writes it: the batch's own rows, and rows that such an undo holds."""
+        found = {key for chunk in self.beside if chunk.label == label for key, _ in chunk.lines()}
+        with connection.cursor() as cursor:
+            name = quoted(str(link.column))
+            cursor.execute(f"SELECT DISTINCT r.{name}, CAST(r.{name} AS varchar) FROM restoring r")
+            texts = {cascade.written_key(link.related_model, key): text for key, text in cursor if text}
+        made = Hold.objects.filter(undo__undo_of=self.undo.purged)
+        back = cascade.rows_of(link.related_model).filter(holds.named_by(link.related_model, made))
+        keys = back.filter(pk__in=list(texts)).values_list("pk", flat=True)
+        return sorted(found.union(texts[str(key)] for key in keys))
 
     def _relink(self, more: Restored) -> tuple[str, list[Any]]:
         """Set a foreign key again that was emptied, where its row is there and nobody else set it."""
@@ -532,7 +564,7 @@ class _Chunk(_Layout):
         if key in taken:
             return "its key is taken by another row"
         if key not in whole:
-            return "what it belongs to is gone"
+            return "what it belongs to is gone" + (", or not intact" if self.undo.doubtful else "")
         return "a unique value of it is taken by another row"
 
     # --- Its rows, one by one -------------------------------------------------------------------
