@@ -18,6 +18,7 @@ What it promises:
 from __future__ import annotations
 
 import json
+import logging
 import re
 import time
 from collections import Counter, defaultdict, deque
@@ -29,17 +30,19 @@ from typing import Any
 import zstandard
 from django.apps import apps
 from django.conf import settings
-from django.db import connection, models, transaction
+from django.db import DataError, IntegrityError, connection, models, transaction
 from django.db.models import Model, Q, Sum
 from django.utils.functional import cached_property
 from django.utils.translation import gettext
 
-from housekeeping import archive, cascade, clock, holds, verification
+from housekeeping import archive, cascade, clock, discreet, holds, verification
 from housekeeping.archive import quoted
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Archive, Hold, Run
 from housekeeping.purge import CAREFUL_LOCK_TIMEOUT, PACES, SETTINGS, Pace, fitted, set_locally
 from housekeeping.transient import transact
+
+logger = logging.getLogger(__name__)
 
 ROWS_PER_SECOND = 100_000  # that the first transaction counts on; then they fit themselves to the pace
 # Cutting a batch costs as much as putting it back: only one that would take so many times as long as
@@ -238,8 +241,7 @@ class Undo:
             set_locally(LIMITS)
             more = Restored()
             for place, chunks in batches:
-                for chunk in chunks:
-                    chunk.put_back(more)
+                self._put_back_one(chunks, more)
                 more.at = place
             whole = done + more
             whole.archives = more.archives
@@ -247,6 +249,38 @@ class Undo:
             return whole
 
         return transact(work, on_retry=self.on_retry, checkpoint=self.checkpoint)
+
+    def _put_back_one(self, chunks: list[_Chunk], more: Restored) -> None:
+        """Put a batch back, and count it in ``more``. One that the database does not take (a table got
+        a constraint since, nobody vouches for what is kept) is left whole where only what is intact is
+        asked for; else raises NotPossible."""
+        here = Restored(absent=more.absent)
+        name = ""
+        try:
+            with transaction.atomic():
+                for chunk in chunks:
+                    name = chunk.kept.name
+                    chunk.put_back(here)
+        except (DataError, IntegrityError) as error:
+            self._refuse_batch(f"{name}: the database does not take its rows ({discreet.clean(error)}).")
+            here = Restored(absent=more.absent)
+            for chunk in chunks:
+                here.left[f"{chunk.name}: the database does not take its batch"] += chunk.kept.rows
+                if not chunk.kept.emptied:
+                    here.absent[chunk.label].update(key for key, _ in chunk.lines())
+        more.rows.update(here.rows)
+        more.left.update(here.left)
+        more.archives += here.archives
+
+    def _refuse_batch(self, why: str) -> None:
+        state = self.run.undo_state or {}
+        if not state.get("intact_only"):
+            options = "--intact-only --unverified" if state.get("unverified") else "--intact-only"
+            raise NotPossible(
+                f"{why} What is back by now stays back. To leave such batches, and put back the others:"
+                f" {_command(self.purged, options)}."
+            )
+        logger.warning("%s Its batch stays in the archive.", why)
 
     def _cut(self, place: Place, size: int, done: Restored) -> list[tuple[Place, int]]:
         """Cut a batch into parts of about ``size`` rows, in a transaction that puts nothing back."""
