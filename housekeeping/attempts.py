@@ -265,6 +265,7 @@ class Attempt:
             written["retried"] = self.run.retried
             if batch.archives:
                 written["archives_kept"] = Coalesce(F("archives_kept"), 0) + batch.archives
+                written["archives_expire_at"] = self._archives_expire_at
             if not own(self.run).update(**written):
                 raise ClaimLost
 
@@ -298,11 +299,16 @@ class Attempt:
     def _archiver(self, policy: Policy) -> Archiver | None:
         if policy.is_upkeep or not settings.HOUSEKEEPING_UNDO_DAYS:
             return None
-        assert self.run.started_at is not None
-        # One window for all that the run removes, however many attempts that takes.
-        expires = self.run.started_at + timedelta(days=settings.HOUSEKEEPING_UNDO_DAYS)
         newest = self.run.archives.aggregate(batch=Max("batch"), position=Max("position"))
-        return Archiver(self.run, policy, expires, newest["batch"] or 0, newest["position"] or 0)
+        last = (newest["batch"] or 0, newest["position"] or 0)
+        return Archiver(self.run, policy, self._archives_expire_at, *last)
+
+    @property
+    def _archives_expire_at(self) -> datetime:
+        """One window for all that the run removes, however many attempts that takes."""
+        assert self.run.started_at is not None
+        window = timedelta(days=settings.HOUSEKEEPING_UNDO_DAYS)
+        return self.run.archives_expire_at or self.run.started_at + window
 
     # --- Mailing --------------------------------------------------------------------------------
 

@@ -257,6 +257,7 @@ class Run(OwnModel):
     total = models.PositiveBigIntegerField(default=0, help_text="Rows that were due at the start.")
     # How many of its archives have a digest and have to be there; null: none were made.
     archives_kept = models.PositiveIntegerField(null=True)
+    archives_expire_at = models.DateTimeField(null=True)
     archive_damage = models.TextField(null=True, help_text="What is wrong with its archives; null: nothing.")
     archives_verified_at = models.DateTimeField(null=True)
     # Of an undo: how it was asked for, and how far it is.

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import zstandard
-from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 
@@ -189,8 +188,8 @@ def keeping() -> RunQuerySet:
     Expiry may stop halfway: a run of which a part has expired is past its window.
     """
     archives = Archive.objects.filter(run=OuterRef("pk"))
-    began_lately = Q(started_at__gt=clock.Now() - timedelta(days=settings.HOUSEKEEPING_UNDO_DAYS))
-    kept = Run.objects.filter(Q(Exists(archives)) | Q(began_lately, archives_kept__gt=0))
+    should_have = Q(archives_kept__gt=0, archives_expire_at__gt=clock.Now())
+    kept = Run.objects.filter(Q(Exists(archives)) | should_have)
     return kept.exclude(Exists(archives.filter(expires_at__lte=clock.Now())))
 
 

@@ -219,10 +219,37 @@ def test_a_run_that_has_lost_all_its_archives_is_damaged_until_its_window_is_ove
     assert "4 of 4 archives are missing." in nightly.error
     with pytest.raises(NotPossible, match="All archives of this run are missing"):
         runs.undo(run, send=lambda run: None)
-    Run.objects.filter(pk=run.pk).update(started_at=make.ago(days=8))
+    Run.objects.filter(pk=run.pk).update(archives_expire_at=make.ago(hours=1))
     assert verification.damaged_runs() == []
     with pytest.raises(NotPossible, match="window has closed"):
         runs.undo(run, send=lambda run: None)
+
+
+def test_a_window_stays_as_it_was_when_its_run_began_to_delete(settings):
+    run = purged(2)
+    past = {"started_at": make.ago(days=8), "archives_expire_at": make.ago(days=1)}
+    Run.objects.filter(pk=run.pk).update(**past)
+    run.archives.all().delete()
+
+    settings.HOUSEKEEPING_UNDO_DAYS = 30
+
+    assert verification.unverified() == []
+    assert verification.verify(run).findings() == []
+
+
+def test_a_run_that_goes_on_after_the_setting_changed_has_one_window(settings):
+    for _ in range(4):
+        make.conversation(age=days(40), messages=2)
+    stopped = runs.request("conversations", send=lambda run: None)
+    carry_out(stopped, batch_size=1, should_stop=Archive.objects.exists)
+    stopped.refresh_from_db()
+    assert (stopped.status, stopped.archives_kept) == ("queued", 2)
+
+    settings.HOUSEKEEPING_UNDO_DAYS = 30
+    run = carry_out(stopped, batch_size=1)
+
+    expiries = set(run.archives.values_list("expires_at", flat=True))
+    assert expiries == {run.archives_expire_at} == {run.started_at + days(7)}
 
 
 def test_what_has_expired_in_part_is_not_damaged():
