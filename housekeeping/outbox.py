@@ -86,7 +86,7 @@ def _due() -> QuerySet[Delivery]:
 
 def _claim(pk: int) -> Delivery | None:
     claimed = _due().filter(pk=pk).update(lease_until=clock.Now() + LEASE, attempts=F("attempts") + 1)
-    return Delivery.objects.get(pk=pk) if claimed else None
+    return Delivery.objects.filter(pk=pk).first() if claimed else None  # it may be deleted by now
 
 
 def _own(delivery: Delivery) -> QuerySet[Delivery]:
@@ -95,8 +95,9 @@ def _own(delivery: Delivery) -> QuerySet[Delivery]:
 
 
 def _send(delivery: Delivery) -> None:
-    assert delivery.payload is not None  # it is neither sent nor given up
     facts = delivery.payload
+    if not isinstance(facts, dict) or not {"subject", "text", "sender"} <= facts.keys():
+        raise ValueError("not what a mail is made of")
     message = EmailMessage(
         facts["subject"],
         facts["text"],

@@ -57,6 +57,36 @@ def test_a_mail_is_kept_and_sent_and_what_it_says_is_kept_no_longer():
     assert outbox.deliver() == 0
 
 
+@pytest.mark.parametrize("payload", [None, [], {}, {"subject": "Hello"}], ids=str)
+def test_what_is_no_mail_is_given_up_and_holds_up_no_other(payload, caplog):
+    delivery = put()
+    Delivery.objects.filter(pk=delivery.pk).update(payload=payload)
+    put("bea@example.com")
+
+    assert outbox.deliver() == 1
+
+    delivery.refresh_from_db()
+    assert delivery.failed_at
+    assert mail.outbox[0].to == ["bea@example.com"]
+    assert "is given up (ValueError)" in caplog.text
+
+
+def test_a_mail_that_is_deleted_as_it_is_claimed_holds_up_no_other():
+    gone = put()
+    put("bea@example.com")
+
+    def delete_first(execute, sql, params, many, context):
+        answer = execute(sql, params, many, context)
+        if sql.startswith("UPDATE"):
+            Delivery.objects.filter(pk=gone.pk).delete()
+        return answer
+
+    with connection.execute_wrapper(delete_first):
+        assert outbox.deliver() == 1
+
+    assert mail.outbox[0].to == ["bea@example.com"]
+
+
 def test_a_mail_of_what_was_rolled_back_is_not_sent():
     with transaction.atomic():
         put()
