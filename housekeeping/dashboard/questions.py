@@ -3,11 +3,12 @@
 A question is a page of its own, and a dialog where there is JavaScript. Its numbers are counted
 when it is asked. Only the form on it can answer: the answer is signed and good for whoever was asked,
 it ends after some minutes, and it ends at once with a change of a retention, also of a declared one,
-or of holds, as it was given to other numbers.
+or of holds, or with another run of what it is about, as it was given to other numbers. So it is good for
+one run, however often it is sent.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
@@ -162,6 +163,12 @@ def _undo_in_words(policies: Sequence[Policy]) -> list[str]:
 
 
 # --- Asking, and the answer -------------------------------------------------------------------
+
+
+def newest_run(tasks: Collection[str]) -> str:
+    """The run of one of ``tasks`` that was requested last, and is no dry run. Empty: none was."""
+    runs = Run.objects.filter(task__in=tasks, dry_run=False).order_by("-requested_at", "-pk")
+    return str(runs.values_list("pk", flat=True).first() or "")
 
 
 def is_answered(request: HttpRequest, *about: str) -> bool:

@@ -153,10 +153,12 @@ def act_on_runs(request: HtmxHttpRequest) -> HttpResponse:
     """Cancel or retry the selected runs; say how many were, and why the others were not."""
     filters = RunFilters(QueryDict(request.POST.get("query", "").removeprefix("?")))
     chosen = sorted(request.POST.getlist("run"))
-    if (asked := _to_be_asked(request, chosen)) and not questions.is_answered(request, *chosen):
+    asked = _to_be_asked(request, chosen)
+    about = [*chosen, questions.newest_run({run.task for run in asked})]
+    if asked and not questions.is_answered(request, *about):
         fields = [(name, value) for name in ("act", "query", "run") for value in request.POST.getlist(name)]
         question = questions.before_retries(asked, fields)
-        return questions.ask(request, question, *chosen, back=reverse("dashboard-runs") + filters.address)
+        return questions.ask(request, question, *about, back=reverse("dashboard-runs") + filters.address)
     notice, status = _act_on(request)
     if polls.is_fragment(request):
         return _list(request, filters, notice=notice, status=status)

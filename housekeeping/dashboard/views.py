@@ -119,7 +119,8 @@ def trigger(request: HtmxHttpRequest, name: str) -> HttpResponse:
         return runs.request(name, send=queue.send, dry_run=dry_run, by=_actor(request))
 
     question = partial(questions.before_task, TASKS[name])
-    return _asked_first(request, question, start, page, TASKS[name].may_delete and not dry_run)
+    may_delete = TASKS[name].may_delete and not dry_run
+    return _asked_first(request, question, start, page, name, may_delete)
 
 
 @asked_or_done
@@ -132,7 +133,8 @@ def carry_out(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     def start() -> Run:
         return runs.request(plan.task, send=queue.send, plan=plan, by=_actor(request))
 
-    return _asked_first(request, partial(questions.before_plan, plan), start, "dashboard-run", plan.is_plan)
+    question = partial(questions.before_plan, plan)
+    return _asked_first(request, question, start, "dashboard-run", plan.task, plan.is_plan)
 
 
 @require_safe
@@ -178,7 +180,7 @@ def retry_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
 
     question = partial(questions.before_retries, [run])
     may_delete = run.can_be_retried and questions.may_delete(run)
-    return _asked_first(request, question, start, "dashboard-run", may_delete)
+    return _asked_first(request, question, start, "dashboard-run", run.task, may_delete)
 
 
 @asked_or_done
@@ -191,7 +193,7 @@ def approve_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
         return runs.approve(run, send=queue.send, by=_actor(request))
 
     question = partial(questions.before_plan, run)
-    return _asked_first(request, question, start, "dashboard-run", run.status == Run.Status.HELD)
+    return _asked_first(request, question, start, "dashboard-run", run.task, run.status == Run.Status.HELD)
 
 
 @require_POST
@@ -258,7 +260,7 @@ def run_schedule(request: HtmxHttpRequest, pk: str) -> HttpResponse:
         return runs.request(task.name, send=queue.send, schedule=pk, by=_actor(request))
 
     question = partial(questions.before_task, task)
-    return _asked_first(request, question, start, "dashboard-run", task.may_delete)
+    return _asked_first(request, question, start, "dashboard-run", task.name, task.may_delete)
 
 
 @require_POST
@@ -376,12 +378,14 @@ def _asked_first(
     question: Callable[[], Question],
     act: Callable[[], Run],
     page: str,
+    task: str,
     may_delete: bool,
 ) -> HttpResponse:
     """Do what may delete rows once the question is answered, and anything else at once."""
-    if request.method == "POST" and (not may_delete or questions.is_answered(request)):
+    newest = questions.newest_run([task])
+    if request.method == "POST" and (not may_delete or questions.is_answered(request, newest)):
         return _act(request, act, page)
-    return questions.ask(request, question(), back=_page_of(request.path))
+    return questions.ask(request, question(), newest, back=_page_of(request.path))
 
 
 def _act(request: HtmxHttpRequest, act: Callable[[], Run], page: str) -> HttpResponse:

@@ -6,7 +6,7 @@ from html import unescape
 
 import pytest
 
-from chat.models import ChatMessage
+from chat.models import ChatMessage, Conversation
 from housekeeping import keeping, registry, retentions, runs
 from housekeeping.dashboard import questions
 from housekeeping.models import Hold, Run
@@ -151,6 +151,22 @@ def test_an_answer_that_was_left_for_long_is_asked_anew(dashboard, monkeypatch):
 
     assert dashboard.post(TASK, answer).status_code == 409
     assert not Run.objects.exists()
+
+
+def test_an_answer_starts_one_run_however_often_it_is_sent(dashboard):
+    make.conversation(age=days(31))
+    answer = dict(answer_of(dashboard.get(TASK)))
+    dashboard.post(TASK, answer)
+    [run] = Run.objects.all()
+    runs.execute(runs.claim(run.pk, 0))
+    kept = make.conversation(age=days(31))
+
+    again = dashboard.post(TASK, answer)
+
+    assert again.status_code == 409
+    assert title(again) == "Delete 1 conversation?"
+    assert Run.objects.get() == run
+    assert Conversation.objects.get() == kept
 
 
 def test_of_several_only_those_that_were_seen_are_retried(dashboard):
