@@ -17,11 +17,13 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 
 from chat import accounts
+from housekeeping import runs
 from housekeeping.api.description import document
 from housekeeping.models import Act, Hold, LogLine, Run, Snapshot, Tally
 from housekeeping.search import TEXT_REACH
 from tests import make
 from tests.faces.conftest import account
+from tests.make import days
 from tests.test_project import ROOT
 
 ROLES = {"superuser": make.administrator, "viewer": lambda: account("view_run"), "nobody": None}
@@ -158,14 +160,14 @@ def everything(transactional_db, settings):
     make.user(username="admin", password="correct horse")  # as in the example
     moment = make.ago(hours=1)
     facts = {"requested_at": moment, "attempts": 1}
-    runs = [make.run("former", status=status, **facts) for status in Run.Status.values]
-    held = [run for run in runs if run.status == "held"]
+    former = [make.run("former", status=status, **facts) for status in Run.Status.values]
+    held = [run for run in former if run.status == "held"]
     failed = [make.run("stats", status="failed", **facts) for _ in range(3)]
-    done = make.run("messages", status="succeeded", started_at=moment, finished_at=moment)
-    make.archive(done)
+    purges = [purged() for _ in range(3)]
+    done = purges[0]
     make.consumer()
     make.conversation(pk=4711)  # as in the example
-    undos = [make.run("messages", status="succeeded", undo_of=done, **facts) for _ in range(6)]
+    undos = [make.run("conversations", status="succeeded", undo_of=done, **facts) for _ in range(6)]
     facts = {"model": "chat.Conversation", "key": "4711", "reason": "A dispute"}
     Hold.objects.bulk_create(Hold(undo=undo, **facts) for undo in undos for _ in range(3))
     holds = [Hold.objects.create(**facts) for _ in range(6)]
@@ -178,14 +180,20 @@ def everything(transactional_db, settings):
     return {
         "/approve$": ("path.id", ids(held)),
         "/retry$": ("path.id", ids(failed)),
-        "/undo$": ("path.id", ids([done])),
-        r"/(runs|results)/\{id\}(/(cancel|log|receipt.*))?$": ("path.id", ids([*runs, done])),
+        "/undo$": ("path.id", ids(purges)),
+        r"/(runs|results)/\{id\}(/(cancel|log|receipt.*))?$": ("path.id", ids([*former, done])),
         r"/runs/\{id\}/holds$": ("path.id", ids(undos)),
         r"/holds/\{id\}$": ("path.id", ids(holds)),
         r"/schedules/\{": ("path.name", ["weekly_cleanup", "statistics_generation"]),
         r"/policies/\{": ("path.name", ["conversations", "users"]),
         "/fire-times": ("query.trigger", ["0 2 * * *", "06:00:00"]),
     }
+
+
+def purged():
+    make.conversation(age=days(40), messages=2)
+    run = make.run("conversations")
+    return runs.execute(runs.claim(run.pk, 0))
 
 
 def ids(rows):
