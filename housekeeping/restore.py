@@ -22,7 +22,7 @@ import logging
 import re
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -100,6 +100,7 @@ class Undo:
     batch_size: int | None = None  # rows of one transaction, about; None: fitted to the pace
     skipped: set[Place] = field(default_factory=set)
     doubtful: set[str] = field(default_factory=set)  # tables of which keys are lost with what is damaged
+    _enforced: dict[type[Model], dict[str, str]] = field(default_factory=dict)
 
     # --- What can be known beforehand -----------------------------------------------------------
 
@@ -225,6 +226,15 @@ class Undo:
         places = [((batch, part or 0), rows) for batch, part, rows in found if batch is not None]
         places = [(place, rows) for place, rows in places if place not in self.skipped]
         return sorted(places, key=lambda each: (-each[0][0], each[0][1]))
+
+    def enforced(self, model: type[Model]) -> dict[str, str]:
+        """The columns of a table whose foreign keys the database looks after, each with its constraint."""
+        if model not in self._enforced:
+            with connection.cursor() as cursor:
+                found = connection.introspection.get_constraints(cursor, model._meta.db_table)
+            foreign_keys = {name: facts for name, facts in found.items() if facts["foreign_key"]}
+            self._enforced[model] = {facts["columns"][0]: name for name, facts in foreign_keys.items()}
+        return self._enforced[model]
 
     def _chunks(self, place: Place, done: Restored) -> list[_Chunk]:
         """A batch's archives, its own rows first: unpacked before its transaction begins."""
@@ -410,6 +420,10 @@ class _Layout:
         return value
 
 
+class _NotWhole(Exception):
+    """Not all rows of an archive can come back as they are packed."""
+
+
 class _Chunk(_Layout):
     """One archive, verified and unpacked, on its way back into its table."""
 
@@ -431,27 +445,55 @@ class _Chunk(_Layout):
     def put_back(self, more: Restored) -> None:
         """Insert its rows, or set its keys again, and count them in ``more``."""
         with connection.cursor() as cursor:
-            self._stage(cursor)
             if not self._put_back_whole(cursor, more):
+                self._stage(cursor)
                 self._put_back_in_part(cursor, more)
-            cursor.execute("DROP TABLE restoring")
+                cursor.execute("DROP TABLE restoring")
 
     def _put_back_whole(self, cursor: Any, more: Restored) -> bool:
-        """Insert all of its rows, or none of them: to be told each key that has come back takes
-        half as long again. Returns whether they are back."""
+        """Insert all of its rows as they are packed, or none of them. Returns whether they are back.
+
+        A table between, and to be told each key that has come back, would take twice as long.
+        """
         if self.kept.emptied:
             return False
-        savepoint = transaction.savepoint()
-        cursor.execute(*self._insert(more))
-        if cursor.rowcount != self.kept.rows:
-            transaction.savepoint_rollback(savepoint)
+        try:
+            with transaction.atomic():
+                self._insert_packed(cursor, more)
+        except (_NotWhole, IntegrityError, DataError):
             return False
-        transaction.savepoint_commit(savepoint)
         if self.kept.is_own:
-            cursor.execute(f"SELECT r.{self.key} FROM restoring r")
-            self._hold(cursor, [row[0] for row in cursor.fetchall()])
+            self._hold(cursor, [key for key, _ in self.lines()])
         self._count(self.kept.rows, more)
         return True
+
+    def _insert_packed(self, cursor: Any, more: Restored) -> None:
+        if any(self._absent(label, more) or label in self.undo.doubtful for *_, label in self.links):
+            raise _NotWhole
+        if connection.vendor == "postgresql":
+            self._copy(cursor)
+        elif each := self._each_packed():
+            cursor.execute(*self._insert(more, f"({each})", [self.packed.decode()]))
+        else:
+            raise _NotWhole
+        if cursor.rowcount != self.kept.rows:
+            raise _NotWhole
+
+    def _copy(self, cursor: Any) -> None:
+        """Where the database looks after the foreign keys, it refuses a row that refers to nothing."""
+        enforced = self.undo.enforced(self.model)
+        referring = {one.column for _, one, _ in self.links if getattr(one, "db_constraint", True)}
+        if self.added or not referring <= enforced.keys():
+            raise _NotWhole
+        if enforced:
+            names = ", ".join(quoted(name) for name in enforced.values())
+            cursor.execute(f"SET CONSTRAINTS {names} IMMEDIATE")
+        self._copy_into(cursor, self.table)
+
+    def _copy_into(self, cursor: Any, table: str) -> None:
+        names = ", ".join(quoted(name) for name in self.names)
+        with connection.wrap_database_errors, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as rows:
+            rows.write(self.packed)
 
     def _put_back_in_part(self, cursor: Any, more: Restored) -> None:
         """Put back what can come back, and keep the rest."""
@@ -480,19 +522,24 @@ class _Chunk(_Layout):
         names = ", ".join(quoted(name) for name in self.names)
         cursor.execute(f"CREATE TEMPORARY TABLE restoring AS SELECT {names} FROM {self.table} LIMIT 0")
         if connection.vendor == "postgresql":
-            with connection.wrap_database_errors, cursor.copy(f"COPY restoring ({names}) FROM STDIN") as rows:
-                rows.write(self.packed)
-            return
-        made = [(number, make) for number, one in enumerate(self.fields) if (make := archive.from_json(one))]
-        if not made and b"\\u0000" not in self.packed:  # json_each ends a text there
-            each = ", ".join(f"json_extract(value, '$[{number}]')" for number in range(len(self.names)))
-            rows = f"INSERT INTO restoring ({names}) SELECT {each} FROM json_each(%s)"
-            cursor.execute(rows, [self.packed.decode()])
-            return
-        places = ", ".join(["%s"] * len(self.names))
-        cursor.executemany(f"INSERT INTO restoring ({names}) VALUES ({places})", self._values(made))
+            self._copy_into(cursor, "restoring")
+        elif each := self._each_packed():
+            cursor.execute(f"INSERT INTO restoring ({names}) {each}", [self.packed.decode()])
+        else:
+            places = ", ".join(["%s"] * len(self.names))
+            cursor.executemany(f"INSERT INTO restoring ({names}) VALUES ({places})", self._values())
 
-    def _values(self, made: list[tuple[int, Callable[[str], Any]]]) -> list[Any]:
+    def _each_packed(self) -> str | None:
+        """SQLite's query for the rows that its parameter holds; None where Python has to unpack."""
+        if b"\\u0000" in self.packed:  # json_each ends a text there
+            return None
+        if any(map(archive.from_json, self.fields)):
+            return None
+        columns = [f"json_extract(value, '$[{at}]') AS {quoted(name)}" for at, name in enumerate(self.names)]
+        return f"SELECT {', '.join(columns)} FROM json_each(%s)"
+
+    def _values(self) -> list[Any]:
+        made = [(number, make) for number, one in enumerate(self.fields) if (make := archive.from_json(one))]
         if not made:
             return self.rows
         rows = [list(row) for row in self.rows]
@@ -501,13 +548,15 @@ class _Chunk(_Layout):
                 row[number] = make(row[number]) if isinstance(row[number], str) else row[number]
         return rows
 
-    def _insert(self, more: Restored) -> tuple[str, list[Any]]:
+    def _insert(
+        self, more: Restored, source: str = "restoring", packed: Sequence[Any] = ()
+    ) -> tuple[str, list[Any]]:
         values = self.fillings()
         names = ", ".join(quoted(str(one.column)) for one in [*self.fields, *self.added])
         chosen = ", ".join([*(f"r.{quoted(str(one.column))}" for one in self.fields), *["%s"] * len(values)])
         wheres, keys = self._wheres(more)
-        query = f"INSERT INTO {self.table} ({names}) SELECT {chosen} FROM restoring r WHERE {wheres}"
-        return f"{query} ON CONFLICT DO NOTHING", [*values, *keys]
+        query = f"INSERT INTO {self.table} ({names}) SELECT {chosen} FROM {source} r WHERE {wheres}"
+        return f"{query} ON CONFLICT DO NOTHING", [*values, *packed, *keys]
 
     def _wheres(self, more: Restored) -> tuple[str, list[Any]]:
         """What a row refers to is there, and is what it was."""
@@ -518,8 +567,7 @@ class _Chunk(_Layout):
             there = f"EXISTS (SELECT 1 FROM {quoted(target._meta.db_table)} t WHERE t.{key} = r.{name})"
             if getattr(one, "db_constraint", True):  # else it may have referred to nothing before
                 wheres.append(f"(r.{name} IS NULL OR {there})")
-            absent = self.done.absent.get(label, set()) | more.absent.get(label, set())
-            if absent:
+            if absent := self._absent(label, more):
                 among, keys = archive.matching(f"CAST(r.{name} AS varchar)", sorted(absent))
                 wheres.append(f"(r.{name} IS NULL OR NOT {among})")
                 values += keys
@@ -528,6 +576,10 @@ class _Chunk(_Layout):
                 wheres.append(f"(r.{name} IS NULL OR {among})")
                 values += keys
         return " AND ".join(wheres), values
+
+    def _absent(self, label: str, more: Restored) -> set[str]:
+        """The keys of rows that are not back: who has one of them now is a stranger."""
+        return self.done.absent.get(label, set()) | more.absent.get(label, set())
 
     def _back(self, link: Any, label: str) -> list[str]:
         """What its rows refer to by ``link``, of that which an undo of this run has put back, as the

@@ -159,6 +159,34 @@ def test_a_unique_value_that_is_taken_leaves_the_row_in_the_archive():
     assert Passport.objects.get().animal == animal
 
 
+@contextmanager
+def not_looked_after(table, column):
+    """PostgreSQL lets the column refer to nothing, as after somebody has dropped its constraint."""
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, table).items()
+        [name] = [name for name, facts in found if facts["foreign_key"] and facts["columns"] == [column]]
+        cursor.execute("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = %s", [name])
+        [definition] = cursor.fetchone()
+        cursor.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
+        yield
+        cursor.execute(f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}')
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite drops no constraint")
+def test_what_refers_to_nothing_stays_away_though_the_database_would_take_it():
+    house = House.objects.create(code="a", park=Park.objects.create())
+    Animal.objects.create(seen_at=OLD, house=house)
+    Animal.objects.create(seen_at=OLD)
+
+    with not_looked_after("zoo_animal", "house_id"):
+        run = purge("animals")
+        house.delete()
+        undone = undo(run)
+
+    assert undone.result["restored"] == {"zoo.Animal": 1}
+    assert undone.result["not_restored"] == {"zoo.Animal: what it belongs to is gone": 1}
+
+
 def test_a_reference_to_nothing_comes_back_where_the_database_allows_it(meal):
     to_nothing = models.ForeignKey(Group, models.DO_NOTHING, null=True, db_constraint=False, related_name="+")
 
