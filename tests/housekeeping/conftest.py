@@ -32,7 +32,7 @@ def _other_database(django_db_setup, django_db_blocker, tmp_path_factory):
         opened.close()
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
-                cursor.execute(f'DROP DATABASE "{name}"')
+                cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # PgBouncer keeps connections
 
 
 @pytest.fixture
