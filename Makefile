@@ -20,10 +20,11 @@ test: $(VENV)/test.stamp
 	$(if $(ARGS),,TEST_DATABASE=postgres $(PYTHON) -m pytest -n 3 --dist loadfile tests/chat tests/housekeeping tests/faces $(addprefix --ignore tests/faces/,test_schema.py test_matrix.py))
 	$(PYTHON) -m pytest -n 3 --dist loadfile $(if $(ARGS),$(ARGS),--ignore tests/prove)
 
-# What takes longer than a test may: storms of kills, upgrades.
+# What takes longer than a test may: storms of kills, upgrades, whole suites behind PgBouncer.
 prove: $(VENV)/test.stamp
 	@sh tests/install_services.sh
-	$(PYTHON) -m pytest -n 2 --dist loadfile --timeout 1800 $(or $(ARGS),tests/prove)
+	$(if $(ARGS),,TEST_DATABASE=postgres $(PYTHON) -m pytest -n 2 --timeout 1800 $(addprefix tests/prove/,test_kills.py test_damaged_archives.py))
+	$(PYTHON) -m pytest -n 2 --timeout 1800 $(or $(ARGS),tests/prove)
 
 lint: $(VENV)/test.stamp
 	$(VENV)/bin/ruff check .
