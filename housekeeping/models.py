@@ -261,7 +261,7 @@ class Run(OwnModel):
     archive_damage = models.TextField(null=True, help_text="What is wrong with its archives; null: nothing.")
     archives_verified_at = models.DateTimeField(null=True)
     # Of an undo: how it was asked for, and how far it is.
-    undo_state = models.JSONField(null=True)
+    undo_state = StoredJSON(null=True, read=stored.undo_state)
     # Null for none: a column that may not be empty would have SQLite copy the whole history.
     retried = models.PositiveIntegerField(
         null=True, help_text="Transactions tried again, as they conflicted with others."

@@ -68,6 +68,13 @@ def counts(value: Any) -> dict[str, int]:
     return {name: number for name, number in _object(value).items() if _is_count(number)}
 
 
+def undo_state(value: Any) -> dict[str, Any] | None:
+    """Of an undo: how it was asked for, and the rows that are back or had to stay."""
+    if not isinstance(value, dict):
+        return None
+    return value | {name: counts(value[name]) for name in ("rows", "left") if name in value}
+
+
 def cutoffs(value: Any) -> dict[str, Any]:
     """By policy: a cutoff that is a moment, and the retention that it comes from."""
     return {policy: _with_days(facts) for policy, facts in _objects(value) if moment(facts.get("cutoff"))}

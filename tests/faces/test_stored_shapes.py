@@ -50,8 +50,8 @@ def stored(shape):
     columns |= {name: Value(None, JSONField()) for name in columns if shape is None and name != "result"}
     started = {"started_at": make.ago(minutes=5), "as_of": make.ago(minutes=5)}
     made = [make.run(**{**columns, **started, **state}) for state in STATES]
-    made.append(make.run(status="succeeded", undo_of=made[0], **columns, **started))
-    return made
+    undos = {"task": "users", "undo_of": made[0], "undo_state": shape} | columns | started
+    return made + [make.run(**undos, status=one) for one in ("succeeded", "failed", "cancelled", "running")]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: repr(shape)[:60])
