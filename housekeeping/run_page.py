@@ -100,6 +100,8 @@ class Page:
     @property
     def level(self) -> str:
         """How the sentence at the top is coloured."""
+        if self.run.status == Run.Status.SUCCEEDED and self.run.undo_of_id and _not_restored(self.run):
+            return "warning"
         return {
             Run.Status.SUCCEEDED: "success",
             Run.Status.FAILED: "error",
@@ -226,11 +228,11 @@ def _standing(run: Run, task: Task | None, now: datetime) -> str:
     if status == Run.Status.HELD:
         return f"{run.error} " + (_outdated(run) or gettext("Nothing is deleted until somebody approves it."))
     if status == Run.Status.SUCCEEDED:
-        return _succeeded(run, task)
+        return _succeeded(run, task) + _since(run)
     if status == Run.Status.FAILED:
-        return _failed(run)
+        return _failed(run) + _since(run)
     if status == Run.Status.CANCELLED:
-        return _cancelled(run)
+        return _cancelled(run) + _since(run)
     return gettext("It did not run.") + f" {run.error}"
 
 
@@ -269,22 +271,54 @@ def _running(run: Run) -> str:
 def _succeeded(run: Run, task: Task | None) -> str:
     took = {"took": run.took}
     if run.undo_of_id:
-        tables = stored.counts((run.result or {}).get("restored"))
-        restored = _own_first(tables, task.policies if task else ())
-        return gettext("%(rows)s put back in %(took)s.") % {"rows": rows_in_words(restored), **took}
+        restored = _own_first(_restored(run), task.policies if task else ())
+        if not any(restored.values()):
+            return gettext("No rows put back, in %(took)s.") % took + _left(run)
+        text = gettext("%(rows)s put back in %(took)s.") % {"rows": rows_in_words(restored), **took}
+        return text + _left(run)
     if run.dry_run:
         rows = rows_in_words(planned(run))
         return gettext("A dry run: %(rows)s would go. Nothing was deleted.") % {"rows": rows}
     tables, spared = removed(run), in_use(sum(facts.get("in_use", 0) for facts in run.receipt.values()))
     if any(tables.values()):
-        text = gettext("%(rows)s deleted in %(took)s.") % {"rows": rows_in_words(tables), **took} + spared
-        is_undone = any(one.undo_of_id == run.pk and one.status == "succeeded" for one in _followers(run))
-        return text + " " + gettext("They are put back since.") if is_undone else text
+        return gettext("%(rows)s deleted in %(took)s.") % {"rows": rows_in_words(tables), **took} + spared
     if spared:
         return gettext("No rows deleted, in %(took)s.") % took + spared
     if task and task.policies:
         return gettext("Nothing was past due: no rows deleted, in %(took)s.") % took
     return gettext("Done in %(took)s.") % took
+
+
+def _restored(undo: Run) -> dict[str, int]:
+    """What an undo has put back so far, by table."""
+    return stored.counts((undo.result or {}).get("restored") or (undo.undo_state or {}).get("rows"))
+
+
+def _not_restored(undo: Run) -> int:
+    """Of an undo that has ended."""
+    return sum(stored.counts((undo.result or {}).get("not_restored")).values())
+
+
+def _left(undo: Run) -> str:
+    """A sentence, after a space, about what an undo could not put back; empty for nothing."""
+    rows = _not_restored(undo)
+    text = ngettext("%(n)s row stays in the archive.", "%(n)s rows stay in the archive.", rows)
+    return " " + text % {"n": number(rows)} if rows else ""
+
+
+def _since(run: Run) -> str:
+    """A sentence, after a space, about what undos have put back since; empty where none was asked for."""
+    tables = removed(run)
+    undos = [one for one in _followers(run) if one.undo_of_id == run.pk]
+    if not undos or not any(tables.values()):
+        return ""
+    back = sum(_restored(undo).get(table, 0) for undo in undos for table in tables)
+    if back >= sum(tables.values()):
+        return " " + gettext("They are put back since.")
+    if not back:
+        return " " + gettext("None of them is back yet.")
+    text = ngettext("%(n)s of these rows is put back since.", "%(n)s of these rows are put back since.", back)
+    return " " + text % {"n": number(back)}
 
 
 def in_use(rows: int) -> str:
@@ -327,6 +361,8 @@ def _result_rows(result: Mapping[str, Any]) -> list[ResultRow]:
     rows, groups = [], []
     for name, value in result.items():
         if isinstance(value, Mapping):
+            if not value:
+                continue
             groups.append(ResultRow(_label(name), is_head=True))
             groups += [ResultRow(_label(key), _written(each)) for key, each in value.items()]
         else:

@@ -12,7 +12,7 @@ from django.test.html import parse_html
 from chat.models import Conversation
 from housekeeping import runs as core
 from housekeeping import verification
-from housekeeping.models import Act, LogLine, Run
+from housekeeping.models import Act, Archive, LogLine, Run
 from tests import make
 from tests.faces.conftest import account, answer_of, confirm
 from tests.make import days
@@ -524,6 +524,26 @@ def test_what_version_1_0_kept_is_put_back_unverified_after_a_question(dashboard
 def posted_by(answer, action):
     """The address that a button of the page posts to, with its query."""
     return unescape(re.search(rf'action="([^"]*/{action}(?:\?[^"]*)?)"', answer.text)[1])
+
+
+def test_a_purge_says_how_much_of_it_is_back(dashboard, transactional_db):
+    run = purged()
+    messages = run.archives.get(model="chat.ChatMessage")
+    Archive.objects.filter(pk=messages.pk).update(payload=bytes(messages.payload)[:-1])
+
+    undo = core.undo(run, send=lambda run: None, intact_only=True)
+    core.execute(core.claim(undo.pk, 0))
+    none_of_it, nothing_back = text(dashboard.get(page_of(run))), text(dashboard.get(page_of(undo)))
+    Archive.objects.filter(pk=messages.pk).update(payload=messages.payload)
+    back = {"rows": {"chat.Conversation": 1, "chat.ChatMessage": 2}}
+    Run.objects.filter(pk=undo.pk).update(undo_state=back, result=None, status="cancelled")
+    some_of_it = text(dashboard.get(page_of(run)))
+
+    assert "They are put back since." not in none_of_it + some_of_it
+    assert "None of them is back yet." in none_of_it
+    assert "No rows put back, in" in nothing_back
+    assert "7 rows stay in the archive." in nothing_back
+    assert "3 of these rows are put back since." in some_of_it
 
 
 def test_an_undone_purge_and_its_undo_name_each_other(dashboard, transactional_db):
