@@ -13,9 +13,11 @@ OTHERS = 0o007
 
 def make(file: str | Path) -> None:
     """Make an empty file that its owner alone may read, or :func:`tighten` the one that is there.
+    Where a link leads to is made, too.
 
     What the system refuses is left: whoever opens the file says so.
     """
+    file = os.path.realpath(file)
     try:
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, OWNER_ALONE))
     except FileExistsError:

@@ -48,6 +48,16 @@ def test_a_mode_that_leaves_others_out_is_kept(tmp_path):
     assert file.stat().st_mode & 0o777 == 0o640
 
 
+def test_where_a_link_leads_to_is_made_for_its_owner_alone(tmp_path):
+    link, target = tmp_path / "db.sqlite3", tmp_path / "disk" / "db.sqlite3"
+    target.parent.mkdir()
+    link.symlink_to(target)
+
+    private.make_sqlite(link)
+
+    assert target.stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize("path", ["/dev/null", "/nowhere/site.log"])
 def test_what_is_no_file_of_ours_is_left_as_it_is(path):
     private.make(path)
