@@ -169,6 +169,24 @@ def test_a_plan_is_not_mistaken_for_the_run_that_waits(settings):
     assert Conversation.objects.exists()
 
 
+def test_a_dry_run_carries_out_no_plan():
+    clean_up("--dry-run")
+    plan = Run.objects.get()
+
+    with pytest.raises(CommandError, match="--dry-run makes a plan") as refusal:
+        clean_up("--dry-run", "--plan", str(plan.pk))
+
+    assert refusal.value.returncode == 2
+    assert Run.objects.get() == plan
+
+
+def test_a_dry_run_is_nobody_s_approval():
+    clean_up("--dry-run", "--yes")
+
+    assert Run.objects.get().approved_by == ""
+    assert not Act.objects.filter(what="approve").exists()
+
+
 def test_what_has_ended_is_not_carried_out_by_hand():
     run = make.run(status="succeeded")
 

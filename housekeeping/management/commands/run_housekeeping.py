@@ -28,14 +28,18 @@ class Command(OperatorCommand):
         parser.add_argument("--json", action="store_true", help="print message, result and run as JSON")
 
     def handle(self, *args: Any, task: str, dry_run: bool, **options: Any) -> None:
+        if dry_run and options["plan"]:
+            text = "--dry-run makes a plan, and carries out none: leave out --plan."
+            raise CommandError(text, returncode=2)
+        is_approved = options["yes"] and not dry_run  # what deletes nothing is never held
         by = acts.operator()
         plan = run_of(options["plan"]) if options["plan"] else None
-        approved_by = by if options["yes"] else None
+        approved_by = by if is_approved else None
         run = by_hand.waiting_run(task, dry_run=dry_run, plan=plan, by=approved_by, tell=self.stderr.write)
         if run:
             run = by_hand.carry_out_waiting(run, approved_by=approved_by)
         else:
-            run = self._ask_and_carry_out(task, dry_run, plan, by, is_approved=options["yes"])
+            run = self._ask_and_carry_out(task, dry_run, plan, by, is_approved=is_approved)
         if options["json"]:
             self._print_json(run)
         else:
