@@ -561,36 +561,43 @@ class _Chunk(_Layout):
     def _wheres(self, more: Restored) -> tuple[str, list[Any]]:
         """What a row refers to is there, and is what it was."""
         wheres, values = ["true"], []
-        for _, one, label in self.links:
+        for _, one, _ in self.links:
             name, target = quoted(str(one.column)), one.related_model
             key = quoted(str(one.target_field.column))
             there = f"EXISTS (SELECT 1 FROM {quoted(target._meta.db_table)} t WHERE t.{key} = r.{name})"
             if getattr(one, "db_constraint", True):  # else it may have referred to nothing before
                 wheres.append(f"(r.{name} IS NULL OR {there})")
-            if absent := self._absent(label, more):
-                among, keys = archive.matching(f"CAST(r.{name} AS varchar)", sorted(absent))
-                wheres.append(f"(r.{name} IS NULL OR NOT {among})")
-                values += keys
-            if label in self.undo.doubtful:
-                among, keys = archive.matching(f"CAST(r.{name} AS varchar)", self._back(one, label))
-                wheres.append(f"(r.{name} IS NULL OR {among})")
+            for where, keys in self._no_stranger(str(one.column), target, more):
+                wheres.append(where)
                 values += keys
         return " AND ".join(wheres), values
+
+    def _no_stranger(
+        self, column: str, model: type[Model], more: Restored
+    ) -> Iterator[tuple[str, list[Any]]]:
+        """Conditions: what has the key in ``column`` now is the row of ``model`` that had it before."""
+        name, label = quoted(column), _label(model)
+        if absent := self._absent(label, more):
+            among, keys = archive.matching(f"CAST(r.{name} AS varchar)", sorted(absent))
+            yield f"(r.{name} IS NULL OR NOT {among})", keys
+        if label in self.undo.doubtful:
+            among, keys = archive.matching(f"CAST(r.{name} AS varchar)", self._back(column, model))
+            yield f"(r.{name} IS NULL OR {among})", keys
 
     def _absent(self, label: str, more: Restored) -> set[str]:
         """The keys of rows that are not back: who has one of them now is a stranger."""
         return self.done.absent.get(label, set()) | more.absent.get(label, set())
 
-    def _back(self, link: Any, label: str) -> list[str]:
-        """What its rows refer to by ``link``, of that which an undo of this run has put back, as the
-        database writes it: the batch's own rows, and rows that such an undo holds."""
+    def _back(self, column: str, model: type[Model]) -> list[str]:
+        """The keys in ``column`` of rows of ``model`` that an undo of this run has put back, as the
+        database writes them: the batch's own rows, and rows that such an undo holds."""
+        label, name = _label(model), quoted(column)
         found = {key for chunk in self.beside if chunk.label == label for key, _ in chunk.lines()}
         with connection.cursor() as cursor:
-            name = quoted(str(link.column))
             cursor.execute(f"SELECT DISTINCT r.{name}, CAST(r.{name} AS varchar) FROM restoring r")
-            texts = {cascade.written_key(link.related_model, key): text for key, text in cursor if text}
+            texts = {cascade.written_key(model, key): text for key, text in cursor if text}
         made = Hold.objects.filter(undo__undo_of=self.undo.purged)
-        back = cascade.rows_of(link.related_model).filter(holds.named_by(link.related_model, made))
+        back = cascade.rows_of(model).filter(holds.named_by(model, made))
         keys = back.filter(pk__in=list(texts)).values_list("pk", flat=True)
         return sorted(found.union(texts[str(key)] for key in keys))
 
@@ -598,6 +605,8 @@ class _Chunk(_Layout):
         """Set a foreign key again that was emptied, where its row is there and nobody else set it."""
         name = quoted(self.names[1])
         wheres, values = self._wheres(more)
+        for where, keys in self._no_stranger(self.names[0], self.model, more):
+            wheres, values = f"{wheres} AND {where}", [*values, *keys]
         return (
             f"UPDATE {self.table} SET {name} = r.{name} FROM restoring r"
             f" WHERE {self.table}.{self.key} = r.{self.key} AND {self.table}.{name} IS NULL"

@@ -11,6 +11,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from housekeeping.models import Archive
+from housekeeping.policies import Policy
 from tests import make
 from tests.zoo import tasks, worlds
 from tests.zoo.models import Animal, House, Meal, Park, Passport, Visit
@@ -126,6 +127,25 @@ def test_what_was_set_to_another_since_stays_there():
 
     visit.refresh_from_db()
     assert (visit.park, Park.objects.count()) == (other, 2)
+
+
+def test_a_stranger_that_has_taken_a_key_is_not_tied_to_what_comes_back(add_task, settings):
+    settings.HOUSEKEEPING_BRAKE_SHARE = 1
+    parks = next(policy for policy in tasks.POLICIES if policy.name == "parks")
+    visits = Policy("visits", lambda cutoff: Visit.objects.filter(park=None))
+    add_task("night", lambda purge: {"gone": [purge(parks), purge(visits)]}, policies=(parks, visits))
+    gone = Visit.objects.create(park=Park.objects.create(opened_at=OLD))
+    run = purge("night")
+    Visit.objects.create(pk=gone.pk)
+
+    undone = undo(run)
+
+    assert Park.objects.exists()
+    assert Visit.objects.get().park is None
+    assert undone.result["not_restored"] == {
+        "zoo.Visit: its key is taken by another row": 1,
+        "zoo.Visit.park_id: its row is gone, or was set to another since": 1,
+    }
 
 
 def test_what_hangs_from_a_stranger_by_its_proxy_stays_away():
