@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import zstandard
-from django.db.models import Count, Exists, OuterRef, Q, Subquery, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Count, Exists, OuterRef, Q, Subquery, Sum, TextField, Value
+from django.db.models.functions import Coalesce, Concat
 
 from housekeeping import archive, clock
 from housekeeping.models import Archive, Run, RunQuerySet
@@ -57,9 +57,11 @@ class Report:
         """A sentence for each thing that is wrong; empty where all is intact."""
         found = list(self.damaged.values())
         if self.missing:
-            found.append(f"{self.missing} of {self.run.archives_kept} archives are missing.")
+            verb = "is" if self.missing == 1 else "are"
+            found.append(f"{self.missing} of {self.run.archives_kept} archives {verb} missing.")
         if self.duplicates:
-            found.append(f"{self.duplicates} archives are there twice.")
+            what = "1 archive is" if self.duplicates == 1 else f"{self.duplicates} archives are"
+            found.append(f"{what} there twice.")
         found += [
             f"{policy}: its archives don't match the digest of the receipt."
             for policy, receipt in self.receipts.items()
@@ -107,7 +109,7 @@ def look(run: Run, *, checkpoint: Callable[[], None] = go_on) -> Report:
             rows[kept.policy][kept.model] += kept.rows
         chains[kept.policy] = _follow(report, kept, chains.get(kept.policy, NOTHING))
     if keeping().filter(pk=run.pk).exists() or run.undos.active().exists():
-        report.missing = max((run.archives_kept or 0) - sum(places.values()), 0)
+        report.missing = max((run.archives_kept or 0) - len(places), 0)
     report.duplicates = sum(places.values()) - len(places)
     for policy, chain in chains.items():
         _compare(report, policy, chain, rows[policy])
@@ -203,7 +205,8 @@ def unverified() -> list[Run]:
     archives since; the oldest first."""
     is_due = Q(archives_verified_at=None) | Q(archives_verified_at__lt=clock.Now() - VERIFY_AGAIN_AFTER)
     sealed = Archive.objects.filter(run=OuterRef("pk"), digest__isnull=False).order_by()
-    count = sealed.values("run").annotate(count=Count("pk")).values("count")
+    place = Concat("position", Value("/"), Coalesce("part", 0), output_field=TextField())  # a copy has none
+    count = sealed.values("run").annotate(count=Count(place, distinct=True)).values("count")
     has_lost = Q(archive_damage=None, archives_kept__gt=Coalesce(Subquery(count), 0))
     due = keeping().filter(is_due | has_lost).ended()
     return list(due.exclude(undos__in=Run.objects.active()).order_by("requested_at", "pk"))

@@ -100,13 +100,26 @@ def test_the_refusal_names_the_archive_and_what_is_intact():
     assert run.archive_damage == damage
 
 
+def test_a_copy_of_another_archive_stands_for_none():
+    run = purged()
+    carry_out(runs.request("verification", send=lambda run: None))
+    lost, other = run.archives.order_by("pk")[2:4]
+    facts = Archive.objects.filter(pk=other.pk).values(*(name for name in damage.COLUMNS if name != "id"))
+    Archive.objects.filter(pk=lost.pk).update(**facts[0])
+
+    nightly = carry_out(runs.request("verification", send=lambda run: None))
+
+    assert nightly.status == "failed"
+    assert "1 of 8 archives is missing. 1 archive is there twice." in nightly.error
+
+
 def test_a_missing_archive_is_noticed():
     run = purged()
     run.archives.order_by("pk").last().delete()
 
     undo = undone(run)
 
-    assert "1 of 8 archives are missing." in undo.error
+    assert "1 of 8 archives is missing." in undo.error
     assert not Conversation.objects.exists()
 
 
