@@ -224,7 +224,7 @@ def quoted(name: str) -> str:
 class Archiver:
     """Writes what batches of one run removed; its rows expire at ``expires_at``.
 
-    ``batch`` and ``position``: those of the newest archive that the run has.
+    ``batch``: that of the newest archive that the run has. ``position``: within the batch.
     """
 
     run: Run

@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import F, Max, QuerySet, Sum
+from django.db.models import Count, F, Max, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from housekeeping import cascade, clock, endings, gauges, guard, plans, registry, restore, stats, transient
@@ -299,9 +299,9 @@ class Attempt:
     def _archiver(self, policy: Policy) -> Archiver | None:
         if policy.is_upkeep or not settings.HOUSEKEEPING_UNDO_DAYS:
             return None
-        newest = self.run.archives.aggregate(batch=Max("batch"), position=Max("position"))
-        last = (newest["batch"] or 0, newest["position"] or 0)
-        return Archiver(self.run, policy, self._archives_expire_at, *last)
+        newest = self.run.archives.aggregate(batch=Max("batch"), count=Count("pk"))
+        last = newest["batch"] or newest["count"]  # what version 1.0 has begun is numbered by its undo
+        return Archiver(self.run, policy, self._archives_expire_at, last)
 
     @property
     def _archives_expire_at(self) -> datetime:

@@ -358,6 +358,11 @@ class Run(OwnModel):
         return sum(rows for policy, rows in self.deleted.items() if policy in self.receipt)
 
     @property
+    def restored(self) -> dict[str, int]:
+        """Of an undo: rows that are back so far, by table."""
+        return stored.counts((self.result or {}).get("restored") or (self.undo_state or {}).get("rows"))
+
+    @property
     def duration(self) -> timedelta | None:
         """From the first start to the end, or to now while it runs. Never below zero: the clock
         may have been set back meanwhile."""
@@ -462,14 +467,15 @@ class Archive(OwnModel):
     is_own = models.BooleanField(help_text="Rows of the policy itself, not of its cascade.")
     # Empty for rows; else the column that was emptied, where a foreign key says SET_NULL.
     emptied = models.CharField(max_length=100, blank=True)
-    schema = models.JSONField(help_text="The columns as they were: [[name, type], …], key first.")
+    schema = StoredJSON(help_text="The columns as they were: [[name, type], …], key first.")
     vendor = models.CharField(max_length=20, help_text="The database that wrote the payload.")
     rows = models.PositiveIntegerField()
     payload = models.BinaryField(help_text="zstd of JSON rows (SQLite) or of COPY text (PostgreSQL).")
     size = models.PositiveIntegerField(help_text="Bytes of the payload.")
     expires_at = models.DateTimeField(db_index=True)
-    # Null where version 1.0 made it: batches count from 1 within the run, positions, too. A batch
-    # that is too large for one transaction of an undo is cut into parts.
+    # Null where version 1.0 made it: batches count from 1 within the run, positions from 1 within the
+    # batch, whose own rows come last. A batch that is too large for one transaction of an undo is cut
+    # into parts.
     batch = models.PositiveIntegerField(null=True)
     part = models.PositiveIntegerField(null=True)
     position = models.PositiveIntegerField(null=True)

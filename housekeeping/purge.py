@@ -253,7 +253,7 @@ class _Removal:
 
     def __post_init__(self) -> None:
         # A try that is rolled back takes its archives along: the next one numbers them alike.
-        self.numbers = (self.archiver.batch + 1, self.archiver.position) if self.archiver else (0, 0)
+        self.number = self.archiver.batch + 1 if self.archiver else 0
 
     def be_careful(self) -> None:
         """Before another try: look for what the last one may have waited for."""
@@ -265,7 +265,7 @@ class _Removal:
         self.began = time.monotonic()
         self.batch = Batch(digest=self.digest or "00" * 32)
         if self.archiver:
-            self.archiver.batch, self.archiver.position = self.numbers
+            self.archiver.batch, self.archiver.position = self.number, 0
         self._set_limits()
         holds.wait_for_new_holds()
         model = self.policy.model

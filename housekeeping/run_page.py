@@ -271,7 +271,7 @@ def _running(run: Run) -> str:
 def _succeeded(run: Run, task: Task | None) -> str:
     took = {"took": run.took}
     if run.undo_of_id:
-        restored = _own_first(_restored(run), task.policies if task else ())
+        restored = _own_first(run.restored, task.policies if task else ())
         if not any(restored.values()):
             return gettext("No rows put back, in %(took)s.") % took + _left(run)
         text = gettext("%(rows)s put back in %(took)s.") % {"rows": rows_in_words(restored), **took}
@@ -289,11 +289,6 @@ def _succeeded(run: Run, task: Task | None) -> str:
     return gettext("Done in %(took)s.") % took
 
 
-def _restored(undo: Run) -> dict[str, int]:
-    """What an undo has put back so far, by table."""
-    return stored.counts((undo.result or {}).get("restored") or (undo.undo_state or {}).get("rows"))
-
-
 def _not_restored(undo: Run) -> int:
     """Of an undo that has ended."""
     return sum(stored.counts((undo.result or {}).get("not_restored")).values())
@@ -302,7 +297,7 @@ def _not_restored(undo: Run) -> int:
 def _left(undo: Run) -> str:
     """A sentence, after a space, about what an undo could not put back; empty for nothing."""
     rows = _not_restored(undo)
-    text = ngettext("%(n)s row stays in the archive.", "%(n)s rows stay in the archive.", rows)
+    text = ngettext("%(n)s row could not be put back.", "%(n)s rows could not be put back.", rows)
     return " " + text % {"n": number(rows)} if rows else ""
 
 
@@ -312,7 +307,7 @@ def _since(run: Run) -> str:
     undos = [one for one in _followers(run) if one.undo_of_id == run.pk]
     if not undos or not any(tables.values()):
         return ""
-    back = sum(_restored(undo).get(table, 0) for undo in undos for table in tables)
+    back = sum(undo.restored.get(table, 0) for undo in undos for table in tables)
     if back >= sum(tables.values()):
         return " " + gettext("They are put back since.")
     if not back:

@@ -205,7 +205,7 @@ def unverified() -> list[Run]:
     archives since; the oldest first."""
     is_due = Q(archives_verified_at=None) | Q(archives_verified_at__lt=clock.Now() - VERIFY_AGAIN_AFTER)
     sealed = Archive.objects.filter(run=OuterRef("pk"), digest__isnull=False).order_by()
-    place = Concat("position", Value("/"), Coalesce("part", 0), output_field=TextField())  # a copy has none
+    place = Concat("batch", Value("/"), Coalesce("part", 0), Value("/"), "position", output_field=TextField())
     count = sealed.values("run").annotate(count=Count(place, distinct=True)).values("count")
     has_lost = Q(archive_damage=None, archives_kept__gt=Coalesce(Subquery(count), 0))
     due = keeping().filter(is_due | has_lost).ended()

@@ -542,7 +542,7 @@ def test_a_purge_says_how_much_of_it_is_back(dashboard, transactional_db):
     assert "They are put back since." not in none_of_it + some_of_it
     assert "None of them is back yet." in none_of_it
     assert "No rows put back, in" in nothing_back
-    assert "7 rows stay in the archive." in nothing_back
+    assert "7 rows could not be put back." in nothing_back
     assert "3 of these rows are put back since." in some_of_it
 
 
