@@ -22,7 +22,7 @@ import logging
 import re
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -31,7 +31,8 @@ import zstandard
 from django.apps import apps
 from django.conf import settings
 from django.db import DataError, IntegrityError, connection, models, transaction
-from django.db.models import Model, Q, Sum
+from django.db.models import F, Model, Q, Sum
+from django.db.models.functions import Coalesce, Greatest
 from django.utils.functional import cached_property
 from django.utils.translation import gettext
 
@@ -99,6 +100,7 @@ class Undo:
     pace: Pace | None = None
     batch_size: int | None = None  # rows of one transaction, about; None: fitted to the pace
     skipped: set[Place] = field(default_factory=set)
+    missing: Counter[str] = field(default_factory=Counter)  # rows of archives that are not there, by table
     doubtful: set[str] = field(default_factory=set)  # tables of which keys are lost with what is damaged
     _enforced: dict[type[Model], dict[str, str]] = field(default_factory=dict)
 
@@ -112,25 +114,61 @@ class Undo:
         state = self.run.undo_state or {}
         if not state.get("at"):  # those of an undo under way don't expire
             check_window(self.purged)
-        kinds = self.purged.archives.values("model", "emptied", "schema", "vendor", "rows").distinct()
-        for kind in {json.dumps({**kind, "rows": 0}): kind for kind in kinds}.values():
-            _Layout(Archive(**kind)).fillings()
         report = verification.look(self.purged, checkpoint=self.checkpoint)
         verification.note(report)
+        self._check_layouts(report)
         self._refuse(report, state)
         unusable = set(self._unusable(report, state))
         self._number(report, unusable)
-        places = self.purged.archives.values_list("pk", "batch", "part")
-        self.skipped = {(batch or 0, part or 0) for pk, batch, part in places if pk in unusable}
+        is_damaged = bool(report.missing or report.damaged) and not state.get("unverified")
+        incomplete = self._incomplete(unusable) if is_damaged else set()
+        for pk, batch, part in self.purged.archives.values_list("pk", "batch", "part"):
+            if pk in unusable or batch in incomplete:
+                self.skipped.add((batch or 0, part or 0))
+        if report.missing:
+            self.missing = self._lost()
         if not state.get("unverified"):
             self.doubtful = self._doubtful(report)
+
+    def _check_layouts(self, report: verification.Report) -> None:
+        """What is damaged may say anything of its table, and is named for its damage."""
+        intact = self.purged.archives.exclude(pk__in=report.damaged)
+        kinds = intact.values("model", "emptied", "schema", "vendor", "rows").distinct()
+        for kind in {json.dumps({**kind, "rows": 0}): kind for kind in kinds}.values():
+            _Layout(Archive(**kind)).fillings()
+
+    def _incomplete(self, unusable: set[int]) -> set[int]:
+        """The batches that lack an archive: positions count from 1, and the last has the batch's own rows."""
+        at = (self.run.undo_state or {}).get("at")
+        ahead = self.purged.archives.exclude(pk__in=unusable).filter(_ahead(tuple(at)) if at else Q())
+        positions, own = defaultdict[int, set[int]](set), dict[int, int]()
+        places: Any = ahead.values_list("batch", "position", "is_own")
+        for batch, position, is_own in places:
+            positions[batch].add(position)
+            if is_own:
+                own[batch] = position
+        return {batch for batch, there in positions.items() if there != {*range(1, own.get(batch, 0) + 1)}}
 
     def _doubtful(self, report: verification.Report) -> set[str]:
         kept = self.purged.archives.filter(emptied="").values_list("model", "batch", "part")
         models = {model for model, batch, part in kept if (batch or 0, part or 0) in self.skipped}
-        if report.missing:
-            models.update(model for policy in self.purged.receipt.values() for model in policy["rows"])
-        return {_label(apps.get_model(model)) for model in models}
+        if report.missing or report.damaged:  # a damaged one may say anything of itself
+            models |= {model for model, rows in self._lost(self.skipped).items() if rows}
+        return {_label(apps.get_model(model)) for model in models if _is_known(model)}
+
+    def _lost(self, skipped: Collection[Place] = ()) -> Counter[str]:
+        """Rows by table that the run has removed, and that neither are back nor can come back."""
+        rows: Counter[str] = Counter()
+        for facts in self.purged.receipt.values():
+            rows.update(facts["rows"])
+        for model, batch, part, count in self.purged.archives.filter(emptied="").values_list(
+            "model", "batch", "part", "rows"
+        ):
+            if (batch or 0, part or 0) not in skipped:
+                rows[model] -= count
+        for undo in self.purged.undos.all():
+            rows.subtract(undo.restored)
+        return +rows
 
     def _refuse(self, report: verification.Report, state: dict[str, Any]) -> None:
         if state.get("intact_only"):
@@ -139,9 +177,10 @@ class Undo:
         if report.missing or report.duplicates:
             damage = report.findings()
         if damage:
-            total, bad = report.archives, len(report.damaged)
+            there = report.archives - report.duplicates
+            total, intact = there + report.missing, there - len(report.damaged)
             raise NotPossible(
-                f"{' '.join(damage[:5])} Nothing was put back; {total - bad} of {total} archives are intact."
+                f"{' '.join(damage[:5])} Nothing was put back; {intact} of {total} archives are intact."
                 f" To put back the batches that are intact: {_command(self.purged, '--intact-only')}."
             )
         if report.unvouched and not state.get("unverified"):
@@ -161,19 +200,23 @@ class Undo:
         undo asks about that again. A batch's last archive is its own rows."""
         if not self.purged.archives.filter(Q(batch=None) | Q(digest=None)).exists():
             return
-        number, batch, is_last = 0, 0, True
+        position, batch, is_last, first_sealed = 0, 0, True, 0
         with transaction.atomic():
             for kept in self.purged.archives.defer("payload").order_by("pk"):
-                number, batch = number + 1, batch + is_last
+                position, batch = 1 if is_last else position + 1, batch + is_last
                 is_last = kept.is_own
-                if kept.batch is None:
-                    kept.batch, kept.position = batch, number
+                is_new = kept.batch is None
+                if is_new:
+                    kept.batch, kept.position = batch, position
                 if kept.digest is None and kept.pk in report.links and kept.pk not in unusable:
                     kept.before, link = report.links[kept.pk]
                     kept.digest = archive.sealed(kept, link)
+                    first_sealed += is_new
                 kept.save(update_fields=["batch", "position", "before", "digest"])
             sealed = self.purged.archives.filter(digest__isnull=False).count()
-            Run.objects.filter(pk=self.purged.pk).update(archives_kept=sealed)
+            # One that had a digest and is gone is missing still.
+            kept_before = Coalesce(F("archives_kept"), 0) + first_sealed
+            Run.objects.filter(pk=self.purged.pk).update(archives_kept=Greatest(kept_before, sealed))
             self.record(self._done())
 
     def _done(self) -> Restored:
@@ -317,7 +360,17 @@ class Undo:
         for kept in self.purged.archives.defer("payload"):
             if (kept.batch, kept.part or 0) in self.skipped:
                 found[f"{kept.model}: its archive, or one of its batch, is not intact"] += kept.rows
+        for model, rows in self.missing.items():
+            found[f"{model}: its archive is missing"] += rows
         return found
+
+
+def _is_known(model: str) -> bool:
+    try:
+        apps.get_model(model)
+    except (LookupError, ValueError):
+        return False
+    return True
 
 
 def check_window(run: Run) -> None:

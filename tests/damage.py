@@ -1,4 +1,4 @@
-"""Damage to what a purge keeps: a flipped bit, a missing end, archives in each other's place."""
+"""Damage to what a purge keeps: a flipped bit, a missing end, another table's name, a wrong place."""
 
 import random
 from typing import Any
@@ -78,4 +78,25 @@ def miscounted(rows: list[dict[str, Any]], chance: random.Random) -> str:
     return f"{row['id']} has {row['rows']} rows"
 
 
-KINDS = [flipped, flipped, flipped, cut, cut, lengthened, swapped, swapped, lost, miscounted]
+def altered(rows: list[dict[str, Any]], chance: random.Random) -> str:
+    """What an archive says about itself is something else."""
+    row = chance.choice(rows)
+    others: dict[str, list[Any]] = {
+        "policy": ["messages", ""],
+        "model": ["chat.ChatMessagf", "chat.User", ""],
+        "emptied": ["user_id"],
+        "schema": [[["id"]], 5, [["ie", "bigint"]]],
+        "vendor": ["oracle"],
+        "batch": [99, None],
+        "part": [1],
+        "position": [99, None],
+        "is_own": [not row["is_own"]],
+        "before": [None, "x", "0" * 64],
+        "digest": ["", "0" * 64],
+    }
+    name = chance.choice(list(others))
+    row[name] = chance.choice(others[name])
+    return f"{name} of {row['id']} is {row[name]!r}"
+
+
+KINDS = [flipped] * 3 + [cut] * 2 + [swapped] * 2 + [altered] * 2 + [lengthened, lost, miscounted]

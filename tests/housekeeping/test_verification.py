@@ -5,6 +5,7 @@ import random
 
 import pytest
 import zstandard
+from django.db import connection
 
 from chat.models import ChatMessage, Conversation
 from housekeeping import archive, runs, verification
@@ -98,6 +99,101 @@ def test_the_refusal_names_the_archive_and_what_is_intact():
     assert "7 of 8 archives are intact" in undo.error
     run.refresh_from_db()
     assert run.archive_damage == damage
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"model": "chat.ChatMessagf"},
+        {"model": "chat.Conversation"},
+        {"model": ""},
+        {"policy": "conversationr"},
+        {"emptied": "conversation_id"},
+        {"schema": [["ie", "bigint"], ["conversation_id", "bigint"]]},
+        {"schema": 5},
+        {"schema": [["id"]]},
+        {"vendor": "oracle"},
+        {"rows": 2**31 - 1},
+        {"batch": 99},
+        {"batch": None},
+        {"part": 3},
+        {"position": 99},
+        {"position": None},
+        {"before": "0" * 64},
+        {"before": None},
+        {"before": "x"},
+        {"digest": ""},
+        {"is_own": True},
+        {"payload": b""},
+    ],
+    ids=str,
+)
+def test_whatever_is_damaged_is_named_and_costs_its_own_batch_alone(columns):
+    run = purged()
+    kept = run.archives.filter(model="chat.ChatMessage").order_by("pk")[1]
+    Archive.objects.filter(pk=kept.pk).update(**columns)
+    kept.refresh_from_db()
+
+    refused = undone(run)
+    left = undone(run, intact_only=True)
+
+    assert (refused.status, left.status) == ("failed", "succeeded"), left.error
+    assert refused.error.startswith(f"NotPossible: {kept.name}: ")
+    assert (Conversation.objects.count(), ChatMessage.objects.count()) == (3, 6)
+    assert sum(left.result["not_restored"].values()) >= 3
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL's jsonb is never broken")
+def test_columns_that_are_no_json_are_damage_like_any_other():
+    run = purged()
+    kept = run.archives.filter(model="chat.ChatMessage").order_by("pk")[1]
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA ignore_check_constraints = ON")
+        cursor.execute("UPDATE housekeeping_archive SET schema = '[[#' WHERE id = %s", [kept.pk])
+        cursor.execute("PRAGMA ignore_check_constraints = OFF")
+
+    assert "its digest does not match" in undone(run).error
+    assert undone(run, intact_only=True).status == "succeeded"
+    assert Conversation.objects.count() == 3
+
+
+def test_a_batch_that_lacks_an_archive_is_left_and_what_is_lost_is_said():
+    run = purged()
+    run.archives.filter(model="chat.ChatMessage").order_by("pk")[1].delete()
+
+    undo = undone(run, intact_only=True)
+
+    assert (Conversation.objects.count(), ChatMessage.objects.count()) == (3, 6)
+    assert undo.result["not_restored"] == {
+        "chat.Conversation: its archive, or one of its batch, is not intact": 1,
+        "chat.ChatMessage: its archive is missing": 2,
+    }
+    undone(run, intact_only=True, unverified=True)
+    assert (Conversation.objects.count(), ChatMessage.objects.count()) == (4, 6)
+
+
+def test_a_whole_batch_that_is_lost_costs_no_other():
+    run = purged()
+    run.archives.filter(batch=2).delete()
+
+    undo = undone(run, intact_only=True)
+
+    assert (Conversation.objects.count(), ChatMessage.objects.count()) == (3, 6)
+    assert undo.result["not_restored"] == {
+        "chat.Conversation: its archive is missing": 1,
+        "chat.ChatMessage: its archive is missing": 2,
+    }
+
+
+def test_what_had_a_digest_and_is_gone_is_missing_after_an_undo_of_the_rest_too():
+    run = purged()
+    lost, bare = run.archives.order_by("pk")[1], run.archives.order_by("pk")[4]
+    lost.delete()
+    Archive.objects.filter(pk=bare.pk).update(digest=None)
+
+    undone(run, intact_only=True)
+
+    assert any("missing" in finding for finding in verification.verify(run).findings())
 
 
 def test_a_copy_of_another_archive_stands_for_none():
