@@ -154,9 +154,17 @@ def _send(opened: list[Run], send: Send) -> None:
 
 
 def _is_too_late(entry: Entry, state: ScheduleState, now: datetime) -> bool:
-    """Does the schedule wait for a later fire time than its trigger gives from now?"""
+    """Does the schedule wait for a later fire time than its trigger gives from now?
+
+    Where the rules of the zone have changed, a time that the clock has shown may be ahead of it
+    again. It is not owed twice: what counts then is the last local time.
+    """
+    zone = timezone.get_default_timezone()
     soon = now.replace(second=0, microsecond=0) + timedelta(minutes=1) + AHEAD
-    return state.next_fire_at > _fire_time_after(entry.trigger, soon, timezone.get_default_timezone())
+    if state.next_fire_at <= _fire_time_after(entry.trigger, soon, zone):
+        return False
+    after, _ = _known_local_times(state) or (None, None)
+    return after is None or after > soon or state.next_fire_at > entry.trigger.resume(after, zone)
 
 
 # A cron trigger takes a millisecond to compute: once a minute is enough for what is looked at each second.
@@ -221,6 +229,16 @@ def _local_times(after: datetime, following: datetime) -> str:
     return f"{after.isoformat()} {local.isoformat()}"
 
 
+def _known_local_times(state: ScheduleState) -> tuple[datetime, datetime] | None:
+    """The last local time and the next, as they were when the next was computed. None where unknown."""
+    try:
+        after, following = map(datetime.fromisoformat, state.local_times.split())
+    except ValueError:  # computed by a version before this, or not to be read
+        return None
+    is_current = following == state.next_fire_at  # else a version before this has moved it on
+    return (after, following) if is_current and after.tzinfo else None
+
+
 def _follow_the_zone(entry: Entry, state: ScheduleState) -> None:
     """Compute what is owed anew where the rules of the zone have changed since it was computed.
 
@@ -228,12 +246,8 @@ def _follow_the_zone(entry: Entry, state: ScheduleState) -> None:
     as a time that the clock has shown is ahead of it again: what is owed follows the last local time.
     """
     zone = timezone.get_default_timezone()
-    try:
-        after, following = map(datetime.fromisoformat, state.local_times.split())
-    except ValueError:  # computed by a version before this, or not to be read
-        return
-    is_known = following == state.next_fire_at  # else a version before this has moved it on
-    if not is_known or following.utcoffset() == following.astimezone(zone).utcoffset():
+    after, following = _known_local_times(state) or (None, None)
+    if not (after and following) or following.utcoffset() == following.astimezone(zone).utcoffset():
         return
     owed = entry.trigger.resume(after, zone)
     fields = {"next_fire_at": owed, "local_times": _local_times(after, owed)}
