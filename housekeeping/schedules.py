@@ -7,6 +7,7 @@ next look, a second later, and keeps them across restarts.
 """
 
 import logging
+import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,6 +38,10 @@ MISSED_ROWS_SPAN = timedelta(days=7)
 # While an old and a new version of the site look at the same schedule, each takes the
 # other's trigger for a change, once a second. A trigger seen so lately is still owed.
 SEEN_LATELY = timedelta(seconds=10)
+# Hosts with different tzdata change what is owed back and forth with each look. Each process
+# says so once in so many seconds for each schedule.
+ZONE_LOGGED_EACH = 3600.0
+_zone_logged: dict[str, float] = {}
 
 
 def announce(opening: str) -> None:
@@ -252,14 +257,21 @@ def _follow_the_zone(entry: Entry, state: ScheduleState) -> None:
     owed = entry.trigger.resume(after, zone)
     fields = {"next_fire_at": owed, "local_times": _local_times(after, owed)}
     if ScheduleState.objects.filter(id=state.id, next_fire_at=following).update(**fields):
-        logger.warning(
-            "The rules of %s have changed: schedule %s is due %s, not %s",
-            settings.TIME_ZONE,
-            state.id,
-            owed.isoformat(),
-            following.isoformat(),
-        )
+        _log_zone(state.id, owed, following)
     state.refresh_from_db(fields=list(fields))
+
+
+def _log_zone(schedule_id: str, owed: datetime, before: datetime) -> None:
+    if time.monotonic() - _zone_logged.get(schedule_id, -ZONE_LOGGED_EACH) < ZONE_LOGGED_EACH:
+        return
+    _zone_logged[schedule_id] = time.monotonic()
+    logger.warning(
+        "The rules of %s have changed, or differ between hosts: schedule %s is due %s, not %s",
+        settings.TIME_ZONE,
+        schedule_id,
+        owed.isoformat(),
+        before.isoformat(),
+    )
 
 
 def _open_run(entry: Entry, state: ScheduleState, now: datetime) -> Run | None:

@@ -437,6 +437,20 @@ def test_a_daily_task_runs_once_a_day_while_the_rules_of_its_zone_change(
     assert [(moment.day, moment.hour) for moment in local] == [(day, 2) for day in range(16, 22)]
 
 
+def test_hosts_whose_rules_of_the_zone_differ_say_so_once_an_hour(
+    casablanca, only_daily, monkeypatch, caplog
+):
+    monkeypatch.setattr(schedules, "_zone_logged", {})
+    casablanca("Etc/GMT-2")
+    schedules.tick(IN_2100, send=lambda run: None)
+
+    for zone in ("Etc/GMT-1", "Etc/GMT-2") * 5:
+        casablanca(zone)
+        schedules.tick(IN_2100 + timedelta(seconds=1), send=lambda run: None)
+
+    assert caplog.text.count("differ between hosts") == 1
+
+
 def test_what_a_version_before_has_moved_on_is_left_as_it_is(casablanca, sent, only_daily):
     casablanca("Etc/GMT-2")
     schedules.tick(MONDAY, send=sent.append)
