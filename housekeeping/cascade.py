@@ -50,8 +50,8 @@ def elsewhere(rows: QuerySet[Any]) -> list[str]:
     counts is where they are written.
     """
     model = rows.model._meta.concrete_model or rows.model
-    # Asked for by name, unless it is what the router answers anyway.
-    asked = router.db_for_write(model) if rows.db == router.db_for_read(rows.model) else rows.db
+    # What using() names, if anything: `db` asks a router where to read, which may change with each answer.
+    asked = rows._db or router.db_for_write(model)  # type: ignore[attr-defined]
     tables = {model: asked} | {link.model: router.db_for_write(link.model) for link, _ in walk(model)}
     return [
         f"{table._meta.label} is written to the database {alias!r}, and purges run on {DEFAULT_DB_ALIAS!r}"

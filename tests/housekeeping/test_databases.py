@@ -1,5 +1,7 @@
 """A site with several databases: nothing is deleted from the wrong one, nothing decided by a replica."""
 
+from itertools import cycle
+
 import pytest
 from django.core.checks import run_checks
 
@@ -42,6 +44,16 @@ class Replica:
 
     def db_for_write(self, model, **hints):
         return "default"
+
+
+class RandomReplica(Replica):
+    """Reads are spread over several databases, as in Django's documentation."""
+
+    def __init__(self):
+        self.answers = cycle(["other", "default"])
+
+    def db_for_read(self, model, **hints):
+        return next(self.answers)
 
 
 def old_parks(alias):
@@ -145,6 +157,17 @@ def test_a_replica_decides_nothing(routed, other):
     assert run.result == {"deleted_parks": 1}
     assert set(Park.objects.using("default")) == {young, held}
     assert plans.backlog(parks)["rows"] == 0
+
+
+def test_a_router_that_reads_from_another_database_each_time_is_not_refused(routed, twins):
+    routed(RandomReplica)
+
+    with tasks.declared():
+        checked = [error.id for _ in range(2) for error in run_checks() if "'other'" in error.msg]
+        run = carry_out("parks")
+
+    assert (checked, run.status, run.error) == ([], "succeeded", "")
+    assert left() == [0, 1]
 
 
 def test_the_brake_and_an_undo_go_by_the_database_that_is_written(routed, other, settings):
