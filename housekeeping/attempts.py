@@ -25,6 +25,7 @@ from django.db.models.functions import Coalesce
 from housekeeping import cascade, clock, endings, gauges, guard, plans, registry, restore, stats, transient
 from housekeeping.archive import Archiver
 from housekeeping.exceptions import (
+    AmbiguousPolicy,
     BrakeApplied,
     Cancelled,
     ClaimLost,
@@ -65,6 +66,7 @@ class Attempt:
     log: RunLog
     lost: threading.Event = field(default_factory=threading.Event)
     due: dict[Policy, int] = field(default_factory=dict)  # rows as the attempt began
+    begun: dict[str, Policy] = field(default_factory=dict)  # by name, also what the task did not declare
 
     def carry_out(self) -> Any:
         """Do the run's work and return its result. Raises what the task raises, and RunStopped."""
@@ -116,6 +118,12 @@ class Attempt:
             raise ConsumerStopping
 
     # --- Before anything is deleted -------------------------------------------------------------
+
+    def _begin(self, policy: Policy) -> None:
+        """Check a policy that the task may not have declared. Raises AmbiguousPolicy."""
+        registry.check_policy(policy)
+        if self.begun.setdefault(policy.name, policy) != policy:
+            raise AmbiguousPolicy(policy.name)
 
     def _with_cutoffs(self, policies: Iterable[Policy]) -> dict[str, Any]:
         """The run's cutoffs, with those of ``policies`` that have none yet."""
@@ -174,7 +182,7 @@ class Attempt:
 
     def preview(self, policy: Policy) -> int:
         """Count what :meth:`purge` would delete, and keep it as a plan. Raises AmbiguousPolicy."""
-        registry.check_policy(policy)  # the task may not have declared it
+        self._begin(policy)
         self.checkpoint()
         facts = self._planned(policy)
         rows = int(facts["rows"])
@@ -190,7 +198,7 @@ class Attempt:
         Counts again at the end: raises RowsLeft if rows are past due still, and neither the
         run's time budget nor its plan explains them. Raises AmbiguousPolicy.
         """
-        registry.check_policy(policy)  # the task may not have declared it
+        self._begin(policy)
         due = self.due.get(policy)
         due = self._due(policy) if due is None else due
         logger.info("Deleting %s%s", policy.in_words(due), self._age_in_words(policy))

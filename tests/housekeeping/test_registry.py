@@ -130,6 +130,21 @@ def test_a_policy_that_no_task_declares_does_not_go_by_the_retention_of_a_namesa
     assert Conversation.objects.count() == 1
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_of_two_policies_of_one_name_that_no_task_declares_the_second_is_refused(add_task, dry_run):
+    rows = Conversation.objects.filter
+    short = Policy("x", rows=lambda cutoff: rows(created_at__lt=cutoff, title="short"), retention=days(30))
+    long = Policy("x", rows=lambda cutoff: rows(created_at__lt=cutoff, title="long"), retention=days(365))
+    add_task("both", lambda purge: {"short": [purge(short), purge(short)], "long": purge(long)})
+    make.conversation(age=days(40), title="long")
+
+    run = runs.execute(runs.claim(make.run("both", dry_run=dry_run).pk, 0))
+
+    assert run.error.startswith("AmbiguousPolicy: Two policies are called 'x'")
+    assert Conversation.objects.count() == 1
+
+
 def test_a_policy_that_two_tasks_share_is_one():
     registry.task("again", policy=TASKS["conversations"].policies[0])(lambda purge: {})
 
