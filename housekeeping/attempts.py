@@ -120,10 +120,12 @@ class Attempt:
     # --- Before anything is deleted -------------------------------------------------------------
 
     def _begin(self, policy: Policy) -> None:
-        """Check a policy that the task may not have declared. Raises AmbiguousPolicy."""
+        """Check a policy that the task may not have declared. Raises AmbiguousPolicy, NotPossible."""
         registry.check_policy(policy)
         if self.begun.setdefault(policy.name, policy) != policy:
             raise AmbiguousPolicy(policy.name)
+        if self.is_planned and policy.name not in self.run.deleted:
+            plans.check_retention(policy, self.run.plan)
 
     def _with_cutoffs(self, policies: Iterable[Policy]) -> dict[str, Any]:
         """The run's cutoffs, with those of ``policies`` that have none yet."""
@@ -196,7 +198,8 @@ class Attempt:
         """Delete what the policy expired, batch by batch, each counted on the run.
 
         Counts again at the end: raises RowsLeft if rows are past due still, and neither the
-        run's time budget nor its plan explains them. Raises AmbiguousPolicy.
+        run's time budget nor its plan explains them. Raises AmbiguousPolicy, and NotPossible where
+        the plan was made under a shorter retention.
         """
         self._begin(policy)
         due = self.due.get(policy)

@@ -164,21 +164,28 @@ def write(
 
 
 def check_retentions(plan: Mapping[str, Any]) -> None:
+    """:func:`check_retention` of every policy in ``plan`` that a task declares."""
+    known = registry.policies()
+    for name in plan:
+        if name in known:
+            check_retention(known[name], plan)
+
+
+def check_retention(policy: Policy, plan: Mapping[str, Any]) -> None:
     """Raises NotPossible where rows are kept longer by now than when the plan was made.
 
     It would delete rows that have to stay. A plan that was made under a longer retention only
     leaves more rows to the next run.
     """
-    known = registry.policies()
-    for name, facts in plan.items():
-        retention = in_days(known[name].retention_in_force()) if name in known else None
-        seen = facts.get("retention_days")
-        if retention is not None and (seen is None or seen < retention):
-            text = gettext(
-                "The retention of %(policy)s was raised to %(days)s days since these rows were seen:"
-                " preview again."
-            )
-            raise NotPossible(text % {"policy": repr(name), "days": retention})
+    if policy.name not in plan:
+        return
+    retention, seen = in_days(policy.retention_in_force()), plan[policy.name].get("retention_days")
+    if retention is not None and (seen is None or seen < retention):
+        text = gettext(
+            "The retention of %(policy)s was raised to %(days)s days since these rows were seen:"
+            " preview again."
+        )
+        raise NotPossible(text % {"policy": repr(policy.name), "days": retention})
 
 
 def copy(run: Run, to: Run) -> None:

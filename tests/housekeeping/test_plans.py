@@ -11,6 +11,7 @@ from housekeeping import plans, retentions, run_page, runs
 from housekeeping.acts import Actor
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Hold, PlannedRows, Run, Tally
+from housekeeping.policies import Policy
 from housekeeping.registry import TASKS
 from housekeeping.tasks import old_conversations, orphaned_messages
 from tests import make
@@ -253,6 +254,22 @@ def test_a_plan_is_refused_once_rows_are_kept_longer_and_goes_after_a_shorter_re
     retentions.change("conversations", 20)
 
     assert asked(plan=dry).result == {"deleted_conversations": 1}
+
+
+def test_a_plan_of_a_policy_that_no_task_declares_is_refused_once_rows_are_kept_longer(add_task):
+    make.conversation(age=days(40))
+    kept = [30, 30, 3_650]  # days, as the site's code has it at each run
+    rows = Conversation.objects.filter
+    undeclared = [Policy("x", lambda cutoff: rows(created_at__lt=cutoff), days(each)) for each in kept]
+    add_task("x", lambda purge: {"rows": purge(undeclared.pop(0))})
+    dry, another = asked("x", dry_run=True), asked("x", dry_run=True)
+
+    run = asked("x", plan=dry)
+
+    assert (run.status, Conversation.objects.count()) == ("failed", 1)
+    assert "'x' was raised to 3650 days since these rows were seen: preview again" in run.error
+    undeclared.append(replace(old_conversations, name="x"))
+    assert asked("x", plan=another).result == {"rows": 1}
 
 
 def test_a_plan_that_was_asked_for_before_rows_are_kept_longer_deletes_nothing():
