@@ -1,6 +1,7 @@
 """A bad declaration stops ``manage.py check``, not the night."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,11 +11,12 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 from django.db import DEFAULT_DB_ALIAS, router
 
-from housekeeping import cascade, registry
+from housekeeping import cascade, gauges, registry
 from housekeeping.exceptions import AmbiguousPolicy
 from housekeeping.registry import PREVIEWED, SCHEDULES, TASKS
 
 FAR = datetime.max.replace(tzinfo=UTC)
+LONGEST_NAME = 100  # of a task or a schedule: what the columns of a run hold
 TOOLS = PREVIEWED | {"checkpoint"}
 
 
@@ -82,15 +84,21 @@ def policies_have_names_of_their_own(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register
-def names_fit_into_addresses(**kwargs: Any) -> list[CheckMessage]:
+def names_fit_into_addresses_and_columns(**kwargs: Any) -> list[CheckMessage]:
+    kinds: list[tuple[str, Iterable[str], int]] = [
+        ("task", TASKS, LONGEST_NAME),
+        ("policy", registry.policies(), gauges.LONGEST_POLICY),
+        ("schedule", SCHEDULES, LONGEST_NAME),
+    ]
     return [
         Error(
-            f"{name!r} can't be the name of a task, a policy or a schedule.",
-            hint="Write up to 100 letters, digits, hyphens and underscores: it stands in addresses.",
+            f"{name!r} can't be the name of a {kind}.",
+            hint=f"Write up to {longest} letters, digits, hyphens and underscores: it stands in addresses.",
             id="housekeeping.E007",
         )
-        for name in sorted({*TASKS, *registry.policies(), *SCHEDULES})
-        if not re.fullmatch(r"[\w-]{1,100}", name)
+        for kind, names, longest in kinds
+        for name in names
+        if not re.fullmatch(rf"[\w-]{{1,{longest}}}", name)
     ]
 
 

@@ -32,6 +32,7 @@ OLD = timedelta(seconds=30)
 # Measuring may take this part of the time at most, however large the database is.
 DUTY = 0.1
 BACKLOG = "backlog:"
+LONGEST_POLICY = (Gauge._meta.get_field("name").max_length or 0) - len(BACKLOG)  # characters of its name
 # The gauge whose value is the mark of the newest change of retentions or holds.
 RULES = "rules"
 

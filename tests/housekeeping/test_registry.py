@@ -156,3 +156,17 @@ def test_a_name_that_fits_into_no_address_is_found_by_check():
 
     errors = [error for error in run_checks() if error.id == "housekeeping.E007"]
     assert "'old rows/all'" in errors[0].msg
+
+
+@pytest.mark.django_db
+def test_check_takes_a_policy_with_as_long_a_name_as_its_gauge_can_have(dashboard):
+    too_long, longest = "p" * 93, "p" * 92
+    for name in (too_long, longest):
+        registry.task(policy=Policy(name, rows=lambda cutoff: Conversation.objects.all()))(lambda purge: {})
+
+    errors = [error for error in run_checks() if error.id == "housekeeping.E007"]
+    assert [error.msg for error in errors] == [f"{too_long!r} can't be the name of a policy."]
+    assert errors[0].hint.startswith("Write up to 92 letters")
+
+    del TASKS[too_long]
+    assert dashboard.get("/scheduler-admin").status_code == 200
