@@ -34,10 +34,10 @@ READS = {"SELECT", "WITH", "VALUES", "TABLE", "EXPLAIN", "SHOW"}
 CONTROLS = {"BEGIN", "START", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT", "END"}
 # These words make a write of a WITH or an EXPLAIN.
 WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE)\b", re.IGNORECASE)
-# Comments and quoted texts, in PostgreSQL's ways, too: E'…' and $tag$…$tag$. A comment that holds
-# another is not matched: its start is left over and refused.
+# Comments and quoted texts, in PostgreSQL's ways, too: E'…' and $tag$…$tag$, and \r ends a line. A
+# comment that holds another is not matched: its start is left over and refused.
 NO_CODE = re.compile(
-    r"""--[^\n]*|/\*(?:(?!/\*).)*?\*/|\bE'(?:[^'\\]|\\.|'')*'|'[^']*'|"[^"]*"|(?<![\w$])\$([^\W\d]\w*|)\$.*?\$\1\$""",
+    r"""--[^\r\n]*|/\*(?:(?!/\*).)*?\*/|\bE'(?:[^'\\]|\\.|'')*'|'[^']*'|"[^"]*"|(?<![\w$])\$([^\W\d]\w*|)\$.*?\$\1\$""",
     re.DOTALL | re.IGNORECASE,
 )
 READ_ONLY_TRANSACTION = "25006"  # PostgreSQL's code for a write in one

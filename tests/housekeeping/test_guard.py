@@ -49,6 +49,7 @@ LIES = {
     "truncate": lambda: sql("TRUNCATE chat_chatmessage"),
     "several": lambda: sql(f"SELECT 1; {DELETE}"),
     "behind a quoted comment": lambda: sql(f"SELECT '--'; {DELETE}"),
+    "behind a comment that a carriage return ends": lambda: sql(f"SELECT 1 --\r; COMMIT; {DELETE}"),
     "commit first": lambda: sql(f"COMMIT; {DELETE}"),
     "atomic": lambda: in_a_transaction(lambda: sql(DELETE)),
     "pragma": lambda: [sql("PRAGMA query_only = 0"), sql(DELETE)],
