@@ -114,6 +114,14 @@ class WriteInDryRun(HousekeepingError):
         super().__init__(text % {"statement": statement, "database": repr(database)})
 
 
+class TransactionLeftOpen(HousekeepingError):
+    """A task began a transaction by hand during a dry run, and did not end it. It was rolled back."""
+
+    def __init__(self, database: str) -> None:
+        text = _("The task has left a transaction open on the database %(database)s: its BEGIN has no end.")
+        super().__init__(text % {"database": repr(database)})
+
+
 class RunInProgress(HousekeepingError):
     """The task has a run already, queued or running: ``run``."""
 

@@ -8,7 +8,8 @@ What it promises:
   statement runs in a read-only transaction. So a function that deletes can't be selected.
 - A task that swallows the error still fails: the first one is raised again at the end.
 - Nothing is left on a connection afterwards. PostgreSQL's read-only transaction ends with its
-  statement, so a connection that is shared through a pooler is safe as well.
+  statement, so a connection that is shared through a pooler is safe as well. A transaction that a
+  task has begun by hand and left open is rolled back, and the run fails.
 
 It covers this thread's connections. Other threads, other processes, connections that a task
 opens by itself, and what goes past execute wrappers (psycopg's ``copy``, ``callproc`` on
@@ -24,8 +25,9 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from django.db import DatabaseError, connections, transaction
+from psycopg.pq import TransactionStatus
 
-from housekeeping.exceptions import WriteInDryRun
+from housekeeping.exceptions import TransactionLeftOpen, WriteInDryRun
 
 Execute = Callable[[str, Any, bool, dict[str, Any]], Any]
 
@@ -41,22 +43,32 @@ NO_CODE = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 READ_ONLY_TRANSACTION = "25006"  # PostgreSQL's code for a write in one
+IN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)  # psycopg's
 
 _active = threading.local()
 
 
 @contextmanager
 def no_writes() -> Iterator[None]:
-    """Refuse writes until the block ends. Raises WriteInDryRun, also where the block swallowed it."""
+    """Refuse writes until the block ends. Raises WriteInDryRun, also where the block swallowed it.
+
+    Raises TransactionLeftOpen where it began a transaction by hand that has not ended, and rolls it back.
+    """
     guard = _Guard()
-    with ExitStack() as stack:
-        stack.callback(guard.leave)
-        for alias in connections:
-            stack.enter_context(connections[alias].execute_wrapper(guard))
-        guard.enter()
-        yield
-    if guard.refused:
-        raise guard.refused
+    try:
+        with ExitStack() as stack:
+            stack.callback(guard.leave)
+            for alias in connections:
+                stack.enter_context(connections[alias].execute_wrapper(guard))
+            guard.enter()
+            yield
+    except DatabaseError as error:
+        # Django can't begin a transaction inside the open one: its error would not say why.
+        if guard.left_open:
+            raise guard.left_open from error
+        raise
+    if fault := guard.refused or guard.left_open:
+        raise fault
 
 
 @contextmanager
@@ -79,6 +91,7 @@ class _Guard:
     def __init__(self) -> None:
         self.is_lifted = False
         self.refused: WriteInDryRun | None = None
+        self.left_open: TransactionLeftOpen | None = None
 
     def enter(self) -> None:
         _active.guard = self
@@ -89,6 +102,10 @@ class _Guard:
         _active.guard = None
         for connection in connections.all(initialized_only=True):
             _query_only(connection, False)
+        for connection in connections.all(initialized_only=True):
+            if _is_left_open(connection):
+                self.left_open = self.left_open or TransactionLeftOpen(connection.alias)
+                connection.rollback()
 
     def __call__(self, execute: Execute, sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
         connection = context["connection"]
@@ -142,6 +159,15 @@ def _query_only(connection: Any, is_on: bool) -> None:
     """On SQLite, and only where it is open: opening it would make the file."""
     if connection.vendor == "sqlite" and connection.connection is not None:
         connection.connection.execute(f"PRAGMA query_only = {int(is_on)}")
+
+
+def _is_left_open(connection: Any) -> bool:
+    """Is it in a transaction that Django has not begun?"""
+    if connection.connection is None or connection.in_atomic_block or not connection.get_autocommit():
+        return False
+    if connection.vendor == "postgresql":
+        return connection.connection.info.transaction_status in IN_TRANSACTION
+    return connection.vendor == "sqlite" and bool(connection.connection.in_transaction)
 
 
 def _is_refused(error: DatabaseError) -> bool:

@@ -7,7 +7,7 @@ from django.db import connection, connections, transaction
 
 from chat.models import ChatMessage, Conversation
 from housekeeping import guard, runs
-from housekeeping.exceptions import CannotPreview, WriteInDryRun
+from housekeeping.exceptions import Cancelled, CannotPreview, WriteInDryRun
 from housekeeping.models import LogLine, Run
 from housekeeping.policies import Policy
 from housekeeping.purge import purge
@@ -144,6 +144,43 @@ def test_nothing_is_left_on_the_connection(add_task):
         with connection.cursor() as cursor:
             cursor.execute("SELECT current_setting('transaction_read_only')")
             assert cursor.fetchone() == ("off",)
+
+
+def purge_anew(purge):
+    sql("BEGIN")
+    purge(old_conversations)
+
+
+@pytest.mark.parametrize("leave_open", [lambda purge: sql("BEGIN"), purge_anew])
+def test_a_transaction_that_a_task_leaves_open_is_rolled_back_and_fails_the_run(add_task, leave_open):
+    add_task("liar", leave_open)
+
+    run = dry_run("liar")
+
+    assert (run.status, run.lease_until) == ("failed", None)
+    assert "left a transaction open on the database 'default'" in run.error
+    with transaction.atomic():  # which its BEGIN would be in the way of
+        make.message()
+
+
+def test_a_transaction_left_open_on_a_second_database_is_rolled_back_too(add_task, other):
+    add_task("liar", lambda purge: sql("BEGIN", other))
+
+    assert "left a transaction open on the database 'other'" in dry_run("liar").error
+    with transaction.atomic(using=other):
+        Keeper.objects.using(other).create(name="Noah")
+
+
+def test_a_cancelled_dry_run_that_left_a_transaction_open_is_cancelled(add_task):
+    def cancelled(purge):
+        sql("BEGIN")
+        raise Cancelled
+
+    add_task("liar", cancelled)
+
+    assert dry_run("liar").status == "cancelled"
+    with transaction.atomic():
+        make.message()
 
 
 def test_an_honest_task_reads_as_ever_in_a_dry_run(add_task):
