@@ -9,6 +9,7 @@ What it promises:
 - A purge counts again at its end: what is left is explained by a bound, or is a failure.
 """
 
+import json
 import logging
 import threading
 import time
@@ -22,7 +23,19 @@ from django.conf import settings
 from django.db.models import Count, F, Max, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from housekeeping import cascade, clock, endings, gauges, guard, plans, registry, restore, stats, transient
+from housekeeping import (
+    cascade,
+    clock,
+    endings,
+    gauges,
+    guard,
+    plans,
+    registry,
+    restore,
+    stats,
+    stored,
+    transient,
+)
 from housekeeping.archive import Archiver
 from housekeeping.exceptions import (
     AmbiguousPolicy,
@@ -53,6 +66,23 @@ def own(run: Run) -> QuerySet[Run]:
     return Run.objects.filter(pk=run.pk, attempts=run.attempts, status=Run.Status.RUNNING)
 
 
+@dataclass(frozen=True)
+class Returned:
+    """What a task returned: an object for JSON, and what failed in it."""
+
+    result: dict[str, Any] | None
+    failures: list[Exception]
+
+
+def read(returned: Any) -> Returned:
+    """Read it once: an object of the task's own may do anything as it is read. Raises TypeError."""
+    try:
+        result = stored.result(json.loads(json.dumps(returned, allow_nan=False)))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TypeError(f"A task returns what JSON can hold: {error}") from error
+    return Returned(result, list(getattr(returned, "failures", [])))
+
+
 @dataclass
 class Attempt:
     """A claimed run, and the tools that it hands to the task's function."""
@@ -68,16 +98,17 @@ class Attempt:
     due: dict[Policy, int] = field(default_factory=dict)  # rows as the attempt began
     begun: dict[str, Policy] = field(default_factory=dict)  # by name, also what the task did not declare
 
-    def carry_out(self) -> Any:
-        """Do the run's work and return its result. Raises what the task raises, and RunStopped."""
+    def carry_out(self) -> Returned:
+        """Do the run's work. Raises what the task raises, RunStopped, and TypeError for a result that
+        is no JSON."""
         if self.run.undo_of:
-            return self.put_back(self.run.undo_of)
+            return read(self.put_back(self.run.undo_of))
         task = registry.find_task(self.run.task)
         if not self.run.dry_run:
-            return self._carry_out(task)
+            return read(self._carry_out(task))
         registry.check_dry_run(task.name)  # it may have been asked for under another version
         with guard.no_writes():
-            return self._carry_out(task)
+            return read(self._carry_out(task))
 
     def _carry_out(self, task: Task) -> Any:
         if self.is_planned:  # a policy that has begun goes by what it began with

@@ -10,7 +10,6 @@ What it promises:
 - A failed run keeps what was raised. ``endings`` has the promises about the end itself.
 """
 
-import json
 import logging
 import threading
 import time
@@ -44,12 +43,11 @@ from housekeeping import (
     plans,
     registry,
     restore,
-    stored,
     transient,
     verification,
 )
 from housekeeping.acts import Actor
-from housekeeping.attempts import Attempt, own
+from housekeeping.attempts import Attempt, Returned, own
 from housekeeping.constraints import ONE_PER_KEY, ONE_RUNNING, ONE_WAITING, is_refused_by
 from housekeeping.exceptions import (
     AlreadyRequested,
@@ -478,7 +476,7 @@ def _end(attempt: Attempt) -> None:
     run = attempt.run
     try:
         with _lease(run, attempt.lost):
-            result = attempt.carry_out()
+            returned = attempt.carry_out()
         attempt.log.write()  # before the run is seen to have ended
     except ClaimLost:
         logger.warning("Run %s was taken back while this worker was stalled; leaving it alone", run)
@@ -499,7 +497,7 @@ def _end(attempt: Attempt) -> None:
         logger.exception("Run %s failed", run)
         _fail(run, error)
     else:
-        _conclude(run, result, attempt.publish)
+        _conclude(run, returned, attempt.publish)
 
 
 # --- Holding and ending a claim ---------------------------------------------------------------
@@ -533,21 +531,15 @@ def _lease(run: Run, lost: threading.Event) -> Iterator[None]:
         thread.join()
 
 
-def _conclude(run: Run, result: Any, publish: Callable[[Run, Any], None]) -> None:
+def _conclude(run: Run, returned: Returned, publish: Callable[[Run, Any], None]) -> None:
     try:
-        kept = stored.result(json.loads(json.dumps(result, allow_nan=False)))
-    except (TypeError, ValueError, RecursionError) as error:
-        _fail(run, TypeError(f"A task returns what JSON can hold: {error}"))
-        return
-    try:
-        publish(run, kept)
+        publish(run, returned.result)
     except Exception as error:  # the run has done its work, whoever can't be told of it
         logger.error("The result of run %s is on its row alone: %s", run, error)
-    failures: list[Exception] = getattr(result, "failures", [])
-    if failures:
-        _fail(run, *failures, result=kept)
+    if returned.failures:
+        _fail(run, *returned.failures, result=returned.result)
     else:
-        _finish(run, Run.Status.SUCCEEDED, result=kept)
+        _finish(run, Run.Status.SUCCEEDED, result=returned.result)
 
 
 def _fail(run: Run, *errors: BaseException, result: dict[str, Any] | None = None) -> None:

@@ -132,6 +132,29 @@ def test_a_policy_that_deletes_while_it_is_asked_for_its_rows_is_refused(add_tas
     assert (dry_run("liar").status, ChatMessage.objects.count()) == ("failed", 1)
 
 
+class DeletesAsItIsRead(dict):
+    def items(self):
+        ChatMessage.objects.all().delete()
+        return super().items()
+
+
+class DeletesAsItsFailuresAreRead(dict):
+    @property
+    def failures(self):
+        ChatMessage.objects.all().delete()
+        return []
+
+
+@pytest.mark.parametrize("kind", [DeletesAsItIsRead, DeletesAsItsFailuresAreRead])
+def test_a_result_that_deletes_while_it_is_read_is_refused(add_task, kind):
+    make.message()
+    add_task("liar", lambda purge: kind(rows=1))
+
+    run = dry_run("liar")
+
+    assert (run.error.startswith("WriteInDryRun"), ChatMessage.objects.count()) == (True, 1)
+
+
 def test_nothing_is_left_on_the_connection(add_task):
     add_task("liar", lambda purge: ChatMessage.objects.all().delete())
 
