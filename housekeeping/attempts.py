@@ -151,9 +151,13 @@ class Attempt:
     # --- Before anything is deleted -------------------------------------------------------------
 
     def _begin(self, policy: Policy) -> None:
-        """Check a policy that the task may not have declared. Raises AmbiguousPolicy, NotPossible."""
+        """Check a policy that the task may not have declared. Raises AmbiguousPolicy, NotPossible.
+
+        A task may build the same one anew, each time for a part of its rows.
+        """
         registry.check_policy(policy)
-        if self.begun.setdefault(policy.name, policy) != policy:
+        first = self.begun.setdefault(policy.name, policy)
+        if (first.model, first.retention) != (policy.model, policy.retention):
             raise AmbiguousPolicy(policy.name)
         if self.is_planned and policy.name not in self.run.deleted:
             plans.check_retention(policy, self.run.plan)
