@@ -47,7 +47,7 @@ from housekeeping.exceptions import (
 )
 from housekeeping.logs import RunLog
 from housekeeping.mailing import Mailed, mail_each
-from housekeeping.models import LIFE, Run
+from housekeeping.models import AHEAD, LIFE, Run
 from housekeeping.policies import Policy, in_days
 from housekeeping.purge import Batch, check_database, expired, held_back, purge_batches
 from housekeeping.registry import Task
@@ -165,13 +165,20 @@ class Attempt:
     def _with_cutoffs(self, policies: Iterable[Policy]) -> dict[str, Any]:
         """The run's cutoffs, with those of ``policies`` that have none yet."""
         assert self.run.as_of is not None  # the claim has set it
-        cutoffs = dict(self.run.cutoffs)
+        cutoffs = {name: self._in_time(facts) for name, facts in self.run.cutoffs.items()}
         for policy in policies:
             if policy.name not in cutoffs:
                 retention = policy.retention_in_force()
                 cutoff = self.run.as_of.astimezone(UTC) - (retention or timedelta())
                 cutoffs[policy.name] = {"cutoff": cutoff.isoformat(), "retention_days": in_days(retention)}
         return cutoffs
+
+    def _in_time(self, facts: dict[str, Any]) -> dict[str, Any]:
+        """A cutoff that an attempt or a plan has left; put right where the clock was ahead meanwhile."""
+        assert self.run.as_of is not None
+        latest = self.run.as_of.astimezone(UTC) - timedelta(days=facts["retention_days"] or 0)
+        is_late = datetime.fromisoformat(facts["cutoff"]) > latest + AHEAD
+        return {**facts, "cutoff": latest.isoformat()} if is_late else facts
 
     def _cutoff(self, policy: Policy) -> datetime:
         if policy.name not in self.run.cutoffs:  # one that the task did not declare

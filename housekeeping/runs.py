@@ -30,7 +30,7 @@ from django.db import (
     transaction,
 )
 from django.db.models import F, Q, Sum
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Least
 from django.utils.translation import gettext, gettext_noop
 
 from housekeeping import (
@@ -423,8 +423,9 @@ def claim(run_id: uuid.UUID, attempt: int, *, consumer: Consumer | None = None) 
         "attempts": F("attempts") + 1,
         "lease_until": clock.Now() + LIFE,
         "consumer": consumer,
-        "started_at": Coalesce("started_at", clock.Now()),
-        "as_of": Coalesce("as_of", clock.Now()),
+        # Not later than now, if the clock was ahead as an earlier attempt began.
+        "started_at": Least(Coalesce("started_at", clock.Now()), clock.Now()),
+        "as_of": Least(Coalesce("as_of", clock.Now()), clock.Now()),
     }
     try:
         claimed = transient.transact(lambda: waiting.update(**taken))
@@ -605,11 +606,25 @@ def recover(now: datetime, *, send: Send) -> None:
     QueueUnreachable is one; what could not be sent is sent with a later look.
     """
     steps = (
+        lambda: _date_back(now),
         lambda: take_back_silent(now),
         lambda: _send_for_unheard(now, send),
         endings.pay_tallies,
     )
     each(steps, lambda step: step())
+
+
+def _date_back(now: datetime) -> None:
+    """Runs that are dated in the future, as the clock was ahead, happened by now: left so, one would
+    pass for the newest run of its task for as long."""
+    late = now + AHEAD
+    found = Run.objects.filter(Q(requested_at__gt=late) | Q(finished_at__gt=late))
+    if not (keys := list(found.values_list("pk", flat=True)[:1_000])):
+        return
+    runs = Run.objects.filter(pk__in=keys)
+    for name in ("requested_at", "started_at", "finished_at"):
+        runs.filter(**{f"{name}__gt": now}).update(**{name: now})
+    logger.warning("Runs dated in the future, as the clock was ahead, were dated back to now: %s", len(keys))
 
 
 def take_back_silent(now: datetime) -> None:

@@ -22,7 +22,7 @@ from django.db.models import Count, Exists, OuterRef, Q, Subquery, Sum, TextFiel
 from django.db.models.functions import Coalesce, Concat
 
 from housekeeping import archive, clock
-from housekeeping.models import Archive, Run, RunQuerySet
+from housekeeping.models import AHEAD, Archive, Run, RunQuerySet
 from housekeeping.steps import Outcome, go_on
 
 NOTHING = "00" * 32  # the chain of digests before the first archive
@@ -203,7 +203,8 @@ def damaged_runs(most: int = 5) -> list[Run]:
 def unverified() -> list[Run]:
     """Runs that have ended, are within their undo window, and were not verified lately or have lost
     archives since; the oldest first."""
-    is_due = Q(archives_verified_at=None) | Q(archives_verified_at__lt=clock.Now() - VERIFY_AGAIN_AFTER)
+    lately = (clock.Now() - VERIFY_AGAIN_AFTER, clock.Now() + AHEAD)
+    is_due = Q(archives_verified_at=None) | ~Q(archives_verified_at__range=lately)
     sealed = Archive.objects.filter(run=OuterRef("pk"), digest__isnull=False).order_by()
     place = Concat("batch", Value("/"), Coalesce("part", 0), Value("/"), "position", output_field=TextField())
     count = sealed.values("run").annotate(count=Count(place, distinct=True)).values("count")

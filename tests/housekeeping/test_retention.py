@@ -128,9 +128,10 @@ def test_at_the_cutoff_it_stays_and_one_microsecond_before_it_goes(settings, nam
                 cause="manual",
                 status="queued",
                 requested_at=timezone.now(),
-                as_of=as_of,
             )
-            run = runs.execute(runs.claim(run.pk, 0))
+            claimed = runs.claim(run.pk, 0)
+            claimed.as_of = as_of
+            run = runs.execute(claimed)
 
             assert (run.status, run.deleted[name]) == ("succeeded", 1), run.error
             there = policy.model.objects.filter(pk__in=[gone.pk, at.pk, after.pk])

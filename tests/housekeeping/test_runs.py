@@ -524,6 +524,43 @@ def test_a_count_that_the_first_attempt_did_not_write_is_made_up_for():
     assert run.progress() == {"done": 25, "total": 25}
 
 
+def test_a_run_from_the_future_is_the_newest_no_longer():
+    now, ahead = timezone.now(), timezone.now() + days(1_000)
+    early = make.run(status="succeeded", requested_at=ahead, started_at=ahead, finished_at=ahead)
+
+    runs.recover(now, send=lambda run: None)
+    later = make.run(requested_at=make.ago(seconds=-1))
+
+    early.refresh_from_db()
+    assert early.requested_at == early.started_at == early.finished_at == now
+    assert Run.objects.newest_first().first() == later
+
+
+@pytest.mark.parametrize("how", ["planned", "resumed", "held"])
+def test_what_a_clock_that_was_ahead_has_begun_deletes_nothing_early(how, settings):
+    settings.HOUSEKEEPING_BRAKE_SHARE, settings.HOUSEKEEPING_BRAKE_ROWS = 0.5, 1
+    young, old = make.conversation(age=days(29)), make.conversation(age=days(40))
+    begun = make.run(dry_run=how == "planned", as_of=timezone.now() + days(1_000))
+    claimed = runs.claim(begun.pk, 0)
+    claimed.as_of = begun.as_of
+    if how == "resumed":
+        cutoff = {"cutoff": begun.as_of.isoformat(), "retention_days": 30}
+        Run.objects.filter(pk=begun.pk).update(cutoffs={"conversations": cutoff}, status="queued")
+    else:
+        runs.execute(claimed)
+    begun.refresh_from_db()
+
+    if how == "planned":
+        begun = runs.request("conversations", send=lambda run: None, plan=begun)
+    elif how == "held":
+        runs.approve(begun, send=lambda run: None)
+    begun.refresh_from_db()
+    run = runs.execute(runs.claim(begun.pk, begun.attempts))
+
+    assert list(Conversation.objects.all()) == [young], (run.status, run.error)
+    assert old.pk not in Conversation.objects.values_list("pk", flat=True)
+
+
 def test_a_lease_from_the_future_is_cut_to_the_usual_length():
     lost = make.run(status="running", attempts=1, lease_until=timezone.now() + days(1000))
 
