@@ -22,11 +22,11 @@ from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 from django_htmx.http import reswap, retarget
 
-from housekeeping import gauges, impact
+from housekeeping import clock, gauges, impact
 from housekeeping.dashboard import wording
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.impact import Impact
-from housekeeping.models import Run
+from housekeeping.models import AHEAD, Run
 from housekeeping.policies import Policy
 from housekeeping.registry import TASKS, Task
 from housekeeping.run_page import number, planned, rows_in_words
@@ -167,7 +167,9 @@ def _undo_in_words(policies: Sequence[Policy]) -> list[str]:
 
 def newest_run(tasks: Collection[str]) -> str:
     """The run of one of ``tasks`` that was requested last, and is no dry run. Empty: none was."""
-    runs = Run.objects.filter(task__in=tasks, dry_run=False).order_by("-requested_at", "-pk")
+    # One from the future, as the clock was ahead, would stay the newest.
+    runs = Run.objects.filter(task__in=tasks, dry_run=False, requested_at__lte=clock.Now() + AHEAD)
+    runs = runs.newest_first()
     return str(runs.values_list("pk", flat=True).first() or "")
 
 
