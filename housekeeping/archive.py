@@ -274,6 +274,12 @@ def _fill(kept: Archive, payload: bytes) -> None:
         psycopg.Cursor(cursor.connection).execute(update, [payload, kept.pk])
 
 
+def unpacked_rows(packed: bytes) -> list[Any]:
+    """Rows as SQLite packed them. A text that is no UTF-8, which SQLite lets in, keeps its bytes."""
+    rows: list[Any] = json.loads(packed.decode(errors="surrogateescape"))
+    return rows
+
+
 def sealed(kept: Archive, link: str) -> str:
     """The digest of an archive: what it is, and ``link``, the receipt's digest after it.
 

@@ -314,7 +314,7 @@ class Undo:
                 for chunk in chunks:
                     name = chunk.kept.name
                     chunk.put_back(here)
-        except (DataError, IntegrityError) as error:
+        except (DataError, IntegrityError, UnicodeError) as error:
             self._refuse_batch(f"{name}: the database does not take its rows ({discreet.clean(error)}).")
             here = Restored(absent=more.absent)
             for chunk in chunks:
@@ -492,8 +492,7 @@ class _Chunk(_Layout):
     @cached_property
     def rows(self) -> list[Any]:
         """As SQLite packed them."""
-        rows: list[Any] = json.loads(self.packed)
-        return rows
+        return archive.unpacked_rows(self.packed)
 
     def put_back(self, more: Restored) -> None:
         """Insert its rows, or set its keys again, and count them in ``more``."""
@@ -513,7 +512,7 @@ class _Chunk(_Layout):
         try:
             with transaction.atomic():
                 self._insert_packed(cursor, more)
-        except (_NotWhole, IntegrityError, DataError):
+        except (_NotWhole, IntegrityError, DataError, UnicodeError):
             return False
         if self.kept.is_own:
             self._hold(cursor, [key for key, _ in self.lines()])
@@ -526,7 +525,7 @@ class _Chunk(_Layout):
         if connection.vendor == "postgresql":
             self._copy(cursor)
         elif each := self._each_packed():
-            cursor.execute(*self._insert(more, f"({each})", [self.packed.decode()]))
+            cursor.execute(*self._insert(more, f"({each})", [self.packed]))
         else:
             raise _NotWhole
         if cursor.rowcount != self.kept.rows:
@@ -577,7 +576,7 @@ class _Chunk(_Layout):
         if connection.vendor == "postgresql":
             self._copy_into(cursor, "restoring")
         elif each := self._each_packed():
-            cursor.execute(f"INSERT INTO restoring ({names}) {each}", [self.packed.decode()])
+            cursor.execute(f"INSERT INTO restoring ({names}) {each}", [self.packed])
         else:
             places = ", ".join(["%s"] * len(self.names))
             cursor.executemany(f"INSERT INTO restoring ({names}) VALUES ({places})", self._values())
@@ -589,7 +588,8 @@ class _Chunk(_Layout):
         if any(map(archive.from_json, self.fields)):
             return None
         columns = [f"json_extract(value, '$[{at}]') AS {quoted(name)}" for at, name in enumerate(self.names)]
-        return f"SELECT {', '.join(columns)} FROM json_each(%s)"
+        # Bound as bytes: not every text that SQLite lets in can be one of Python's.
+        return f"SELECT {', '.join(columns)} FROM json_each(CAST(%s AS TEXT))"
 
     def _values(self) -> list[Any]:
         made = [(number, make) for number, one in enumerate(self.fields) if (make := archive.from_json(one))]
@@ -771,7 +771,8 @@ class _Chunk(_Layout):
     def _joined(self, lines: list[Any]) -> bytes:
         if self.kept.vendor == "postgresql":
             return b"".join(lines)
-        return json.dumps(lines, ensure_ascii=False, separators=(",", ":")).encode()
+        text = json.dumps(lines, ensure_ascii=False, separators=(",", ":"))
+        return text.encode(errors="surrogateescape")
 
 
 _SAME = ["policy", "is_own", "model", "emptied", "schema", "vendor", "expires_at", "batch", "position"]

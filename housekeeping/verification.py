@@ -11,7 +11,6 @@ What it promises:
 - One archive is in memory at a time.
 """
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -90,7 +89,7 @@ def content(kept: Archive) -> tuple[bytes, str]:
 
 
 def _rows(kept: Archive, packed: bytes) -> int:
-    return packed.count(b"\n") if kept.vendor == "postgresql" else len(json.loads(packed))
+    return packed.count(b"\n") if kept.vendor == "postgresql" else len(archive.unpacked_rows(packed))
 
 
 def look(run: Run, *, checkpoint: Callable[[], None] = go_on) -> Report:

@@ -15,7 +15,7 @@ from housekeeping.models import Archive
 from housekeeping.policies import Policy
 from tests import make
 from tests.zoo import tasks, worlds
-from tests.zoo.models import Animal, House, Meal, Park, Passport, Visit
+from tests.zoo.models import Animal, House, Keeper, Meal, Park, Passport, Visit
 from tests.zoo.tasks import purge, undo
 from tests.zoo.worlds import AS_OF, MONTH
 
@@ -217,6 +217,25 @@ def test_a_reference_to_nothing_comes_back_where_the_database_allows_it(meal):
         undo(run)
 
         assert Meal.objects.get().eaters_id == 404
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL takes valid text alone")
+@pytest.mark.parametrize("stranger", [False, True])
+def test_a_text_that_is_no_text_comes_back_byte_for_byte(stranger):
+    for number in range(2):
+        Keeper.objects.create(name=number, hired_at=OLD)
+    read = "SELECT id, CAST(name AS BLOB) FROM zoo_keeper ORDER BY id"
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE zoo_keeper SET name = CAST(x'736563726574ff' AS TEXT)")
+        before = cursor.execute(read).fetchall()
+        run = purge("keepers")
+        if stranger:
+            taken = Keeper.objects.create(pk=before[0][0], name="a stranger")
+            undo(run)
+            taken.delete()
+        undo(run)
+
+        assert cursor.execute(read).fetchall() == before
 
 
 # --- The schema has changed since -------------------------------------------------------------
