@@ -202,7 +202,7 @@ class Attempt:
         """Raises BrakeApplied, with a plan kept, where so much would go that it looks like a mistake."""
         share, least = settings.HOUSEKEEPING_BRAKE_SHARE, settings.HOUSEKEEPING_BRAKE_ROWS
         for policy, rows in self.due.items():
-            # What an earlier attempt has not begun may have grown since, and is asked about again.
+            # A policy that no earlier attempt has begun may have more expired rows by now: look again.
             is_begun = policy.name in self.run.deleted
             if is_begun or policy.is_upkeep or share >= 1 or rows < least or not rows:
                 continue

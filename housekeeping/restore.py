@@ -9,9 +9,10 @@ What it promises:
 - Before the first row, everything that can be known is checked for all archives: that they are what
   was written (``verification.py``), that their tables and columns are there, the undo window.
 - A row comes back only if its key and its unique values are free, and what it refers to is
-  there. One that can't come back stays in the archive until that expires, for another try, and
-  nothing that hung from it is attached to a row that has taken its key. Nor is what refers to a
-  table of which an archive is damaged, unless it refers to a row that an undo has put back.
+  there. One that can't come back stays in the archive until that expires, for another try.
+- Nothing is attached to a stranger: to a row that has taken the key of one that is not back. Where
+  an archive is damaged, its keys are not known. Then what refers to its table comes back only with a
+  row that an undo has put back.
 - Memory is bounded by a batch of the purge.
 """
 
