@@ -50,15 +50,14 @@ def above_locked_rows(model: type[Model], keys: Sequence[Any]) -> set[Any]:
 
 def _owners_of_locked(link: cascade.Link, keys: Sequence[Any]) -> set[Any]:
     """What the link's rows refer to, of those rows that can't be locked."""
-    # A row that only loses its reference need not be free of those that refer to it, unless the
-    # reference is unique: PostgreSQL takes that for a key.
-    strength = "UPDATE" if link.is_cascade or link.field.unique else "NO KEY UPDATE"
+    # FOR UPDATE also for a row that only loses its reference: PostgreSQL takes every column of a unique
+    # index for a part of the key, those of an index that Django doesn't know of, too.
     where, values = archive.among(_column(link), keys)
     key, table, owner = _quoted(_key(link)), _table(link), _quoted(_column(link))
     with connection.cursor() as cursor:
         cursor.execute(
             f"WITH free AS MATERIALIZED"
-            f" (SELECT {key} AS key FROM {table} WHERE {where} FOR {strength} SKIP LOCKED)"
+            f" (SELECT {key} AS key FROM {table} WHERE {where} FOR UPDATE SKIP LOCKED)"
             f" SELECT DISTINCT {owner} FROM {table}"
             f" WHERE {where} AND NOT EXISTS (SELECT 1 FROM free WHERE free.key = {table}.{key})",
             [*values, *values],

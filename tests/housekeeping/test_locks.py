@@ -122,6 +122,27 @@ def test_a_locked_row_that_would_lose_its_reference_spares_what_it_refers_to():
     assert free.park_id is None
 
 
+@pytest.fixture
+def unique_visits():
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE UNIQUE INDEX visits_of_a_park ON zoo_visit (park_id, id)")
+        yield
+        cursor.execute("DROP INDEX visits_of_a_park")
+
+
+def test_a_reference_in_a_unique_index_of_several_columns_is_a_key(unique_visits):
+    gone, held = (Park.objects.create(opened_at=make.ago(days=40)) for _ in range(2))
+    Visit.objects.create(park=gone)
+    referred_to = Visit.objects.create(park=held)
+
+    with elsewhere() as cursor:
+        cursor.execute("SELECT 1 FROM zoo_visit WHERE id = %s FOR KEY SHARE", [referred_to.pk])
+        [batch] = purge_batches(zoo.POLICIES[0], cutoff=make.ago(days=30))
+
+    assert (batch.keys, batch.in_use) == ([gone.pk], 1)
+    assert Park.objects.get() == held
+
+
 def test_only_the_batch_with_a_row_in_use_is_tried_again():
     conversations = old(30)
     retries = []
