@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 
 from django.core.management.base import CommandError
 from tqdm import tqdm
@@ -77,18 +77,27 @@ def carry_out(run: Run, *, approved_by: Actor | None = None) -> Run:
         claimed = runs.approve_claimed(claimed, by=approved_by)
     # disable=None: a bar on a terminal, silence in a log. What a task prints, such as a mail
     # where EMAIL_URL is the console, must not stand in the middle of our JSON.
-    with redirect_stdout(sys.stderr), tqdm(total=0, unit=" rows", disable=None, leave=False) as bar:
+    with redirect_stdout(sys.stderr):
+        with tqdm(total=0, unit=" rows", disable=None, leave=False) as bar:
 
-        def watch(run: Run) -> None:
-            progress = run.progress()
-            bar.total = progress["total"]
-            bar.update(progress["done"] - bar.n)
+            def watch(run: Run) -> None:
+                progress = run.progress()
+                bar.total = progress["total"]
+                bar.update(progress["done"] - bar.n)
 
-        run = runs.execute(claimed, watch=watch, gone=queue.forget_results, publish=queue.keep_result)
-        # Under cron, without a consumer, nobody else sends what waits in the outbox.
-        outbox.send_if_nobody_else()
-        outbox.settle()
+            run = runs.execute(claimed, watch=watch, gone=queue.forget_results, publish=queue.keep_result)
+        # The run is done: Ctrl-C stops only the wait for a mail server.
+        with suppress(KeyboardInterrupt):
+            # Under cron, without a consumer, nobody else sends what waits in the outbox.
+            outbox.send_if_nobody_else()
+            outbox.settle()
     return run
+
+
+def was_stopped(run: Run) -> bool:
+    """After Ctrl-C: did it stop the run? It may have come just after the run ended or was held."""
+    run.refresh_from_db()
+    return run.status in (Run.Status.QUEUED, Run.Status.RUNNING)
 
 
 def carry_out_waiting(run: Run, *, approved_by: Actor | None = None) -> Run:
@@ -96,7 +105,8 @@ def carry_out_waiting(run: Run, *, approved_by: Actor | None = None) -> Run:
     try:
         return carry_out(run, approved_by=approved_by)
     except KeyboardInterrupt:
-        run.refresh_from_db()
+        if not was_stopped(run):
+            return run
         text = f"Stopped after {run.done} rows; run {run.pk} waits again, for a consumer or a command."
         raise CommandError(text) from None
 

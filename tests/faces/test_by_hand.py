@@ -1,6 +1,10 @@
 """Commands where no consumer runs, and beside one that does."""
 
 import json
+import logging
+import signal
+import threading
+from contextlib import contextmanager
 from io import StringIO
 
 import pytest
@@ -8,9 +12,9 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from chat.models import Conversation
-from housekeeping import runs
-from housekeeping.models import Act, Run
-from tests import make
+from housekeeping import outbox, runs
+from housekeeping.models import Act, Delivery, Run
+from tests import make, services
 from tests.make import days
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -110,6 +114,90 @@ def test_an_undo_that_waits_is_carried_out_by_hand():
     command("housekeeping_runs", "carry-out", str(undo.pk))
 
     assert Conversation.objects.filter(pk=conversation.pk).exists()
+
+
+# --- Ctrl-C behind the run ----------------------------------------------------------------
+
+
+@pytest.fixture
+def interrupted_mail(settings):
+    """A mail is due, and Ctrl-C comes while it is sent."""
+    with services.mail_server() as server:
+        server.taken = lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        settings.EMAIL_BACKEND = "housekeeping.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+        text = {"subject": "Hello", "text": "Hello", "sender": ""}
+        Delivery.objects.create(address="ada@example.com", payload=text, created_at=timezone.now())
+        yield
+        assert server.accepted
+        outbox.settle()
+
+
+@contextmanager
+def interrupted_after(line):
+    """Ctrl-C comes once a line with this text is logged."""
+
+    class Handler(logging.Handler):
+        def emit(self, record):
+            if line in record.getMessage():
+                signal.raise_signal(signal.SIGINT)
+
+    logger, handler = logging.getLogger("housekeeping"), Handler()
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+@pytest.mark.parametrize("is_waiting", [False, True])
+def test_ctrl_c_while_mails_are_sent_ends_only_the_wait_for_them(interrupted_mail, is_waiting):
+    make.conversation(age=days(40))
+    if is_waiting:
+        make.run()
+
+    printed, _said = clean_up()
+
+    assert Run.objects.get().status == "succeeded"
+    assert "deleted conversations: 1" in printed
+
+
+@pytest.mark.parametrize("is_waiting", [False, True])
+def test_ctrl_c_while_mails_are_sent_leaves_a_held_run_held(interrupted_mail, is_waiting, settings):
+    settings.HOUSEKEEPING_BRAKE_ROWS = 1
+    make.conversation(age=days(40))
+    if is_waiting:
+        make.run()
+
+    with pytest.raises(SystemExit, match="3"):
+        clean_up()
+
+    assert Run.objects.get().status == "held"
+
+
+@pytest.mark.parametrize("is_waiting", [False, True])
+def test_ctrl_c_just_after_the_brake_leaves_the_run_held(is_waiting, settings):
+    settings.HOUSEKEEPING_BRAKE_ROWS = 1
+    make.conversation(age=days(40))
+    if is_waiting:
+        make.run()
+
+    with interrupted_after("is held for approval"), pytest.raises(SystemExit, match="3"):
+        clean_up()
+
+    assert Run.objects.get().status == "held"
+
+
+@pytest.mark.parametrize("is_waiting", [False, True])
+def test_ctrl_c_just_after_the_end_of_a_run_prints_its_result(is_waiting):
+    make.conversation(age=days(40))
+    if is_waiting:
+        make.run()
+
+    with interrupted_after("succeeded"):
+        printed, _said = clean_up()
+
+    assert "deleted conversations: 1" in printed
 
 
 # --- Beside a consumer --------------------------------------------------------------------

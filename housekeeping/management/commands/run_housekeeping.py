@@ -62,6 +62,8 @@ class Command(OperatorCommand):
         try:
             return by_hand.carry_out(run)
         except KeyboardInterrupt:
+            if not by_hand.was_stopped(run):
+                return run
             run = runs.cancel(run, by=by)
             text = f"Cancelled after {run.done} rows; what is deleted stays deleted."
             raise CommandError(text) from None
