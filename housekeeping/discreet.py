@@ -1,8 +1,8 @@
 """What an error of the database says, without the values of rows.
 
 PostgreSQL quotes values in what it adds to a message (DETAIL, CONTEXT, the LINE of a
-statement) and in some messages themselves. Neither a log nor a run keeps them: whatever logs
-or stores an error cleans it first.
+statement) and in some messages themselves; its client, SQLite and Django do so in a few. Neither
+a log nor a run keeps them: whatever logs or stores an error cleans it first.
 """
 
 import logging
@@ -11,9 +11,17 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 from django.db import Error
 
 WITHHELD = "an error that a function of the database raised; its text may hold values and is left out"
+
+# Django's own look at the foreign keys of SQLite. A value may hold quotes and lines, so that only the
+# words behind it tell where it ends.
+INVALID_KEY = re.compile(
+    r"(with primary key )'.*'( has an invalid foreign key: .*? contains a value )'.*'( that does not have )",
+    re.DOTALL,
+)
 
 
 def clean(error: BaseException) -> BaseException:
@@ -64,10 +72,13 @@ def _words(error: BaseException) -> str | None:
     source = error.__cause__ if isinstance(error, Error) and error.__cause__ else error
     if getattr(source, "sqlstate", None):
         return _of_postgresql(source)
+    if isinstance(source, psycopg.DataError):  # its client can't read a value, and quotes it last
+        return re.split(r""": | ['"]""", _text(error), maxsplit=1)[0]
     if isinstance(source, sqlite3.Error) and not isinstance(source, sqlite3.IntegrityError):
-        return _without_quotes(_text(error))  # near "…": syntax error
-    if isinstance(error, Error):  # Django's own look at the foreign keys of SQLite
-        return re.sub(r"(with primary key|contains a value) '.*?'(?= )", r"\1 '…'", _text(error))
+        text = re.sub(r"(?s)(Could not decode to UTF-8 column .*?) with text .*", r"\1", _text(error))
+        return _without_quotes(text)  # near "…": syntax error
+    if isinstance(error, Error):
+        return INVALID_KEY.sub(r"\1'…'\2'…'\3", _text(error))
     return None
 
 

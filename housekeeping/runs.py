@@ -544,13 +544,15 @@ def _conclude(run: Run, returned: Returned, publish: Callable[[Run, Any], None])
 
 
 def _fail(run: Run, *errors: BaseException, result: dict[str, Any] | None = None) -> None:
-    error = "; ".join(_sentence(error) for error in errors)
+    for error in errors:  # a task may hand over failures that nobody has cleaned
+        discreet.clean(error)
+    text = "; ".join(_sentence(error) for error in errors)
     trace = "\n".join("".join(traceback.format_exception(error)) for error in errors)
     _finish(
         run,
         Run.Status.FAILED,
         result=result,
-        error=error[:ERROR_LENGTH],
+        error=text[:ERROR_LENGTH],
         traceback=trace[-TRACEBACK_LENGTH:],
     )
 

@@ -2,12 +2,13 @@ import logging
 import traceback
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, IntegrityError, connection
 from django.db.models import ProtectedError
 
 from chat.models import User
 from housekeeping import discreet, registry, runs
 from housekeeping.queue.huey import Complaints
+from housekeeping.steps import Outcome
 from tests import make
 from tests.zoo.models import Animal, Contract, House, Loan, Park
 
@@ -15,13 +16,15 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 SECRET = "secret@example.com"
 on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="as PostgreSQL says it")
+on_sqlite = pytest.mark.skipif(connection.vendor != "sqlite", reason="as SQLite says it")
 
 
 def error_of(statement):
     """What the database answers to a statement that holds a secret."""
     try:
         with connection.cursor() as cursor:
-            cursor.execute(statement, [SECRET])
+            cursor.execute(statement, [SECRET] * statement.count("%s"))
+            cursor.fetchall()
     except DatabaseError as error:
         return error
     raise AssertionError("it was carried out")
@@ -56,6 +59,40 @@ def test_an_error_of_postgresql_tells_no_value(statement, said):
     assert "9999999999" not in told
 
 
+@on_postgresql
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("'infinity'::timestamp", "timestamp too large (after year 10K)"),
+        ("'4000-01-01 BC'::date", "date too small (before year 1)"),
+        ("'24:00'::time", "can't parse time"),
+    ],
+)
+def test_a_value_that_the_client_of_postgresql_can_t_read_is_not_told(value, said):
+    error = discreet.clean(error_of(f"SELECT {value}"))
+
+    assert str(error) == str(error.__cause__) == said
+
+
+@on_sqlite
+def test_a_text_that_sqlite_can_t_decode_is_not_told():
+    error = discreet.clean(error_of("SELECT CAST(CAST(%s || char(10) AS BLOB) || x'ff' AS TEXT) AS title"))
+
+    assert str(error) == str(error.__cause__) == "Could not decode to UTF-8 column 'title'"
+
+
+@pytest.mark.parametrize("value", ["secret", "it's' secret", "line\nsecret", "' that does' secret"])
+def test_a_key_that_django_found_to_lead_nowhere_is_not_told(value):
+    text = (
+        "The row in table 'a' with primary key '{}' has an invalid foreign key:"
+        " a.b contains a value '{}' that does not have a corresponding value in c.id."
+    )
+
+    error = discreet.clean(IntegrityError(text.format(value, value)))
+
+    assert str(error) == text.format("…", "…")
+
+
 def write_twice():
     for name in ("ada", "bob"):
         User.objects.create(username=name, email=SECRET)
@@ -77,6 +114,24 @@ def test_neither_a_failed_run_nor_its_log_holds_a_value(failing_task, caplog):
     assert "unique constraint" in run.error.lower()
     assert "in write_twice" in run.traceback
     assert "secret" not in "".join(kept)
+
+
+def test_a_failure_that_a_task_hands_over_is_cleaned_as_one_that_it_raises(add_task):
+    def hand_over():
+        outcome = Outcome()
+        try:
+            write_twice()
+        except DatabaseError as error:
+            outcome.failures = [error]
+        return outcome
+
+    add_task("hand_over", hand_over)
+    run = make.run("hand_over")
+
+    run = runs.execute(runs.claim(run.pk, run.attempts))
+
+    assert "unique constraint" in run.error.lower()
+    assert "secret" not in run.error + run.traceback
 
 
 @pytest.mark.parametrize("protecting", [Contract, Loan])
