@@ -22,7 +22,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import Q, Subquery
 
 from housekeeping import archive, clock, plans, registry, stats, stored
-from housekeeping.exceptions import takes_no_writes
+from housekeeping.exceptions import each, takes_no_writes
 from housekeeping.models import AHEAD, Gauge, Run
 from housekeeping.policies import Policy
 
@@ -145,14 +145,18 @@ def _keep(gauge: Gauge) -> None:
 def refresh(now: datetime) -> None:
     """Measure what is not fresh any more. For a consumer, every few seconds.
 
-    Of several consumers that look at the same moment, one measures.
+    Of several consumers that look at the same moment, one measures. A figure for which that fails,
+    by an error in a policy say, holds up no other: the first error is raised after all had their turn.
     """
     kept = Gauge.objects.in_bulk()
     mark = _value(kept.get(RULES))
-    for name in measures():
+
+    def look_at(name: str) -> None:
         gauge = kept.get(name)
         if gauge is None or (_is_due(gauge, mark, now) and _claim(gauge, now)):
             measure(name)
+
+    each(measures(), look_at)
 
 
 def _is_due(gauge: Gauge, mark: str | None, now: datetime) -> bool:

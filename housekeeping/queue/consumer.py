@@ -187,7 +187,7 @@ class Consumer(huey_consumer.Consumer):
             while not self.stop_flag.wait(seconds):
                 try:
                     act(*facts, clock.now())
-                except DatabaseError as error:
+                except Exception as error:  # any: an error in a policy would end this thread for good
                     connection.close()
                     self.huey.complaints.about(what, error)
                 else:

@@ -513,3 +513,37 @@ def set_read_only(database, how):
         client.execute("SET default_transaction_read_only = off")
         client.execute(f"ALTER SYSTEM SET default_transaction_read_only = {how}")
         client.execute("SELECT pg_reload_conf()")
+
+
+# --- Mistakes of the site -----------------------------------------------------------------------
+
+WITH_A_BROKEN_POLICY = """
+from datetime import timedelta
+from pathlib import Path
+from django.core.management import call_command
+from django.utils import timezone
+from chat.models import Conversation
+from housekeeping import registry
+from housekeeping.policies import Policy
+
+def rows(cutoff):
+    if cutoff < timezone.now() and Path({broken!r}).exists():
+        raise ValueError("a mistake in the policy")
+    return Conversation.objects.filter(created_at__lt=cutoff)
+
+policy = Policy("mine", rows, timedelta(days=30))
+registry.task("mine", policy=policy)(lambda purge: {{}})
+call_command("run_huey")
+"""
+
+
+@on_sqlite
+def test_a_mistake_in_a_policy_is_logged_and_does_not_end_the_thread_that_measures(processes, tmp_path):
+    broken = tmp_path / "broken"
+    broken.touch()
+    consumer = processes.start("shell", "--no-imports", "-c", WITH_A_BROKEN_POLICY.format(broken=str(broken)))
+
+    consumer.says("[ERROR] Could not measure the gauges: a mistake in the policy")
+    broken.unlink()
+
+    consumer.says("[WARNING] Can measure the gauges again")

@@ -92,6 +92,27 @@ def test_a_measurer_that_died_is_taken_over_from():
     assert Gauge.objects.get(name="statistics").value["total_users"] == 0
 
 
+def test_a_policy_that_fails_costs_no_other_figure():
+    def rows(cutoff):
+        if cutoff < timezone.now():
+            raise ValueError("a mistake in the policy")
+        return Conversation.objects.all()
+
+    policies = [Policy("broken", rows, days(30)), replace(old_conversations, name="sound")]
+    for policy in policies:
+        registry.task(policy.name, policy=policy)(lambda purge: {})
+    try:
+        with pytest.raises(ValueError, match="a mistake in the policy"):
+            gauges.refresh(timezone.now())
+    finally:
+        for policy in policies:
+            del registry.TASKS[policy.name]
+
+    measured = set(Gauge.objects.values_list("name", flat=True))
+    assert "backlog:sound" in measured
+    assert "backlog:broken" not in measured
+
+
 # --- Retentions and holds ---------------------------------------------------------------------
 
 BACKLOG = "backlog:conversations"
