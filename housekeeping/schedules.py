@@ -68,11 +68,7 @@ class Entry:
         """The operator's own trigger, where there is one."""
         if not (self.state and self.state.trigger):
             return None
-        try:
-            return parse(self.state.trigger)
-        except BadTrigger as error:  # written by another version of the site
-            logger.error("Schedule %s runs as declared: %s", self.schedule.id, error.english)
-            return None
+        return _changed_trigger(self.schedule.id, self.state.trigger)
 
     @property
     def source(self) -> str:
@@ -90,6 +86,15 @@ class Entry:
         if self.state and self.state.computed_from == self.source:
             return self.state.next_fire_at
         return self.trigger.next_fire_time(now, timezone.get_default_timezone())
+
+
+@lru_cache(maxsize=1_000)  # so that an error is logged once, and not with each look
+def _changed_trigger(schedule_id: str, text: str) -> Cron | Interval | None:
+    try:
+        return parse(text)
+    except BadTrigger as error:  # written by another version of the site
+        logger.error("Schedule %s runs as declared: %s", schedule_id, error.english)
+        return None
 
 
 def entries() -> list[Entry]:

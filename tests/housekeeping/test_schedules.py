@@ -114,6 +114,19 @@ def test_a_changed_trigger_owes_nothing_from_before(sent, only_daily):
     assert ScheduleState.objects.get().next_fire_at == TUESDAY_2_AM
 
 
+def test_a_trigger_that_can_t_be_read_is_logged_once_and_the_declared_one_holds(sent, only_daily, caplog):
+    schedules.tick(MONDAY, send=sent.append)
+    ScheduleState.objects.update(trigger="99 99 * * *")
+
+    for second in range(3):
+        schedules.tick(TUESDAY_2_AM + timedelta(seconds=second), send=sent.append)
+
+    logged = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(logged) == 1
+    assert logged[0].startswith("Schedule daily_housekeeping runs as declared: ")
+    assert len(sent) == 1
+
+
 def test_a_paused_schedule_opens_nothing(sent, only_daily):
     schedules.tick(MONDAY, send=sent.append)
     ScheduleState.objects.update(is_paused=True)
