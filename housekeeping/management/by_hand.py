@@ -38,7 +38,7 @@ def waiting_run(
         tell(f"Run {found.pk} is held; it is approved and carried out here.")
         return runs.approve(found, send=tell_nobody, by=by)
     if found.status != Run.Status.QUEUED or found.undo_of_id or not is_wanted:
-        raise refusal(found)
+        raise refusal(found, is_in_plan_s_way=not is_wanted)
     asked = f", asked for by {found.requested_by}" if found.requested_by else ""
     only = f" It deletes the rows of the plan {found.plan_of_id} alone." if found.plan_of_id else ""
     tell(f"Run {found.pk} ({found.cause}{asked}) waits for a consumer; it is carried out here.{only}")
@@ -49,12 +49,17 @@ def tell_nobody(run: Run) -> None:
     """Tells no consumer of the run: this process is the one that carries it out."""
 
 
-def refusal(run: Run) -> CommandError:
-    """Why a run of the task can't be carried out while ``run`` has not ended, and what to do."""
+def refusal(run: Run, *, is_in_plan_s_way: bool = False) -> CommandError:
+    """Why a run of the task can't be carried out while ``run`` has not ended, and what to do.
+
+    ``is_in_plan_s_way``: a plan was asked for, and ``run`` deletes other rows than the plan's.
+    """
     where = f"{run.consumer or 'a command'}"
     cancel = f"cancel it with `housekeeping_runs cancel {run.pk}`"
     if run.status == Run.Status.RUNNING:
         advice = f"It is carried out by {where}: wait for its end, or {cancel}."
+    elif run.status == Run.Status.HELD and is_in_plan_s_way:
+        advice = f"It deletes other rows than the plan: {cancel}, and carry out the plan again."
     elif run.status == Run.Status.HELD:
         advice = f"Approve it with `housekeeping_runs approve {run.pk}` or with --yes, or {cancel}."
     elif run.undo_of_id:

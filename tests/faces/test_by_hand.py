@@ -246,6 +246,22 @@ def test_a_run_that_is_held_is_refused_with_the_exit_code_of_the_brake():
     assert refusal.value.returncode == 3
 
 
+@pytest.mark.parametrize("options", [[], ["--yes"]])
+def test_a_plan_in_whose_way_a_held_run_is_tells_how_to_carry_out_the_plan(options):
+    make.conversation(age=days(40))
+    clean_up("--dry-run")
+    held = make.run(status="held")
+
+    with pytest.raises(CommandError) as refusal:
+        clean_up("--plan", str(Run.objects.get(dry_run=True).pk), *options)
+
+    assert str(refusal.value).endswith(
+        "It deletes other rows than the plan:"
+        f" cancel it with `housekeeping_runs cancel {held.pk}`, and carry out the plan again."
+    )
+    assert Conversation.objects.exists()
+
+
 def test_a_plan_is_not_mistaken_for_the_run_that_waits(settings):
     make.conversation(age=days(40))
     clean_up("--dry-run")

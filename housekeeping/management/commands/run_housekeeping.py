@@ -58,7 +58,7 @@ class Command(OperatorCommand):
                 task, send=by_hand.tell_nobody, dry_run=dry_run, is_approved=is_approved, plan=plan, by=by
             )
         except RunInProgress as error:  # asked for a moment ago
-            raise by_hand.refusal(error.run) from None
+            raise by_hand.refusal(error.run, is_in_plan_s_way=plan is not None) from None
         try:
             return by_hand.carry_out(run)
         except KeyboardInterrupt:
