@@ -79,6 +79,11 @@ def _nowhere() -> str:
     return f"{secrets.token_hex(16)}@{NOWHERE}"
 
 
+def is_nowhere(email: str) -> bool:
+    """Is this the stand-in of a registration whose address another account has in its row?"""
+    return email.lower().endswith(f"@{NOWHERE}")
+
+
 def verification_token(user: User, email: str = "") -> str:
     """A signed token, good for CHAT_VERIFICATION_MAX_AGE and for one mail address alone: the
     account's own, or the one that its registration waits for."""
@@ -99,7 +104,7 @@ def read_token(token: str) -> User:
     except signing.BadSignature as error:
         raise BadVerificationLink(_("This is not a link of ours. Use the newest mail as it is.")) from error
     user = User.objects.filter(pk=claim["user"]).first()
-    if user and user.email != claim["email"] and user.email.endswith(f"@{NOWHERE}") and not user.is_verified:
+    if user and user.email != claim["email"] and is_nowhere(user.email) and not user.is_verified:
         if _holder(claim["email"]).exclude(NEVER_VERIFIED).exists():
             raise BadVerificationLink(_("Another account has been verified with this mail address."))
         user.email = claim["email"]
@@ -138,6 +143,6 @@ def warn_of_deletion(user: User, goes_at: datetime) -> None:
     mailed again, never one that goes unwarned. Raises what the mail backend raises, and
     ValueError where there is no address; the account is not marked then.
     """
-    if not user.email.endswith(f"@{NOWHERE}"):  # a registration whose address another account has
+    if not is_nowhere(user.email):
         mail.send_deletion_warning(user, verification_token(user), goes_at)
     User.objects.filter(pk=user.pk).update(deletion_warned_at=Now())

@@ -19,6 +19,7 @@ from rest_framework_simplejwt.token_blacklist.admin import BlacklistedTokenAdmin
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 
 from chat.clock import Now
+from chat.forms import AccountForm
 from chat.models import ChatMessage, Conversation, User
 from housekeeping.admin import LocksFromAbove, RecordsActs
 
@@ -31,6 +32,7 @@ def _may_give_rights(request: HttpRequest) -> bool:
 
 @admin.register(User)
 class AccountAdmin(LocksFromAbove, RecordsActs, UserAdmin):
+    form = AccountForm
     list_display = ["username", "email", "is_active", "email_verified_at", "is_staff", "date_joined"]
     list_filter = ["is_active", "is_staff", ("email_verified_at", admin.EmptyFieldListFilter)]
     readonly_fields = ["email_verified_at", "deletion_warned_at", "last_login"]

@@ -1,14 +1,30 @@
-"""The form by which somebody changes the own password."""
+"""Forms for accounts: by which somebody changes the own password, and by which an administrator does."""
 
 from typing import Any
 
 from django.contrib.auth import authenticate
-from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.forms import PasswordChangeForm, UserChangeForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from chat import sign_ins
+from chat import accounts, sign_ins
+
+
+class AccountForm(UserChangeForm):
+    """As Django's own; but no account is activated without a mail address of its own."""
+
+    def clean(self) -> dict[str, Any]:
+        facts: dict[str, Any] = super().clean() or self.cleaned_data
+        if facts.get("is_active") and accounts.is_nowhere(facts.get("email", "")):
+            # It would count as verified with this address, and its own link would be dead.
+            text = _(
+                "This registration waits for the mail address of another account, and can't be activated"
+                " before its owner opens the mailed link, or you enter another mail address."
+            )
+            raise ValidationError({"is_active": text})
+        return facts
 
 
 class PasswordForm(PasswordChangeForm):

@@ -5,6 +5,7 @@ from django.contrib.auth.models import Group, Permission
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
+from chat import accounts
 from chat.models import ChatMessage, Conversation, User
 from housekeeping.models import Act
 from tests import make
@@ -96,6 +97,29 @@ def test_an_account_that_an_administrator_lets_in_counts_as_verified(admin, emai
     assert (
         user.email_verified_at if email_verified_at is None else user.email_verified_at == email_verified_at
     )
+
+
+def test_a_registration_that_waits_for_another_s_address_is_not_activated_without_one(admin):
+    accounts.register("mallory", "ada@example.com", "correct horse 9")
+    waiting = accounts.register("hopper", "ada@example.com", "correct horse 9")
+    token = accounts.verification_token(waiting, "ada@example.com")
+
+    answer = admin.post(f"/admin/chat/user/{waiting.pk}/change/", as_form(waiting) | {"is_active": "on"})
+
+    assert "waits for the mail address of another account" in answer.text
+    assert not User.objects.get(pk=waiting.pk).is_verified
+    assert accounts.verify(token, "correct horse 9").email == "ada@example.com"
+
+
+def test_a_registration_that_waits_for_another_s_address_is_activated_with_one_of_its_own(admin):
+    make.user(email="ada@example.com")
+    waiting = accounts.register("hopper", "ada@example.com", "correct horse 9")
+    form = as_form(waiting) | {"is_active": "on", "email": "hopper@example.com"}
+
+    admin.post(f"/admin/chat/user/{waiting.pk}/change/", form)
+
+    waiting.refresh_from_db()
+    assert (waiting.email, waiting.is_active, waiting.is_verified) == ("hopper@example.com", True, True)
 
 
 def test_an_account_that_is_edited_but_not_let_in_stays_unverified(admin):
