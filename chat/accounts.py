@@ -41,9 +41,9 @@ def register(username: str, email: str, password: str) -> User:
     """Make an account that can't sign in yet, and mail it its verification link.
 
     Several registrations may wait for one address, as whoever asks may have made up that it is
-    theirs. The first keeps it in its row, the later ones in their signed links alone; the first
-    that is verified gets it. Where the address has a verified account, its owner gets a mail that
-    says so instead: whoever asks must not learn which addresses have accounts.
+    theirs. The first registration stores the address; later ones carry it only in their signed
+    link. The first that is verified gets it. Where the address has a verified account, its owner
+    gets a mail that says so instead: whoever asks must not learn which addresses have accounts.
 
     Raises AlreadyTaken for a name (names are public), and what the mail backend raises: where
     the mail can't be sent, the account is not kept, so that the same name can be registered again.

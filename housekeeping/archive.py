@@ -7,7 +7,7 @@ What it promises:
 - Memory is bounded by a batch.
 
 The database packs a batch into one text, as fetching rows into Python is what makes an
-archive dear: COPY on PostgreSQL, JSON on SQLite. Python only compresses it.
+archive expensive: COPY on PostgreSQL, JSON on SQLite. Python only compresses it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a Prometheus server scrapes: how housekeeping stands, in numbers.
 
-Nothing is counted for a scrape: runs and rows are summed from the tallies, and a dear figure is
-the kept one, with its age. A label is a name that the code declares: never a text that came in
+Nothing is counted for a scrape: runs and rows are summed from the tallies, and an expensive figure
+is the kept one, with its age. A label is a name that the code declares: never a text that came in
 from outside.
 """
 

@@ -165,9 +165,9 @@ def purge_batches(
 
     A batch that conflicts with another transaction is tried again, as
     :func:`transient.transact` does it, with ``on_retry`` and ``checkpoint`` between the tries.
-    ``is_careful``: look for rows in use from the first batch on, which takes longer; otherwise
-    that begins with the first conflict and ends with a batch that finds none. Raises
-    IntegrityError where a table that Django doesn't know of forbids the delete, and the
+    ``is_careful``: look for rows in use from the first batch on, which takes longer. Otherwise the
+    purge starts checking after the first conflict, and stops once a batch finds no row in use.
+    Raises IntegrityError where a table that Django doesn't know of forbids the delete, and the
     conflict that outlasts the tries.
     """
     check_database(policy)
@@ -204,7 +204,7 @@ class Walk:
             age, pk = self.last
             rows = rows.filter(Q(aged__gt=age) | Q(aged=age, pk__gt=pk), aged__gte=age)
         keys = list(rows.values_list("pk", flat=True)[:size])
-        # One age is read and not each key's: a date is dear to read. A row that went meanwhile
+        # One age is read and not each key's: a date is expensive to read. A row that went meanwhile
         # has none; then the one before it says how far this look has come.
         places = (rows.filter(pk=key).values_list("aged", "pk").first() for key in reversed(keys))
         self.last = next((place for place in places if place), self.last)
