@@ -119,7 +119,7 @@ def _ended(newest: Sequence[Run]) -> Iterator[Finding]:
     for run in newest:
         if run.status == Run.Status.FAILED:
             text = _("%(task)s failed: %(error)s") % {"task": run.task, "error": _short(run.error)}
-            yield Finding(BAD, text, _("Look at it, mend it, retry it."), run=run)
+            yield Finding(BAD, text, _("Open the run, fix the cause, then retry."), run=run)
 
 
 def _active(active: Sequence[Run], now: datetime) -> Iterator[Finding]:

@@ -632,7 +632,7 @@ def test_the_first_page_s_verdict_and_timeline_are_there_too(api):
         {
             "level": "bad",
             "text": "stats failed: Out of ink",
-            "advice": "Look at it, mend it, retry it.",
+            "advice": "Open the run, fix the cause, then retry.",
             "command": None,
             "run": str(failed.pk),
         }
