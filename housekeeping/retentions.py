@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.utils.formats import number_format
 from django.utils.translation import gettext
 
 from housekeeping import acts, clock, gauges, registry
@@ -46,8 +47,8 @@ def parse(text: object) -> int:
     except ValueError:
         days = 0
     if isinstance(text, bool) or not 1 <= days <= LONGEST_DAYS:
-        words = gettext("%(text)s is no retention: write a whole number of days, 1 to %(most)s.")
-        raise BadRetention(words % {"text": repr(text), "most": LONGEST_DAYS})
+        most = number_format(LONGEST_DAYS, use_l10n=True, force_grouping=True)
+        raise BadRetention(gettext("Enter whole days, from 1 to %(most)s.") % {"most": most})
     return days
 
 

@@ -215,7 +215,7 @@ def test_what_is_refused_to_a_run_is_german_on_pages_alone(dashboard, api, statu
             "'61 2 * * *' ist kein Cron-Ausdruck: falsche Minute.",
         ),
         ("schedules/daily_housekeeping/change", {"trigger": "x"}, "Ein Auslöser besteht aus fünf Cron-"),
-        ("policies/conversations/retention", {"retention_days": "0"}, "'0' ist keine Aufbewahrung: bitte"),
+        ("policies/conversations/retention", {"retention_days": "0"}, "Bitte ganze Tage eingeben, von"),
         (
             "holds/add",
             {"model": "chat.User", "key": "0", "reason": "x"},
@@ -241,7 +241,7 @@ def test_what_a_form_refuses_is_german(dashboard, page, typed, german):
             {"trigger": "61 2 * * *"},
             "'61 2 * * *' is not a cron expression: Bad minute.",
         ),
-        ("patch", "policies/conversations", {"retention_days": 0}, "0 is no retention: write a whole number"),
+        ("patch", "policies/conversations", {"retention_days": 0}, "Enter whole days, from 1 to 36,500."),
         ("patch", "policies/messages", {"retention_days": 5}, "The policy 'messages' has no retention:"),
         ("post", "holds", {"model": "chat.User", "key": "0", "reason": " "}, "This field may not be blank."),
         (
