@@ -33,7 +33,7 @@ class Strict(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
-# JSON has types: "off" is no false, and 1 no true, to whom rows are dear.
+# Strict about JSON's types: a mistyped dry_run must not delete rows.
 
 
 class BooleanField(serializers.BooleanField):
