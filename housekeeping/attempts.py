@@ -105,7 +105,8 @@ class Attempt:
             return read(self.put_back(self.run.undo_of))
         task = registry.find_task(self.run.task)
         if not self.run.dry_run:
-            return read(self._carry_out(task))
+            with guard.nothing_left_open():
+                return read(self._carry_out(task))
         registry.check_dry_run(task.name)  # it may have been asked for under another version
         with guard.no_writes():
             return read(self._carry_out(task))

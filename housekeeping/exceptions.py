@@ -115,7 +115,7 @@ class WriteInDryRun(HousekeepingError):
 
 
 class TransactionLeftOpen(HousekeepingError):
-    """A task began a transaction by hand during a dry run, and did not end it. It was rolled back."""
+    """A task began a transaction by hand, and did not end it. It was rolled back."""
 
     def __init__(self, database: str) -> None:
         text = _("The task has left a transaction open on the database %(database)s: its BEGIN has no end.")

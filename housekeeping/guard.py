@@ -50,25 +50,35 @@ _active = threading.local()
 
 @contextmanager
 def no_writes() -> Iterator[None]:
-    """Refuse writes until the block ends. Raises WriteInDryRun, also where the block swallowed it.
-
-    Raises TransactionLeftOpen where it began a transaction by hand that has not ended, and rolls it back.
+    """Refuse writes until the block ends. Raises WriteInDryRun, also where the block swallowed it, and
+    TransactionLeftOpen as :func:`nothing_left_open` does.
     """
     guard = _Guard()
-    try:
+    with nothing_left_open():
         with ExitStack() as stack:
             stack.callback(guard.leave)
             for alias in connections:
                 stack.enter_context(connections[alias].execute_wrapper(guard))
             guard.enter()
             yield
-    except DatabaseError as error:
+        if guard.refused:
+            raise guard.refused
+
+
+@contextmanager
+def nothing_left_open() -> Iterator[None]:
+    """Roll back a transaction that the block began by hand and has not ended; then raises
+    TransactionLeftOpen. Django could begin none on that connection, and the run's end not be written."""
+    try:
+        yield
+    except BaseException as error:
+        left_open = _roll_back()
         # Django can't begin a transaction inside the open one: its error would not say why.
-        if guard.left_open:
-            raise guard.left_open from error
+        if left_open and isinstance(error, DatabaseError):
+            raise left_open from error
         raise
-    if fault := guard.refused or guard.left_open:
-        raise fault
+    if left_open := _roll_back():
+        raise left_open
 
 
 @contextmanager
@@ -91,7 +101,6 @@ class _Guard:
     def __init__(self) -> None:
         self.is_lifted = False
         self.refused: WriteInDryRun | None = None
-        self.left_open: TransactionLeftOpen | None = None
 
     def enter(self) -> None:
         _active.guard = self
@@ -102,10 +111,6 @@ class _Guard:
         _active.guard = None
         for connection in connections.all(initialized_only=True):
             _query_only(connection, False)
-        for connection in connections.all(initialized_only=True):
-            if _is_left_open(connection):
-                self.left_open = self.left_open or TransactionLeftOpen(connection.alias)
-                connection.rollback()
 
     def __call__(self, execute: Execute, sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
         connection = context["connection"]
@@ -159,6 +164,14 @@ def _query_only(connection: Any, is_on: bool) -> None:
     """On SQLite, and only where it is open: opening it would make the file."""
     if connection.vendor == "sqlite" and connection.connection is not None:
         connection.connection.execute(f"PRAGMA query_only = {int(is_on)}")
+
+
+def _roll_back() -> TransactionLeftOpen | None:
+    """Roll back what is left open on this thread's connections. Returns what to raise for it."""
+    left_open = [each for each in connections.all(initialized_only=True) if _is_left_open(each)]
+    for connection in left_open:
+        connection.rollback()
+    return TransactionLeftOpen(left_open[0].alias) if left_open else None
 
 
 def _is_left_open(connection: Any) -> bool:

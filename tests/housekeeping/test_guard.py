@@ -174,11 +174,12 @@ def purge_anew(purge):
     purge(old_conversations)
 
 
+@pytest.mark.parametrize("is_dry", [True, False])
 @pytest.mark.parametrize("leave_open", [lambda purge: sql("BEGIN"), purge_anew])
-def test_a_transaction_that_a_task_leaves_open_is_rolled_back_and_fails_the_run(add_task, leave_open):
+def test_a_transaction_that_a_task_leaves_open_is_rolled_back_and_fails_the_run(add_task, leave_open, is_dry):
     add_task("liar", leave_open)
 
-    run = dry_run("liar")
+    run = runs.execute(runs.claim(make.run("liar", dry_run=is_dry).pk, 0))
 
     assert (run.status, run.lease_until) == ("failed", None)
     assert "left a transaction open on the database 'default'" in run.error
