@@ -51,7 +51,7 @@ def stored(shape):
     started = {"started_at": make.ago(minutes=5), "as_of": make.ago(minutes=5)}
     made = [make.run(**{**columns, **started, **state}) for state in STATES]
     undos = {"task": "users", "undo_of": made[0], "undo_state": shape} | columns | started
-    return made + [make.run(**undos, status=one) for one in ("succeeded", "failed", "cancelled", "running")]
+    return made + [make.run(**undos, status=one) for one in ("succeeded", "running")]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: repr(shape)[:60])
