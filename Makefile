@@ -17,7 +17,7 @@ run: $(VENV)/run.stamp
 
 test: $(VENV)/test.stamp
 	@sh tests/install_services.sh
-	$(if $(ARGS),,TEST_DATABASE=postgres $(PYTHON) -m pytest -n 3 --dist loadfile tests/chat tests/housekeeping tests/faces $(addprefix --ignore tests/faces/,test_schema.py test_matrix.py))
+	$(if $(ARGS),,TEST_DATABASE=postgres $(PYTHON) -m pytest -n 3 --dist loadfile tests/chat tests/housekeeping tests/faces --ignore tests/faces/test_matrix.py)
 	$(PYTHON) -m pytest -n 3 --dist loadfile $(if $(ARGS),$(ARGS),--ignore tests/prove)
 
 # What takes longer than a test may: storms of kills, upgrades, whole suites behind PgBouncer.

@@ -10,7 +10,7 @@ from tests import services
 from tests.processes import ROOT
 
 # test_read_only.py makes a session read-only for good, and PgBouncer would hand it to others.
-LEFT_OUT = ["test_schema.py", "test_matrix.py", "test_read_only.py"]
+LEFT_OUT = ["test_matrix.py", "test_read_only.py"]
 SUITES = {
     "consumer": ["tests/consumer", "-k", "not sqlite and not redis and not autostart"],
     "core": ["tests/housekeeping"],

@@ -1,0 +1,1 @@
+from tests.faces.conftest import worker  # noqa: F401 - a fixture
