@@ -38,6 +38,8 @@ MISSED_ROWS_SPAN = timedelta(days=7)
 # While an old and a new version of the site look at the same schedule, each takes the
 # other's trigger for a change, once a second. A trigger seen so lately is still owed.
 SEEN_LATELY = timedelta(seconds=10)
+# A clock that is set back by no more than clocks are in autumn shows a time twice; it fires once.
+SHOWN_TWICE = timedelta(hours=1)
 # Hosts with different tzdata change what is owed back and forth with each look. Each process
 # says so once in so many seconds for each schedule.
 ZONE_LOGGED_EACH = 3600.0
@@ -187,7 +189,8 @@ def _correct(entry: Entry, state: ScheduleState, now: datetime) -> None:
     """Compute a fire time anew that was computed while the clock was ahead.
 
     That clock opened runs of fire times that have not come yet, too. They keep what they did, but
-    answer for no fire time any more, so that those that come are not taken for done.
+    answer for no fire time any more, so that those that come are not taken for done. A fixed hour that
+    the clock has shown a short while ago is done, as where clocks change.
     """
     now = max(now, clock.now())  # this look may have been stalled since it asked for the time
     if not _is_too_late(entry, state, now):
@@ -195,8 +198,9 @@ def _correct(entry: Entry, state: ScheduleState, now: datetime) -> None:
     wrong, right = state.next_fire_at, _next_after(entry.trigger, now) | {"computed_at": now}
     with transaction.atomic():
         if ScheduleState.objects.filter(id=state.id, next_fire_at=wrong).update(**right):
-            early = Run.objects.filter(schedule=state.id, scheduled_for__gt=now + AHEAD)
-            early.update(scheduled_for=None)
+            is_fixed = isinstance(entry.trigger, Cron) and entry.trigger.has_fixed_hour
+            early = now + (SHOWN_TWICE if is_fixed else AHEAD)
+            Run.objects.filter(schedule=state.id, scheduled_for__gt=early).update(scheduled_for=None)
             logger.warning(
                 "Schedule %s waited for %s, computed while the clock was ahead; it is due at %s",
                 *(state.id, wrong.isoformat(), right["next_fire_at"].isoformat()),

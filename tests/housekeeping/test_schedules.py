@@ -221,7 +221,7 @@ def test_a_fire_time_computed_while_the_clock_was_ahead_is_computed_anew(sent, c
 
 
 def test_a_run_that_was_opened_early_does_not_stand_for_its_fire_time(sent):
-    now = timezone.now()
+    now = MONDAY.replace(year=2100)
     due = SCHEDULES["weekly_cleanup"].trigger.next_fire_time(now, timezone.get_default_timezone())
     early = make.run(
         schedule="weekly_cleanup", scheduled_for=due, cause="schedule", status="missed", finished_at=now
@@ -234,6 +234,17 @@ def test_a_run_that_was_opened_early_does_not_stand_for_its_fire_time(sent):
     early.refresh_from_db()
     answer = Run.objects.get(schedule="weekly_cleanup", scheduled_for=due)
     assert (early.scheduled_for, answer.status) == (None, "queued")
+
+
+@pytest.mark.parametrize(("back", "runs"), [(30, 1), (120, 1), (3_500, 1), (2 * 3_600, 2)])
+def test_a_clock_that_is_set_back_across_a_fire_time_fires_it_once(back, runs, sent, only_daily):
+    due = TUESDAY_2_AM.replace(year=2100)
+
+    for moment in (-60, 0, 1, 1 - back, 2 - back, -1, 0, 1, 60):
+        schedules.tick(due + timedelta(seconds=moment), send=sent.append)
+        Run.objects.update(status="succeeded", finished_at=due)
+
+    assert len(sent) == runs
 
 
 def test_is_due_until_the_run_is_opened(sent, only_daily):
