@@ -125,7 +125,7 @@ def measure(name: str) -> Gauge:
     """Measure one gauge now, and keep the figure. Whoever reads gets it even where it can't be kept."""
     began = time.monotonic()
     under = _rules_of(name, _mark())  # before it is measured
-    value = measures()[name]()
+    value = stored.in_order(measures()[name]())  # as a kept one: the same figure is the same answer
     took_ms = round((time.monotonic() - began) * 1000)
     gauge = Gauge(name=name, value=value, measured_at=clock.roughly(), took_ms=took_ms, rules=under)
     try:

@@ -560,7 +560,7 @@ class Gauge(OwnModel):
     """A figure that is expensive to measure, kept with the moment at which it was measured."""
 
     name = models.CharField(primary_key=True, max_length=100)
-    value = StoredJSON()
+    value = StoredJSON(read=stored.in_order)
     measured_at = models.DateTimeField()
     took_ms = models.PositiveIntegerField(help_text="How long it took: what is cheap is measured anew.")
     claimed_at = models.DateTimeField(null=True, help_text="When somebody began to measure it anew.")

@@ -104,6 +104,11 @@ def is_figure(value: Any) -> bool:
     return _is_count(value.get("rows")) and tables_are_counts and (since is None or moment(since) is not None)
 
 
+def in_order(value: Any) -> Any:
+    """By name: PostgreSQL keeps the keys of an object in an order of its own."""
+    return {name: in_order(value[name]) for name in sorted(value)} if isinstance(value, dict) else value
+
+
 def details(value: Any) -> dict[str, Any]:
     """What an act says of itself, with ``before`` and ``after`` as objects."""
     found = _object(value)

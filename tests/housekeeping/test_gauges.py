@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -211,3 +212,12 @@ def test_a_consumer_measures_anew_at_once_what_a_change_has_outdated():
     gauges.refresh(timezone.now())
 
     assert Gauge.objects.get(name=BACKLOG).value["rows"] == 1
+
+
+@pytest.mark.parametrize("name", ["statistics", "backlog:conversations"])
+def test_a_kept_figure_reads_letter_for_letter_like_the_one_that_was_measured(name):
+    make.conversation(age=days(40), messages=2)
+
+    measured = gauges.measure(name).value
+
+    assert json.dumps(Gauge.objects.get(name=name).value) == json.dumps(measured)
