@@ -5,7 +5,6 @@ They beat each second here, so that a run of a silent worker is taken back withi
 
 import contextlib
 import os
-import random
 import re
 import signal
 import sqlite3
@@ -22,7 +21,7 @@ from chat.models import ChatMessage, Conversation
 from housekeeping import schedules
 from housekeeping.models import Consumer, Run, ScheduleState
 from tests import make, services
-from tests.make import ago, days
+from tests.make import ago
 from tests.processes import Processes, children, is_process
 from tests.services import wait_until
 
@@ -85,37 +84,6 @@ def test_three_consumers_run_each_fire_time_once_and_on_time(processes):
 
 
 # --- Killed, stopped, restarted -----------------------------------------------------------------
-
-
-def test_whatever_is_killed_every_run_ends_and_every_row_is_counted_once(processes, queue_url):
-    rounds, seed = 20 if queue_url.startswith("sqlite") else 6, random.randrange(10**6)
-    print(f"seed {seed}")
-    dice = random.Random(seed)
-    young = [make.conversation(age=days(29)) for _ in range(3)]
-    made = old_conversations(40_000)
-    alive = processes.consumers(3)
-
-    for number in range(rounds):
-        if Conversation.objects.count() < 25_000:
-            made += old_conversations(25_000)
-        if not Run.objects.active().exists():
-            make.run()
-        wait_until(Run.objects.filter(status="running").exists, what="a claim")
-        owner = Run.objects.filter(status="running").values_list("consumer__pid", flat=True).first()
-        time.sleep(dice.uniform(0, 0.7))
-        # Each second one hits the owner for certain, the others whom they hit.
-        victim = dice.choice([one for one in alive if number % 2 or one.pid == owner] or alive)
-        victim.kill()
-        alive[alive.index(victim)] = processes.start("run_huey")
-    wait_until(lambda: not Run.objects.active().exists(), seconds=60, what="the end of all runs")
-
-    runs, output = list(Run.objects.all()), logs(processes)
-    assert all(run.status == "succeeded" or "went silent" in run.error for run in runs)
-    assert all(output.count(f"conversations {run.pk} succeeded") <= 1 for run in runs)
-    assert any(run.losses for run in runs), "no kill hit a running run"
-    left = Conversation.objects.exclude(pk__in=[kept.pk for kept in young]).count()
-    assert sum(run.done for run in runs) == made - left
-    assert Conversation.objects.count() == left + len(young)
 
 
 @on_sqlite
