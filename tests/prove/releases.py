@@ -43,11 +43,15 @@ def install(release: Release, folder: Path) -> Installed:
 
 
 def _archive(release: Release) -> bytes:
-    """The release's files, as git packs them. Fails the test where the history lacks its commit."""
-    packed = subprocess.run(["git", "archive", release.commit], cwd=ROOT, capture_output=True)
+    """The release's files, as git packs them. Fails the test where its commit can't be had."""
+    pack = ["git", "archive", release.commit]
+    packed = subprocess.run(pack, cwd=ROOT, capture_output=True)
+    if packed.returncode:  # a shallow clone
+        subprocess.run(["git", "fetch", "--quiet", "origin", release.commit], cwd=ROOT, check=False)
+        packed = subprocess.run(pack, cwd=ROOT, capture_output=True)
     if packed.returncode:
         pytest.fail(
-            f"Version {release.version} ({release.commit}) is not in this clone's history. A shallow clone"
-            f" gets it by `git fetch --unshallow`.\n{packed.stderr.decode()}"
+            f"Version {release.version} ({release.commit}) is not in this clone's history, and its origin"
+            f" does not give it.\n{packed.stderr.decode()}"
         )
     return packed.stdout
