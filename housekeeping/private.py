@@ -28,6 +28,7 @@ def make(file: str | Path) -> None:
 
 def make_sqlite(file: str | Path) -> None:
     """As :func:`make`, with the files that SQLite keeps beside a database while it is open."""
+    file = os.path.realpath(file)  # which is where SQLite keeps the others
     make(file)
     for beside in ("-wal", "-shm"):  # new ones take the mode of the database
         tighten(f"{file}{beside}")

@@ -58,6 +58,19 @@ def test_where_a_link_leads_to_is_made_for_its_owner_alone(tmp_path):
     assert target.stat().st_mode & 0o777 == 0o600
 
 
+def test_what_sqlite_keeps_is_closed_beside_where_a_link_leads_to(tmp_path):
+    link, target = tmp_path / "db.sqlite3", tmp_path / "disk" / "db.sqlite3"
+    target.parent.mkdir()
+    link.symlink_to(target)
+    beside = target.with_name("db.sqlite3-wal")
+    for file in (target, beside):
+        file.touch(0o644)
+
+    private.make_sqlite(link)
+
+    assert {file.stat().st_mode & 0o777 for file in (target, beside)} == {0o600}
+
+
 @pytest.mark.parametrize("path", ["/dev/null", "/nowhere/site.log"])
 def test_what_is_no_file_of_ours_is_left_as_it_is(path):
     private.make(path)
