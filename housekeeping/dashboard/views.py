@@ -382,8 +382,10 @@ def _asked_first(
     may_delete: bool,
 ) -> HttpResponse:
     """Do what may delete rows once the question is answered, and anything else at once."""
+    if request.method == "POST" and not may_delete:
+        return _act(request, act, page)
     newest = questions.newest_run([task])
-    if request.method == "POST" and (not may_delete or questions.is_answered(request, newest)):
+    if request.method == "POST" and questions.is_answered(request, newest):
         return _act(request, act, page)
     return questions.ask(request, question(), newest, back=_page_of(request.path))
 
