@@ -30,6 +30,7 @@ lint: $(VENV)/test.stamp
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-logo
 
 # Known holes in what is pinned. Says so where the advisories can't be had.
 audit: $(VENV)/test.stamp

@@ -1,4 +1,4 @@
-"""The promises between rooms."""
+"""What must hold between files: settings, docs, tests, migrations."""
 
 import ast
 import os
@@ -14,84 +14,8 @@ from housekeeping.api import urls as api_urls
 from housekeeping.registry import TASKS
 
 ROOT = Path(__file__).parent.parent
-CORE = [
-    "clock", "exceptions", "discreet", "private", "transient", "stored", "triggers", "models",
-    "constraints", "policies", "cascade", "holds", "archive", "locks", "purge", "guard", "plans",
-    "restore", "verification",
-    "registry", "samples", "stats", "gauges", "impact", "steps", "smtp", "mailing", "tasks", "acts",
-    "keeping", "consumers", "outbox", "alerts", "retentions", "tallies", "logs", "endings", "attempts",
-    "runs", "receipts", "schedules", "search", "bulk", "record", "run_page", "verdict", "overview", "as_json",
-    "metrics", "checks",
-]  # fmt: skip
 # A task that is added to these needs no other file, hence no line in the docs.
 SHIPPED = {"all", "conversations", "messages", "users", "stats", "history", "verification"}
-FACES = [
-    "queue",
-    "dashboard",
-    "api",
-    "management",
-    "probes",
-    "faults",
-    "headers",
-    "autostart",
-    "admin",
-    "templatetags",
-]
-
-
-def imports(path):
-    """The modules that a file imports, at its top or inside a function."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
-
-
-def test_every_module_of_housekeeping_has_a_room():
-    there = {path.stem for path in (ROOT / "housekeeping").iterdir() if not path.name.startswith("_")}
-
-    assert there - {"apps", "migrations"} == {*CORE, *FACES}
-
-
-@pytest.mark.parametrize("module", CORE)
-def test_the_core_imports_no_face_and_no_http(module):
-    forbidden = [f"housekeeping.{face}" for face in FACES]
-    forbidden += ["huey", "rest_framework", "django_htmx", "django.http", "django.template"]
-
-    found = imports(ROOT / "housekeeping" / f"{module}.py")
-
-    assert not [name for name in found for prefix in forbidden if (name + ".").startswith(prefix + ".")]
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "chat").rglob("*.py")), ids=lambda path: path.stem)
-def test_of_the_chat_only_the_admin_knows_of_housekeeping(path):
-    known = [name for name in imports(path) if name.startswith("housekeeping")]
-
-    assert known == [] or path.stem == "admin"  # what is done there is on record
-
-
-def test_only_the_queue_room_imports_huey():
-    importers = {
-        path.relative_to(ROOT).parts[1]
-        for path in (ROOT / "housekeeping").rglob("*.py")
-        if any((name + ".").startswith("huey.") for name in imports(path))
-    }
-
-    assert importers == {"queue", "management"}  # run_huey extends Huey's command of that name
-
-
-def test_only_stats_and_tasks_name_the_chat():
-    importers = {
-        path.stem
-        for path in (ROOT / "housekeeping").rglob("*.py")
-        if any(name.startswith("chat") for name in imports(path))
-    }
-
-    assert importers == {"stats", "tasks"}
-
 
 def test_everything_that_is_installed_is_pinned():
     for name in ("requirements.txt", "requirements-dev.txt"):
