@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from housekeeping import clock
+from housekeeping.database import clock
 from housekeeping.exceptions import QueueUnreachable
 from housekeeping.models import Act
 

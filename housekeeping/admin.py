@@ -10,8 +10,9 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from housekeeping import acts, clock, keeping, locks
+from housekeeping import acts, keeping, locks
 from housekeeping.acts import Actor
+from housekeeping.database import clock
 from housekeeping.models import Hold
 
 MOST_KEYS = 1_000  # of rows deleted at once, in the act that tells of them

@@ -9,7 +9,8 @@ from typing import Any
 from django.urls import reverse
 from django.utils import timezone
 
-from housekeeping import clock, run_page, schedules
+from housekeeping import run_page, schedules
+from housekeeping.database import clock
 from housekeeping.models import Act, Consumer, Hold, LogLine, Run, Snapshot, Tally
 from housekeeping.overview import Job, Mark, Overview, PolicyCard, SchedulerStatus
 from housekeeping.samples import Words

@@ -23,20 +23,9 @@ from django.conf import settings
 from django.db.models import Count, F, Max, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from housekeeping import (
-    cascade,
-    clock,
-    endings,
-    gauges,
-    guard,
-    plans,
-    registry,
-    restore,
-    stats,
-    stored,
-    transient,
-)
+from housekeeping import cascade, endings, gauges, plans, registry, restore, stats
 from housekeeping.archive import Archiver
+from housekeeping.database import clock, guard, stored, transient
 from housekeeping.exceptions import (
     AmbiguousPolicy,
     BrakeApplied,

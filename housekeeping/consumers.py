@@ -9,7 +9,7 @@ from importlib import metadata
 from django.db.models import QuerySet
 
 import housekeeping
-from housekeeping import clock
+from housekeeping.database import clock
 from housekeeping.models import AHEAD, LIFE, Consumer
 
 logger = logging.getLogger(__name__)

@@ -21,7 +21,8 @@ from typing import Any
 from django.db import DatabaseError, transaction
 from django.db.models import Q, Subquery
 
-from housekeeping import archive, clock, plans, registry, stats, stored
+from housekeeping import archive, plans, registry, stats
+from housekeeping.database import clock, stored
 from housekeeping.exceptions import each, takes_no_writes
 from housekeeping.models import AHEAD, Gauge, Run
 from housekeeping.policies import Policy

@@ -10,7 +10,8 @@ from typing import Any
 
 from django.db import OperationalError, connection, transaction
 
-from housekeeping import clock, plans
+from housekeeping import plans
+from housekeeping.database import clock
 from housekeeping.policies import Policy, in_days
 
 # One statement may take all of it, and so may the count: nobody waits longer than twice as long.

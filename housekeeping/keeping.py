@@ -14,8 +14,9 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext
 
-from housekeeping import acts, cascade, clock, gauges, holds
+from housekeeping import acts, cascade, gauges, holds
 from housekeeping.acts import Actor
+from housekeeping.database import clock
 from housekeeping.exceptions import BadHold, NotPossible
 from housekeeping.models import Hold, Run
 from housekeeping.registry import policies

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from django.db import DatabaseError, transaction
 
-from housekeeping import clock, discreet
+from housekeeping.database import clock, discreet
 from housekeeping.models import LogLine, Run, storable
 
 # A task that logs each row must not fill the database that it tidies.

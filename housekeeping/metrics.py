@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from housekeeping import clock, overview, tallies
+from housekeeping import overview, tallies
+from housekeeping.database import clock
 from housekeeping.models import Run
 from housekeeping.overview import Overview
 from housekeeping.registry import TASKS

@@ -14,8 +14,8 @@ from django.core.exceptions import ValidationError
 from django.db import DEFAULT_DB_ALIAS, connection, models, router
 from django.utils.translation import gettext as _
 
-from housekeeping import clock, stored
-from housekeeping.stored import StoredJSON
+from housekeeping.database import clock, stored
+from housekeeping.database.stored import StoredJSON
 
 # A consumer beats, and a running run renews its lease, each 10 s; three beats missed
 # and it counts as gone. The figures are Procrastinate's and GoodJob's, too.

@@ -21,7 +21,8 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Q, QuerySet
 
-from housekeeping import clock, consumers
+from housekeeping import consumers
+from housekeeping.database import clock
 from housekeeping.models import AHEAD, Delivery
 
 logger = logging.getLogger(__name__)

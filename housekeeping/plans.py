@@ -20,7 +20,8 @@ from django.conf import settings
 from django.db.models import Max, Min, QuerySet
 from django.utils.translation import gettext
 
-from housekeeping import archive, cascade, clock, guard, registry
+from housekeeping import archive, cascade, registry
+from housekeeping.database import clock, guard
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import PlannedRows, Run
 from housekeeping.policies import Policy, in_days

@@ -29,8 +29,9 @@ from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import Model, Q, QuerySet
 
-from housekeeping import archive, cascade, clock, holds, locks, transient
+from housekeeping import archive, cascade, holds, locks
 from housekeeping.archive import Archiver
+from housekeeping.database import clock, transient
 from housekeeping.exceptions import WrongDatabase
 from housekeeping.policies import Policy
 

@@ -8,8 +8,9 @@ from django.db import transaction
 from django.utils.formats import number_format
 from django.utils.translation import gettext
 
-from housekeeping import acts, clock, gauges, registry
+from housekeeping import acts, gauges, registry
 from housekeeping.acts import Actor
+from housekeeping.database import clock
 from housekeeping.exceptions import BadRetention
 from housekeeping.models import PolicyState
 from housekeeping.policies import Policy, in_days

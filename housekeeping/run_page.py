@@ -16,7 +16,8 @@ from django.utils.formats import number_format
 from django.utils.text import get_text_list
 from django.utils.translation import gettext, ngettext
 
-from housekeeping import acts, consumers, plans, record, registry, runs, search, stored, verification
+from housekeeping import acts, consumers, plans, record, registry, runs, search, verification
+from housekeeping.database import stored
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Act, LogLine, Run
 from housekeeping.policies import Policy

@@ -33,22 +33,11 @@ from django.db.models import F, Q, Sum
 from django.db.models.functions import Coalesce, Least
 from django.utils.translation import gettext, gettext_noop
 
-from housekeeping import (
-    acts,
-    alerts,
-    clock,
-    discreet,
-    endings,
-    logs,
-    plans,
-    registry,
-    restore,
-    transient,
-    verification,
-)
+from housekeeping import acts, alerts, endings, logs, plans, registry, restore, verification
 from housekeeping.acts import Actor
 from housekeeping.attempts import Attempt, Returned, own
 from housekeeping.constraints import ONE_PER_KEY, ONE_RUNNING, ONE_WAITING, is_refused_by
+from housekeeping.database import clock, discreet, transient
 from housekeeping.exceptions import (
     AlreadyRequested,
     BrakeApplied,

@@ -19,9 +19,10 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from housekeeping import acts, clock, endings, runs
+from housekeeping import acts, endings, runs
 from housekeeping.acts import Actor
 from housekeeping.constraints import ONE_PER_FIRE_TIME, ONE_WAITING, is_refused_by
+from housekeeping.database import clock
 from housekeeping.exceptions import BadTrigger, QueueUnreachable, UnknownSchedule, each
 from housekeeping.models import AHEAD, Run, ScheduleState
 from housekeeping.registry import SCHEDULES, Schedule

@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.db import connection
 
 from chat.models import ChatMessage, Conversation, User
-from housekeeping import clock
+from housekeeping.database import clock
 from housekeeping.models import Snapshot
 
 Numbers = dict[str, int]

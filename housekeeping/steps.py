@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from housekeeping import discreet
+from housekeeping.database import discreet
 from housekeeping.exceptions import RunStopped, is_database_gone
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,8 @@ from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from chat import accounts
 from chat.models import NEVER_VERIFIED, ChatMessage, Conversation, User, last_activity
-from housekeeping import cascade, clock, holds, verification
+from housekeeping import cascade, holds, verification
+from housekeeping.database import clock
 from housekeeping.mailing import Mail, mail_each
 from housekeeping.models import Act, Archive, Consumer, Delivery, Hold, PlannedRows, Run, Snapshot
 from housekeeping.policies import Policy

@@ -20,7 +20,8 @@ import zstandard
 from django.db.models import Count, Exists, OuterRef, Q, Subquery, Sum, TextField, Value
 from django.db.models.functions import Coalesce, Concat
 
-from housekeeping import archive, clock
+from housekeeping import archive
+from housekeeping.database import clock
 from housekeeping.models import AHEAD, Archive, Run, RunQuerySet
 from housekeeping.steps import Outcome, go_on
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from housekeeping import private
+from housekeeping.database import private
 from site_config import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -344,7 +344,7 @@ LOGGING: dict[str, Any] = {
             ("served", "[{server_time}] {message}"),
         )
     },
-    "filters": {"discreet": {"()": "housekeeping.discreet.Filter"}},
+    "filters": {"discreet": {"()": "housekeeping.database.discreet.Filter"}},
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["discreet"]},
         "served": {"class": "logging.StreamHandler", "formatter": "served", "filters": ["discreet"]},
@@ -362,7 +362,7 @@ LOGGING: dict[str, Any] = {
 }
 if LOG_FILE:
     LOGGING["handlers"]["file"] = {
-        "class": "housekeeping.private.LogFile",  # logrotate may move it away
+        "class": "housekeeping.database.private.LogFile",  # logrotate may move it away
         "filename": env.in_folder("LOG_FILE", BASE_DIR / LOG_FILE),
         "formatter": "dated",
         "filters": ["discreet"],

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 # A task that is added to these needs no other file, hence no line in the docs.
 SHIPPED = {"all", "conversations", "messages", "users", "stats", "history", "verification"}
 
+
 def test_everything_that_is_installed_is_pinned():
     for name in ("requirements.txt", "requirements-dev.txt"):
         lines = [

@@ -9,7 +9,7 @@ from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from housekeeping import as_json, clock, holds, keeping, overview
+from housekeeping import as_json, holds, keeping, overview
 from housekeeping.api import shapes
 from housekeeping.api.permissions import MayConfigure, MayKeep
 from housekeeping.api.schema import described, location, request_example
@@ -20,6 +20,7 @@ from housekeeping.api.serializers import (
     HoldSerializer,
 )
 from housekeeping.api.views import _actor, _Pages, _read
+from housekeeping.database import clock
 from housekeeping.models import Hold, Run
 
 LOCATION = location("Where the hold is.", 201)

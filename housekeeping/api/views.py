@@ -28,7 +28,6 @@ from housekeeping import (
     acts,
     as_json,
     bulk,
-    clock,
     gauges,
     overview,
     receipts,
@@ -59,6 +58,7 @@ from housekeeping.api.serializers import (
     UndoSerializer,
     WaitSerializer,
 )
+from housekeeping.database import clock
 from housekeeping.exceptions import AlreadyRequested, NotAllowed
 from housekeeping.models import Consumer, Run, Snapshot
 from housekeeping.queue import tasks as queue

@@ -22,9 +22,10 @@ from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 from django_htmx.http import reswap, retarget
 
-from housekeeping import clock, gauges, impact
+from housekeeping import gauges, impact
 from housekeeping.dashboard import wording
 from housekeeping.dashboard.polls import HtmxHttpRequest
+from housekeeping.database import clock
 from housekeeping.impact import Impact
 from housekeeping.models import AHEAD, Run
 from housekeeping.policies import Policy

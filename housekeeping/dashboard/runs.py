@@ -15,13 +15,14 @@ from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from housekeeping import acts, bulk, clock, run_page, search
+from housekeeping import acts, bulk, run_page, search
 from housekeeping import runs as core
 from housekeeping.dashboard import polls, questions
 from housekeeping.dashboard.filters import RunFilters
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.rows import rows
 from housekeeping.dashboard.views import _actor, may_operate, may_view, signed_in
+from housekeeping.database import clock
 from housekeeping.exceptions import BadPlace, NotAllowed, NotPossible
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue

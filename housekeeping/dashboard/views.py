@@ -19,13 +19,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseClientRefresh
 
-from housekeeping import clock, receipts, retentions, runs, schedules
 from housekeeping import overview as core
+from housekeeping import receipts, retentions, runs, schedules
 from housekeeping.acts import Actor
 from housekeeping.dashboard import charts, polls, questions, wording
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.questions import Question
 from housekeeping.dashboard.rows import rows
+from housekeeping.database import clock
 from housekeeping.exceptions import (
     BadRetention,
     BadTrigger,

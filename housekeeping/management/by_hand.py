@@ -7,8 +7,9 @@ from contextlib import redirect_stdout, suppress
 from django.core.management.base import CommandError
 from tqdm import tqdm
 
-from housekeeping import clock, outbox, runs
+from housekeeping import outbox, runs
 from housekeeping.acts import Actor
+from housekeeping.database import clock
 from housekeeping.exceptions import RunInProgress
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue

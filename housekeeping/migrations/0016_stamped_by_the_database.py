@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-import housekeeping.clock
+import housekeeping.database.clock
 
 
 class WithoutCopying(migrations.AlterField):
@@ -15,7 +15,7 @@ class WithoutCopying(migrations.AlterField):
 
 def stamped(model, name):
     """The database stamps new rows by its own clock."""
-    return WithoutCopying(model, name, models.DateTimeField(db_default=housekeeping.clock.Now()))
+    return WithoutCopying(model, name, models.DateTimeField(db_default=housekeeping.database.clock.Now()))
 
 
 class Migration(migrations.Migration):

@@ -18,7 +18,7 @@ from huey.storage import PostgresStorage, RedisStorage, SqliteStorage
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
-from housekeeping import discreet, private
+from housekeeping.database import discreet, private
 from housekeeping.exceptions import QueueUnreachable
 
 if TYPE_CHECKING:

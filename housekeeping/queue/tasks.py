@@ -9,7 +9,8 @@ from django.db import DatabaseError
 from django.utils.translation import gettext_noop as _
 from huey.contrib.djhuey import HUEY, db_periodic_task, db_task
 
-from housekeeping import clock, runs, schedules
+from housekeeping import runs, schedules
+from housekeeping.database import clock
 from housekeeping.exceptions import HousekeepingError, QueueUnreachable, outage_of
 from housekeeping.models import Run
 from housekeeping.policies import Policy

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import template
 
-from housekeeping import stored
+from housekeeping.database import stored
 
 register = template.Library()
 

@@ -7,7 +7,8 @@ import pytest
 from django.core.management import call_command
 
 from chat.models import Conversation
-from housekeeping import clock, overview, runs, verification
+from housekeeping import overview, runs, verification
+from housekeeping.database import clock
 from housekeeping.models import Archive, Run
 from tests import make
 from tests.make import days

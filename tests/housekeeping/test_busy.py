@@ -69,7 +69,7 @@ def test_a_run_waits_out_a_locked_database(moment):
 
 
 def test_a_database_that_stays_locked_leaves_the_run_to_be_taken_back(monkeypatch):
-    monkeypatch.setattr("housekeeping.transient.FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("housekeeping.database.transient.FIRST_PAUSE", 0.01)
     conversation = make.conversation(age=days(40))
     run, waiting = runs.claim(make.run().pk, 0), []
 

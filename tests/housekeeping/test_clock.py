@@ -4,7 +4,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from housekeeping import clock
+from housekeeping.database import clock
 from housekeeping.models import Consumer
 from tests import make
 from tests.services import wait_until

@@ -6,7 +6,8 @@ from django.db import DatabaseError, IntegrityError, connection
 from django.db.models import ProtectedError
 
 from chat.models import User
-from housekeeping import discreet, registry, runs
+from housekeeping import registry, runs
+from housekeeping.database import discreet
 from housekeeping.queue.huey import Complaints
 from housekeeping.steps import Outcome
 from tests import make

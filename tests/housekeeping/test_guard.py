@@ -6,7 +6,8 @@ import pytest
 from django.db import connection, connections, transaction
 
 from chat.models import ChatMessage, Conversation
-from housekeeping import guard, runs
+from housekeeping import runs
+from housekeeping.database import guard
 from housekeeping.exceptions import Cancelled, CannotPreview, WriteInDryRun
 from housekeeping.models import LogLine, Run
 from housekeeping.policies import Policy

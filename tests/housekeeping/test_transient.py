@@ -6,7 +6,7 @@ import pytest
 from django.db import DatabaseError, IntegrityError, OperationalError, connection, connections, transaction
 
 from chat.models import Conversation
-from housekeeping import transient
+from housekeeping.database import transient
 from housekeeping.exceptions import Cancelled
 from tests import make
 from tests.make import days

@@ -3,7 +3,7 @@ import logging
 
 import pytest
 
-from housekeeping import private
+from housekeeping.database import private
 from tests.site_config import site
 
 # Writes a row and a line to the log, and says the modes of all files while the database is open.

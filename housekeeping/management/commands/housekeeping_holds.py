@@ -7,7 +7,8 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
-from housekeeping import acts, as_json, clock, holds, keeping, overview
+from housekeeping import acts, as_json, holds, keeping, overview
+from housekeeping.database import clock
 from housekeeping.management.base import ActionCommand
 from housekeeping.models import Hold, Run
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from housekeeping import acts, as_json, clock, overview, retentions
+from housekeeping import acts, as_json, overview, retentions
+from housekeeping.database import clock
 from housekeeping.management.base import ActionCommand
 
 

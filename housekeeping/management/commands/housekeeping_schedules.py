@@ -5,7 +5,8 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from housekeeping import acts, as_json, clock, overview, runs, schedules
+from housekeeping import acts, as_json, overview, runs, schedules
+from housekeeping.database import clock
 from housekeeping.management.base import ActionCommand, plain
 from housekeeping.queue import tasks as queue
 from housekeeping.registry import SCHEDULES

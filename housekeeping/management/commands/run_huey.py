@@ -14,7 +14,8 @@ from huey.contrib.djhuey import HUEY
 from huey.contrib.djhuey.management.commands.run_huey import Command as RunHueyCommand
 from huey.exceptions import ConfigurationError
 
-from housekeeping import autostart, discreet, private
+from housekeeping import autostart
+from housekeeping.database import discreet, private
 from housekeeping.probes import unapplied_migrations
 from housekeeping.queue.huey import STORAGE_ERRORS
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from housekeeping import as_json, clock, consumers, overview
+from housekeeping import as_json, consumers, overview
+from housekeeping.database import clock
 from housekeeping.management.base import OperatorCommand, plain
 from housekeeping.overview import PAUSED, RUNNING, STOPPED
 
