@@ -25,8 +25,8 @@ import zstandard
 from django.db import connection, models
 from django.db.models import Func, Model, Sum
 
+from housekeeping.declared.policies import Policy
 from housekeeping.models import Archive, Run
-from housekeeping.policies import Policy
 
 # zstd's fastest level: three times as fast as zlib's, and a half smaller.
 LEVEL = 1

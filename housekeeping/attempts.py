@@ -23,9 +23,13 @@ from django.conf import settings
 from django.db.models import Count, F, Max, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from housekeeping import cascade, endings, gauges, plans, registry, restore, stats
+from housekeeping import cascade, endings, gauges, plans, restore
 from housekeeping.archive import Archiver
 from housekeeping.database import clock, guard, stored, transient
+from housekeeping.declared import registry, stats
+from housekeeping.declared.mailing import Mailed, mail_each
+from housekeeping.declared.policies import Policy, in_days
+from housekeeping.declared.registry import Task
 from housekeeping.exceptions import (
     AmbiguousPolicy,
     BrakeApplied,
@@ -35,11 +39,8 @@ from housekeeping.exceptions import (
     RowsLeft,
 )
 from housekeeping.logs import RunLog
-from housekeeping.mailing import Mailed, mail_each
 from housekeeping.models import AHEAD, LIFE, Run
-from housekeeping.policies import Policy, in_days
 from housekeeping.purge import Batch, check_database, expired, held_back, purge_batches
-from housekeeping.registry import Task
 
 logger = logging.getLogger(__name__)
 

@@ -21,11 +21,12 @@ from typing import Any
 from django.db import DatabaseError, transaction
 from django.db.models import Q, Subquery
 
-from housekeeping import archive, plans, registry, stats
+from housekeeping import archive, plans
 from housekeeping.database import clock, stored
+from housekeeping.declared import registry, stats
+from housekeeping.declared.policies import Policy
 from housekeeping.exceptions import each, takes_no_writes
 from housekeeping.models import AHEAD, Gauge, Run
-from housekeeping.policies import Policy
 
 DEAR_MS = 50
 FRESH = timedelta(seconds=20)

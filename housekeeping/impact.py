@@ -12,7 +12,7 @@ from django.db import OperationalError, connection, transaction
 
 from housekeeping import plans
 from housekeeping.database import clock
-from housekeeping.policies import Policy, in_days
+from housekeeping.declared.policies import Policy, in_days
 
 # One statement may take all of it, and so may the count: nobody waits longer than twice as long.
 SECONDS = 2.0

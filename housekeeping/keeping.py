@@ -17,9 +17,9 @@ from django.utils.translation import gettext
 from housekeeping import acts, cascade, gauges, holds
 from housekeeping.acts import Actor
 from housekeeping.database import clock
+from housekeeping.declared.registry import policies
 from housekeeping.exceptions import BadHold, NotPossible
 from housekeeping.models import Hold, Run
-from housekeeping.registry import policies
 
 UNCHANGED: Any = object()
 

@@ -14,9 +14,9 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from housekeeping import overview, tallies
 from housekeeping.database import clock
+from housekeeping.declared.registry import TASKS
 from housekeeping.models import Run
 from housekeeping.overview import Overview
-from housekeeping.registry import TASKS
 from housekeeping.verdict import BAD, GOOD, WARNING
 
 

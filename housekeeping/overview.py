@@ -18,14 +18,16 @@ from housekeeping import (
     gauges,
     keeping,
     plans,
-    registry,
     retentions,
     samples,
     schedules,
-    stats,
     tallies,
     verification,
 )
+from housekeeping.declared import registry, stats
+from housekeeping.declared.policies import Policy, in_days
+from housekeeping.declared.registry import SCHEDULES, TASKS, Schedule, Task
+from housekeeping.declared.triggers import parse
 from housekeeping.exceptions import BadRetention, BadTrigger
 from housekeeping.holds import without_row
 from housekeeping.models import (
@@ -42,9 +44,6 @@ from housekeeping.models import (
     Snapshot,
     Tally,
 )
-from housekeeping.policies import Policy, in_days
-from housekeeping.registry import SCHEDULES, TASKS, Schedule, Task
-from housekeeping.triggers import parse
 from housekeeping.verdict import Verdict, is_late, verdict
 
 RUNNING, PAUSED, STOPPED = "running", "paused", "stopped"

@@ -32,8 +32,8 @@ from django.db.models import Model, Q, QuerySet
 from housekeeping import archive, cascade, holds, locks
 from housekeeping.archive import Archiver
 from housekeeping.database import clock, transient
+from housekeeping.declared.policies import Policy
 from housekeeping.exceptions import WrongDatabase
-from housekeeping.policies import Policy
 
 logger = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext, gettext_lazy
 
-from housekeeping import registry
+from housekeeping.declared import registry
+from housekeeping.declared.registry import SCHEDULES
 from housekeeping.models import Act, Run
-from housekeeping.registry import SCHEDULES
 
 # The acts that are recorded, each in the words of a sentence: "ada has … the run".
 WORDS = {

@@ -8,12 +8,13 @@ from django.db import transaction
 from django.utils.formats import number_format
 from django.utils.translation import gettext
 
-from housekeeping import acts, gauges, registry
+from housekeeping import acts, gauges
 from housekeeping.acts import Actor
 from housekeeping.database import clock
+from housekeeping.declared import registry
+from housekeeping.declared.policies import Policy, in_days
 from housekeeping.exceptions import BadRetention
 from housekeeping.models import PolicyState
-from housekeeping.policies import Policy, in_days
 from housekeeping.purge import expired
 
 logger = logging.getLogger(__name__)

@@ -33,11 +33,13 @@ from django.db.models import F, Q, Sum
 from django.db.models.functions import Coalesce, Least
 from django.utils.translation import gettext, gettext_noop
 
-from housekeeping import acts, alerts, endings, logs, plans, registry, restore, verification
+from housekeeping import acts, alerts, endings, logs, plans, restore, verification
 from housekeeping.acts import Actor
 from housekeeping.attempts import Attempt, Returned, own
 from housekeeping.constraints import ONE_PER_KEY, ONE_RUNNING, ONE_WAITING, is_refused_by
 from housekeeping.database import clock, discreet, transient
+from housekeeping.declared import registry
+from housekeeping.declared.policies import Policy
 from housekeeping.exceptions import (
     AlreadyRequested,
     BrakeApplied,
@@ -53,7 +55,6 @@ from housekeeping.exceptions import (
     is_database_gone,
 )
 from housekeeping.models import AHEAD, BEAT, LIFE, Consumer, Run
-from housekeeping.policies import Policy
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 
-from housekeeping import registry
-from housekeeping.policies import Policy
+from housekeeping.declared import registry
+from housekeeping.declared.policies import Policy
 
 
 class Words:

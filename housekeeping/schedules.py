@@ -23,11 +23,11 @@ from housekeeping import acts, endings, runs
 from housekeeping.acts import Actor
 from housekeeping.constraints import ONE_PER_FIRE_TIME, ONE_WAITING, is_refused_by
 from housekeeping.database import clock
+from housekeeping.declared.registry import SCHEDULES, Schedule
+from housekeeping.declared.triggers import Cron, Interval, parse
 from housekeeping.exceptions import BadTrigger, QueueUnreachable, UnknownSchedule, each
 from housekeeping.models import AHEAD, Run, ScheduleState
-from housekeeping.registry import SCHEDULES, Schedule
 from housekeeping.runs import Send
-from housekeeping.triggers import Cron, Interval, parse
 
 logger = logging.getLogger(__name__)
 

@@ -20,14 +20,14 @@ from chat import accounts
 from chat.models import NEVER_VERIFIED, ChatMessage, Conversation, User, last_activity
 from housekeeping import cascade, holds, verification
 from housekeeping.database import clock
-from housekeeping.mailing import Mail, mail_each
+from housekeeping.declared.mailing import Mail, mail_each
+from housekeeping.declared.policies import Policy
+from housekeeping.declared.registry import scheduled, task
+from housekeeping.declared.stats import Measure, take_snapshot
+from housekeeping.declared.steps import Checkpoint, Outcome, go_on, in_turn
+from housekeeping.declared.triggers import Cron, Interval
 from housekeeping.models import Act, Archive, Consumer, Delivery, Hold, PlannedRows, Run, Snapshot
-from housekeeping.policies import Policy
 from housekeeping.purge import Purge, purge
-from housekeeping.registry import scheduled, task
-from housekeeping.stats import Measure, take_snapshot
-from housekeeping.steps import Checkpoint, Outcome, go_on, in_turn
-from housekeeping.triggers import Cron, Interval
 
 logger = logging.getLogger(__name__)
 

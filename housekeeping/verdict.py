@@ -8,8 +8,8 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from housekeeping.declared.registry import TASKS
 from housekeeping.models import Consumer, Run
-from housekeeping.registry import TASKS
 from housekeeping.schedules import PUNCTUAL, Entry
 
 GOOD, WARNING, BAD = "good", "warning", "bad"

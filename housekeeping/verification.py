@@ -22,8 +22,8 @@ from django.db.models.functions import Coalesce, Concat
 
 from housekeeping import archive
 from housekeeping.database import clock
+from housekeeping.declared.steps import Outcome, go_on
 from housekeeping.models import AHEAD, Archive, Run, RunQuerySet
-from housekeeping.steps import Outcome, go_on
 
 NOTHING = "00" * 32  # the chain of digests before the first archive
 VERIFY_AGAIN_AFTER = timedelta(days=30)

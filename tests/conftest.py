@@ -6,7 +6,7 @@ from rest_framework.test import APIClient
 from rest_framework.throttling import SimpleRateThrottle
 from rest_framework_simplejwt.tokens import RefreshToken
 
-from housekeeping import registry
+from housekeeping.declared import registry
 from tests import make, services
 
 # These machines are noisy: how long an example takes says nothing.

@@ -11,7 +11,7 @@ import pytest
 
 from chat import urls as chat_urls
 from housekeeping.api import urls as api_urls
-from housekeeping.registry import TASKS
+from housekeeping.declared.registry import TASKS
 
 ROOT = Path(__file__).parent.parent
 # A task that is added to these needs no other file, hence no line in the docs.

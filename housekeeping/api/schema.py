@@ -14,10 +14,10 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework_simplejwt.views import TokenViewBase
 
-from housekeeping import registry
 from housekeeping.api import shapes
 from housekeeping.api.parsers import LARGEST
 from housekeeping.api.serializers import TaskField
+from housekeeping.declared import registry
 
 ETAG = {
     "ETag": {"schema": {"type": "string"}, "description": "Send it as If-None-Match to hear of changes only."}

@@ -8,9 +8,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from housekeeping import bulk, keeping, retentions
+from housekeeping.declared.registry import TASKS
 from housekeeping.exceptions import BadHold, BadRetention
 from housekeeping.models import Run
-from housekeeping.registry import TASKS
 from housekeeping.search import FIRST_YEAR, LAST_YEAR, TEXT_REACH
 
 LONGEST_WAIT = 30

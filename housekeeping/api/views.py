@@ -31,7 +31,6 @@ from housekeeping import (
     gauges,
     overview,
     receipts,
-    registry,
     retentions,
     runs,
     schedules,
@@ -59,10 +58,11 @@ from housekeeping.api.serializers import (
     WaitSerializer,
 )
 from housekeeping.database import clock
+from housekeeping.declared import registry
+from housekeeping.declared.triggers import parse
 from housekeeping.exceptions import AlreadyRequested, NotAllowed
 from housekeeping.models import Consumer, Run, Snapshot
 from housekeeping.queue import tasks as queue
-from housekeeping.triggers import parse
 
 MOST_LINES = 1_000  # of a run's log, in one answer
 

@@ -12,14 +12,15 @@ from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from housekeeping import acts as core
-from housekeeping import record, registry, search
+from housekeeping import record, search
 from housekeeping.dashboard import polls
 from housekeeping.dashboard.filters import ActFilters
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.views import may_view, signed_in
+from housekeeping.declared import registry
+from housekeeping.declared.policies import in_days
 from housekeeping.exceptions import BadPlace
 from housekeeping.models import Act
-from housekeeping.policies import in_days
 
 
 @require_safe

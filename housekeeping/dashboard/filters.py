@@ -10,10 +10,11 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 
-from housekeeping import record, registry
+from housekeeping import record
 from housekeeping.dashboard import wording
+from housekeeping.declared import registry
+from housekeeping.declared.registry import SCHEDULES, TASKS
 from housekeeping.models import Run
-from housekeeping.registry import SCHEDULES, TASKS
 from housekeeping.search import FIRST_YEAR, LAST_YEAR
 
 PLACES = ("older", "newer", "oldest")

@@ -26,10 +26,10 @@ from housekeeping import gauges, impact
 from housekeeping.dashboard import wording
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.database import clock
+from housekeeping.declared.policies import Policy
+from housekeeping.declared.registry import TASKS, Task
 from housekeeping.impact import Impact
 from housekeeping.models import AHEAD, Run
-from housekeeping.policies import Policy
-from housekeeping.registry import TASKS, Task
 from housekeeping.run_page import number, planned, rows_in_words
 
 ANSWERED_WITHIN = timedelta(minutes=15)

@@ -23,10 +23,10 @@ from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.rows import rows
 from housekeeping.dashboard.views import _actor, may_operate, may_view, signed_in
 from housekeeping.database import clock
+from housekeeping.declared.registry import SCHEDULES
 from housekeeping.exceptions import BadPlace, NotAllowed, NotPossible
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
-from housekeeping.registry import SCHEDULES
 
 # What a row is made of: the rest of a run can be large.
 FIELDS = (

@@ -27,6 +27,7 @@ from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.questions import Question
 from housekeeping.dashboard.rows import rows
 from housekeeping.database import clock
+from housekeeping.declared.registry import SCHEDULES, TASKS
 from housekeeping.exceptions import (
     BadRetention,
     BadTrigger,
@@ -37,7 +38,6 @@ from housekeeping.exceptions import (
 )
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
-from housekeeping.registry import SCHEDULES, TASKS
 
 TREND_DAYS = ("7", "30", "90")
 PAGE = 50

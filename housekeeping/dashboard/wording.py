@@ -9,7 +9,7 @@ from datetime import time
 from django.utils.formats import time_format
 from django.utils.translation import get_language, gettext, gettext_noop, ngettext
 
-from housekeeping.triggers import Trigger
+from housekeeping.declared.triggers import Trigger
 
 # Names and descriptions in tasks.py, for the catalogue. One that is not here is shown as declared.
 DECLARED = (

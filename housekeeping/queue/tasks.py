@@ -11,11 +11,11 @@ from huey.contrib.djhuey import HUEY, db_periodic_task, db_task
 
 from housekeeping import runs, schedules
 from housekeeping.database import clock
+from housekeeping.declared.policies import Policy
+from housekeeping.declared.registry import SCHEDULES, Schedule
 from housekeeping.exceptions import HousekeepingError, QueueUnreachable, outage_of
 from housekeeping.models import Run
-from housekeeping.policies import Policy
 from housekeeping.queue.huey import STORAGE_ERRORS
-from housekeeping.registry import SCHEDULES, Schedule
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy
 from housekeeping import record
 from housekeeping.dashboard import wording
 from housekeeping.dashboard.filters import CAUSES, STATUSES, Filters
-from housekeeping.triggers import Trigger
+from housekeeping.declared.triggers import Trigger
 
 register = template.Library()
 _WORDS: dict[str, Any] = {str(key): text for words in (STATUSES, CAUSES) for key, text in words.items()}

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission
 from django.db import connection, connections
 from huey.contrib.djhuey import HUEY
 
-from housekeeping import registry
+from housekeeping.declared import registry
 from tests import make
 
 

@@ -16,8 +16,8 @@ from django.db import connection
 from huey.contrib.djhuey import HUEY
 
 from chat.models import ChatMessage, Conversation, User
+from housekeeping.declared.registry import SCHEDULES
 from housekeeping.models import Act, Run, ScheduleState, Snapshot
-from housekeeping.registry import SCHEDULES
 from housekeeping.tasks import orphaned_messages
 from tests import make
 from tests.processes import ROOT

@@ -10,8 +10,8 @@ from huey.contrib.djhuey import HUEY
 
 from chat.models import ChatMessage, Conversation
 from housekeeping import runs
+from housekeeping.declared.registry import SCHEDULES, TASKS
 from housekeeping.models import Act, Hold, Run, ScheduleState
-from housekeeping.registry import SCHEDULES, TASKS
 from tests import make
 from tests.faces.conftest import account, confirm
 

@@ -11,11 +11,12 @@ from html.parser import HTMLParser
 import pytest
 from django.utils import translation
 
-from housekeeping import overview, registry
+from housekeeping import overview
 from housekeeping.dashboard import wording
+from housekeeping.declared import registry
+from housekeeping.declared.registry import TASKS
+from housekeeping.declared.triggers import parse
 from housekeeping.models import Act, Run
-from housekeeping.registry import TASKS
-from housekeeping.triggers import parse
 from tests import make
 from tests.browser import world
 from tests.faces.conftest import account

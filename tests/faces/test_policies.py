@@ -8,8 +8,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from chat.models import Conversation
+from housekeeping.declared.registry import find_policy
 from housekeeping.models import Act, Hold, Run
-from housekeeping.registry import find_policy
 from tests import make
 from tests.conftest import with_token
 from tests.faces.conftest import account, confirm

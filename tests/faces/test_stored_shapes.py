@@ -8,8 +8,8 @@ from django.db import connection
 from django.db.models import JSONField, Value
 
 from housekeeping import gauges, runs
+from housekeeping.declared.steps import in_turn
 from housekeeping.models import Act, Gauge, Run
-from housekeeping.steps import in_turn
 from tests import make
 
 pytestmark = pytest.mark.django_db(transaction=True)

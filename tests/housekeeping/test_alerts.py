@@ -6,7 +6,8 @@ from django.core import mail
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from housekeeping import alerts, outbox, registry, runs
+from housekeeping import alerts, outbox, runs
+from housekeeping.declared import registry
 from housekeeping.models import Run
 from tests import make, services
 

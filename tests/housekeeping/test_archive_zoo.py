@@ -11,8 +11,8 @@ from django.db import connection, models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from housekeeping.declared.policies import Policy
 from housekeeping.models import Archive
-from housekeeping.policies import Policy
 from tests import make
 from tests.zoo import tasks, worlds
 from tests.zoo.models import Animal, House, Keeper, Meal, Park, Passport, Visit

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from housekeeping.triggers import Cron, Interval
+from housekeeping.declared.triggers import Cron, Interval
 
 ZONES = ["America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kolkata", "UTC"]
 START, END = date(2025, 1, 1), date(2031, 1, 1)

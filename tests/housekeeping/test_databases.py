@@ -6,9 +6,9 @@ import pytest
 from django.core.checks import run_checks
 
 from housekeeping import plans, runs
+from housekeeping.declared.policies import Policy
 from housekeeping.exceptions import WrongDatabase
 from housekeeping.models import Hold, Run
-from housekeeping.policies import Policy
 from housekeeping.purge import purge
 from tests import make
 from tests.make import days

@@ -12,7 +12,8 @@ from django.db.models import Sum
 from django.utils import timezone
 from prometheus_client import generate_latest
 
-from housekeeping import endings, metrics, registry, runs, schedules
+from housekeeping import endings, metrics, runs, schedules
+from housekeeping.declared import registry
 from housekeeping.exceptions import HousekeepingError
 from housekeeping.models import Run, Tally
 from tests import make

@@ -6,9 +6,10 @@ import pytest
 from django.utils import timezone
 
 from chat.models import Conversation
-from housekeeping import gauges, keeping, overview, registry, retentions, runs
+from housekeeping import gauges, keeping, overview, retentions, runs
+from housekeeping.declared import registry
+from housekeeping.declared.policies import Policy
 from housekeeping.models import Gauge, Run
-from housekeeping.policies import Policy
 from housekeeping.tasks import old_conversations
 from tests import make
 from tests.make import days

@@ -8,9 +8,9 @@ from django.db import connection, connections, transaction
 from chat.models import ChatMessage, Conversation
 from housekeeping import runs
 from housekeeping.database import guard
+from housekeeping.declared.policies import Policy
 from housekeeping.exceptions import Cancelled, CannotPreview, WriteInDryRun
 from housekeeping.models import LogLine, Run
-from housekeeping.policies import Policy
 from housekeeping.purge import purge
 from housekeeping.tasks import old_conversations
 from tests import make

@@ -6,7 +6,7 @@ from django.db.models.expressions import RawSQL
 
 from chat.models import Conversation
 from housekeeping import impact, retentions
-from housekeeping.policies import Policy
+from housekeeping.declared.policies import Policy
 from housekeeping.tasks import never_verified_users, old_conversations, orphaned_messages
 from tests import make
 from tests.make import days

@@ -3,7 +3,7 @@ from django.core.mail import send_mail
 from django.db import DatabaseError, connection
 
 from chat.models import User
-from housekeeping.mailing import mail_each
+from housekeeping.declared.mailing import mail_each
 from tests import make, services
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from housekeeping import registry, runs
+from housekeeping import runs
+from housekeeping.declared import registry
 from housekeeping.models import Archive, Hold, Run
 from tests.zoo import tasks, worlds
 from tests.zoo.tasks import carry_out, request, undo

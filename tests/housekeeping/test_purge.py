@@ -7,7 +7,7 @@ from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from chat.models import ChatMessage, Conversation, User
-from housekeeping.policies import Policy
+from housekeeping.declared.policies import Policy
 from housekeeping.purge import Pace, expired, preview, purge, purge_batches
 from housekeeping.tasks import never_verified_users, old_conversations, orphaned_messages
 from tests import make

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from chat.models import ChatMessage, Conversation
 from housekeeping import runs
+from housekeeping.declared.policies import Policy
 from housekeeping.models import Run
-from housekeeping.policies import Policy
 from housekeeping.purge import PACES, held_back, preview, purge, purge_batches
 from housekeeping.tasks import old_conversations
 from tests import make

@@ -7,7 +7,8 @@ from axes.models import AccessFailureLog, AccessLog
 from django.utils import timezone
 
 from chat.models import Conversation, User
-from housekeeping import registry, runs
+from housekeeping import runs
+from housekeeping.declared import registry
 from housekeeping.models import Act, Consumer, Delivery, Hold, PlannedRows, Run, Snapshot
 from housekeeping.purge import purge_batches
 from tests import make

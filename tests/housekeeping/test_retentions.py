@@ -5,8 +5,9 @@ import pytest
 from django.utils import timezone
 
 from chat.models import Conversation
-from housekeeping import registry, retentions, runs
+from housekeeping import retentions, runs
 from housekeeping.acts import Actor
+from housekeeping.declared import registry
 from housekeeping.exceptions import BadRetention, UnknownPolicy
 from housekeeping.models import Act, PolicyState
 from tests import make

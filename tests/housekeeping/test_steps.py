@@ -1,7 +1,8 @@
 import pytest
 
-from housekeeping import registry, runs
-from housekeeping.steps import Checkpoint, go_on, in_turn
+from housekeeping import runs
+from housekeeping.declared import registry
+from housekeeping.declared.steps import Checkpoint, go_on, in_turn
 from tests import make
 
 pytestmark = pytest.mark.django_db(transaction=True)

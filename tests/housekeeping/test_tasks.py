@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from housekeeping import tasks
+from housekeeping.declared.registry import TASKS
 from housekeeping.models import Snapshot
-from housekeeping.registry import TASKS
 from tests import make
 from tests.make import days
 

@@ -3,8 +3,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from housekeeping.declared.triggers import Cron, Interval, parse
 from housekeeping.exceptions import BadTrigger
-from housekeeping.triggers import Cron, Interval, parse
 from tests import cron_reference
 
 NEW_YORK = ZoneInfo("America/New_York")

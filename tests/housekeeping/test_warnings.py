@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from chat import accounts
 from chat.models import User
-from housekeeping import registry, runs, tasks
+from housekeeping import runs, tasks
+from housekeeping.declared import registry
 from housekeeping.models import Hold, Tally
 from tests import make, services
 from tests.make import ago, days

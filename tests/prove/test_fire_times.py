@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from housekeeping.triggers import parse
+from housekeeping.declared.triggers import parse
 from tests import cron_reference
 
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from chat.models import ChatMessage, Conversation, User
+from housekeeping.declared.policies import Policy
 from housekeeping.models import Act, Archive, Hold, LogLine, PlannedRows, Run, Tally
-from housekeeping.policies import Policy
 from tests.zoo.models import Animal, Contract, House, Keeper, Loan, Meal, Park, Passport, Visit
 
 AS_OF = datetime(2026, 3, 8, 7, tzinfo=UTC)

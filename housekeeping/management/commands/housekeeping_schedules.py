@@ -7,10 +7,10 @@ from django.core.management.base import CommandParser
 
 from housekeeping import acts, as_json, overview, runs, schedules
 from housekeeping.database import clock
+from housekeeping.declared.registry import SCHEDULES
+from housekeeping.declared.triggers import parse
 from housekeeping.management.base import ActionCommand, plain
 from housekeeping.queue import tasks as queue
-from housekeeping.registry import SCHEDULES
-from housekeeping.triggers import parse
 
 
 class Command(ActionCommand):

@@ -7,11 +7,11 @@ from django.core.management.base import CommandError, CommandParser
 
 from housekeeping import acts, as_json, overview, run_page, runs
 from housekeeping.acts import Actor
+from housekeeping.declared.registry import TASKS
 from housekeeping.exceptions import RunInProgress
 from housekeeping.management import by_hand
 from housekeeping.management.base import OperatorCommand, run_of
 from housekeeping.models import Run
-from housekeeping.registry import TASKS
 
 
 class Command(OperatorCommand):

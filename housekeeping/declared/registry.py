@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from housekeeping.declared.policies import Policy
+from housekeeping.declared.triggers import Cron, Interval
 from housekeeping.exceptions import AmbiguousPolicy, CannotPreview, UnknownPolicy, UnknownTask
-from housekeeping.policies import Policy
-from housekeeping.triggers import Cron, Interval
 
 TaskFunction = Callable[..., Any]
 # The tools that a dry run replaces: by a count that deletes, mails or keeps nothing.

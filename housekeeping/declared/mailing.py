@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from django.db import Error as DatabaseFault
 from django.db.models import QuerySet
 
-from housekeeping.steps import Checkpoint, go_on
+from housekeeping.declared.steps import Checkpoint, go_on
 
 logger = logging.getLogger(__name__)
 
