@@ -38,7 +38,7 @@ from housekeeping.exceptions import (
     ConsumerStopping,
     RowsLeft,
 )
-from housekeeping.logs import RunLog
+from housekeeping.journal.logs import RunLog
 from housekeeping.models import AHEAD, LIFE, Run
 from housekeeping.purge import Batch, check_database, expired, held_back, purge_batches
 

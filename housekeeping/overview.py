@@ -13,23 +13,14 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 
-from housekeeping import (
-    consumers,
-    gauges,
-    keeping,
-    plans,
-    retentions,
-    samples,
-    schedules,
-    tallies,
-    verification,
-)
+from housekeeping import consumers, gauges, keeping, plans, retentions, samples, schedules, verification
 from housekeeping.declared import registry, stats
 from housekeeping.declared.policies import Policy, in_days
 from housekeeping.declared.registry import SCHEDULES, TASKS, Schedule, Task
 from housekeeping.declared.triggers import parse
 from housekeeping.exceptions import BadRetention, BadTrigger
 from housekeeping.holds import without_row
+from housekeeping.journal import tallies
 from housekeeping.models import (
     AHEAD,
     LIFE,

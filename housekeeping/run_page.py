@@ -16,12 +16,13 @@ from django.utils.formats import number_format
 from django.utils.text import get_text_list
 from django.utils.translation import gettext, ngettext
 
-from housekeeping import acts, consumers, plans, record, runs, search, verification
+from housekeeping import consumers, plans, record, runs, search, verification
 from housekeeping.database import stored
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import TASKS, Task
 from housekeeping.exceptions import NotPossible
+from housekeeping.journal import acts
 from housekeeping.models import Act, LogLine, Run
 from housekeeping.samples import Words
 

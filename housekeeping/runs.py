@@ -33,8 +33,7 @@ from django.db.models import F, Q, Sum
 from django.db.models.functions import Coalesce, Least
 from django.utils.translation import gettext, gettext_noop
 
-from housekeeping import acts, alerts, endings, logs, plans, restore, verification
-from housekeeping.acts import Actor
+from housekeeping import endings, plans, restore, verification
 from housekeeping.attempts import Attempt, Returned, own
 from housekeeping.constraints import ONE_PER_KEY, ONE_RUNNING, ONE_WAITING, is_refused_by
 from housekeeping.database import clock, discreet, transient
@@ -54,6 +53,8 @@ from housekeeping.exceptions import (
     each,
     is_database_gone,
 )
+from housekeeping.journal import acts, alerts, logs
+from housekeeping.journal.acts import Actor
 from housekeeping.models import AHEAD, BEAT, LIFE, Consumer, Run
 
 logger = logging.getLogger(__name__)

@@ -19,13 +19,14 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from housekeeping import acts, endings, runs
-from housekeeping.acts import Actor
+from housekeeping import endings, runs
 from housekeeping.constraints import ONE_PER_FIRE_TIME, ONE_WAITING, is_refused_by
 from housekeeping.database import clock
 from housekeeping.declared.registry import SCHEDULES, Schedule
 from housekeeping.declared.triggers import Cron, Interval, parse
 from housekeeping.exceptions import BadTrigger, QueueUnreachable, UnknownSchedule, each
+from housekeeping.journal import acts
+from housekeeping.journal.acts import Actor
 from housekeeping.models import AHEAD, Run, ScheduleState
 from housekeeping.runs import Send
 

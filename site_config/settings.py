@@ -271,9 +271,9 @@ CHAT_REPLY = env.text("CHAT_REPLY", "")
 CHAT_VERIFICATION_MAX_AGE = timedelta(days=max(3, HOUSEKEEPING_UNVERIFIED_USER_WARNING_DAYS + 1))
 
 EMAIL_TIMEOUT = 10  # seconds for each word of the mail server's; a whole mail has a limit, too
-vars().update(env.email("EMAIL_URL", "consolemail://", smtp="housekeeping.smtp.EmailBackend"))
+vars().update(env.email("EMAIL_URL", "consolemail://", smtp="housekeeping.journal.smtp.EmailBackend"))
 # What nobody waits for is kept as a row and sent by a consumer: verification mails, alerts.
-EMAIL_OUTBOX = "housekeeping.outbox.Backend"
+EMAIL_OUTBOX = "housekeeping.journal.outbox.Backend"
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("DEFAULT_FROM_EMAIL", "housekeeping@localhost")
 
 # --- The JSON API -----------------------------------------------------------------------------

@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from chat.models import ChatMessage, Conversation, User
 from housekeeping import schedules
-from housekeeping.acts import Actor
 from housekeeping.archive import columns
+from housekeeping.journal.acts import Actor
 from housekeeping.models import Archive, Consumer, Run, ScheduleState, Tally
 
 _number = itertools.count(1)

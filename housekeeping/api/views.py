@@ -24,20 +24,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from housekeeping import (
-    acts,
-    as_json,
-    bulk,
-    gauges,
-    overview,
-    receipts,
-    retentions,
-    runs,
-    schedules,
-    search,
-    tallies,
-)
-from housekeeping.acts import Actor
+from housekeeping import as_json, bulk, gauges, overview, receipts, retentions, runs, schedules, search
 from housekeeping.api import errors, problems, shapes, throttles
 from housekeeping.api.permissions import MayConfigure, MayOperate, MaySteer, MayView, check_right
 from housekeeping.api.schema import described, location, request_example
@@ -61,6 +48,8 @@ from housekeeping.database import clock
 from housekeeping.declared import registry
 from housekeeping.declared.triggers import parse
 from housekeeping.exceptions import AlreadyRequested, NotAllowed
+from housekeeping.journal import acts, tallies
+from housekeeping.journal.acts import Actor
 from housekeeping.models import Consumer, Run, Snapshot
 from housekeeping.queue import tasks as queue
 

@@ -11,7 +11,6 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from housekeeping import acts as core
 from housekeeping import record, search
 from housekeeping.dashboard import polls
 from housekeeping.dashboard.filters import ActFilters
@@ -20,6 +19,7 @@ from housekeeping.dashboard.views import may_view, signed_in
 from housekeeping.declared import registry
 from housekeeping.declared.policies import in_days
 from housekeeping.exceptions import BadPlace
+from housekeeping.journal import acts as core
 from housekeeping.models import Act
 
 

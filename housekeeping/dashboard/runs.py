@@ -15,7 +15,7 @@ from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from housekeeping import acts, bulk, run_page, search
+from housekeeping import bulk, run_page, search
 from housekeeping import runs as core
 from housekeeping.dashboard import polls, questions
 from housekeeping.dashboard.filters import RunFilters
@@ -25,6 +25,7 @@ from housekeeping.dashboard.views import _actor, may_operate, may_view, signed_i
 from housekeeping.database import clock
 from housekeeping.declared.registry import SCHEDULES
 from housekeeping.exceptions import BadPlace, NotAllowed, NotPossible
+from housekeeping.journal import acts
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
 

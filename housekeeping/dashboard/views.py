@@ -21,7 +21,6 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from housekeeping import overview as core
 from housekeeping import receipts, retentions, runs, schedules
-from housekeeping.acts import Actor
 from housekeeping.dashboard import charts, polls, questions, wording
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.questions import Question
@@ -36,6 +35,7 @@ from housekeeping.exceptions import (
     RunInProgress,
     UnknownPolicy,
 )
+from housekeeping.journal.acts import Actor
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
 

@@ -7,10 +7,11 @@ from contextlib import redirect_stdout, suppress
 from django.core.management.base import CommandError
 from tqdm import tqdm
 
-from housekeeping import outbox, runs
-from housekeeping.acts import Actor
+from housekeeping import runs
 from housekeeping.database import clock
 from housekeeping.exceptions import RunInProgress
+from housekeeping.journal import outbox
+from housekeeping.journal.acts import Actor
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
 

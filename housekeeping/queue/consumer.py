@@ -15,8 +15,9 @@ from django.db import DatabaseError, close_old_connections, connection, connecti
 from django.utils import timezone
 from huey import consumer as huey_consumer
 
-from housekeeping import consumers, gauges, outbox, runs, schedules
+from housekeeping import consumers, gauges, runs, schedules
 from housekeeping.database import clock
+from housekeeping.journal import outbox
 from housekeeping.models import BEAT
 from housekeeping.models import Consumer as ConsumerRow
 

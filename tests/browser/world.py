@@ -5,7 +5,8 @@ from datetime import timedelta
 from django.utils import timezone
 
 from chat import accounts
-from housekeeping import acts, runs
+from housekeeping import runs
+from housekeeping.journal import acts
 from housekeeping.models import Hold, LogLine, Snapshot
 from tests import make
 from tests.make import days

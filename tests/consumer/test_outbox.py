@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from housekeeping import outbox
+from housekeeping.journal import outbox
 from housekeeping.models import Consumer, Delivery
 from tests import services
 from tests.services import wait_until

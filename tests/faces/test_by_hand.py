@@ -12,7 +12,8 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from chat.models import Conversation
-from housekeeping import outbox, runs
+from housekeeping import runs
+from housekeeping.journal import outbox
 from housekeeping.models import Act, Delivery, Run
 from tests import make, services
 from tests.make import days
@@ -124,7 +125,7 @@ def interrupted_mail(settings):
     """A mail is due, and Ctrl-C comes while it is sent."""
     with services.mail_server() as server:
         server.taken = lambda: signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-        settings.EMAIL_BACKEND = "housekeeping.smtp.EmailBackend"
+        settings.EMAIL_BACKEND = "housekeeping.journal.smtp.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
         text = {"subject": "Hello", "text": "Hello", "sender": ""}
         Delivery.objects.create(address="ada@example.com", payload=text, created_at=timezone.now())

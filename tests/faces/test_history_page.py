@@ -7,8 +7,9 @@ import pytest
 from django.test import Client
 from django.test.html import parse_html
 
-from housekeeping import acts, retentions
+from housekeeping import retentions
 from housekeeping.exceptions import QueueUnreachable
+from housekeeping.journal import acts
 from housekeeping.models import Act
 from tests import make
 

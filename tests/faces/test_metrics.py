@@ -4,7 +4,8 @@ import pytest
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from housekeeping import runs, schedules, tallies
+from housekeeping import runs, schedules
+from housekeeping.journal import tallies
 from housekeeping.models import Archive
 from tests import make
 from tests.make import days

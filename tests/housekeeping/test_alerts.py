@@ -6,8 +6,9 @@ from django.core import mail
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from housekeeping import alerts, outbox, runs
+from housekeeping import runs
 from housekeeping.declared import registry
+from housekeeping.journal import alerts, outbox
 from housekeeping.models import Run
 from tests import make, services
 

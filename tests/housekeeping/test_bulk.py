@@ -5,8 +5,8 @@ import uuid
 import pytest
 
 from housekeeping import bulk, runs
-from housekeeping.acts import Actor
 from housekeeping.exceptions import NotPossible
+from housekeeping.journal.acts import Actor
 from housekeeping.models import Act, Run
 from tests import make
 

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from chat.models import Conversation
 from housekeeping import holds, keeping
-from housekeeping.acts import Actor
 from housekeeping.exceptions import BadHold, NotPossible
+from housekeeping.journal.acts import Actor
 from housekeeping.models import Act, Hold, Run
 from housekeeping.purge import due, purge, purge_batches
 from housekeeping.tasks import old_conversations, tidy_history

@@ -2,7 +2,8 @@ import logging
 
 import pytest
 
-from housekeeping import logs, retentions, runs
+from housekeeping import retentions, runs
+from housekeeping.journal import logs
 from housekeeping.models import LogLine
 from tests import make
 from tests.make import days

@@ -9,7 +9,7 @@ from django.core.mail import EmailMessage
 from django.db import connection, transaction
 from rest_framework.test import APIClient
 
-from housekeeping import outbox
+from housekeeping.journal import outbox
 from housekeeping.models import Delivery
 from tests import make, services
 
@@ -28,7 +28,7 @@ def smtp(settings):
     """Mail goes by SMTP to this port of the machine."""
 
     def to(port):
-        settings.EMAIL_BACKEND = "housekeeping.smtp.EmailBackend"
+        settings.EMAIL_BACKEND = "housekeeping.journal.smtp.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
 
     return to
@@ -212,7 +212,7 @@ def test_without_a_consumer_it_is_sent_at_once_and_nobody_waits(consumer, smtp):
 
 
 def test_a_registration_waits_for_no_mail_server_and_its_mail_comes_later(settings, smtp):
-    settings.EMAIL_OUTBOX = "housekeeping.outbox.Backend"
+    settings.EMAIL_OUTBOX = "housekeeping.journal.outbox.Backend"
     asked = {"username": "ada", "email": "ada@example.com", "password": "correct horse battery"}
     smtp(services.free_port())
 

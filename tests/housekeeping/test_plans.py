@@ -8,10 +8,10 @@ from django.utils import timezone
 
 from chat.models import ChatMessage, Conversation
 from housekeeping import plans, retentions, run_page, runs
-from housekeeping.acts import Actor
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import TASKS
 from housekeeping.exceptions import NotPossible
+from housekeeping.journal.acts import Actor
 from housekeeping.models import Hold, PlannedRows, Run, Tally
 from housekeeping.tasks import old_conversations, orphaned_messages
 from tests import make

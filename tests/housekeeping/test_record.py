@@ -5,8 +5,8 @@ from functools import partial
 import pytest
 
 from housekeeping import record, retentions, runs, schedules
-from housekeeping.acts import Actor
 from housekeeping.exceptions import QueueUnreachable
+from housekeeping.journal.acts import Actor
 from housekeeping.models import Act, Run
 from tests import make
 from tests.make import days

@@ -6,9 +6,9 @@ from django.utils import timezone
 
 from chat.models import Conversation
 from housekeeping import retentions, runs
-from housekeeping.acts import Actor
 from housekeeping.declared import registry
 from housekeeping.exceptions import BadRetention, UnknownPolicy
+from housekeeping.journal.acts import Actor
 from housekeeping.models import Act, PolicyState
 from tests import make
 from tests.make import days

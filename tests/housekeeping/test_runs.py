@@ -7,10 +7,10 @@ from django.utils import timezone
 
 from chat.models import Conversation, User
 from housekeeping import runs
-from housekeeping.acts import Actor
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.steps import in_turn
 from housekeeping.exceptions import NotPossible, QueueUnreachable, RunInProgress, UnknownTask
+from housekeeping.journal.acts import Actor
 from housekeeping.models import LIFE, Act, Run, Snapshot
 from housekeeping.purge import purge
 from housekeeping.tasks import cleanup_orphaned_messages

@@ -7,11 +7,11 @@ import pytest
 from django.utils import timezone
 
 from housekeeping import schedules
-from housekeeping.acts import Actor
 from housekeeping.declared import registry
 from housekeeping.declared.registry import SCHEDULES
 from housekeeping.declared.triggers import Cron, parse
 from housekeeping.exceptions import BadTrigger, QueueUnreachable, UnknownSchedule
+from housekeeping.journal.acts import Actor
 from housekeeping.models import Act, Run, ScheduleState
 from tests import make
 

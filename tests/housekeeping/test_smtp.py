@@ -7,8 +7,8 @@ from smtplib import SMTPRecipientsRefused
 import pytest
 from django.core.mail import get_connection, send_mail
 
-from housekeeping import smtp
-from housekeeping.smtp import EmailBackend
+from housekeeping.journal import smtp
+from housekeeping.journal.smtp import EmailBackend
 from tests import services
 from tests.services import wait_until
 

@@ -4,7 +4,8 @@ import pytest
 from django.db.models import Sum
 from django.utils import timezone
 
-from housekeeping import runs, schedules, tallies
+from housekeeping import runs, schedules
+from housekeeping.journal import tallies
 from housekeeping.models import Tally
 from tests import make
 from tests.make import days

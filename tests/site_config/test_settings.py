@@ -276,7 +276,7 @@ def test_a_mail_server_is_named_by_its_url(clone):
         EMAIL_URL="smtp+tls://post:p%40ss@mail.example.com:587",
     )
 
-    assert backend == "housekeeping.smtp.EmailBackend"
+    assert backend == "housekeeping.journal.smtp.EmailBackend"
     assert (host, port, user, password, tls) == ("mail.example.com", 587, "post", "p@ss", True)
 
 

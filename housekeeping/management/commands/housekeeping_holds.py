@@ -7,8 +7,9 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
-from housekeeping import acts, as_json, holds, keeping, overview
+from housekeeping import as_json, holds, keeping, overview
 from housekeeping.database import clock
+from housekeeping.journal import acts
 from housekeeping.management.base import ActionCommand
 from housekeeping.models import Hold, Run
 

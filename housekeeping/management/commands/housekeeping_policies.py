@@ -4,8 +4,9 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from housekeeping import acts, as_json, overview, retentions
+from housekeeping import as_json, overview, retentions
 from housekeeping.database import clock
+from housekeeping.journal import acts
 from housekeeping.management.base import ActionCommand
 
 

@@ -5,10 +5,11 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from housekeeping import acts, as_json, overview, runs, schedules
+from housekeeping import as_json, overview, runs, schedules
 from housekeeping.database import clock
 from housekeeping.declared.registry import SCHEDULES
 from housekeeping.declared.triggers import parse
+from housekeeping.journal import acts
 from housekeeping.management.base import ActionCommand, plain
 from housekeeping.queue import tasks as queue
 

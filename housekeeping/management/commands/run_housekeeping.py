@@ -5,10 +5,11 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from housekeeping import acts, as_json, overview, run_page, runs
-from housekeeping.acts import Actor
+from housekeeping import as_json, overview, run_page, runs
 from housekeeping.declared.registry import TASKS
 from housekeeping.exceptions import RunInProgress
+from housekeeping.journal import acts
+from housekeeping.journal.acts import Actor
 from housekeeping.management import by_hand
 from housekeeping.management.base import OperatorCommand, run_of
 from housekeeping.models import Run

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 
-from housekeeping import outbox
+from housekeeping.journal import outbox
 from housekeeping.models import Run
 
 logger = logging.getLogger(__name__)
