@@ -33,7 +33,7 @@ from django.db.models.signals import post_delete  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from chat.models import ChatMessage, Conversation  # noqa: E402
-from housekeeping import runs  # noqa: E402
+from housekeeping.runs import control as runs  # noqa: E402
 
 DAYS = 100  # the conversations' ages are spread evenly over so many
 PER_CONVERSATION = 10

@@ -7,7 +7,7 @@ from django.db import connection
 from django.utils import timezone
 
 from chat.models import User
-from housekeeping import gauges
+from housekeeping.reading import gauges
 
 IS_POSTGRES = connection.vendor == "postgresql"
 

@@ -10,11 +10,12 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from housekeeping import keeping, locks
 from housekeeping.database import clock
+from housekeeping.engine import locks
 from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Hold
+from housekeeping.steering import keeping
 
 MOST_KEYS = 1_000  # of rows deleted at once, in the act that tells of them
 

@@ -11,10 +11,11 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 from django.db import DEFAULT_DB_ALIAS, router
 
-from housekeeping import cascade, gauges
 from housekeeping.declared import registry
 from housekeeping.declared.registry import PREVIEWED, SCHEDULES, TASKS
+from housekeeping.engine import cascade
 from housekeeping.exceptions import AmbiguousPolicy
+from housekeeping.reading import gauges
 
 FAR = datetime.max.replace(tzinfo=UTC)
 LONGEST_NAME = 100  # of a task or a schedule: what the columns of a run hold

@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from housekeeping import overview
 from housekeeping.database import clock
 from housekeeping.declared.registry import TASKS
 from housekeeping.journal import tallies
 from housekeeping.models import Run
-from housekeeping.overview import Overview
-from housekeeping.verdict import BAD, GOOD, WARNING
+from housekeeping.reading import overview
+from housekeeping.reading.overview import Overview
+from housekeeping.reading.verdict import BAD, GOOD, WARNING
 
 
 def registry() -> CollectorRegistry:

@@ -16,15 +16,19 @@ from django.utils.formats import number_format
 from django.utils.text import get_text_list
 from django.utils.translation import gettext, ngettext
 
-from housekeeping import consumers, plans, record, runs, search, verification
+from housekeeping import record
 from housekeeping.database import stored
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import TASKS, Task
+from housekeeping.engine import plans, verification
 from housekeeping.exceptions import NotPossible
 from housekeeping.journal import acts
 from housekeeping.models import Act, LogLine, Run
-from housekeeping.samples import Words
+from housekeeping.reading import search
+from housekeeping.reading.samples import Words
+from housekeeping.runs import consumers
+from housekeeping.runs import control as runs
 
 LOG_LINES = 200
 MOST_ACTS = 50

@@ -18,7 +18,6 @@ from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from chat import accounts
 from chat.models import NEVER_VERIFIED, ChatMessage, Conversation, User, last_activity
-from housekeeping import cascade, holds, verification
 from housekeeping.database import clock
 from housekeeping.declared.mailing import Mail, mail_each
 from housekeeping.declared.policies import Policy
@@ -26,8 +25,9 @@ from housekeeping.declared.registry import scheduled, task
 from housekeeping.declared.stats import Measure, take_snapshot
 from housekeeping.declared.steps import Checkpoint, Outcome, go_on, in_turn
 from housekeeping.declared.triggers import Cron, Interval
+from housekeeping.engine import cascade, holds, verification
+from housekeeping.engine.purge import Purge, purge
 from housekeeping.models import Act, Archive, Consumer, Delivery, Hold, PlannedRows, Run, Snapshot
-from housekeeping.purge import Purge, purge
 
 logger = logging.getLogger(__name__)
 

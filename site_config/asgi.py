@@ -10,6 +10,6 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "site_config.settings")
 application = get_asgi_application()
 
-from housekeeping import schedules  # noqa: E402  (the apps are loaded only now)
+from housekeeping.runs import schedules  # noqa: E402  (the apps are loaded only now)
 
 schedules.announce("The site is up. Its consumers look at the schedules:")

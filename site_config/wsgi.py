@@ -11,7 +11,7 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "site_config.settings")
 _site = get_wsgi_application()
 
-from housekeeping import schedules  # noqa: E402  (the apps are loaded only now)
+from housekeeping.runs import schedules  # noqa: E402  (the apps are loaded only now)
 
 schedules.announce("The site is up. Its consumers look at the schedules:")
 

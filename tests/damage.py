@@ -5,7 +5,7 @@ from typing import Any
 
 import zstandard
 
-from housekeeping import archive
+from housekeeping.engine import archive
 from housekeeping.models import Archive
 
 COLUMNS = [field.attname for field in Archive._meta.concrete_fields]

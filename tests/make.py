@@ -12,10 +12,10 @@ from django.db import connection
 from django.utils import timezone
 
 from chat.models import ChatMessage, Conversation, User
-from housekeeping import schedules
-from housekeeping.archive import columns
+from housekeeping.engine.archive import columns
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Archive, Consumer, Run, ScheduleState, Tally
+from housekeeping.runs import schedules
 
 _number = itertools.count(1)
 # Cursors that no page has given, before they are written in base64.

@@ -12,7 +12,6 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from housekeeping import as_json
 from housekeeping.api import problems
 from housekeeping.exceptions import (
     AlreadyRequested,
@@ -32,6 +31,7 @@ from housekeeping.exceptions import (
     UnknownTask,
     outage_of,
 )
+from housekeeping.reading import as_json
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,6 @@ from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from housekeeping import as_json, holds, keeping, overview
 from housekeeping.api import shapes
 from housekeeping.api.permissions import MayConfigure, MayKeep
 from housekeeping.api.schema import described, location, request_example
@@ -21,7 +20,10 @@ from housekeeping.api.serializers import (
 )
 from housekeeping.api.views import _actor, _Pages, _read
 from housekeeping.database import clock
+from housekeeping.engine import holds
 from housekeeping.models import Hold, Run
+from housekeeping.reading import as_json, overview
+from housekeeping.steering import keeping
 
 LOCATION = location("Where the hold is.", 201)
 

@@ -7,11 +7,11 @@ from typing import Any, ClassVar, NoReturn
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from housekeeping import bulk, keeping, retentions
 from housekeeping.declared.registry import TASKS
 from housekeeping.exceptions import BadHold, BadRetention
 from housekeeping.models import Run
-from housekeeping.search import FIRST_YEAR, LAST_YEAR, TEXT_REACH
+from housekeeping.reading.search import FIRST_YEAR, LAST_YEAR, TEXT_REACH
+from housekeeping.steering import bulk, keeping, retentions
 
 LONGEST_WAIT = 30
 DEFAULT_WAIT = 10

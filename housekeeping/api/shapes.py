@@ -20,8 +20,8 @@ from rest_framework.serializers import (
     UUIDField,
 )
 
-from housekeeping import verdict
 from housekeeping.models import Run as RunRow
+from housekeeping.reading import verdict
 
 Shape = serializers.Serializer[Any]
 

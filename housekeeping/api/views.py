@@ -24,7 +24,6 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from housekeeping import as_json, bulk, gauges, overview, receipts, retentions, runs, schedules, search
 from housekeeping.api import errors, problems, shapes, throttles
 from housekeeping.api.permissions import MayConfigure, MayOperate, MaySteer, MayView, check_right
 from housekeeping.api.schema import described, location, request_example
@@ -52,6 +51,10 @@ from housekeeping.journal import acts, tallies
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Consumer, Run, Snapshot
 from housekeeping.queue import tasks as queue
+from housekeeping.reading import as_json, gauges, overview, receipts, search
+from housekeeping.runs import control as runs
+from housekeeping.runs import schedules
+from housekeeping.steering import bulk, retentions
 
 MOST_LINES = 1_000  # of a run's log, in one answer
 

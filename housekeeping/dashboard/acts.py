@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from housekeeping import record, search
+from housekeeping import record
 from housekeeping.dashboard import polls
 from housekeeping.dashboard.filters import ActFilters
 from housekeeping.dashboard.polls import HtmxHttpRequest
@@ -21,6 +21,7 @@ from housekeeping.declared.policies import in_days
 from housekeeping.exceptions import BadPlace
 from housekeeping.journal import acts as core
 from housekeeping.models import Act
+from housekeeping.reading import search
 
 
 @require_safe

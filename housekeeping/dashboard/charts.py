@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from django.utils.translation import gettext as _
 
 from housekeeping.models import Run, Snapshot, Tally
-from housekeeping.overview import TIMELINE, Mark
+from housekeeping.reading.overview import TIMELINE, Mark
 
 # The units of a chart's own coordinates; the page stretches them.
 WIDTH, HEIGHT = 300, 100

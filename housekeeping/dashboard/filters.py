@@ -15,7 +15,7 @@ from housekeeping.dashboard import wording
 from housekeeping.declared import registry
 from housekeeping.declared.registry import SCHEDULES, TASKS
 from housekeeping.models import Run
-from housekeeping.search import FIRST_YEAR, LAST_YEAR
+from housekeeping.reading.search import FIRST_YEAR, LAST_YEAR
 
 PLACES = ("older", "newer", "oldest")
 LOCAL = "%Y-%m-%dT%H:%M"

@@ -22,14 +22,14 @@ from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 from django_htmx.http import reswap, retarget
 
-from housekeeping import gauges, impact
 from housekeeping.dashboard import wording
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.database import clock
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import TASKS, Task
-from housekeeping.impact import Impact
 from housekeeping.models import AHEAD, Run
+from housekeeping.reading import gauges, impact
+from housekeeping.reading.impact import Impact
 from housekeeping.run_page import number, planned, rows_in_words
 
 ANSWERED_WITHIN = timedelta(minutes=15)

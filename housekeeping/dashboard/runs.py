@@ -15,8 +15,7 @@ from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from housekeeping import bulk, run_page, search
-from housekeeping import runs as core
+from housekeeping import run_page
 from housekeeping.dashboard import polls, questions
 from housekeeping.dashboard.filters import RunFilters
 from housekeeping.dashboard.polls import HtmxHttpRequest
@@ -28,6 +27,9 @@ from housekeeping.exceptions import BadPlace, NotAllowed, NotPossible
 from housekeeping.journal import acts
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
+from housekeeping.reading import search
+from housekeeping.runs import control as core
+from housekeeping.steering import bulk
 
 # What a row is made of: the rest of a run can be large.
 FIELDS = (

@@ -19,8 +19,6 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseClientRefresh
 
-from housekeeping import overview as core
-from housekeeping import receipts, retentions, runs, schedules
 from housekeeping.dashboard import charts, polls, questions, wording
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.questions import Question
@@ -38,6 +36,11 @@ from housekeeping.exceptions import (
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
+from housekeeping.reading import overview as core
+from housekeeping.reading import receipts
+from housekeeping.runs import control as runs
+from housekeeping.runs import schedules
+from housekeeping.steering import retentions
 
 TREND_DAYS = ("7", "30", "90")
 PAGE = 50

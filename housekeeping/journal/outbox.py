@@ -21,9 +21,9 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Q, QuerySet
 
-from housekeeping import consumers
 from housekeeping.database import clock
 from housekeeping.models import AHEAD, Delivery
+from housekeeping.runs import consumers
 
 logger = logging.getLogger(__name__)
 

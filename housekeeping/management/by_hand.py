@@ -7,13 +7,13 @@ from contextlib import redirect_stdout, suppress
 from django.core.management.base import CommandError
 from tqdm import tqdm
 
-from housekeeping import runs
 from housekeeping.database import clock
 from housekeeping.exceptions import RunInProgress
 from housekeeping.journal import outbox
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
+from housekeeping.runs import control as runs
 
 HELD = 3  # the exit status that tells a script: nothing is deleted, approve it or run with --yes
 

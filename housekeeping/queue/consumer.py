@@ -15,11 +15,13 @@ from django.db import DatabaseError, close_old_connections, connection, connecti
 from django.utils import timezone
 from huey import consumer as huey_consumer
 
-from housekeeping import consumers, gauges, runs, schedules
 from housekeeping.database import clock
 from housekeeping.journal import outbox
 from housekeeping.models import BEAT
 from housekeeping.models import Consumer as ConsumerRow
+from housekeeping.reading import gauges
+from housekeeping.runs import consumers, schedules
+from housekeeping.runs import control as runs
 
 logger = logging.getLogger(__name__)
 

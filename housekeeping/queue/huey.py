@@ -107,7 +107,7 @@ class Queue(Huey):
         return data
 
     def _leave_behind(self, data: bytes, error: Exception) -> None:
-        from housekeeping import runs
+        from housekeeping.runs import control as runs
 
         try:
             message = self.serializer.deserialize(data)

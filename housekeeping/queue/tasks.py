@@ -9,13 +9,14 @@ from django.db import DatabaseError
 from django.utils.translation import gettext_noop as _
 from huey.contrib.djhuey import HUEY, db_periodic_task, db_task
 
-from housekeeping import runs, schedules
 from housekeeping.database import clock
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import SCHEDULES, Schedule
 from housekeeping.exceptions import HousekeepingError, QueueUnreachable, outage_of
 from housekeeping.models import Run
 from housekeeping.queue.huey import STORAGE_ERRORS
+from housekeeping.runs import control as runs
+from housekeeping.runs import schedules
 
 logger = logging.getLogger(__name__)
 

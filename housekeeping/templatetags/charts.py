@@ -9,7 +9,7 @@ from django.template.defaultfilters import filesizeformat
 
 from housekeeping.dashboard import charts
 from housekeeping.models import in_words
-from housekeeping.overview import Overview
+from housekeeping.reading.overview import Overview
 
 register = template.Library()
 

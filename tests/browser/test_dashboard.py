@@ -3,8 +3,8 @@
 import pytest
 
 from chat.models import ChatMessage, Conversation, User
-from housekeeping import retentions
 from housekeeping.models import PolicyState, Run
+from housekeeping.steering import retentions
 from tests import make
 from tests.browser.conftest import sign_in
 from tests.make import days

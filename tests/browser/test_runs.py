@@ -3,8 +3,8 @@
 import pytest
 
 from chat.models import ChatMessage, Conversation
-from housekeeping import runs as core
 from housekeeping.models import Act, LogLine, Run
+from housekeeping.runs import control as core
 from tests import make
 from tests.browser.conftest import sign_in
 from tests.make import days

@@ -5,9 +5,9 @@ from datetime import timedelta
 from django.utils import timezone
 
 from chat import accounts
-from housekeeping import runs
 from housekeeping.journal import acts
 from housekeeping.models import Hold, LogLine, Snapshot
+from housekeeping.runs import control as runs
 from tests import make
 from tests.make import days
 

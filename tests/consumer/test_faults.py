@@ -18,8 +18,8 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from chat.models import ChatMessage, Conversation
-from housekeeping import schedules
 from housekeeping.models import Consumer, Run, ScheduleState
+from housekeeping.runs import schedules
 from tests import make, services
 from tests.make import ago
 from tests.processes import Processes, children, is_process

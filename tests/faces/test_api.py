@@ -14,10 +14,10 @@ from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from chat.models import ChatMessage, Conversation, User
-from housekeeping import runs
 from housekeeping.api.urls import urlpatterns
 from housekeeping.declared.registry import SCHEDULES
 from housekeeping.models import Act, Hold, Run, ScheduleState, Snapshot
+from housekeeping.runs import control as runs
 from tests import make
 from tests.conftest import with_token
 from tests.faces.conftest import account

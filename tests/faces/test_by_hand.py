@@ -12,9 +12,9 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from chat.models import Conversation
-from housekeeping import runs
 from housekeeping.journal import outbox
 from housekeeping.models import Act, Delivery, Run
+from housekeeping.runs import control as runs
 from tests import make, services
 from tests.make import days
 

@@ -7,9 +7,11 @@ import pytest
 from django.core.management import call_command
 
 from chat.models import Conversation
-from housekeeping import overview, runs, verification
 from housekeeping.database import clock
+from housekeeping.engine import verification
 from housekeeping.models import Archive, Run
+from housekeeping.reading import overview
+from housekeeping.runs import control as runs
 from tests import make
 from tests.make import days
 

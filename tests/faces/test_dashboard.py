@@ -9,9 +9,9 @@ from django.test.html import parse_html
 from huey.contrib.djhuey import HUEY
 
 from chat.models import ChatMessage, Conversation
-from housekeeping import runs
 from housekeeping.declared.registry import SCHEDULES, TASKS
 from housekeeping.models import Act, Hold, Run, ScheduleState
+from housekeeping.runs import control as runs
 from tests import make
 from tests.faces.conftest import account, confirm
 

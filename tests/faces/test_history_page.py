@@ -7,10 +7,10 @@ import pytest
 from django.test import Client
 from django.test.html import parse_html
 
-from housekeeping import retentions
 from housekeeping.exceptions import QueueUnreachable
 from housekeeping.journal import acts
 from housekeeping.models import Act
+from housekeeping.steering import retentions
 from tests import make
 
 pytestmark = pytest.mark.django_db

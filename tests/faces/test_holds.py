@@ -9,8 +9,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from chat.models import Conversation
-from housekeeping import keeping
 from housekeeping.models import Act, Hold
+from housekeeping.steering import keeping
 from tests import make
 from tests.conftest import with_token
 from tests.faces.conftest import account

@@ -11,12 +11,12 @@ from html.parser import HTMLParser
 import pytest
 from django.utils import translation
 
-from housekeeping import overview
 from housekeeping.dashboard import wording
 from housekeeping.declared import registry
 from housekeeping.declared.registry import TASKS
 from housekeeping.declared.triggers import parse
 from housekeeping.models import Act, Run
+from housekeeping.reading import overview
 from tests import make
 from tests.browser import world
 from tests.faces.conftest import account

@@ -4,9 +4,10 @@ import pytest
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from housekeeping import runs, schedules
 from housekeeping.journal import tallies
 from housekeeping.models import Archive
+from housekeeping.runs import control as runs
+from housekeeping.runs import schedules
 from tests import make
 from tests.make import days
 

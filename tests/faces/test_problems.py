@@ -19,11 +19,11 @@ from rest_framework.throttling import SimpleRateThrottle
 from rest_framework_simplejwt import authentication
 from rest_framework_simplejwt.serializers import TokenObtainPairSerializer
 
-from housekeeping import runs
 from housekeeping.api import errors
 from housekeeping.api.description import document
 from housekeeping.exceptions import KeyReused, QueueUnreachable
 from housekeeping.models import Act, LogLine, Run, Snapshot, Tally
+from housekeeping.runs import control as runs
 from tests import make
 from tests.conftest import with_token
 from tests.faces.conftest import account

@@ -7,11 +7,12 @@ from html import unescape
 import pytest
 
 from chat.models import ChatMessage, Conversation
-from housekeeping import keeping, retentions, runs
 from housekeeping.dashboard import questions
 from housekeeping.declared import registry
 from housekeeping.declared.registry import TASKS
 from housekeeping.models import Hold, Run
+from housekeeping.runs import control as runs
+from housekeeping.steering import keeping, retentions
 from housekeeping.tasks import old_conversations
 from tests import make
 from tests.faces.conftest import account, answer_of, confirm

@@ -10,9 +10,9 @@ from django.test import Client
 from django.test.html import parse_html
 
 from chat.models import Conversation
-from housekeeping import runs as core
-from housekeeping import verification
+from housekeeping.engine import verification
 from housekeeping.models import Act, Archive, LogLine, Run
+from housekeeping.runs import control as core
 from tests import make
 from tests.faces.conftest import account, answer_of, confirm
 from tests.make import days
@@ -170,7 +170,7 @@ def test_no_runs_are_an_empty_page_that_says_so(dashboard):
 
 
 def test_a_bounded_search_says_how_far_it_looked(dashboard, monkeypatch):
-    monkeypatch.setattr("housekeeping.search.TEXT_REACH", 2)
+    monkeypatch.setattr("housekeeping.reading.search.TEXT_REACH", 2)
     ids = history(3, error="out of ink")
 
     answer = dashboard.get(f"{RUNS}?text=ink")

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from chat.models import Conversation
-from housekeeping import runs
+from housekeeping.runs import control as runs
 from tests import make
 from tests.conftest import with_token
 from tests.faces.conftest import account

@@ -9,7 +9,7 @@ from django.urls import resolvers
 from drf_spectacular.renderers import OpenApiYamlRenderer
 
 from housekeeping.api.description import document
-from housekeeping.search import TEXT_REACH
+from housekeeping.reading.search import TEXT_REACH
 from tests.test_project import ROOT
 
 

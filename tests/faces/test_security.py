@@ -73,7 +73,7 @@ def test_an_error_carries_the_headers_as_well(client, settings):
 
 def test_a_failure_of_the_site_carries_the_headers_and_no_word_of_the_error(dashboard, monkeypatch):
     dashboard.raise_request_exception = False
-    monkeypatch.setattr("housekeeping.overview.overview", lambda now: 1 / 0)
+    monkeypatch.setattr("housekeeping.reading.overview.overview", lambda now: 1 / 0)
 
     answer = dashboard.get("/scheduler-admin")
 

@@ -7,9 +7,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from rest_framework.test import APIClient
 
-from housekeeping import schedules
 from housekeeping.declared.registry import SCHEDULES
 from housekeeping.models import Act, Run
+from housekeeping.runs import schedules
 from tests import make
 from tests.conftest import with_token
 from tests.faces.conftest import account, confirm

@@ -7,9 +7,10 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.models import JSONField, Value
 
-from housekeeping import gauges, runs
 from housekeeping.declared.steps import in_turn
 from housekeeping.models import Act, Gauge, Run
+from housekeeping.reading import gauges
+from housekeeping.runs import control as runs
 from tests import make
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -7,8 +7,8 @@ import pytest
 
 from chat import accounts
 from chat.models import User
-from housekeeping import runs
 from housekeeping.models import Act, Hold, PolicyState
+from housekeeping.runs import control as runs
 from tests import make
 
 pytestmark = pytest.mark.django_db

@@ -6,10 +6,10 @@ from django.core import mail
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from housekeeping import runs
 from housekeeping.declared import registry
 from housekeeping.journal import alerts, outbox
 from housekeeping.models import Run
+from housekeeping.runs import control as runs
 from tests import make, services
 
 pytestmark = pytest.mark.django_db(transaction=True)

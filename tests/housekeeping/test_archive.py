@@ -8,11 +8,11 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from chat.models import ChatMessage, Conversation, User
-from housekeeping import runs
 from housekeeping.exceptions import NotPossible
 from housekeeping.journal import outbox
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Archive, Hold, Run
+from housekeeping.runs import control as runs
 from tests import make
 from tests.make import days
 

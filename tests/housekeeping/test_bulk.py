@@ -4,10 +4,11 @@ import uuid
 
 import pytest
 
-from housekeeping import bulk, runs
 from housekeeping.exceptions import NotPossible
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Act, Run
+from housekeeping.runs import control as runs
+from housekeeping.steering import bulk
 from tests import make
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from chat.models import Conversation
-from housekeeping import runs
+from housekeeping.runs import control as runs
 from tests import make
 from tests.make import days
 

@@ -6,9 +6,9 @@ from django.db import models
 from django.test.utils import isolate_apps
 
 from chat.models import ChatMessage, Conversation, User
-from housekeeping import cascade
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy
+from housekeeping.engine import cascade
 from tests.zoo.models import Animal, Keeper, OldPark, Park
 from tests.zoo.tasks import declared
 

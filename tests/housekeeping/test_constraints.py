@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import IntegrityError, connection
 
-from housekeeping import constraints, runs, schedules
 from housekeeping.exceptions import RunInProgress
 from housekeeping.models import Run, ScheduleState
+from housekeeping.runs import constraints, schedules
+from housekeeping.runs import control as runs
 from tests import make
 from tests.make import ADA
 

@@ -5,11 +5,12 @@ from itertools import cycle
 import pytest
 from django.core.checks import run_checks
 
-from housekeeping import plans, runs
 from housekeeping.declared.policies import Policy
+from housekeeping.engine import plans
+from housekeeping.engine.purge import purge
 from housekeeping.exceptions import WrongDatabase
 from housekeeping.models import Hold, Run
-from housekeeping.purge import purge
+from housekeeping.runs import control as runs
 from tests import make
 from tests.make import days
 from tests.zoo import tasks

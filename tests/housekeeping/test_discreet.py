@@ -6,11 +6,11 @@ from django.db import DatabaseError, IntegrityError, connection
 from django.db.models import ProtectedError
 
 from chat.models import User
-from housekeeping import runs
 from housekeeping.database import discreet
 from housekeeping.declared import registry
 from housekeeping.declared.steps import Outcome
 from housekeeping.queue.huey import Complaints
+from housekeeping.runs import control as runs
 from tests import make
 from tests.zoo.models import Animal, Contract, House, Loan, Park
 

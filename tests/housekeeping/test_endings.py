@@ -12,10 +12,12 @@ from django.db.models import Sum
 from django.utils import timezone
 from prometheus_client import generate_latest
 
-from housekeeping import endings, metrics, runs, schedules
+from housekeeping import metrics
 from housekeeping.declared import registry
 from housekeeping.exceptions import HousekeepingError
 from housekeeping.models import Run, Tally
+from housekeeping.runs import control as runs
+from housekeeping.runs import endings, schedules
 from tests import make
 from tests.make import ADA, days
 

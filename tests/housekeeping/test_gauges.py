@@ -6,10 +6,12 @@ import pytest
 from django.utils import timezone
 
 from chat.models import Conversation
-from housekeeping import gauges, keeping, overview, retentions, runs
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy
 from housekeeping.models import Gauge, Run
+from housekeeping.reading import gauges, overview
+from housekeeping.runs import control as runs
+from housekeeping.steering import keeping, retentions
 from housekeeping.tasks import old_conversations
 from tests import make
 from tests.make import days

@@ -7,8 +7,8 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from chat.models import Conversation, User
+from housekeeping.engine.purge import purge
 from housekeeping.models import Hold
-from housekeeping.purge import purge
 from housekeeping.tasks import never_verified_users, old_conversations
 from tests import make
 from tests.make import days

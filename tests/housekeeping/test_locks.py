@@ -8,9 +8,10 @@ import pytest
 from django.db import OperationalError, connection, connections, transaction
 
 from chat.models import ChatMessage, Conversation
-from housekeeping import holds, runs
+from housekeeping.engine import holds
+from housekeeping.engine.purge import purge_batches
 from housekeeping.models import Run
-from housekeeping.purge import purge_batches
+from housekeeping.runs import control as runs
 from housekeeping.tasks import old_conversations
 from tests import make
 from tests.conftest import with_token
@@ -352,7 +353,7 @@ def test_a_table_that_is_locked_for_seconds_fails_nothing():
 
 
 def test_a_lock_that_outlasts_all_patience_fails_the_run_with_the_reason(monkeypatch):
-    monkeypatch.setattr("housekeeping.purge.CAREFUL_LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr("housekeeping.engine.purge.CAREFUL_LOCK_TIMEOUT", "50ms")
     old()
 
     with elsewhere() as cursor:

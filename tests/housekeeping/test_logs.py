@@ -2,9 +2,10 @@ import logging
 
 import pytest
 
-from housekeeping import retentions, runs
 from housekeeping.journal import logs
 from housekeeping.models import LogLine
+from housekeeping.runs import control as runs
+from housekeeping.steering import retentions
 from tests import make
 from tests.make import days
 

@@ -7,12 +7,15 @@ import pytest
 from django.utils import timezone
 
 from chat.models import ChatMessage, Conversation
-from housekeeping import plans, retentions, run_page, runs
+from housekeeping import run_page
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import TASKS
+from housekeeping.engine import plans
 from housekeeping.exceptions import NotPossible
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Hold, PlannedRows, Run, Tally
+from housekeeping.runs import control as runs
+from housekeeping.steering import retentions
 from housekeeping.tasks import old_conversations, orphaned_messages
 from tests import make
 from tests.make import days

@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from housekeeping import runs
 from housekeeping.declared import registry
 from housekeeping.models import Archive, Hold, Run
+from housekeeping.runs import control as runs
 from tests.zoo import tasks, worlds
 from tests.zoo.tasks import carry_out, request, undo
 from tests.zoo.worlds import AS_OF

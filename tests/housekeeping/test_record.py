@@ -4,10 +4,13 @@ from functools import partial
 
 import pytest
 
-from housekeeping import record, retentions, runs, schedules
+from housekeeping import record
 from housekeeping.exceptions import QueueUnreachable
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Act, Run
+from housekeeping.runs import control as runs
+from housekeeping.runs import schedules
+from housekeeping.steering import retentions
 from tests import make
 from tests.make import days
 

@@ -6,13 +6,13 @@ import pytest
 from django.core.checks import run_checks
 
 from chat.models import Conversation
-from housekeeping import runs
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import SCHEDULES, TASKS
 from housekeeping.declared.triggers import Cron
 from housekeeping.exceptions import UnknownTask
 from housekeeping.models import PolicyState
+from housekeeping.runs import control as runs
 from tests import make
 from tests.make import days
 

@@ -7,10 +7,10 @@ from axes.models import AccessFailureLog, AccessLog
 from django.utils import timezone
 
 from chat.models import Conversation, User
-from housekeeping import runs
 from housekeeping.declared import registry
+from housekeeping.engine.purge import purge_batches
 from housekeeping.models import Act, Consumer, Delivery, Hold, PlannedRows, Run, Snapshot
-from housekeeping.purge import purge_batches
+from housekeeping.runs import control as runs
 from tests import make
 
 pytestmark = pytest.mark.django_db(transaction=True)

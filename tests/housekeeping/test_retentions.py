@@ -5,11 +5,12 @@ import pytest
 from django.utils import timezone
 
 from chat.models import Conversation
-from housekeeping import retentions, runs
 from housekeeping.declared import registry
 from housekeeping.exceptions import BadRetention, UnknownPolicy
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Act, PolicyState
+from housekeeping.runs import control as runs
+from housekeeping.steering import retentions
 from tests import make
 from tests.make import days
 

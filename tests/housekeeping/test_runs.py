@@ -6,13 +6,13 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from chat.models import Conversation, User
-from housekeeping import runs
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.steps import in_turn
+from housekeeping.engine.purge import purge
 from housekeeping.exceptions import NotPossible, QueueUnreachable, RunInProgress, UnknownTask
 from housekeeping.journal.acts import Actor
 from housekeeping.models import LIFE, Act, Run, Snapshot
-from housekeeping.purge import purge
+from housekeeping.runs import control as runs
 from housekeeping.tasks import cleanup_orphaned_messages
 from tests import make
 from tests.make import days

@@ -8,9 +8,10 @@ from django.core import serializers
 from django.db import connection
 
 from chat.models import Conversation
-from housekeeping import gauges, runs
 from housekeeping.models import Archive, Run
-from housekeeping.samples import Words
+from housekeeping.reading import gauges
+from housekeeping.reading.samples import Words
+from housekeeping.runs import control as runs
 from tests import make
 from tests.make import days
 

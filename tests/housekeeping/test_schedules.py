@@ -6,13 +6,13 @@ from importlib.resources import files
 import pytest
 from django.utils import timezone
 
-from housekeeping import schedules
 from housekeeping.declared import registry
 from housekeeping.declared.registry import SCHEDULES
 from housekeeping.declared.triggers import Cron, parse
 from housekeeping.exceptions import BadTrigger, QueueUnreachable, UnknownSchedule
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Act, Run, ScheduleState
+from housekeeping.runs import schedules
 from tests import make
 
 pytestmark = pytest.mark.django_db

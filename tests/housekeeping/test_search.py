@@ -8,9 +8,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from housekeeping import search
 from housekeeping.exceptions import BadPlace
 from housekeeping.models import Act, Run
+from housekeeping.reading import search
 from tests import make
 
 pytestmark = pytest.mark.django_db

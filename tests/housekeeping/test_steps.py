@@ -1,8 +1,8 @@
 import pytest
 
-from housekeeping import runs
 from housekeeping.declared import registry
 from housekeeping.declared.steps import Checkpoint, go_on, in_turn
+from housekeeping.runs import control as runs
 from tests import make
 
 pytestmark = pytest.mark.django_db(transaction=True)

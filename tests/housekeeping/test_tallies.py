@@ -4,9 +4,10 @@ import pytest
 from django.db.models import Sum
 from django.utils import timezone
 
-from housekeeping import runs, schedules
 from housekeeping.journal import tallies
 from housekeeping.models import Tally
+from housekeeping.runs import control as runs
+from housekeeping.runs import schedules
 from tests import make
 from tests.make import days
 

@@ -7,8 +7,9 @@ import pytest
 from django.db import connection, connections, transaction
 
 from chat.models import ChatMessage, Conversation, User
-from housekeeping import restore, runs
+from housekeeping.engine import restore
 from housekeeping.models import Hold, Run
+from housekeeping.runs import control as runs
 from tests import make
 from tests.make import days
 from tests.zoo.tasks import carry_out

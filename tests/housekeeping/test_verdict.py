@@ -3,8 +3,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from housekeeping import consumers, overview, schedules
 from housekeeping.models import Consumer, Gauge
+from housekeeping.reading import overview
+from housekeeping.runs import consumers, schedules
 from tests import make
 
 pytestmark = pytest.mark.django_db

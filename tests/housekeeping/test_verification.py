@@ -8,9 +8,10 @@ import zstandard
 from django.db import connection
 
 from chat.models import ChatMessage, Conversation
-from housekeeping import archive, runs, verification
+from housekeeping.engine import archive, verification
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Archive, Run
+from housekeeping.runs import control as runs
 from tests import damage, make
 from tests.make import days
 from tests.zoo.models import Animal, House, Park

@@ -13,9 +13,10 @@ from django.utils import timezone
 
 from chat import accounts
 from chat.models import User
-from housekeeping import runs, tasks
+from housekeeping import tasks
 from housekeeping.declared import registry
 from housekeeping.models import Hold, Tally
+from housekeeping.runs import control as runs
 from tests import make, services
 from tests.make import ago, days
 from tests.processes import ROOT

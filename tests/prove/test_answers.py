@@ -12,9 +12,9 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 
 from chat import accounts
-from housekeeping import runs
 from housekeeping.api.description import document
 from housekeeping.models import Act, Hold, LogLine, Run, Snapshot, Tally
+from housekeeping.runs import control as runs
 from tests import make
 from tests.faces.conftest import account
 from tests.make import days

@@ -9,8 +9,8 @@ import random
 import pytest
 from django.db import transaction
 
-from housekeeping import runs
 from housekeeping.models import Hold, Run
+from housekeeping.runs import control as runs
 from tests import damage, make
 from tests.make import days
 from tests.zoo import worlds

@@ -287,7 +287,7 @@ def test_a_mail_server_that_hangs_does_not_take_a_request_along():
 def test_what_is_logged_goes_to_a_file_as_well(clone):
     config = site.settings(clone, "LOGGING", LOG_FILE="site.log")
     code = "import logging, logging.config, site_config.settings as s; logging.config.dictConfig(s.LOGGING)\n"
-    code += "logging.getLogger('housekeeping.runs').info('Purged 5')"
+    code += "logging.getLogger('housekeeping.runs.control').info('Purged 5')"
 
     logged = site.python(clone, "-c", code, LOG_FILE="site.log")
 

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from housekeeping import runs
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy
 from housekeeping.models import Run
+from housekeeping.runs import control as runs
 from tests.zoo.models import Animal, House, Keeper, Meal, OldPark, Park
 from tests.zoo.worlds import AS_OF
 

@@ -7,11 +7,13 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
-from housekeeping import as_json, holds, keeping, overview
 from housekeeping.database import clock
+from housekeeping.engine import holds
 from housekeeping.journal import acts
 from housekeeping.management.base import ActionCommand
 from housekeeping.models import Hold, Run
+from housekeeping.reading import as_json, overview
+from housekeeping.steering import keeping
 
 WHICH = "a hold's number, or the id of the undo run that made them: all of its holds"
 UNTIL = "the last day, 2027-01-31, or 2027-01-31T12:00:00+00:00"

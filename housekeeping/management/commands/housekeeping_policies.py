@@ -4,10 +4,11 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from housekeeping import as_json, overview, retentions
 from housekeeping.database import clock
 from housekeeping.journal import acts
 from housekeeping.management.base import ActionCommand
+from housekeeping.reading import as_json, overview
+from housekeeping.steering import retentions
 
 
 class Command(ActionCommand):

@@ -9,12 +9,14 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
-from housekeeping import as_json, runs, search, verification
+from housekeeping.engine import verification
 from housekeeping.journal import acts
 from housekeeping.management import by_hand
 from housekeeping.management.base import OperatorCommand, run_of
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
+from housekeeping.reading import as_json, search
+from housekeeping.runs import control as runs
 
 # What a consumer is told of.
 SENDING = {"retry": runs.retry, "approve": runs.approve}

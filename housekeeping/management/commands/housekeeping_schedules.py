@@ -5,13 +5,15 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from housekeeping import as_json, overview, runs, schedules
 from housekeeping.database import clock
 from housekeeping.declared.registry import SCHEDULES
 from housekeeping.declared.triggers import parse
 from housekeeping.journal import acts
 from housekeeping.management.base import ActionCommand, plain
 from housekeeping.queue import tasks as queue
+from housekeeping.reading import as_json, overview
+from housekeeping.runs import control as runs
+from housekeeping.runs import schedules
 
 
 class Command(ActionCommand):

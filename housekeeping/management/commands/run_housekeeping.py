@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from housekeeping import as_json, overview, run_page, runs
+from housekeeping import run_page
 from housekeeping.declared.registry import TASKS
 from housekeeping.exceptions import RunInProgress
 from housekeeping.journal import acts
@@ -13,6 +13,8 @@ from housekeeping.journal.acts import Actor
 from housekeeping.management import by_hand
 from housekeeping.management.base import OperatorCommand, run_of
 from housekeeping.models import Run
+from housekeeping.reading import as_json, overview
+from housekeeping.runs import control as runs
 
 
 class Command(OperatorCommand):

@@ -4,10 +4,11 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from housekeeping import as_json, consumers, overview
 from housekeeping.database import clock
 from housekeeping.management.base import OperatorCommand, plain
-from housekeeping.overview import PAUSED, RUNNING, STOPPED
+from housekeeping.reading import as_json, overview
+from housekeeping.reading.overview import PAUSED, RUNNING, STOPPED
+from housekeeping.runs import consumers
 
 RULE = "=" * 80
 STATES = {STOPPED: 0, RUNNING: 1, PAUSED: 2}

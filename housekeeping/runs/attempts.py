@@ -23,13 +23,14 @@ from django.conf import settings
 from django.db.models import Count, F, Max, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from housekeeping import cascade, endings, gauges, plans, restore
-from housekeeping.archive import Archiver
 from housekeeping.database import clock, guard, stored, transient
 from housekeeping.declared import registry, stats
 from housekeeping.declared.mailing import Mailed, mail_each
 from housekeeping.declared.policies import Policy, in_days
 from housekeeping.declared.registry import Task
+from housekeeping.engine import cascade, plans, restore
+from housekeeping.engine.archive import Archiver
+from housekeeping.engine.purge import Batch, check_database, expired, held_back, purge_batches
 from housekeeping.exceptions import (
     AmbiguousPolicy,
     BrakeApplied,
@@ -40,7 +41,8 @@ from housekeeping.exceptions import (
 )
 from housekeeping.journal.logs import RunLog
 from housekeeping.models import AHEAD, LIFE, Run
-from housekeeping.purge import Batch, check_database, expired, held_back, purge_batches
+from housekeeping.reading import gauges
+from housekeeping.runs import endings
 
 logger = logging.getLogger(__name__)
 

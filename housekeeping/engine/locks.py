@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Model, QuerySet
 
-from housekeeping import archive, cascade
+from housekeeping.engine import archive, cascade
 
 
 def take_from_above(rows: QuerySet[Any]) -> None:

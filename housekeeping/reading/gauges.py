@@ -21,10 +21,10 @@ from typing import Any
 from django.db import DatabaseError, transaction
 from django.db.models import Q, Subquery
 
-from housekeeping import archive, plans
 from housekeeping.database import clock, stored
 from housekeeping.declared import registry, stats
 from housekeeping.declared.policies import Policy
+from housekeeping.engine import archive, plans
 from housekeeping.exceptions import each, takes_no_writes
 from housekeeping.models import AHEAD, Gauge, Run
 

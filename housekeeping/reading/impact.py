@@ -10,9 +10,9 @@ from typing import Any
 
 from django.db import OperationalError, connection, transaction
 
-from housekeeping import plans
 from housekeeping.database import clock
 from housekeeping.declared.policies import Policy, in_days
+from housekeeping.engine import plans
 
 # One statement may take all of it, and so may the count: nobody waits longer than twice as long.
 SECONDS = 2.0

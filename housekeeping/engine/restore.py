@@ -37,13 +37,13 @@ from django.db.models.functions import Coalesce, Greatest
 from django.utils.functional import cached_property
 from django.utils.translation import gettext
 
-from housekeeping import archive, cascade, holds, verification
-from housekeeping.archive import quoted
 from housekeeping.database import clock, discreet
 from housekeeping.database.transient import transact
+from housekeeping.engine import archive, cascade, holds, verification
+from housekeeping.engine.archive import quoted
+from housekeeping.engine.purge import CAREFUL_LOCK_TIMEOUT, PACES, SETTINGS, Pace, fitted, set_locally
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Archive, Hold, Run
-from housekeeping.purge import CAREFUL_LOCK_TIMEOUT, PACES, SETTINGS, Pace, fitted, set_locally
 
 logger = logging.getLogger(__name__)
 

@@ -13,13 +13,13 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 
-from housekeeping import consumers, gauges, keeping, plans, retentions, samples, schedules, verification
 from housekeeping.declared import registry, stats
 from housekeeping.declared.policies import Policy, in_days
 from housekeeping.declared.registry import SCHEDULES, TASKS, Schedule, Task
 from housekeeping.declared.triggers import parse
+from housekeeping.engine import plans, verification
+from housekeeping.engine.holds import without_row
 from housekeeping.exceptions import BadRetention, BadTrigger
-from housekeeping.holds import without_row
 from housekeeping.journal import tallies
 from housekeeping.models import (
     AHEAD,
@@ -35,7 +35,10 @@ from housekeeping.models import (
     Snapshot,
     Tally,
 )
-from housekeeping.verdict import Verdict, is_late, verdict
+from housekeeping.reading import gauges, samples
+from housekeeping.reading.verdict import Verdict, is_late, verdict
+from housekeeping.runs import consumers, schedules
+from housekeeping.steering import keeping, retentions
 
 RUNNING, PAUSED, STOPPED = "running", "paused", "stopped"
 

@@ -19,8 +19,6 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from housekeeping import endings, runs
-from housekeeping.constraints import ONE_PER_FIRE_TIME, ONE_WAITING, is_refused_by
 from housekeeping.database import clock
 from housekeeping.declared.registry import SCHEDULES, Schedule
 from housekeeping.declared.triggers import Cron, Interval, parse
@@ -28,7 +26,10 @@ from housekeeping.exceptions import BadTrigger, QueueUnreachable, UnknownSchedul
 from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
 from housekeeping.models import AHEAD, Run, ScheduleState
-from housekeeping.runs import Send
+from housekeeping.runs import control as runs
+from housekeeping.runs import endings
+from housekeeping.runs.constraints import ONE_PER_FIRE_TIME, ONE_WAITING, is_refused_by
+from housekeeping.runs.control import Send
 
 logger = logging.getLogger(__name__)
 

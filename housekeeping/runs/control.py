@@ -33,12 +33,10 @@ from django.db.models import F, Q, Sum
 from django.db.models.functions import Coalesce, Least
 from django.utils.translation import gettext, gettext_noop
 
-from housekeeping import endings, plans, restore, verification
-from housekeeping.attempts import Attempt, Returned, own
-from housekeeping.constraints import ONE_PER_KEY, ONE_RUNNING, ONE_WAITING, is_refused_by
 from housekeeping.database import clock, discreet, transient
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy
+from housekeeping.engine import plans, restore, verification
 from housekeeping.exceptions import (
     AlreadyRequested,
     BrakeApplied,
@@ -56,6 +54,9 @@ from housekeeping.exceptions import (
 from housekeeping.journal import acts, alerts, logs
 from housekeeping.journal.acts import Actor
 from housekeeping.models import AHEAD, BEAT, LIFE, Consumer, Run
+from housekeeping.runs import endings
+from housekeeping.runs.attempts import Attempt, Returned, own
+from housekeeping.runs.constraints import ONE_PER_KEY, ONE_RUNNING, ONE_WAITING, is_refused_by
 
 logger = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Coalesce, Concat, Substr
 from django.db.models.lookups import Exact
 
-from housekeeping import cascade
 from housekeeping.database import clock
+from housekeeping.engine import cascade
 from housekeeping.models import Hold
 
 # Of PostgreSQL's advisory locks, the one that batches share and a new hold has for itself.

@@ -9,13 +9,14 @@ from typing import Any
 from django.urls import reverse
 from django.utils import timezone
 
-from housekeeping import run_page, schedules
+from housekeeping import run_page
 from housekeeping.database import clock
+from housekeeping.engine.verification import Report
 from housekeeping.models import Act, Consumer, Hold, LogLine, Run, Snapshot, Tally
-from housekeeping.overview import Job, Mark, Overview, PolicyCard, SchedulerStatus
-from housekeeping.samples import Words
-from housekeeping.verdict import Finding
-from housekeeping.verification import Report
+from housekeeping.reading.overview import Job, Mark, Overview, PolicyCard, SchedulerStatus
+from housekeeping.reading.samples import Words
+from housekeeping.reading.verdict import Finding
+from housekeeping.runs import schedules
 
 NO_WORDS = Words()
 

@@ -20,9 +20,9 @@ import zstandard
 from django.db.models import Count, Exists, OuterRef, Q, Subquery, Sum, TextField, Value
 from django.db.models.functions import Coalesce, Concat
 
-from housekeeping import archive
 from housekeeping.database import clock
 from housekeeping.declared.steps import Outcome, go_on
+from housekeeping.engine import archive
 from housekeeping.models import AHEAD, Archive, Run, RunQuerySet
 
 NOTHING = "00" * 32  # the chain of digests before the first archive

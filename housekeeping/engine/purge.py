@@ -29,10 +29,10 @@ from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import Model, Q, QuerySet
 
-from housekeeping import archive, cascade, holds, locks
-from housekeeping.archive import Archiver
 from housekeeping.database import clock, transient
 from housekeeping.declared.policies import Policy
+from housekeeping.engine import archive, cascade, holds, locks
+from housekeeping.engine.archive import Archiver
 from housekeeping.exceptions import WrongDatabase
 
 logger = logging.getLogger(__name__)

@@ -20,13 +20,13 @@ from django.conf import settings
 from django.db.models import Max, Min, QuerySet
 from django.utils.translation import gettext
 
-from housekeeping import archive, cascade
 from housekeeping.database import clock, guard
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy, in_days
+from housekeeping.engine import archive, cascade
+from housekeeping.engine.purge import Walk, check_database, due, expired, held_back
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import PlannedRows, Run
-from housekeeping.purge import Walk, check_database, due, expired, held_back
 
 CHUNK = 5_000  # keys in one row of a plan
 SAMPLE = 10  # rows that a preview names

@@ -14,13 +14,14 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext
 
-from housekeeping import cascade, gauges, holds
 from housekeeping.database import clock
 from housekeeping.declared.registry import policies
+from housekeeping.engine import cascade, holds
 from housekeeping.exceptions import BadHold, NotPossible
 from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Hold, Run
+from housekeeping.reading import gauges
 
 UNCHANGED: Any = object()
 

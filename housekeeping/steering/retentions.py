@@ -8,15 +8,15 @@ from django.db import transaction
 from django.utils.formats import number_format
 from django.utils.translation import gettext
 
-from housekeeping import gauges
 from housekeeping.database import clock
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy, in_days
+from housekeeping.engine.purge import expired
 from housekeeping.exceptions import BadRetention
 from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
 from housekeeping.models import PolicyState
-from housekeeping.purge import expired
+from housekeeping.reading import gauges
 
 logger = logging.getLogger(__name__)
 

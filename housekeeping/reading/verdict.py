@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 
 from housekeeping.declared.registry import TASKS
 from housekeeping.models import Consumer, Run
-from housekeeping.schedules import PUNCTUAL, Entry
+from housekeeping.runs.schedules import PUNCTUAL, Entry
 
 GOOD, WARNING, BAD = "good", "warning", "bad"
 # A queued run that no worker has taken for so long is worth a word.
