@@ -26,8 +26,8 @@ AUTH_USER_MODEL = "chat.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
-    "housekeeping",  # before the apps whose commands it extends (runserver, run_huey)
-    "chat",
+    "housekeeping",  # before huey.contrib.djhuey, whose run_huey it extends
+    "chat",  # before whitenoise, whose runserver it extends
     "axes",
     "csp",
     "whitenoise.runserver_nostatic",
@@ -46,15 +46,15 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "housekeeping.headers.ClientAddress",
-    "housekeeping.headers.SecurityHeaders",  # outside all that answers: errors and redirects, too
+    "site_config.middleware.ClientAddress",
+    "site_config.middleware.SecurityHeaders",  # outside all that answers: errors and redirects, too
     "csp.middleware.CSPMiddleware",
-    "housekeeping.headers.PlainApi",
+    "site_config.middleware.PlainApi",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "housekeeping.headers.Language",
+    "site_config.middleware.Language",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -62,7 +62,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
     "housekeeping.api.middleware.ApiAnswers",
-    "housekeeping.faults.DatabaseOutage",
+    "site_config.errors.DatabaseOutage",
 ]
 
 TEMPLATES = [
@@ -108,7 +108,7 @@ CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
 SESSION_COOKIE_AGE = 12 * 60 * 60  # seconds from the sign-in on, however busy the session is
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Strict"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
-CSRF_FAILURE_VIEW = "housekeeping.faults.csrf_failure"
+CSRF_FAILURE_VIEW = "site_config.errors.csrf_failure"
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
@@ -151,7 +151,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_USERNAME_CALLABLE = "chat.sign_ins.client_name"
 AXES_CLIENT_IP_CALLABLE = "chat.sign_ins.client_address"
-AXES_LOCKOUT_CALLABLE = "housekeeping.faults.too_many_sign_ins"
+AXES_LOCKOUT_CALLABLE = "site_config.errors.too_many_sign_ins"
 AXES_ENABLE_ACCESS_FAILURE_LOG = True  # who failed, from where: kept as rows, not in the log
 AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "old_password", "new_password1", "new_password2"]
 AXES_VERBOSE = False

@@ -10,9 +10,9 @@ from django.views.generic import RedirectView
 
 from chat import token_views
 from chat.views import PasswordPage, verify_page
-from housekeeping import probes
 from housekeeping.api import description
 from housekeeping.dashboard import views as dashboard
+from housekeeping.monitoring import probes
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="dashboard"), name="home"),
@@ -49,7 +49,7 @@ urlpatterns = [
     re_path(r"^metrics/?$", probes.metrics, name="metrics"),
 ]
 
-handler400 = "housekeeping.faults.bad_request"
-handler403 = "housekeeping.faults.permission_denied"
-handler404 = "housekeeping.faults.not_found"
-handler500 = "housekeeping.faults.server_error"
+handler400 = "site_config.errors.bad_request"
+handler403 = "site_config.errors.permission_denied"
+handler404 = "site_config.errors.not_found"
+handler500 = "site_config.errors.server_error"

@@ -11,8 +11,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from housekeeping import record
-from housekeeping.dashboard import polls
+from housekeeping.dashboard import polls, record
 from housekeeping.dashboard.filters import ActFilters
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.views import may_view, signed_in

@@ -10,8 +10,7 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 
-from housekeeping import record
-from housekeeping.dashboard import wording
+from housekeeping.dashboard import record, wording
 from housekeeping.declared import registry
 from housekeeping.declared.registry import SCHEDULES, TASKS
 from housekeeping.models import Run

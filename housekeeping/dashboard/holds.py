@@ -15,12 +15,12 @@ from django.views.decorators.vary import vary_on_headers
 
 from housekeeping.dashboard import polls
 from housekeeping.dashboard.polls import HtmxHttpRequest
+from housekeeping.dashboard.run_page import number
 from housekeeping.dashboard.views import _actor, may_configure, may_view, signed_in
 from housekeeping.database import clock
 from housekeeping.exceptions import BadHold, HousekeepingError
 from housekeeping.models import Hold, Run
 from housekeeping.reading import overview
-from housekeeping.run_page import number
 from housekeeping.steering import keeping
 
 

@@ -4,7 +4,7 @@ from django.http import HttpRequest
 from django.utils.translation import get_language
 from django_htmx.middleware import HtmxDetails
 
-from housekeeping.run_page import Rights
+from housekeeping.dashboard.run_page import Rights
 
 
 class HtmxHttpRequest(HttpRequest):

@@ -24,13 +24,13 @@ from django_htmx.http import reswap, retarget
 
 from housekeeping.dashboard import wording
 from housekeeping.dashboard.polls import HtmxHttpRequest
+from housekeeping.dashboard.run_page import number, planned, rows_in_words
 from housekeeping.database import clock
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import TASKS, Task
 from housekeeping.models import AHEAD, Run
 from housekeeping.reading import gauges, impact
 from housekeeping.reading.impact import Impact
-from housekeeping.run_page import number, planned, rows_in_words
 
 ANSWERED_WITHIN = timedelta(minutes=15)
 SALT = "housekeeping.question"

@@ -15,8 +15,7 @@ from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from housekeeping import run_page
-from housekeeping.dashboard import polls, questions
+from housekeeping.dashboard import polls, questions, run_page
 from housekeeping.dashboard.filters import RunFilters
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.rows import rows

@@ -9,7 +9,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils import timezone
 
-from housekeeping import run_page
+from housekeeping.dashboard import run_page
 from housekeeping.database import clock
 from housekeeping.engine.verification import Report
 from housekeeping.models import Act, Consumer, Hold, LogLine, Run, Snapshot, Tally

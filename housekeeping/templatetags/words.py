@@ -5,8 +5,7 @@ from typing import Any
 from django import template
 from django.utils.translation import gettext_lazy
 
-from housekeeping import record
-from housekeeping.dashboard import wording
+from housekeeping.dashboard import record, wording
 from housekeeping.dashboard.filters import CAUSES, STATUSES, Filters
 from housekeeping.declared.triggers import Trigger
 

@@ -12,10 +12,10 @@ from django.db.models import Sum
 from django.utils import timezone
 from prometheus_client import generate_latest
 
-from housekeeping import metrics
 from housekeeping.declared import registry
 from housekeeping.exceptions import HousekeepingError
 from housekeeping.models import Run, Tally
+from housekeeping.monitoring import metrics
 from housekeeping.runs import control as runs
 from housekeeping.runs import endings, schedules
 from tests import make

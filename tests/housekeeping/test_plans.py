@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from chat.models import ChatMessage, Conversation
-from housekeeping import run_page
+from housekeeping.dashboard import run_page
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import TASKS
 from housekeeping.engine import plans

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from housekeeping import record
+from housekeeping.dashboard import record
 from housekeeping.exceptions import QueueUnreachable
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Act, Run

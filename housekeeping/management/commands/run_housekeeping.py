@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from housekeeping import run_page
+from housekeeping.dashboard import run_page
 from housekeeping.declared.registry import TASKS
 from housekeeping.exceptions import RunInProgress
 from housekeeping.journal import acts

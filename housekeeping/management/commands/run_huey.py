@@ -14,9 +14,9 @@ from huey.contrib.djhuey import HUEY
 from huey.contrib.djhuey.management.commands.run_huey import Command as RunHueyCommand
 from huey.exceptions import ConfigurationError
 
-from housekeeping import autostart
+from chat import autostart
 from housekeeping.database import discreet, private
-from housekeeping.probes import unapplied_migrations
+from housekeeping.monitoring.probes import unapplied_migrations
 from housekeeping.queue.huey import STORAGE_ERRORS
 
 

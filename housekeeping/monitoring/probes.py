@@ -11,8 +11,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client.exposition import choose_encoder
 
-from housekeeping import metrics as of_housekeeping
 from housekeeping.exceptions import QueueUnreachable, is_busy
+from housekeeping.monitoring import metrics as of_housekeeping
 from housekeeping.queue import tasks as queue
 
 

@@ -16,7 +16,7 @@ from django.utils.formats import number_format
 from django.utils.text import get_text_list
 from django.utils.translation import gettext, ngettext
 
-from housekeeping import record
+from housekeeping.dashboard import record
 from housekeeping.database import stored
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy

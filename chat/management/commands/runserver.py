@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from whitenoise.runserver_nostatic.management.commands.runserver import Command as RunserverCommand
 
-from housekeeping import autostart
+from chat import autostart
 
 
 class Command(RunserverCommand):
