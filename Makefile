@@ -17,8 +17,8 @@ run: $(VENV)/run.stamp
 
 test: $(VENV)/test.stamp
 	@sh tests/install_services.sh
-	$(if $(ARGS),,TEST_DATABASE=postgres $(PYTHON) -m pytest -n 3 --dist loadfile tests/chat tests/housekeeping tests/faces --ignore tests/faces/test_matrix.py)
-	$(PYTHON) -m pytest -n 3 --dist loadfile $(if $(ARGS),$(ARGS),--ignore tests/prove)
+	$(if $(ARGS),,TEST_DATABASE=postgres $(PYTHON) -m pytest -n 3 --dist loadfile)
+	$(PYTHON) -m pytest -n 3 --dist loadfile $(ARGS)
 
 # What takes longer than a test may: storms of kills, upgrades, whole suites behind PgBouncer.
 prove: $(VENV)/test.stamp

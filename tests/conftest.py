@@ -1,13 +1,32 @@
+import os
+import threading
+from pathlib import Path
+
 import hypothesis
 import pytest
 from django.conf import settings
+from django.db import connection, connections
 from django.utils import translation
+from huey.contrib.djhuey import HUEY
 from rest_framework.test import APIClient
 from rest_framework.throttling import SimpleRateThrottle
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from housekeeping.declared import registry
 from tests import make, services
+from tests.visitors import account
+
+# What starts processes with databases of their own, or needs none, is tried once; all else on both
+# databases. The matrix asks for the pages that the tests beside it ask for.
+ON_SQLITE_ALONE = [
+    "browser",
+    "consumer",
+    "site_config",
+    "faces/test_matrix.py",
+    *Path(__file__).parent.glob("test_*.py"),
+]
+if os.environ.get("TEST_DATABASE") == "postgres":
+    collect_ignore = ON_SQLITE_ALONE
 
 # These machines are noisy: how long an example takes says nothing.
 hypothesis.settings.register_profile("unhurried", deadline=None)
@@ -19,6 +38,16 @@ def _unthrottled():
     """Tests ask more often than people do. Those of the throttles set rates of their own."""
     for scope in SimpleRateThrottle.THROTTLE_RATES:
         SimpleRateThrottle.THROTTLE_RATES[scope] = None
+
+
+# What is tried in these folders sends for a consumer, and looks at what it was sent.
+FACES = {"api", "chat", "dashboard", "faces", "management", "monitoring"}
+
+
+@pytest.fixture(autouse=True)
+def _empty_queue(request):
+    if request.path.parent.name in FACES:
+        HUEY.flush()
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +109,88 @@ def dashboard(client, administrator):
     """The pages, as an administrator who has signed in."""
     client.force_login(administrator)
     return client
+
+
+@pytest.fixture
+def viewer(db):
+    return account("view_run")
+
+
+@pytest.fixture
+def operator(db):
+    return account("view_run", "operate")
+
+
+@pytest.fixture
+def worker(transactional_db, monkeypatch):
+    """A thread that carries out what is queued, as a worker of run_huey does."""
+    # Pages wait for a run as long as a person would not notice; a busy machine may need longer.
+    monkeypatch.setattr("housekeeping.dashboard.views.GLANCE", 30.0)
+    done = threading.Event()
+
+    def work():
+        while not done.is_set():
+            task = HUEY.dequeue()
+            if task:
+                HUEY.execute(task)
+            else:
+                done.wait(0.01)
+        connections.close_all()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield
+    done.set()
+    thread.join()
+
+
+@pytest.fixture
+def unreachable_queue():
+    """A folder lies where the queue's file should be, so that it can't be opened."""
+    HUEY.storage.close()
+    file = Path(HUEY.storage.filename)
+    aside = file.rename(f"{file}.aside")
+    file.mkdir()
+    yield
+    file.rmdir()
+    aside.rename(file)
+
+
+@pytest.fixture
+def protected_conversation(transactional_db):
+    """An old conversation that a row of somebody else's table holds on to."""
+    conversation = make.conversation(age=make.days(31))
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE evidence (conversation_id bigint REFERENCES chat_conversation (id))")
+        cursor.execute("INSERT INTO evidence VALUES (%s)", [conversation.pk])
+    yield conversation
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE evidence")
+
+
+@pytest.fixture
+def declare():
+    """Adds a function to the tasks of the site, for the time of the test."""
+    names = []
+
+    def add(function):
+        registry.task(function.__name__)(function)
+        names.append(function.__name__)
+        return function.__name__
+
+    yield add
+    for name in names:
+        del registry.TASKS[name]
+
+
+@pytest.fixture
+def failing_task(declare):
+    @declare
+    def reckon():
+        """Reckon what can't be reckoned."""
+        return {"quotient": 1 / 0}
+
+    return reckon
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -13,7 +13,7 @@ from housekeeping.models import Act, Hold
 from housekeeping.steering import keeping
 from tests import make
 from tests.conftest import with_token
-from tests.faces.conftest import account
+from tests.visitors import account
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,7 @@ from rest_framework_simplejwt.tokens import RefreshToken
 
 from housekeeping.models import Hold, Run
 from tests import make
-from tests.faces.conftest import account
+from tests.visitors import account
 
 pytestmark = pytest.mark.django_db
 

@@ -12,8 +12,8 @@ from housekeeping.declared.registry import find_policy
 from housekeeping.models import Act, Hold, Run
 from tests import make
 from tests.conftest import with_token
-from tests.faces.conftest import account, confirm
 from tests.make import days
+from tests.visitors import account, confirm
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -6,8 +6,8 @@ from chat.models import Conversation
 from housekeeping.runs import control as runs
 from tests import make
 from tests.conftest import with_token
-from tests.faces.conftest import account
 from tests.make import days
+from tests.visitors import account
 
 pytestmark = pytest.mark.django_db
 

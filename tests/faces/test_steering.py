@@ -12,7 +12,7 @@ from housekeeping.models import Act, Run
 from housekeeping.runs import schedules
 from tests import make
 from tests.conftest import with_token
-from tests.faces.conftest import account, confirm
+from tests.visitors import account, confirm
 
 pytestmark = pytest.mark.django_db
 

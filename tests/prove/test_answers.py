@@ -16,8 +16,8 @@ from housekeeping.api.description import document
 from housekeeping.models import Act, Hold, LogLine, Run, Snapshot, Tally
 from housekeeping.runs import control as runs
 from tests import make
-from tests.faces.conftest import account
 from tests.make import days
+from tests.visitors import account
 
 ROLES = {"superuser": make.administrator, "viewer": lambda: account("view_run"), "nobody": None}
 CHECKS = {

@@ -8,15 +8,15 @@ from tests import examples
 PROMISES = (
     "tests/test_project.py",
     "tests/site_config/test_translations.py",
-    "tests/housekeeping/test_registry.py",
-    "tests/housekeeping/test_schedules.py",
-    "tests/housekeeping/test_tasks.py",
-    "tests/faces/test_commands.py",
-    "tests/faces/test_dashboard.py",
-    "tests/faces/test_languages.py",
-    "tests/faces/test_metrics.py",
+    "tests/declared/test_registry.py",
+    "tests/runs/test_schedules.py",
+    "tests/chat/test_tasks.py",
+    "tests/management/test_commands.py",
+    "tests/dashboard/test_dashboard.py",
+    "tests/dashboard/test_languages.py",
+    "tests/monitoring/test_metrics.py",
     "tests/faces/test_policies.py",
-    "tests/faces/test_schema.py::test_the_description_that_is_checked_in_is_current",
+    "tests/api/test_schema.py::test_the_description_that_is_checked_in_is_current",
     "tests/faces/test_steering.py",
 )
 

@@ -5,7 +5,7 @@ On PostgreSQL: TEST_DATABASE=postgres.
 
 import pytest
 
-from tests.housekeeping import test_promises as promises
+from tests.engine import test_promises as promises
 from tests.zoo import tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)

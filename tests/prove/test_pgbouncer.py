@@ -9,12 +9,17 @@ import pytest
 from tests import services
 from tests.processes import ROOT
 
+CORE = ("database", "declared", "engine", "journal", "runs", "steering", "reading")
+FACES = ("api", "dashboard", "management", "monitoring", "faces")
 # test_read_only.py makes a session read-only for good, and PgBouncer would hand it to others.
 LEFT_OUT = ["test_matrix.py", "test_read_only.py"]
 SUITES = {
     "consumer": ["tests/consumer", "-k", "not sqlite and not redis and not autostart"],
-    "core": ["tests/housekeeping"],
-    "faces": ["tests/faces", *(f"--ignore=tests/faces/{name}" for name in LEFT_OUT)],
+    "core": [f"tests/{room}" for room in CORE],
+    "faces": [
+        *(f"tests/{room}" for room in FACES),
+        *(f"--ignore=tests/faces/{name}" for name in LEFT_OUT),
+    ],
 }
 
 

@@ -26,8 +26,8 @@ from housekeeping.models import Act, LogLine, Run, Snapshot, Tally
 from housekeeping.runs import control as runs
 from tests import make
 from tests.conftest import with_token
-from tests.faces.conftest import account
 from tests.processes import ROOT
+from tests.visitors import account
 
 pytestmark = pytest.mark.django_db
 
@@ -110,7 +110,7 @@ def test_the_docs_name_every_code_and_no_other():
         *map(errors.word_for, errors.CODES),
         *(kind.default_code for kind in subclasses(APIException)),
         *TokenObtainPairSerializer.default_error_messages,
-        *(code for room in ("housekeeping", "chat") for file in (ROOT / room).rglob("*.py")
+        *(code for room in ("housekeeping", "chat", "site_config") for file in (ROOT / room).rglob("*.py")
           for code in codes_in(file)),
         *codes_in(Path(authentication.__file__)),
     }  # fmt: skip

@@ -19,9 +19,9 @@ from housekeeping.models import Act, Run
 from housekeeping.reading import overview
 from tests import make
 from tests.browser import world
-from tests.faces.conftest import account
 from tests.processes import ROOT
 from tests.test_project import SHIPPED
+from tests.visitors import account
 
 pytestmark = pytest.mark.django_db
 

@@ -14,8 +14,8 @@ from housekeeping.engine import verification
 from housekeeping.models import Act, Archive, LogLine, Run
 from housekeeping.runs import control as core
 from tests import make
-from tests.faces.conftest import account, answer_of, confirm
 from tests.make import days
+from tests.visitors import account, answer_of, confirm
 
 pytestmark = pytest.mark.django_db
 

@@ -20,7 +20,7 @@ from housekeeping.models import Act, Hold, Run, ScheduleState, Snapshot
 from housekeeping.runs import control as runs
 from tests import make
 from tests.conftest import with_token
-from tests.faces.conftest import account
+from tests.visitors import account
 
 pytestmark = pytest.mark.django_db
 

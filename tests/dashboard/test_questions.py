@@ -15,9 +15,9 @@ from housekeeping.runs import control as runs
 from housekeeping.steering import keeping, retentions
 from housekeeping.tasks import old_conversations
 from tests import make
-from tests.faces.conftest import account, answer_of, confirm
-from tests.housekeeping.test_impact import slow
 from tests.make import days
+from tests.reading.test_impact import slow
+from tests.visitors import account, answer_of, confirm
 
 pytestmark = pytest.mark.django_db
 

@@ -75,7 +75,7 @@ def carry_out(task, **options):
 @pytest.fixture
 def routed(settings, other):
     def route(router):
-        settings.DATABASE_ROUTERS = [f"tests.housekeeping.test_databases.{router.__name__}"]
+        settings.DATABASE_ROUTERS = [f"tests.engine.test_databases.{router.__name__}"]
 
     yield route
     settings.DATABASE_ROUTERS = []

@@ -16,7 +16,7 @@ from rest_framework_simplejwt.tokens import RefreshToken
 
 from chat.tokens import RotatingToken
 from tests import make
-from tests.faces.conftest import account
+from tests.visitors import account
 
 pytestmark = pytest.mark.django_db
 

@@ -17,7 +17,7 @@ class Hasty(EmailBackend):
     seconds_per_mail = 0.6
 
 
-def send(server, *, backend="tests.housekeeping.test_smtp.Hasty"):
+def send(server, *, backend="tests.journal.test_smtp.Hasty"):
     connection = get_connection(backend, host="127.0.0.1", port=server.port, timeout=10)
     return send_mail("Hello", "Are you there?", None, ["ada@example.com"], connection=connection)
 

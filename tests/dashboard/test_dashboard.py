@@ -13,7 +13,7 @@ from housekeeping.declared.registry import SCHEDULES, TASKS
 from housekeeping.models import Act, Hold, Run, ScheduleState
 from housekeeping.runs import control as runs
 from tests import make
-from tests.faces.conftest import account, confirm
+from tests.visitors import account, confirm
 
 pytestmark = pytest.mark.django_db
 

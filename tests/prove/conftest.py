@@ -1,1 +1,0 @@
-from tests.faces.conftest import worker  # noqa: F401 - a fixture
