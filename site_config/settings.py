@@ -260,7 +260,8 @@ HOUSEKEEPING_BRAKE_SHARE = env.share("HOUSEKEEPING_BRAKE_SHARE", 0.5)
 HOUSEKEEPING_BRAKE_ROWS = env.integer("HOUSEKEEPING_BRAKE_ROWS", 100)
 HOUSEKEEPING_HEARTBEAT_SECONDS = env.integer("HOUSEKEEPING_HEARTBEAT_SECONDS", 10, at_least=1, at_most=3600)
 # What Prometheus sends as bearer token; empty: /metrics answers everybody.
-METRICS_TOKEN = env.text("METRICS_TOKEN", "")
+HOUSEKEEPING_METRICS_TOKEN = env.text("METRICS_TOKEN", "")
+HOUSEKEEPING_SITE_URL = SITE_URL  # where the links in mails lead
 HOUSEKEEPING_AUTOSTART = env.boolean("HOUSEKEEPING_AUTOSTART", True)
 
 # --- Chat and mail ----------------------------------------------------------------------------

@@ -14,7 +14,6 @@ from datetime import timedelta
 from math import ceil
 from typing import Any
 
-from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -22,13 +21,14 @@ from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 from django_htmx.http import reswap, retarget
 
+from housekeeping import conf
 from housekeeping.dashboard import wording
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.run_page import number, planned, rows_in_words
 from housekeeping.database import clock
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import TASKS, Task
-from housekeeping.models import AHEAD, Run
+from housekeeping.models import Run
 from housekeeping.reading import gauges, impact
 from housekeeping.reading.impact import Impact
 
@@ -155,7 +155,7 @@ def _policies_of(run: Run) -> tuple[Policy, ...]:
 def _undo_in_words(policies: Sequence[Policy]) -> list[str]:
     if not policies:
         return []
-    days = settings.HOUSEKEEPING_UNDO_DAYS
+    days = conf.UNDO_DAYS
     if not days or all(policy.is_upkeep for policy in policies):
         return [gettext("It can't be undone.")]
     return [
@@ -169,7 +169,7 @@ def _undo_in_words(policies: Sequence[Policy]) -> list[str]:
 def newest_run(tasks: Collection[str]) -> str:
     """The run of one of ``tasks`` that was requested last, and is no dry run. Empty: none was."""
     # One from the future, as the clock was ahead, would stay the newest.
-    runs = Run.objects.filter(task__in=tasks, dry_run=False, requested_at__lte=clock.Now() + AHEAD)
+    runs = Run.objects.filter(task__in=tasks, dry_run=False, requested_at__lte=clock.Now() + conf.ahead())
     runs = runs.newest_first()
     return str(runs.values_list("pk", flat=True).first() or "")
 

@@ -16,10 +16,10 @@ from statistics import median
 from typing import Any
 
 import zstandard
-from django.conf import settings
 from django.db.models import Max, Min, QuerySet
 from django.utils.translation import gettext
 
+from housekeeping import conf
 from housekeeping.database import clock, guard
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy, in_days
@@ -112,7 +112,7 @@ def usual(policy: Policy) -> int | None:
 
 def warning(policy: Policy, rows: int) -> str | None:
     """A sentence where ``rows`` is far beyond what runs delete as a rule."""
-    rule = usual(policy) if rows >= settings.HOUSEKEEPING_BRAKE_ROWS else None
+    rule = usual(policy) if rows >= conf.BRAKE_ROWS else None
     if rule is None or rows <= UNUSUAL * rule:
         return None
     return f"{rows:,} rows are more than {UNUSUAL} times the usual {rule:,}."

@@ -25,10 +25,10 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Protocol
 
-from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import Model, Q, QuerySet
 
+from housekeeping import conf
 from housekeeping.database import clock, transient
 from housekeeping.declared.policies import Policy
 from housekeeping.engine import archive, cascade, holds, locks
@@ -172,7 +172,7 @@ def purge_batches(
     conflict that outlasts the tries.
     """
     check_database(policy)
-    pace = pace or PACES[settings.HOUSEKEEPING_PACE]
+    pace = pace or PACES[conf.PACE]
     size = batch_size or FIRST_BATCH
     source = Walk(policy, cutoff) if plan is None else _Plan(plan)
     is_wary = is_careful

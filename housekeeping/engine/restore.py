@@ -30,13 +30,13 @@ from typing import Any
 
 import zstandard
 from django.apps import apps
-from django.conf import settings
 from django.db import DataError, IntegrityError, connection, models, transaction
 from django.db.models import F, Model, Q, Sum
 from django.db.models.functions import Coalesce, Greatest
 from django.utils.functional import cached_property
 from django.utils.translation import gettext
 
+from housekeeping import conf
 from housekeeping.database import clock, discreet
 from housekeeping.database.transient import transact
 from housekeeping.engine import archive, cascade, holds, verification
@@ -238,7 +238,7 @@ class Undo:
 
     def batches(self) -> Iterator[Restored]:
         """Put back what is not back yet. Yields what is back by then, after each commit."""
-        pace = self.pace or PACES[settings.HOUSEKEEPING_PACE]
+        pace = self.pace or PACES[conf.PACE]
         done, size = self._done(), self.batch_size or round(pace.target * ROWS_PER_SECOND)
         waiting = deque(self._order(done.at))
         while waiting:

@@ -20,10 +20,11 @@ import zstandard
 from django.db.models import Count, Exists, OuterRef, Q, Subquery, Sum, TextField, Value
 from django.db.models.functions import Coalesce, Concat
 
+from housekeeping import conf
 from housekeeping.database import clock
 from housekeeping.declared.steps import Outcome, go_on
 from housekeeping.engine import archive
-from housekeeping.models import AHEAD, Archive, Run, RunQuerySet
+from housekeeping.models import Archive, Run, RunQuerySet
 
 NOTHING = "00" * 32  # the chain of digests before the first archive
 VERIFY_AGAIN_AFTER = timedelta(days=30)
@@ -203,7 +204,7 @@ def damaged_runs(most: int = 5) -> list[Run]:
 def unverified() -> list[Run]:
     """Runs that have ended, are within their undo window, and were not verified lately or have lost
     archives since; the oldest first."""
-    lately = (clock.Now() - VERIFY_AGAIN_AFTER, clock.Now() + AHEAD)
+    lately = (clock.Now() - VERIFY_AGAIN_AFTER, clock.Now() + conf.ahead())
     is_due = Q(archives_verified_at=None) | ~Q(archives_verified_at__range=lately)
     sealed = Archive.objects.filter(run=OuterRef("pk"), digest__isnull=False).order_by()
     place = Concat("batch", Value("/"), Coalesce("part", 0), Value("/"), "position", output_field=TextField())

@@ -21,8 +21,9 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Q, QuerySet
 
+from housekeeping import conf
 from housekeeping.database import clock
-from housekeeping.models import AHEAD, Delivery
+from housekeeping.models import Delivery
 from housekeeping.runs import consumers
 
 logger = logging.getLogger(__name__)
@@ -80,8 +81,8 @@ def _due() -> QuerySet[Delivery]:
     waiting = Delivery.objects.filter(sent_at=None, failed_at=None).order_by("pk")
     now = clock.Now()
     # A pause or a lease that is longer than any was written while the clock was ahead.
-    is_due = Q(not_before=None) | ~Q(not_before__range=(now, now + LONGEST_PAUSE + AHEAD))
-    is_free = Q(lease_until=None) | ~Q(lease_until__range=(now, now + LEASE + AHEAD))
+    is_due = Q(not_before=None) | ~Q(not_before__range=(now, now + LONGEST_PAUSE + conf.ahead()))
+    is_free = Q(lease_until=None) | ~Q(lease_until__range=(now, now + LEASE + conf.ahead()))
     return waiting.filter(is_due, is_free)
 
 

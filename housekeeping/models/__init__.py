@@ -9,20 +9,14 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, TypeVar
 
 from django.apps import apps
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import DEFAULT_DB_ALIAS, connection, models, router
 from django.utils.translation import gettext as _
 
+from housekeeping import conf
 from housekeeping.database import clock, stored
 from housekeeping.database.stored import StoredJSON
 
-# A consumer beats, and a running run renews its lease, each 10 s; three beats missed
-# and it counts as gone. The figures are Procrastinate's and GoodJob's, too.
-BEAT = timedelta(seconds=settings.HOUSEKEEPING_HEARTBEAT_SECONDS)
-LIFE = 3 * BEAT
-# What lies further ahead than this was written under a clock that was wrong, and proves nothing.
-AHEAD = BEAT
 # A host whose clock is further off is worth a warning, though nothing goes by that clock.
 MOST_OFFSET = timedelta(seconds=2)
 
@@ -103,7 +97,7 @@ class Consumer(OwnModel):
         return f"{self.host}:{self.pid}"
 
     def is_alive(self, now: datetime) -> bool:
-        return self.stopped_at is None and now - LIFE <= self.last_heartbeat_at <= now + AHEAD
+        return self.stopped_at is None and now - conf.life() <= self.last_heartbeat_at <= now + conf.ahead()
 
     @property
     def clock_offset(self) -> timedelta | None:

@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Callable
 
-from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -11,6 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client.exposition import choose_encoder
 
+from housekeeping import conf
 from housekeeping.exceptions import QueueUnreachable, is_busy
 from housekeeping.monitoring import metrics as of_housekeeping
 from housekeeping.queue import tasks as queue
@@ -42,9 +42,9 @@ def readyz(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """How housekeeping stands, as Prometheus reads it. For whoever has METRICS_TOKEN, where it is set."""
+    """How housekeeping stands, as Prometheus reads it. Asks for the token, where one is set."""
     given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    wanted = settings.METRICS_TOKEN
+    wanted = conf.METRICS_TOKEN
     if wanted and not secrets.compare_digest(given.encode(), wanted.encode()):
         headers = {"WWW-Authenticate": 'Bearer realm="metrics"'}
         return HttpResponse("Send METRICS_TOKEN as a bearer token.\n", "text/plain", 401, headers=headers)

@@ -15,9 +15,9 @@ from django.db import DatabaseError, close_old_connections, connection, connecti
 from django.utils import timezone
 from huey import consumer as huey_consumer
 
+from housekeeping import conf
 from housekeeping.database import clock
 from housekeeping.journal import outbox
-from housekeeping.models import BEAT
 from housekeeping.models import Consumer as ConsumerRow
 from housekeeping.reading import gauges
 from housekeeping.runs import consumers, schedules
@@ -123,7 +123,7 @@ class Consumer(huey_consumer.Consumer):
         self._listen_twice()
         # After the forks: a thread of the parent does not exist in its children. One each, as
         # a count that takes long must not look like death.
-        self._every(BEAT.total_seconds(), "write the heartbeat", consumers.beat, self.row)
+        self._every(conf.beat().total_seconds(), "write the heartbeat", consumers.beat, self.row)
         self._every(5.0, "measure the gauges", gauges.refresh)
         self._every(1.0, "send what waits in the outbox", lambda now: outbox.deliver())
 

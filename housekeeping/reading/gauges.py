@@ -21,12 +21,13 @@ from typing import Any
 from django.db import DatabaseError, transaction
 from django.db.models import Q, Subquery
 
+from housekeeping import conf
 from housekeeping.database import clock, stored
 from housekeeping.declared import registry, stats
 from housekeeping.declared.policies import Policy
 from housekeeping.engine import archive, plans
 from housekeeping.exceptions import each, takes_no_writes
-from housekeeping.models import AHEAD, Gauge, Run
+from housekeeping.models import Gauge, Run
 
 DEAR_MS = 50
 FRESH = timedelta(seconds=20)
@@ -60,7 +61,7 @@ def read_all(names: list[str]) -> dict[str, Gauge]:
 
 
 def _current(name: str, kept: Gauge | None, oldest: datetime, mark: str | None) -> Gauge:
-    soon = clock.roughly() + AHEAD
+    soon = clock.roughly() + conf.ahead()
     if kept is None or _is_outdated(kept, mark) or kept.measured_at > soon:
         return measure(name)
     is_fresh = oldest < kept.measured_at
@@ -70,7 +71,7 @@ def _current(name: str, kept: Gauge | None, oldest: datetime, mark: str | None) 
 def read_now(name: str) -> Gauge:
     """The figure as it is now; where it is expensive, no more than 30 seconds old."""
     now = clock.roughly()
-    fresh = Gauge.objects.filter(name=name, measured_at__range=(now - OLD, now + AHEAD))
+    fresh = Gauge.objects.filter(name=name, measured_at__range=(now - OLD, now + conf.ahead()))
     kept = fresh.filter(took_ms__gte=DEAR_MS).first()
     return kept if kept and _is_readable(kept) else measure(name)
 
@@ -162,7 +163,7 @@ def refresh(now: datetime) -> None:
 
 
 def _is_due(gauge: Gauge, mark: str | None, now: datetime) -> bool:
-    return _is_outdated(gauge, mark) or not now - _rest(gauge) < gauge.measured_at <= now + AHEAD
+    return _is_outdated(gauge, mark) or not now - _rest(gauge) < gauge.measured_at <= now + conf.ahead()
 
 
 def _rest(gauge: Gauge) -> timedelta:
@@ -170,6 +171,6 @@ def _rest(gauge: Gauge) -> timedelta:
 
 
 def _claim(gauge: Gauge, now: datetime) -> int:
-    unclaimed = Q(claimed_at=None) | ~Q(claimed_at__range=(now - _rest(gauge), now + AHEAD))
+    unclaimed = Q(claimed_at=None) | ~Q(claimed_at__range=(now - _rest(gauge), now + conf.ahead()))
     same = Gauge.objects.filter(unclaimed, pk=gauge.pk, measured_at=gauge.measured_at)
     return same.update(claimed_at=now)

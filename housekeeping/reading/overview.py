@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 
+from housekeeping import conf
 from housekeeping.declared import registry, stats
 from housekeeping.declared.policies import Policy, in_days
 from housekeeping.declared.registry import SCHEDULES, TASKS, Schedule, Task
@@ -22,8 +22,6 @@ from housekeeping.engine.holds import without_row
 from housekeeping.exceptions import BadRetention, BadTrigger
 from housekeeping.journal import tallies
 from housekeeping.models import (
-    AHEAD,
-    LIFE,
     MOST_OFFSET,
     Act,
     Consumer,
@@ -156,7 +154,7 @@ class Overview:
     @property
     def archive_budget(self) -> int:
         """Bytes."""
-        return int(settings.HOUSEKEEPING_ARCHIVE_BUDGET_MB) * 1_000_000
+        return int(conf.ARCHIVE_BUDGET_MB) * 1_000_000
 
     @property
     def jobs(self) -> list[tuple[Job, TaskCard]]:
@@ -290,7 +288,7 @@ FROM (
 
 def fingerprint(now: datetime) -> str:
     """Changes with anything that the overview shows, and is had without reading what it shows."""
-    moments = (now - schedules.PUNCTUAL, now - timedelta(seconds=40), now - LIFE, now + AHEAD)
+    moments = (now - schedules.PUNCTUAL, now - timedelta(seconds=40), now - conf.life(), now + conf.ahead())
     late, measured, *alive = [connection.ops.adapt_datetimefield_value(at) for at in moments]
     with connection.cursor() as cursor:
         cursor.execute(_FINGERPRINT, [late, measured, MOST_OFFSET / timedelta(milliseconds=1), *alive])

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from housekeeping import conf
 from housekeeping.declared.registry import TASKS
 from housekeeping.models import Consumer, Run
 from housekeeping.runs.schedules import PUNCTUAL, Entry
@@ -147,11 +147,10 @@ def _damaged(damaged: Sequence[Run]) -> Iterator[Finding]:
 
 
 def _archive(size: int) -> Iterator[Finding]:
-    if size > settings.HOUSEKEEPING_ARCHIVE_BUDGET_MB * 1_000_000:
+    if size > conf.ARCHIVE_BUDGET_MB * 1_000_000:
         yield Finding(
             WARNING,
-            _("What undo keeps is over its budget of %(budget)s MB.")
-            % {"budget": settings.HOUSEKEEPING_ARCHIVE_BUDGET_MB},
+            _("What undo keeps is over its budget of %(budget)s MB.") % {"budget": conf.ARCHIVE_BUDGET_MB},
             _("It expires by itself; HOUSEKEEPING_UNDO_DAYS says when."),
         )
 

@@ -19,10 +19,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Count, F, Max, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
+from housekeeping import conf
 from housekeeping.database import clock, guard, stored, transient
 from housekeeping.declared import registry, stats
 from housekeeping.declared.mailing import Mailed, mail_each
@@ -40,7 +40,7 @@ from housekeeping.exceptions import (
     RowsLeft,
 )
 from housekeeping.journal.logs import RunLog
-from housekeeping.models import AHEAD, LIFE, Run
+from housekeeping.models import Run
 from housekeeping.reading import gauges
 from housekeeping.runs import endings
 
@@ -170,7 +170,7 @@ class Attempt:
         """A cutoff that an attempt or a plan has left; put right where the clock was ahead meanwhile."""
         assert self.run.as_of is not None
         latest = self.run.as_of.astimezone(UTC) - timedelta(days=facts["retention_days"] or 0)
-        is_late = datetime.fromisoformat(facts["cutoff"]) > latest + AHEAD
+        is_late = datetime.fromisoformat(facts["cutoff"]) > latest + conf.ahead()
         return {**facts, "cutoff": latest.isoformat()} if is_late else facts
 
     def _cutoff(self, policy: Policy) -> datetime:
@@ -193,7 +193,7 @@ class Attempt:
 
     def _brake(self) -> None:
         """Raises BrakeApplied, with a plan kept, where so much would go that it looks like a mistake."""
-        share, least = settings.HOUSEKEEPING_BRAKE_SHARE, settings.HOUSEKEEPING_BRAKE_ROWS
+        share, least = conf.BRAKE_SHARE, conf.BRAKE_ROWS
         for policy, rows in self.due.items():
             # A policy that no earlier attempt has begun may have more expired rows by now: look again.
             is_begun = policy.name in self.run.deleted
@@ -249,7 +249,7 @@ class Attempt:
             facts["planned"] = self._due(policy)
         if left and self.is_out_of_time():
             facts["stopped"] = (
-                f"The run's time budget of {settings.HOUSEKEEPING_TIME_BUDGET_MINUTES} min is over;"
+                f"The run's time budget of {conf.TIME_BUDGET_MINUTES} min is over;"
                 f" {left:,} rows are left for the next run."
             )
         if in_use:
@@ -292,7 +292,7 @@ class Attempt:
         return expired(policy, cutoff=self._cutoff(policy))
 
     def is_out_of_time(self) -> bool:
-        minutes = settings.HOUSEKEEPING_TIME_BUDGET_MINUTES
+        minutes = conf.TIME_BUDGET_MINUTES
         assert self.run.started_at is not None
         return bool(minutes) and clock.roughly() >= self.run.started_at + timedelta(minutes=minutes)
 
@@ -306,7 +306,7 @@ class Attempt:
             nonlocal deleted, receipt
             deleted = self._counted(policy, len(batch.keys))
             receipt = self._noted(policy, batch)
-            beat = clock.Now() + LIFE
+            beat = clock.Now() + conf.life()
             written: dict[str, Any] = {"deleted": deleted, "receipt": receipt, "lease_until": beat}
             written["retried"] = self.run.retried
             if batch.archives:
@@ -343,7 +343,7 @@ class Attempt:
         self.run.retried = (self.run.retried or 0) + 1
 
     def _archiver(self, policy: Policy) -> Archiver | None:
-        if policy.is_upkeep or not settings.HOUSEKEEPING_UNDO_DAYS:
+        if policy.is_upkeep or not conf.UNDO_DAYS:
             return None
         newest = self.run.archives.aggregate(batch=Max("batch"), count=Count("pk"))
         last = newest["batch"] or newest["count"]  # what version 1.0 has begun is numbered by its undo
@@ -353,7 +353,7 @@ class Attempt:
     def _archives_expire_at(self) -> datetime:
         """One window for all that the run removes, however many attempts that takes."""
         assert self.run.started_at is not None
-        window = timedelta(days=settings.HOUSEKEEPING_UNDO_DAYS)
+        window = timedelta(days=conf.UNDO_DAYS)
         return self.run.archives_expire_at or self.run.started_at + window
 
     # --- Mailing --------------------------------------------------------------------------------
@@ -443,7 +443,7 @@ class Attempt:
 
     def _record_back(self, done: restore.Restored) -> None:
         """In a batch's transaction, and only while the claim holds: each row is counted once."""
-        state, beat = self._state(done), clock.Now() + LIFE
+        state, beat = self._state(done), clock.Now() + conf.life()
         written = {"undo_state": state, "deleted": self._back(done), "retried": self.run.retried}
         if not own(self.run).update(**written, lease_until=beat):
             raise ClaimLost

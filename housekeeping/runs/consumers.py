@@ -9,8 +9,9 @@ from importlib import metadata
 from django.db.models import QuerySet
 
 import housekeeping
+from housekeeping import conf
 from housekeeping.database import clock
-from housekeeping.models import AHEAD, LIFE, Consumer
+from housekeeping.models import Consumer
 
 logger = logging.getLogger(__name__)
 
@@ -56,4 +57,6 @@ def leave(consumer: Consumer, now: datetime) -> None:
 
 def alive(now: datetime) -> QuerySet[Consumer]:
     """Those with a fresh heartbeat. One from the future was written under a clock that was wrong."""
-    return Consumer.objects.filter(stopped_at=None, last_heartbeat_at__range=(now - LIFE, now + AHEAD))
+    return Consumer.objects.filter(
+        stopped_at=None, last_heartbeat_at__range=(now - conf.life(), now + conf.ahead())
+    )

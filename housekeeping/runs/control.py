@@ -33,6 +33,7 @@ from django.db.models import F, Q, Sum
 from django.db.models.functions import Coalesce, Least
 from django.utils.translation import gettext, gettext_noop
 
+from housekeeping import conf
 from housekeeping.database import clock, discreet, transient
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy
@@ -53,7 +54,7 @@ from housekeeping.exceptions import (
 )
 from housekeeping.journal import acts, alerts, logs
 from housekeeping.journal.acts import Actor
-from housekeeping.models import AHEAD, BEAT, LIFE, Consumer, Run
+from housekeeping.models import Consumer, Run
 from housekeeping.runs import endings
 from housekeeping.runs.attempts import Attempt, Returned, own
 from housekeeping.runs.constraints import ONE_PER_KEY, ONE_RUNNING, ONE_WAITING, is_refused_by
@@ -413,7 +414,7 @@ def claim(run_id: uuid.UUID, attempt: int, *, consumer: Consumer | None = None) 
     taken: dict[str, Any] = {
         "status": Run.Status.RUNNING,
         "attempts": F("attempts") + 1,
-        "lease_until": clock.Now() + LIFE,
+        "lease_until": clock.Now() + conf.life(),
         "consumer": consumer,
         # Not later than now, if the clock was ahead as an earlier attempt began.
         "started_at": Least(Coalesce("started_at", clock.Now()), clock.Now()),
@@ -505,9 +506,9 @@ def _lease(run: Run, lost: threading.Event) -> Iterator[None]:
     done = threading.Event()
 
     def renew() -> None:
-        while not done.wait(BEAT.total_seconds()):
+        while not done.wait(conf.beat().total_seconds()):
             try:
-                if not transient.transact(lambda: own(run).update(lease_until=clock.Now() + LIFE)):
+                if not transient.transact(lambda: own(run).update(lease_until=clock.Now() + conf.life())):
                     lost.set()
                     break
             except DatabaseError as error:
@@ -611,7 +612,7 @@ def recover(now: datetime, *, send: Send) -> None:
 def _date_back(now: datetime) -> None:
     """Runs that are dated in the future, as the clock was ahead, happened by now: left so, one would
     pass for the newest run of its task for as long."""
-    late = now + AHEAD
+    late = now + conf.ahead()
     found = Run.objects.filter(Q(requested_at__gt=late) | Q(finished_at__gt=late))
     if not (keys := list(found.values_list("pk", flat=True)[:1_000])):
         return
@@ -625,7 +626,7 @@ def take_back_silent(now: datetime) -> None:
     """Take back the runs whose worker went silent. Raises the first error, after all had their turn."""
     running = Run.objects.filter(status=Run.Status.RUNNING)
     # Read before it is written: on SQLite an UPDATE takes the write lock even where it changes nothing.
-    each(running.filter(lease_until__gt=now + LIFE + AHEAD), _shorten_lease)
+    each(running.filter(lease_until__gt=now + conf.life() + conf.ahead()), _shorten_lease)
     each(running.filter(lease_until__lt=now), lambda run: _take_back(run, now))
 
 
@@ -634,13 +635,14 @@ def _shorten_lease(run: Run) -> None:
 
     A worker that is alive renews it in time; one that is not is noticed once it runs out.
     """
-    if own(run).filter(lease_until__gt=clock.Now() + LIFE + AHEAD).update(lease_until=clock.Now() + LIFE):
-        logger.warning("Run %s had a lease from a clock that was ahead; it now ends in %s", run, LIFE)
+    too_long = own(run).filter(lease_until__gt=clock.Now() + conf.life() + conf.ahead())
+    if too_long.update(lease_until=clock.Now() + conf.life()):
+        logger.warning("Run %s had a lease from a clock that was ahead; it now ends in %s", run, conf.life())
 
 
 def _send_for_unheard(now: datetime, send: Send) -> None:
     unheard = Run.objects.filter(
-        Q(sent_at=None) | Q(sent_at__lt=now - RESEND_AFTER) | Q(sent_at__gt=now + AHEAD),
+        Q(sent_at=None) | Q(sent_at__lt=now - RESEND_AFTER) | Q(sent_at__gt=now + conf.ahead()),
         status=Run.Status.QUEUED,
     )
 

@@ -19,13 +19,14 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from housekeeping import conf
 from housekeeping.database import clock
 from housekeeping.declared.registry import SCHEDULES, Schedule
 from housekeeping.declared.triggers import Cron, Interval, parse
 from housekeeping.exceptions import BadTrigger, QueueUnreachable, UnknownSchedule, each
 from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
-from housekeeping.models import AHEAD, Run, ScheduleState
+from housekeeping.models import Run, ScheduleState
 from housekeeping.runs import control as runs
 from housekeeping.runs import endings
 from housekeeping.runs.constraints import ONE_PER_FIRE_TIME, ONE_WAITING, is_refused_by
@@ -175,7 +176,7 @@ def _is_too_late(entry: Entry, state: ScheduleState, now: datetime) -> bool:
     again. It is not owed twice: what counts then is the last local time.
     """
     zone = timezone.get_default_timezone()
-    soon = now.replace(second=0, microsecond=0) + timedelta(minutes=1) + AHEAD
+    soon = now.replace(second=0, microsecond=0) + timedelta(minutes=1) + conf.ahead()
     if state.next_fire_at <= _fire_time_after(entry.trigger, soon, zone):
         return False
     after, _ = _known_local_times(state) or (None, None)
@@ -202,7 +203,7 @@ def _correct(entry: Entry, state: ScheduleState, now: datetime) -> None:
     with transaction.atomic():
         if ScheduleState.objects.filter(id=state.id, next_fire_at=wrong).update(**right):
             is_fixed = isinstance(entry.trigger, Cron) and entry.trigger.has_fixed_hour
-            early = now + (SHOWN_TWICE if is_fixed else AHEAD)
+            early = now + (SHOWN_TWICE if is_fixed else conf.ahead())
             Run.objects.filter(schedule=state.id, scheduled_for__gt=early).update(scheduled_for=None)
             logger.warning(
                 "Schedule %s waited for %s, computed while the clock was ahead; it is due at %s",

@@ -114,7 +114,7 @@ def test_no_scrape_asks_more_because_there_is_more(client, django_assert_max_num
 
 @pytest.mark.parametrize("sent", ["", "Bearer wrong", "Bearer sécret", "Basic c2VjcmV0", "secret "])
 def test_with_a_token_set_nobody_reads_without_it(sent, client, settings):
-    settings.METRICS_TOKEN = "secret"
+    settings.HOUSEKEEPING_METRICS_TOKEN = "secret"
 
     answer = client.get("/metrics", headers={"Authorization": sent} if sent else {})
 
@@ -124,7 +124,7 @@ def test_with_a_token_set_nobody_reads_without_it(sent, client, settings):
 
 
 def test_with_the_token_it_is_read(client, settings):
-    settings.METRICS_TOKEN = "secret"
+    settings.HOUSEKEEPING_METRICS_TOKEN = "secret"
 
     assert client.get("/metrics", headers={"Authorization": "Bearer secret"}).status_code == 200
 

@@ -6,12 +6,13 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from chat.models import Conversation, User
+from housekeeping import conf
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.steps import in_turn
 from housekeeping.engine.purge import purge
 from housekeeping.exceptions import NotPossible, QueueUnreachable, RunInProgress, UnknownTask
 from housekeeping.journal.acts import Actor
-from housekeeping.models import LIFE, Act, Run, Snapshot
+from housekeeping.models import Act, Run, Snapshot
 from housekeeping.runs import control as runs
 from housekeeping.tasks import cleanup_orphaned_messages
 from tests import make
@@ -567,7 +568,7 @@ def test_a_lease_from_the_future_is_cut_to_the_usual_length():
     runs.recover(timezone.now(), send=lambda run: None)
 
     lost.refresh_from_db()
-    assert (lost.status, lost.lease_until < timezone.now() + 2 * LIFE) == ("running", True)
+    assert (lost.status, lost.lease_until < timezone.now() + 2 * conf.life()) == ("running", True)
 
 
 def test_a_message_that_was_sent_in_the_future_is_sent_again():
