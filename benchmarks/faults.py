@@ -244,7 +244,7 @@ class Ours(Side):
     def schedule(self, minute: int | None) -> None:
         trigger = "00:01:00" if minute is None else f"{minute} * * * *"
         self._shell(
-            f"from housekeeping import schedules;schedules.change('statistics_generation', {trigger!r})"
+            f"from housekeeping.runs import schedules;schedules.change('statistics_generation', {trigger!r})"
         )
 
     def request(self, count: int) -> list[str]:

@@ -89,7 +89,6 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False  # no other site has business with them
 
 LANGUAGE_CODE = "en-gb"
 LANGUAGES = [("en-gb", "English"), ("de", "Deutsch")]  # pages: as the browser asks for
-LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
 USE_TZ = True
 

@@ -12,14 +12,13 @@ from chat import token_views
 from chat.views import PasswordPage, verify_page
 from housekeeping.api import description
 from housekeeping.dashboard import views as dashboard
-from housekeeping.monitoring import probes
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="dashboard"), name="home"),
     path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}icon.svg"), name="favicon"),
     # For people
-    re_path(r"^scheduler-admin/?$", dashboard.overview, name="dashboard"),
-    path("scheduler-admin/", include("housekeeping.dashboard.urls")),
+    path("scheduler-admin", dashboard.overview, name="dashboard"),
+    path("scheduler-admin/", include("housekeeping.urls")),
     path("sign-in", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("sign-out", auth.LogoutView.as_view(), name="logout"),
     path("password", PasswordPage.as_view(), name="password"),
@@ -44,9 +43,7 @@ urlpatterns = [
     path("api/admin/scheduler/", include("housekeeping.api.urls")),
     path("api/", include("chat.urls")),
     # For machines
-    re_path(r"^healthz/?$", probes.healthz, name="healthz"),
-    re_path(r"^readyz/?$", probes.readyz, name="readyz"),
-    re_path(r"^metrics/?$", probes.metrics, name="metrics"),
+    path("", include("housekeeping.monitoring.urls")),
 ]
 
 handler400 = "site_config.errors.bad_request"

@@ -1,4 +1,4 @@
-"""Fire times found minute by minute: slow and plain, to hold housekeeping/triggers.py against."""
+"""Fire times found minute by minute: slow and plain, to hold declared/triggers.py against."""
 
 from bisect import bisect_right
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,7 @@
-"""The housekeeping's JSON API, below /api/admin/scheduler/. A trailing slash is accepted."""
+"""The JSON API: ``path("housekeeping/api/", include("housekeeping.api.urls"))``.
+
+A trailing slash is accepted and not needed.
+"""
 
 from django.urls import re_path
 
@@ -6,6 +9,7 @@ from housekeeping.api import holds, views
 
 RUN = r"(?P<pk>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 
+app_name = "housekeeping_api"
 urlpatterns = [
     re_path(r"^status/?$", views.scheduler_status, name="scheduler-status"),
     re_path(r"^trigger/?$", views.trigger, name="trigger"),

@@ -31,7 +31,7 @@ def act_list(request: HtmxHttpRequest) -> HttpResponse:
     filters = ActFilters(request.GET)
     is_fragment = polls.is_fragment(request)
     if not filters.is_tidy() and not is_fragment:
-        return redirect(reverse("dashboard-acts") + filters.address)
+        return redirect(reverse("housekeeping:acts") + filters.address)
     facts: dict[str, Any] = {"filters": filters}
     if filters.is_valid():
         page = _page(request, filters)
@@ -46,7 +46,7 @@ def act_list(request: HtmxHttpRequest) -> HttpResponse:
     answer = render(request, f"housekeeping/{template}", facts, status=200 if filters.is_valid() else 400)
     if is_fragment:
         answer["HX-PTag"] = facts.get("tag", "")
-        answer["HX-Replace-Url"] = reverse("dashboard-acts") + filters.address
+        answer["HX-Replace-Url"] = reverse("housekeeping:acts") + filters.address
     return answer
 
 

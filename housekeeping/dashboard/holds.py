@@ -44,7 +44,7 @@ def add_hold(request: HtmxHttpRequest) -> HttpResponse:
     except BadHold as problem:
         return _holds(request, typed=typed, problem=problem, status=400)
     messages.success(request, gettext("%(row)s is kept.") % {"row": hold})
-    return redirect("dashboard-holds")
+    return redirect("housekeeping:holds")
 
 
 @require_POST
@@ -111,11 +111,11 @@ def _acted(request: HtmxHttpRequest, act: Callable[[], str]) -> HttpResponse:
         if request.htmx:
             return _holds(request, error=str(problem), status=status)
         messages.error(request, str(problem))
-        return redirect(reverse("dashboard-holds") + _place(request))
+        return redirect(reverse("housekeeping:holds") + _place(request))
     if request.htmx:
         return _holds(request, done=done)
     messages.success(request, done)
-    return redirect(reverse("dashboard-holds") + _place(request))
+    return redirect(reverse("housekeeping:holds") + _place(request))
 
 
 def _place(request: HtmxHttpRequest) -> str:

@@ -211,5 +211,7 @@ def _subject(request: HttpRequest, *about: str) -> list[str]:
 def _place(request: HtmxHttpRequest) -> str:
     """The part of the page below the dialog that the answer's own answer replaces; empty: go there."""
     path = (request.htmx.current_url_abs_path or "").partition("?")[0].rstrip("/")
-    places = {reverse("dashboard"): "#overview", reverse("dashboard-runs"): "#runs"}
-    return places.get(path, "")
+    places = {"overview": "#overview", "runs": "#runs"}
+    return next(
+        (at for name, at in places.items() if reverse(f"housekeeping:{name}").rstrip("/") == path), ""
+    )

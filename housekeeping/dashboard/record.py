@@ -120,19 +120,19 @@ def _target(act: Act, details: dict[str, Any], there: set[UUID]) -> tuple[str, s
     if pk:
         task = details.pop("task", "")
         text = gettext("run of %(task)s") % {"task": task} if task else gettext("run")
-        return f"{text}, {str(pk)[:8]}", reverse("dashboard-run", args=[pk]) if pk in there else ""
+        return f"{text}, {str(pk)[:8]}", reverse("housekeeping:run", args=[pk]) if pk in there else ""
     if act.target in SCHEDULES:
-        return gettext(SCHEDULES[act.target].name), reverse("dashboard-schedule", args=[act.target])
+        return gettext(SCHEDULES[act.target].name), reverse("housekeeping:schedule", args=[act.target])
     if act.target in registry.policies():
         text = gettext("policy %(name)s") % {"name": act.target}
-        return text, reverse("dashboard-policy", args=[act.target])
+        return text, reverse("housekeeping:policy", args=[act.target])
     return act.target, ""
 
 
 def _fact(key: str, value: Any, there: set[UUID]) -> Fact:
     pk = _id(value) if key in _RUNS else None
     if pk:
-        return Fact(_name(key), str(pk)[:8], reverse("dashboard-run", args=[pk]) if pk in there else "")
+        return Fact(_name(key), str(pk)[:8], reverse("housekeeping:run", args=[pk]) if pk in there else "")
     return Fact(_name(key), _value(key, value))
 
 

@@ -42,7 +42,7 @@ def rows(runs: Iterable[Run], *, has_picks: bool = False, may_configure: bool = 
         "took_label": gettext("Took"),
         "result_label": gettext("Result"),
     }
-    base = reverse("dashboard-runs")
+    base = reverse("housekeeping:runs")
     # For who can't see the row around its box.
     name = gettext("Select the run of %(task)s of %(at)s, %(status)s")
     made = []

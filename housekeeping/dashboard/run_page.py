@@ -458,7 +458,7 @@ class _Offers:
         return [offer for offer in offers if offer]
 
     def _action(self, name: str, label: str, effect: str, **more: Any) -> Action:
-        return Action(name, label, effect, reverse(f"dashboard-run-{name}", args=[self.run.pk]), **more)
+        return Action(name, label, effect, reverse(f"housekeeping:run-{name}", args=[self.run.pk]), **more)
 
     def _is_free(self, *, dry_run: bool) -> bool:
         """Would a new run of the task be accepted?"""
@@ -548,7 +548,7 @@ class _Offers:
             return None
         label = gettext("Dry run again") if run.dry_run else gettext("Dry run")
         effect = gettext("Counts what would go by now, and keeps it as a plan; deletes nothing.")
-        return Action("dry-run", label, effect, reverse("dashboard-trigger", args=[run.task]), is_dry=True)
+        return Action("dry-run", label, effect, reverse("housekeeping:trigger", args=[run.task]), is_dry=True)
 
     def undo(self) -> Action | None:
         if not (self.rights.configure and self.kept) or self.undo_under_way:
@@ -566,7 +566,7 @@ class _Offers:
 
     def _undo_what_is_intact(self) -> Action:
         effect = gettext("A part of what this run keeps is damaged: puts back the batches that are intact.")
-        address = reverse("dashboard-run-undo", args=[self.run.pk]) + "?intact_only=1"
+        address = reverse("housekeeping:run-undo", args=[self.run.pk]) + "?intact_only=1"
         question = gettext("Put back what is intact?")
         return Action("undo", gettext("Undo"), effect, address, question=question)
 
@@ -575,7 +575,7 @@ class _Offers:
             "What version 1.0 kept of this run can't be verified: puts it back unverified, all but what"
             " is seen to be damaged."
         )
-        address = reverse("dashboard-run-undo", args=[self.run.pk]) + "?unverified=1&intact_only=1"
+        address = reverse("housekeeping:run-undo", args=[self.run.pk]) + "?unverified=1&intact_only=1"
         question = gettext("Put it back unverified?")
         return Action("undo", gettext("Undo"), effect, address, question=question)
 

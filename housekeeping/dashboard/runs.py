@@ -47,7 +47,7 @@ SUGGESTIONS = 200  # acts that the names of people are taken from
 def run_list(request: HtmxHttpRequest) -> HttpResponse:
     filters = RunFilters(request.GET)
     if not filters.is_tidy() and not polls.is_fragment(request):
-        return redirect(reverse("dashboard-runs") + filters.address)
+        return redirect(reverse("housekeeping:runs") + filters.address)
     return _list(request, filters)
 
 
@@ -82,7 +82,7 @@ def _list(
     if is_fragment:
         answer["HX-PTag"] = tag
         if not _place(filters.query):
-            answer["HX-Replace-Url"] = reverse("dashboard-runs") + filters.address
+            answer["HX-Replace-Url"] = reverse("housekeeping:runs") + filters.address
     return answer
 
 
@@ -161,13 +161,13 @@ def act_on_runs(request: HtmxHttpRequest) -> HttpResponse:
     if asked and not questions.is_answered(request, *about):
         fields = [(name, value) for name in ("act", "query", "run") for value in request.POST.getlist(name)]
         question = questions.before_retries(asked, fields)
-        return questions.ask(request, question, *about, back=reverse("dashboard-runs") + filters.address)
+        return questions.ask(request, question, *about, back=reverse("housekeeping:runs") + filters.address)
     notice, status = _act_on(request)
     if polls.is_fragment(request):
         return _list(request, filters, notice=notice, status=status)
     say = getattr(messages, notice["level"])
     say(request, " ".join([notice["text"], *notice["reasons"]]))
-    return redirect(reverse("dashboard-runs") + filters.address)
+    return redirect(reverse("housekeeping:runs") + filters.address)
 
 
 def _to_be_asked(request: HtmxHttpRequest, chosen: list[str]) -> list[Run]:

@@ -71,7 +71,7 @@ def _page_of(act: str) -> str:
     try:
         resolve(dirname(act))
     except Resolver404:
-        return reverse("dashboard")
+        return reverse("housekeeping:overview")
     return dirname(act)
 
 
@@ -117,7 +117,7 @@ def trigger(request: HtmxHttpRequest, name: str) -> HttpResponse:
     if name not in TASKS:
         raise Http404(f"There is no task {name!r}.")
     dry_run = request.POST.get("dry_run") == "true"
-    page = "dashboard-run" if request.POST.get("show") == "run" else "dashboard"
+    page = "housekeeping:run" if request.POST.get("show") == "run" else "housekeeping:overview"
 
     def start() -> Run:
         return runs.request(name, send=queue.send, dry_run=dry_run, by=_actor(request))
@@ -138,7 +138,7 @@ def carry_out(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
         return runs.request(plan.task, send=queue.send, plan=plan, by=_actor(request))
 
     question = partial(questions.before_plan, plan)
-    return _asked_first(request, question, start, "dashboard-run", plan.task, plan.is_plan)
+    return _asked_first(request, question, start, "housekeeping:run", plan.task, plan.is_plan)
 
 
 @require_safe
@@ -168,7 +168,7 @@ def _as_file(answer: HttpResponse, name: str) -> HttpResponse:
 @may_operate
 def cancel_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     run = get_object_or_404(Run, pk=pk)
-    return _act(request, lambda: runs.cancel(run, by=_actor(request)), "dashboard-run")
+    return _act(request, lambda: runs.cancel(run, by=_actor(request)), "housekeeping:run")
 
 
 @asked_or_done
@@ -184,7 +184,7 @@ def retry_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
 
     question = partial(questions.before_retries, [run])
     may_delete = run.can_be_retried and questions.may_delete(run)
-    return _asked_first(request, question, start, "dashboard-run", run.task, may_delete)
+    return _asked_first(request, question, start, "housekeeping:run", run.task, may_delete)
 
 
 @asked_or_done
@@ -197,7 +197,7 @@ def approve_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
         return runs.approve(run, send=queue.send, by=_actor(request))
 
     question = partial(questions.before_plan, run)
-    return _asked_first(request, question, start, "dashboard-run", run.task, run.status == Run.Status.HELD)
+    return _asked_first(request, question, start, "housekeeping:run", run.task, run.status == Run.Status.HELD)
 
 
 @require_POST
@@ -207,7 +207,7 @@ def undo_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     run = get_object_or_404(Run, pk=pk)
     asked = {name: name in request.GET for name in ("unverified", "intact_only")}
     return _act(
-        request, lambda: runs.undo(run, send=queue.send, by=_actor(request), **asked), "dashboard-run"
+        request, lambda: runs.undo(run, send=queue.send, by=_actor(request), **asked), "housekeeping:run"
     )
 
 
@@ -264,7 +264,7 @@ def run_schedule(request: HtmxHttpRequest, pk: str) -> HttpResponse:
         return runs.request(task.name, send=queue.send, schedule=pk, by=_actor(request))
 
     question = partial(questions.before_task, task)
-    return _asked_first(request, question, start, "dashboard-run", task.name, task.may_delete)
+    return _asked_first(request, question, start, "housekeeping:run", task.name, task.may_delete)
 
 
 @require_POST
@@ -325,7 +325,7 @@ def change_retention(request: HtmxHttpRequest, pk: str) -> HttpResponse:
     retentions.change(pk, days, by=_actor(request))
     kept = gettext("Rows of %(policy)s are kept for %(days)s days from the next run on.")
     messages.success(request, kept % {"policy": pk, "days": days})
-    return redirect("dashboard-policy", pk=pk)
+    return redirect("housekeeping:policy", pk=pk)
 
 
 @require_POST
@@ -337,10 +337,10 @@ def reset_retention(request: HtmxHttpRequest, pk: str) -> HttpResponse:
         retentions.reset(pk, by=_actor(request))
     except BadRetention as error:
         messages.error(request, str(error))
-        return redirect("dashboard-policy", pk=pk)
+        return redirect("housekeeping:policy", pk=pk)
     kept = gettext("Rows of %(policy)s are kept as declared: %(days)s days.")
     messages.success(request, kept % {"policy": pk, "days": page.card.declared_days})
-    return redirect("dashboard-policy", pk=pk)
+    return redirect("housekeeping:policy", pk=pk)
 
 
 def _policy_page(pk: str, days: str | None = None) -> core.PolicyPage:
@@ -361,13 +361,13 @@ def _steered(request: HtmxHttpRequest, entry: schedules.Entry, done: str) -> Htt
         return _overview(request)
     facts = {"name": wording.declared(entry.schedule.name), "trigger": wording.described(entry.trigger)}
     messages.success(request, done % facts)
-    return redirect("dashboard-schedule", pk=entry.schedule.id)
+    return redirect("housekeeping:schedule", pk=entry.schedule.id)
 
 
 def _overview(request: HtmxHttpRequest, *, error: str | None = None, status: int = 200) -> HttpResponse:
     """How things stand now: the fragment to htmx, else the page."""
     if not request.htmx:
-        return redirect("dashboard")
+        return redirect("housekeeping:overview")
     facts = {**_facts(), "error": error}
     return render(request, "housekeeping/_overview.html", facts, status=status)
 
@@ -409,7 +409,9 @@ def _act(request: HtmxHttpRequest, act: Callable[[], Run], page: str) -> HttpRes
         messages.error(request, error)
     elif run:
         messages.success(request, core.message(run))
-    return redirect(page, pk=run.pk) if run and page == "dashboard-run" else redirect("dashboard")
+    if run and page == "housekeeping:run":
+        return redirect(page, pk=run.pk)
+    return redirect("housekeeping:overview")
 
 
 def _actor(request: HtmxHttpRequest) -> Actor:

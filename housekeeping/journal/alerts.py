@@ -8,9 +8,8 @@ import logging
 import uuid
 
 from django.contrib.auth import get_user_model
-from django.urls import reverse
 
-from housekeeping import conf
+from housekeeping import addresses
 from housekeeping.journal import outbox
 from housekeeping.models import Run
 
@@ -59,7 +58,7 @@ def _reason(run: Run) -> str:
 
 
 def _tell(run: Run, what: str, text: str) -> None:
-    page = f"{conf.SITE_URL}{reverse('dashboard-run', args=[run.pk])}"
+    page = addresses.page_in_mail("run", run.pk) or f"Run {run.pk}"
     task = " ".join(run.task.split())  # a name that came in a message may hold a line break
     undo = "the undo of " if run.undo_of_id else ""
     try:

@@ -6,9 +6,9 @@ Moments are ISO 8601 in TIME_ZONE with their offset, what is absent is null.
 from datetime import datetime
 from typing import Any
 
-from django.urls import reverse
 from django.utils import timezone
 
+from housekeeping import addresses
 from housekeeping.dashboard import run_page
 from housekeeping.database import clock
 from housekeeping.engine.verification import Report
@@ -48,7 +48,7 @@ def run(run: Run, words: Words = NO_WORDS) -> dict[str, Any]:
         "progress": progress(run),
         "result": run.result,
         "error": run.error or None,
-        "url": reverse("run-result", args=[run.pk]),
+        "url": addresses.api("run-result", run.pk),
         "approved_by": run.approved_by or None,
         "undo_of": str(run.undo_of_id) if run.undo_of_id else None,
         "plan_of": str(run.plan_of_id) if run.plan_of_id else None,
@@ -188,7 +188,7 @@ def policy(card: PolicyCard) -> dict[str, Any]:
         "changed_at": iso(card.state.changed_at) if card.state else None,
         "upkeep": card.policy.is_upkeep,
         "backlog": {**card.backlog.value, "measured_at": iso(card.backlog.measured_at)},
-        "url": reverse("policy", args=[card.policy.name]),
+        "url": addresses.api("policy", card.policy.name),
     }
 
 
@@ -205,7 +205,7 @@ def hold(hold: Hold, now: datetime, gone: frozenset[int]) -> dict[str, Any]:
         "made_by": hold.made_by or None,
         "made_at": iso(hold.made_at),
         "undo": str(hold.undo_id) if hold.undo_id else None,
-        "url": reverse("hold", args=[hold.pk]),
+        "url": addresses.api("hold", hold.pk),
     }
 
 

@@ -295,7 +295,7 @@ def test_an_unchanged_poll_is_answered_304_and_a_change_is_seen(site, open_page)
     page = sign_in(open_page(), site)
 
     def poll():
-        with page.expect_response(lambda answer: answer.url.endswith("/scheduler-admin")) as answer:
+        with page.expect_response(lambda answer: answer.url.endswith("/scheduler-admin/")) as answer:
             page.evaluate("document.dispatchEvent(new Event('look-again'))")
         return answer.value.status
 

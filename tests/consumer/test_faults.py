@@ -491,8 +491,8 @@ from pathlib import Path
 from django.core.management import call_command
 from django.utils import timezone
 from chat.models import Conversation
-from housekeeping import registry
-from housekeeping.policies import Policy
+from housekeeping.declared import registry
+from housekeeping.declared.policies import Policy
 
 def rows(cutoff):
     if cutoff < timezone.now() and Path({broken!r}).exists():

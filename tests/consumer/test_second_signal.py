@@ -13,7 +13,7 @@ from tests.services import wait_until
 
 STUCK = """
 import time
-from housekeeping import registry
+from housekeeping.declared import registry
 @registry.task("stuck")
 def stuck():
     print("In the middle of it", flush=True)
@@ -74,7 +74,7 @@ sys.path.insert(0, {root!r})
 import django
 django.setup()
 from django.core.management import execute_from_command_line
-from housekeeping import registry
+from housekeeping.declared import registry
 @registry.task("stuck")
 def stuck():
     print("In the middle of it", flush=True)

@@ -18,6 +18,7 @@ from tests.visitors import account, confirm
 pytestmark = pytest.mark.django_db
 
 HOME = "/scheduler-admin"
+OVERVIEW = f"{HOME}/"
 RUNS = f"{HOME}/runs"
 HTMX = {"HX-Request": "true"}
 
@@ -70,8 +71,8 @@ def test_a_stranger_is_led_to_the_sign_in_page(path, client):
     [
         ("runs/{run}/cancel", f"{RUNS}/{{run}}"),
         ("runs/act", RUNS),
-        ("tasks/stats/trigger", HOME),
-        ("schedules/pause", HOME),
+        ("tasks/stats/trigger", OVERVIEW),
+        ("schedules/pause", OVERVIEW),
         ("schedules/weekly_cleanup/pause", f"{HOME}/schedules/weekly_cleanup"),
         ("policies/messages/retention", f"{HOME}/policies/messages"),
         ("holds/add", f"{HOME}/holds"),
@@ -334,7 +335,7 @@ def test_htmx_is_given_the_overview_alone(dashboard):
     answer = dashboard.get(HOME, headers=HTMX)
 
     element, attributes = root(answer)
-    assert (element.name, attributes["id"], attributes["hx-get"]) == ("div", "overview", HOME)
+    assert (element.name, attributes["id"], attributes["hx-get"]) == ("div", "overview", OVERVIEW)
     assert "<html" not in answer.text
     assert "HX-Request" in answer["Vary"]
 
@@ -398,7 +399,7 @@ def test_a_button_without_javascript_queues_a_run_and_leads_back(dashboard, admi
     answer = dashboard.post(button("stats"), follow=True)
 
     run = Run.objects.get()
-    assert answer.redirect_chain == [(HOME, 302)]
+    assert answer.redirect_chain == [(OVERVIEW, 302)]
     assert (run.task, run.status, run.requested_by) == ("stats", "queued", administrator.username)
     assert [task.id for task in HUEY.pending()] == [str(run.pk)]
     assert "Generate statistics: waiting for a consumer" in text(answer)

@@ -316,7 +316,7 @@ def test_a_bad_link_is_refused_in_german(client):
 
 
 def test_a_bad_trigger_is_named_before_anything_can_be_translated():
-    script = "from housekeeping.triggers import Cron; Cron(hour=25)"
+    script = "from housekeeping.declared.triggers import Cron; Cron(hour=25)"
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "site_config.settings"}
 
     done = subprocess.run(

@@ -307,7 +307,7 @@ def test_a_question_leads_back_to_where_it_was_asked(dashboard):
         for address in (TASK, SCHEDULE)
     }
 
-    assert backs == {TASK: HOME, SCHEDULE: f"{HOME}/schedules/weekly_cleanup"}
+    assert backs == {TASK: f"{HOME}/", SCHEDULE: f"{HOME}/schedules/weekly_cleanup"}
 
 
 def test_every_task_of_ours_may_delete_but_the_statistics():

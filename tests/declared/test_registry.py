@@ -87,7 +87,7 @@ def test_a_user_without_a_name_is_recorded_by_number():
     code = (
         "import django; django.setup();"
         "import os; os.setuid(54321);"
-        "from housekeeping import acts; print(acts.operator().name)"
+        "from housekeeping.journal import acts; print(acts.operator().name)"
     )
     names = ("USER", "LOGNAME", "LNAME", "USERNAME")
     environment = {name: value for name, value in os.environ.items() if name not in names}

@@ -71,7 +71,7 @@ def test_whatever_only_reads_goes_on(somebody, stop_writes):
 
     after = {name: ask(name, row, "GET", *somebody).status_code for name, row in rows.items()}
 
-    assert after == before | {"readyz": 503}
+    assert after == before | {"housekeeping_monitoring:readyz": 503}
 
 
 def test_no_address_fails_for_want_of_a_write(somebody, stop_writes, caplog):

@@ -24,7 +24,7 @@ PAGES = [
     "/verify/made-up",
     "/admin/",
     "/admin/login/",
-    "/static/css/base.css",
+    "/static/housekeeping/css/base.css",
     "/no/such/page",
     "/api/admin/scheduler/status",
     "/api/no/such/address",

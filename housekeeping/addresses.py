@@ -1,0 +1,25 @@
+"""Where things can be seen: empty, or None, where a project has not mounted the pages or the API."""
+
+from typing import Any
+
+from django.urls import NoReverseMatch, reverse
+
+from housekeeping import conf
+
+
+def page_in_mail(name: str, *args: Any) -> str:
+    """The whole address of a page; empty without pages or without ``conf.SITE_URL``."""
+    path = _path(f"housekeeping:{name}", args)
+    return f"{conf.SITE_URL}{path}" if conf.SITE_URL and path else ""
+
+
+def api(name: str, *args: Any) -> str | None:
+    """The path of a thing on the API; None without the API."""
+    return _path(f"housekeeping_api:{name}", args)
+
+
+def _path(name: str, args: tuple[Any, ...]) -> str | None:
+    try:
+        return reverse(name, args=args)
+    except NoReverseMatch:
+        return None
