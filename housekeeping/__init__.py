@@ -1,3 +1,65 @@
-"""Housekeeping for a Django site, on Huey."""
+"""Housekeeping for a Django site, on Huey: all that a ``tasks.py`` needs is imported from here.
+
+``from housekeeping import Cron, Policy, Purge, purge, scheduled, task``. The names are loaded when
+they are asked for, as Django imports this package before its apps are ready.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from housekeeping.database import clock as clock
+    from housekeeping.declared.mailing import Mail as Mail
+    from housekeeping.declared.mailing import mail_each as mail_each
+    from housekeeping.declared.policies import Policy as Policy
+    from housekeeping.declared.registry import scheduled as scheduled
+    from housekeeping.declared.registry import statistic as statistic
+    from housekeeping.declared.registry import task as task
+    from housekeeping.declared.statistics import Measure as Measure
+    from housekeeping.declared.statistics import take_snapshot as take_snapshot
+    from housekeeping.declared.steps import Checkpoint as Checkpoint
+    from housekeeping.declared.steps import Outcome as Outcome
+    from housekeeping.declared.steps import go_on as go_on
+    from housekeeping.declared.steps import in_turn as in_turn
+    from housekeeping.declared.triggers import Cron as Cron
+    from housekeeping.declared.triggers import Interval as Interval
+    from housekeeping.engine.purge import Purge as Purge
+    from housekeeping.engine.purge import purge as purge
+    from housekeeping.engine.purge import spared as spared
 
 __version__ = "1.1.dev0"
+
+# Each name, and the module that it comes from.
+_NAMES = {
+    # When
+    "Cron": "declared.triggers",
+    "Interval": "declared.triggers",
+    # What
+    "Policy": "declared.policies",
+    "scheduled": "declared.registry",
+    "statistic": "declared.registry",
+    "task": "declared.registry",
+    # What a task is handed: a type for the parameter, and its default
+    "Checkpoint": "declared.steps",
+    "go_on": "declared.steps",
+    "Mail": "declared.mailing",
+    "mail_each": "declared.mailing",
+    "Measure": "declared.statistics",
+    "take_snapshot": "declared.statistics",
+    "Purge": "engine.purge",
+    "purge": "engine.purge",
+    # What a task may use
+    "Outcome": "declared.steps",
+    "in_turn": "declared.steps",
+    "spared": "engine.purge",
+    "clock": "database",
+}
+__all__ = list(_NAMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f"{__name__}.{_NAMES[name]}")
+    # The clock is a module, and not a name in one.
+    return import_module(f"{module.__name__}.{name}") if name == "clock" else getattr(module, name)

@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 from django.db import DEFAULT_DB_ALIAS, router
 
+from housekeeping import recipes
 from housekeeping.declared import registry
 from housekeeping.declared.registry import PREVIEWED, SCHEDULES, TASKS
 from housekeeping.engine import cascade
@@ -101,6 +102,37 @@ def names_fit_into_addresses_and_columns(**kwargs: Any) -> list[CheckMessage]:
         for kind, names, longest in kinds
         for name in names
         if not re.fullmatch(rf"[\w-]{{1,{longest}}}", name)
+    ]
+
+
+@register
+def tasks_can_be_imported(**kwargs: Any) -> list[CheckMessage]:
+    registry.discover()
+    return [
+        Error(
+            f"{one.module} can't be imported: {one.error}.",
+            hint="What it declares is missing, and no consumer starts until it can be.",
+            id="housekeeping.E008",
+        )
+        if one.is_ours
+        else CheckWarning(
+            f"{one.module} can't be imported: {one.error}.",
+            hint="It declares nothing of housekeeping's, and is passed over.",
+            id="housekeeping.W002",
+        )
+        for one in registry.UNREADABLE
+    ]
+
+
+@register
+def recipes_can_be_used(**kwargs: Any) -> list[CheckMessage]:
+    return [
+        Error(
+            f"HOUSEKEEPING_RECIPES: {name!r} can't be used: {reason}.",
+            hint="Correct its name, install its app, or leave it out.",
+            id="housekeeping.E009",
+        )
+        for name, reason in recipes.unusable().items()
     ]
 
 

@@ -30,6 +30,8 @@ SITE_URL: str
 METRICS_TOKEN: str
 # How often one account may start runs over the API, as Django REST framework writes a rate.
 TRIGGER_RATE: str
+# Ready-made policies that are switched on, by their names (recipes/).
+RECIPES: list[str]
 
 DEFAULTS: dict[str, Any] = {
     "UNDO_DAYS": 7,
@@ -42,6 +44,7 @@ DEFAULTS: dict[str, Any] = {
     "SITE_URL": "",
     "METRICS_TOKEN": "",
     "TRIGGER_RATE": "60/min",
+    "RECIPES": [],
 }
 
 

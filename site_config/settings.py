@@ -261,6 +261,8 @@ HOUSEKEEPING_HEARTBEAT_SECONDS = env.integer("HOUSEKEEPING_HEARTBEAT_SECONDS", 1
 # What Prometheus sends as bearer token; empty: /metrics answers everybody.
 HOUSEKEEPING_METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 HOUSEKEEPING_SITE_URL = SITE_URL  # where the links in mails lead
+# What sign-ins leave behind: sessions, tokens, the log of who tried to get in.
+HOUSEKEEPING_RECIPES = ["simplejwt", "sessions", "axes"]
 HOUSEKEEPING_AUTOSTART = env.boolean("HOUSEKEEPING_AUTOSTART", True)
 
 # --- Chat and mail ----------------------------------------------------------------------------

@@ -29,7 +29,7 @@ def paste(example: str, folder: Path) -> None:
     files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
     there = [name for name in files.stdout.splitlines() if (ROOT / name).is_file()]
     subprocess.run(["cp", "--parents", *there, folder], cwd=ROOT, check=True)
-    with (folder / "housekeeping/tasks.py").open("a") as tasks:
+    with (folder / "chat/tasks.py").open("a") as tasks:
         tasks.write(f"\n\n{example}")
 
 

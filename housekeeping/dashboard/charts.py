@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 
 from django.utils.translation import gettext as _
 
+from housekeeping.declared.registry import STATISTICS
 from housekeeping.models import Run, Snapshot, Tally
 from housekeeping.reading.overview import TIMELINE, Mark
 
@@ -163,14 +164,10 @@ def _bars(
 
 
 def _counts(snapshots: Sequence[Snapshot], span: list[date]) -> list[Chart]:
-    names = {
-        "total_users": _("Active users"),
-        "total_conversations": _("Conversations"),
-        "total_messages": _("Messages"),
-    }
     charts = [
-        _line(name, title, "number", [(one.taken_at, one[name]) for one in snapshots], span)
-        for name, title in names.items()
+        _line(name, str(drawn.label), "number", [(one.taken_at, one[name]) for one in snapshots], span)
+        for name, drawn in STATISTICS.items()
+        if drawn.is_charted
     ]
     sizes = [(one.taken_at, one.database_bytes) for one in snapshots if one.database_bytes is not None]
     return [*charts, _line("size", _("Size of the database"), "bytes", sizes, span)]

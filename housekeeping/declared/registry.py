@@ -1,11 +1,27 @@
-"""What there is to do, and when: filled by ``tasks.py``, read by every face."""
+"""What there is to do, when, and what is counted: declared by the ``tasks.py`` of every installed app.
+
+They are imported when something of this registry is first read, and not while Django loads its
+apps. A ``tasks.py`` that can't be imported declares nothing, breaks no page and no command, and is
+kept in :data:`UNREADABLE`.
+"""
 
 import inspect
-from collections.abc import Callable
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
+from pathlib import Path
 from typing import Any, TypeVar
 
+from django.apps import AppConfig, apps
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.functional import Promise
+from django.utils.module_loading import module_has_submodule
+
+from housekeeping.database import discreet
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.triggers import Cron, Interval
 from housekeeping.exceptions import AmbiguousPolicy, CannotPreview, UnknownPolicy, UnknownTask
@@ -14,6 +30,9 @@ TaskFunction = Callable[..., Any]
 # The tools that a dry run replaces: by a count that deletes, mails or keeps nothing.
 PREVIEWED = {"purge", "mail", "measure"}
 F = TypeVar("F", bound=TaskFunction)
+Declaration = TypeVar("Declaration")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -72,8 +91,45 @@ class Schedule:
         return self.id.replace("_", " ").capitalize()
 
 
-TASKS: dict[str, Task] = {}
-SCHEDULES: dict[str, Schedule] = {}
+@dataclass(frozen=True)
+class Statistic:
+    """A number that describes the site, counted by ``function``. ``label``: what pages call it.
+    ``is_charted``: the page of trends draws it."""
+
+    name: str
+    function: Callable[[], int]
+    label: str | Promise
+    is_charted: bool = True
+
+
+class Declared(MutableMapping[str, Declaration]):
+    """Declarations by their name, in the order declared. Reading them finds those of all apps."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Declaration] = {}
+
+    def __getitem__(self, name: str) -> Declaration:
+        discover()
+        return self.known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        discover()
+        return iter(self.known)
+
+    def __len__(self) -> int:
+        discover()
+        return len(self.known)
+
+    def __setitem__(self, name: str, declaration: Declaration) -> None:
+        self.known[name] = declaration
+
+    def __delitem__(self, name: str) -> None:
+        del self.known[name]
+
+
+TASKS: Declared[Task] = Declared()
+SCHEDULES: Declared[Schedule] = Declared()
+STATISTICS: Declared[Statistic] = Declared()
 
 
 def task(
@@ -96,7 +152,7 @@ def task(
 
     def register(function: F) -> F:
         key = name or (policies[0].name if policies else function.__name__)
-        if key in TASKS:
+        if key in TASKS.known:
             raise ValueError(f"Two tasks are called {key!r}: give one of them another name.")
         title = function.__name__.replace("_", " ").capitalize()
         if when:
@@ -118,17 +174,120 @@ def scheduled(
     """Run the task below this decorator by ``trigger``, unless ``when`` is false."""
 
     def register(function: F) -> F:
-        if id in SCHEDULES:
+        if id in SCHEDULES.known:
             raise ValueError(f"Two schedules have the id {id!r}: give one of them another.")
         if not when:  # its task may be switched off, too
             return function
-        owner = next((task for task in TASKS.values() if task.function is function), None)
+        owner = next((task for task in TASKS.known.values() if task.function is function), None)
         if owner is None:
             raise ValueError(f"@scheduled({id!r}) stands above a function that is no @task.")
         SCHEDULES[id] = Schedule(id, name, trigger, owner, grace, is_upkeep)
         return function
 
     return register
+
+
+def statistic(
+    name: str | None = None, *, label: str | Promise = "", is_charted: bool = True
+) -> Callable[[F], F]:
+    """Register a function without parameters that counts something, under ``name`` or its own name.
+
+    Its number is on the dashboard, in the API, the metrics and the snapshots. Without a ``label``,
+    pages call it by its name.
+    """
+
+    def register(function: F) -> F:
+        key = name or function.__name__
+        if key in STATISTICS.known:
+            raise ValueError(f"Two statistics are called {key!r}: give one of them another name.")
+        title = label or key.replace("_", " ").capitalize()
+        STATISTICS[key] = Statistic(key, function, title, is_charted)
+        return function
+
+    return register
+
+
+# --- Finding them -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A ``tasks.py`` that could not be imported. ``is_ours``: it imports housekeeping, so that tasks of
+    ours are missing; else it may be meant for something else, such as Celery."""
+
+    module: str
+    error: str
+    is_ours: bool
+
+
+UNREADABLE: list[Unreadable] = []
+_lock = threading.RLock()
+_state = "to do"
+
+
+def discover() -> None:
+    """Import the ``tasks.py`` of every installed app, once. Does nothing before the apps are loaded.
+
+    Another thread waits until they are all there. Within their import, what is declared by then is read.
+    """
+    global _state
+    if _state == "done" or not apps.ready:
+        return
+    with _lock:
+        if _state != "to do":
+            return
+        _state = "under way"
+        for app in apps.get_app_configs():
+            if module_has_submodule(app.module, "tasks"):
+                _import(app)
+        # The app's own upkeep comes last: people look for what their site does.
+        TASKS.known = dict(sorted(TASKS.known.items(), key=lambda one: _is_own(one[1])))
+        SCHEDULES.known = dict(sorted(SCHEDULES.known.items(), key=lambda one: _is_own(one[1].task)))
+        _state = "done"
+
+
+def _is_own(task: Task) -> bool:
+    return task.function.__module__.startswith("housekeeping.")
+
+
+def check_readable() -> None:
+    """Raises ImproperlyConfigured where a ``tasks.py`` that declares something of ours can't be imported."""
+    discover()
+    if ours := [one for one in UNREADABLE if one.is_ours]:
+        raise ImproperlyConfigured(" ".join(f"{one.module} can't be imported: {one.error}." for one in ours))
+
+
+def _import(app: AppConfig) -> None:
+    """Import the app's ``tasks.py``; where that fails, none of its declarations stay."""
+    tables: list[Declared[Any]] = [TASKS, SCHEDULES, STATISTICS]
+    before = [dict(table.known) for table in tables]
+    module = f"{app.name}.tasks"
+    try:
+        import_module(module)
+    except Exception as error:  # an import runs any code of the site's
+        for table, declared in zip(tables, before, strict=True):
+            table.known = declared
+        words = f"{type(error).__name__}: {discreet.clean(error)}"
+        UNREADABLE.append(Unreadable(module, words, _mentions_us(app)))
+        logger.error("%s can't be imported, so what it declares is missing: %s", module, words)
+
+
+def _mentions_us(app: AppConfig) -> bool:
+    files = [Path(app.path) / "tasks.py", *(Path(app.path) / "tasks").glob("**/*.py")]
+    texts = [file.read_text(errors="replace") for file in files if file.is_file()]
+    return any(re.search(r"^\s*(from|import) housekeeping\b", text, re.MULTILINE) for text in texts)
+
+
+# --- Reading them -----------------------------------------------------------------------------
+
+
+def loggers() -> list[str]:
+    """The loggers that tell of a run: ours, and those of the packages that declare tasks."""
+    return list(dict.fromkeys(["housekeeping", *(_package(task.function) for task in TASKS.values())]))
+
+
+def _package(function: TaskFunction) -> str:
+    return function.__module__.partition(".")[0]
 
 
 def check_dry_run(name: str) -> None:

@@ -108,8 +108,13 @@ def preview(policy: Policy) -> int:
 
 def due(policy: Policy, *, cutoff: datetime) -> QuerySet[Any]:
     """The rows that a purge would delete: expired before ``cutoff``, not held, not protected."""
-    kept = holds.held(policy.model, clock.Now()) | cascade.protected(policy.model)
+    kept = spared(policy.model, clock.Now())
     return _expired_rows(policy, cutoff).exclude(kept)
+
+
+def spared(model: type[Model], now: clock.Moment) -> Q:
+    """The rows of ``model`` that no purge deletes at ``now``: held, or protected by another row."""
+    return holds.held(model, now) | cascade.protected(model)
 
 
 def _expired_rows(policy: Policy, cutoff: datetime) -> QuerySet[Any]:

@@ -13,14 +13,13 @@ from contextlib import contextmanager
 from django.db import DatabaseError, transaction
 
 from housekeeping.database import clock, discreet
+from housekeeping.declared import registry
 from housekeeping.models import LogLine, Run, storable
 
 # A task that logs each row must not fill the database that it tidies.
 MOST_LINES = 2_000
 LINE_LENGTH = 2_000
 AT_MOST_EACH = 1.0  # seconds; whoever looks at a run that goes on looks no more often
-
-LOGGERS = ("housekeeping", "chat")
 
 
 class RunLog(logging.Handler):
@@ -70,10 +69,11 @@ class RunLog(logging.Handler):
 def kept(run: Run) -> Iterator[RunLog]:
     """Keep what is logged meanwhile as the run's own log. Who enters it writes it."""
     handler = RunLog(run)
-    for name in LOGGERS:
+    names = registry.loggers()
+    for name in names:
         logging.getLogger(name).addHandler(handler)
     try:
         yield handler
     finally:
-        for name in LOGGERS:
+        for name in names:
             logging.getLogger(name).removeHandler(handler)

@@ -62,9 +62,15 @@ class Queue(Huey):
         self.complaints = Complaints()
 
     def create_consumer(self, **options: Any) -> "Consumer":
+        """Our consumer, also for Huey's own ``run_huey``. Raises ImproperlyConfigured where a
+        ``tasks.py`` of ours can't be imported: its schedules would be missed."""
         # Django loads this module before its models: Huey's app makes its Huey on import.
+        from housekeeping.declared import registry
+        from housekeeping.queue import tasks
         from housekeeping.queue.consumer import Consumer
 
+        registry.check_readable()
+        tasks.register_schedules()
         return Consumer(self, **options)
 
     def is_stopping(self) -> bool:

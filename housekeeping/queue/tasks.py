@@ -3,6 +3,7 @@
 import logging
 import uuid
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from django.db import DatabaseError
@@ -93,12 +94,17 @@ def forget_results(policy: Policy, keys: list[Any]) -> None:
         logger.warning("Results of purged runs stay in the queue's storage: %s", error)
 
 
-def _register(schedule: Schedule) -> None:
-    """Make the schedule a periodic task of Huey's, of the schedule's id.
+@cache
+def register_schedules() -> None:
+    """Make each schedule a periodic task of Huey's, of the schedule's id, so that ``run_huey`` lists it.
 
-    Our own consumer has already opened the run when Huey comes to ask, so that no
-    message is queued; under a consumer of Huey's own, this is what opens it.
+    When Huey comes to ask, our consumer's scheduler has already opened the run.
     """
+    for schedule in SCHEDULES.values():
+        _register(schedule)
+
+
+def _register(schedule: Schedule) -> None:
 
     def is_due(timestamp: datetime) -> bool:
         # Not by the timestamp, which is of the host's clock.
@@ -107,7 +113,3 @@ def _register(schedule: Schedule) -> None:
     @db_periodic_task(is_due, name=schedule.id)
     def open_run() -> None:
         schedules.tick(clock.now(), send=send)
-
-
-for _schedule in SCHEDULES.values():
-    _register(_schedule)

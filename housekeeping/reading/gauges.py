@@ -23,8 +23,9 @@ from django.db.models import Q, Subquery
 
 from housekeeping import conf
 from housekeeping.database import clock, stored
-from housekeeping.declared import registry, stats
+from housekeeping.declared import registry, statistics
 from housekeeping.declared.policies import Policy
+from housekeeping.declared.registry import STATISTICS
 from housekeeping.engine import archive, plans
 from housekeeping.exceptions import each, takes_no_writes
 from housekeeping.models import Gauge, Run
@@ -43,7 +44,7 @@ RULES = "rules"
 def measures() -> dict[str, Callable[[], Any]]:
     """Every gauge by its name."""
     return {
-        "statistics": stats.measure,
+        "statistics": statistics.measure,
         "archive": archive.size,
         **{
             f"{BACKLOG}{name}": partial(plans.backlog, policy) for name, policy in registry.policies().items()
@@ -121,6 +122,8 @@ def _is_readable(gauge: Gauge) -> bool:
     is_backlog = isinstance(gauge.value, dict) and "tables" in gauge.value
     is_number = isinstance(gauge.value, int)
     kinds = (gauge.name.startswith(BACKLOG), gauge.name == "archive")
+    if gauge.name == "statistics":  # another version may have counted others
+        return isinstance(gauge.value, dict) and stored.counts(gauge.value).keys() == STATISTICS.keys()
     return stored.is_figure(gauge.value) and kinds == (is_backlog, is_number)
 
 

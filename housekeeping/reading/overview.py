@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,12 +10,12 @@ from typing import Any
 from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext
 
 from housekeeping import conf
-from housekeeping.declared import registry, stats
+from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy, in_days
-from housekeeping.declared.registry import SCHEDULES, TASKS, Schedule, Task
+from housekeeping.declared.registry import SCHEDULES, STATISTICS, TASKS, Schedule, Task
 from housekeeping.declared.triggers import parse
 from housekeeping.engine import plans, verification
 from housekeeping.engine.holds import without_row
@@ -181,13 +181,6 @@ class Overview:
         return timezone.get_current_timezone_name()
 
 
-_LABELS = {
-    "total_users": gettext_lazy("Active users"),
-    "total_conversations": gettext_lazy("Conversations"),
-    "total_messages": gettext_lazy("Messages"),
-    "recent_conversations_24h": gettext_lazy("Conversations, 24 h"),
-    "recent_messages_24h": gettext_lazy("Messages, 24 h"),
-}
 TILE_SNAPSHOTS = 30
 # The timeline reaches so far back and ahead, with so many marks at most on either side.
 TIMELINE = timedelta(hours=24)
@@ -242,11 +235,12 @@ def successes() -> dict[str, Run]:
     return newest
 
 
-def _tiles(numbers: stats.Numbers) -> list[Tile]:
+def _tiles(numbers: Mapping[str, int]) -> list[Tile]:
+    labels = {name: one.label for name, one in STATISTICS.items() if name in numbers}
     snapshots = list(Snapshot.objects.all()[:TILE_SNAPSHOTS])[::-1]
     return [
         Tile(name, str(label), numbers[name], [snapshot[name] for snapshot in snapshots] + [numbers[name]])
-        for name, label in _LABELS.items()
+        for name, label in labels.items()
     ]
 
 

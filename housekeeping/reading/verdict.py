@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from housekeeping import conf
-from housekeeping.declared.registry import TASKS
+from housekeeping.declared.registry import TASKS, UNREADABLE
 from housekeeping.models import Consumer, Run
 from housekeeping.runs.schedules import PUNCTUAL, Entry
 
@@ -54,6 +54,7 @@ def verdict(
     """``active``: runs that have not ended; ``newest``: the newest that has ended, of each task;
     ``damaged``: runs whose archives are."""
     findings = [
+        *_unreadable(),
         *_consumers(consumers),
         *_schedules(entries, now),
         *_ended(newest),
@@ -74,6 +75,14 @@ def _is_purge(run: Run) -> bool:
     """Is it worth the first sentence? Statistics, mails and our own upkeep are not."""
     task = TASKS.get(run.task)
     return task is not None and any(not policy.is_upkeep for policy in task.policies)
+
+
+def _unreadable() -> Iterator[Finding]:
+    for one in UNREADABLE:
+        if one.is_ours:
+            text = _("%(module)s can't be imported, so its tasks don't run.") % {"module": one.module}
+            advice = _("%(error)s: correct it, and restart the site and its consumers.")
+            yield Finding(BAD, text, advice % {"error": one.error})
 
 
 def _consumers(alive: Sequence[Consumer]) -> Iterator[Finding]:

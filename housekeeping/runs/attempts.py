@@ -24,7 +24,7 @@ from django.db.models.functions import Coalesce
 
 from housekeeping import conf
 from housekeeping.database import clock, guard, stored, transient
-from housekeeping.declared import registry, stats
+from housekeeping.declared import registry, statistics
 from housekeeping.declared.mailing import Mailed, mail_each
 from housekeeping.declared.policies import Policy, in_days
 from housekeeping.declared.registry import Task
@@ -118,7 +118,7 @@ class Attempt:
             self._brake()
         tools: dict[str, Callable[..., Any]] = {
             "purge": self.preview if self.run.dry_run else self.purge,
-            "measure": stats.measure if self.run.dry_run else stats.take_snapshot,
+            "measure": statistics.measure if self.run.dry_run else statistics.take_snapshot,
             "mail": self.count_mails if self.run.dry_run else self.mail,
             "checkpoint": self.checkpoint,
         }

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from chat import accounts
 from chat.models import User
-from housekeeping.tasks import cleanup_inactive_users
+from chat.tasks import cleanup_inactive_users
 from tests import make, services
 
 pytestmark = pytest.mark.django_db

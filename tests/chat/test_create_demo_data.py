@@ -6,7 +6,7 @@ from django.db.models import Count, F, Q
 from django.utils import timezone
 
 from chat.models import ChatMessage, Conversation, User
-from housekeeping.tasks import never_verified_users, old_conversations, orphaned_messages
+from chat.tasks import never_verified_users, old_conversations, orphaned_messages
 from tests import make
 from tests.make import ago
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from housekeeping import tasks
+from chat import tasks
 from housekeeping.declared.registry import TASKS
 from housekeeping.models import Snapshot
 from tests import make
@@ -112,7 +112,7 @@ def test_all_names_a_failed_step_under_errors_and_runs_the_others():
     ],
 )
 def test_a_setting_reaches_its_declaration(variable, value, expression, expected):
-    names = "from housekeeping.tasks import *; from housekeeping.declared.registry import SCHEDULES, TASKS"
+    names = "from chat.tasks import *; from housekeeping.declared.registry import SCHEDULES, TASKS"
 
     answer = subprocess.run(
         [sys.executable, "manage.py", "shell", "--no-imports", "-c", f"{names}; print({expression})"],

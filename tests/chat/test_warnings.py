@@ -11,9 +11,8 @@ from django.core import mail
 from django.db import connection
 from django.utils import timezone
 
-from chat import accounts
+from chat import accounts, tasks
 from chat.models import User
-from housekeeping import tasks
 from housekeeping.declared import registry
 from housekeeping.models import Hold, Tally
 from housekeeping.runs import control as runs

@@ -7,13 +7,13 @@ from html import unescape
 import pytest
 
 from chat.models import ChatMessage, Conversation
+from chat.tasks import old_conversations
 from housekeeping.dashboard import questions
 from housekeeping.declared import registry
 from housekeeping.declared.registry import TASKS
 from housekeeping.models import Hold, Run
 from housekeeping.runs import control as runs
 from housekeeping.steering import keeping, retentions
-from housekeeping.tasks import old_conversations
 from tests import make
 from tests.make import days
 from tests.reading.test_impact import slow

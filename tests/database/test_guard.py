@@ -6,13 +6,13 @@ import pytest
 from django.db import connection, connections, transaction
 
 from chat.models import ChatMessage, Conversation
+from chat.tasks import old_conversations
 from housekeeping.database import guard
 from housekeeping.declared.policies import Policy
 from housekeeping.engine.purge import purge
 from housekeeping.exceptions import Cancelled, CannotPreview, WriteInDryRun
 from housekeeping.models import LogLine, Run
 from housekeeping.runs import control as runs
-from housekeeping.tasks import old_conversations
 from tests import make
 from tests.make import days
 from tests.zoo.models import Keeper

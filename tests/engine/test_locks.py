@@ -8,11 +8,11 @@ import pytest
 from django.db import OperationalError, connection, connections, transaction
 
 from chat.models import ChatMessage, Conversation
+from chat.tasks import old_conversations
 from housekeeping.engine import holds
 from housekeeping.engine.purge import purge_batches
 from housekeeping.models import Run
 from housekeeping.runs import control as runs
-from housekeeping.tasks import old_conversations
 from tests import make
 from tests.conftest import with_token
 from tests.make import days

@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from chat.models import ChatMessage, Conversation
+from chat.tasks import old_conversations, orphaned_messages
 from housekeeping.dashboard import run_page
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import TASKS
@@ -16,7 +17,6 @@ from housekeeping.journal.acts import Actor
 from housekeeping.models import Hold, PlannedRows, Run, Tally
 from housekeeping.runs import control as runs
 from housekeeping.steering import retentions
-from housekeeping.tasks import old_conversations, orphaned_messages
 from tests import make
 from tests.make import days
 

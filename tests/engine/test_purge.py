@@ -7,9 +7,9 @@ from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from chat.models import ChatMessage, Conversation, User
+from chat.tasks import never_verified_users, old_conversations, orphaned_messages
 from housekeeping.declared.policies import Policy
 from housekeeping.engine.purge import Pace, expired, preview, purge, purge_batches
-from housekeeping.tasks import never_verified_users, old_conversations, orphaned_messages
 from tests import make
 from tests.make import days
 

@@ -11,11 +11,11 @@ from django.db.models import Count
 from django.utils import timezone
 
 from chat.models import ChatMessage, Conversation
+from chat.tasks import old_conversations
 from housekeeping.declared.policies import Policy
 from housekeeping.engine.purge import PACES, held_back, preview, purge, purge_batches
 from housekeeping.models import Run
 from housekeeping.runs import control as runs
-from housekeeping.tasks import old_conversations
 from tests import make
 from tests.make import days
 from tests.zoo import tasks

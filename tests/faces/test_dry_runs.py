@@ -4,8 +4,8 @@ import pytest
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 
+from chat.tasks import old_conversations
 from housekeeping.models import Run
-from housekeeping.tasks import old_conversations
 from tests import make
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -16,9 +16,9 @@ from django.db import connection
 from huey.contrib.djhuey import HUEY
 
 from chat.models import ChatMessage, Conversation, User
+from chat.tasks import orphaned_messages
 from housekeeping.declared.registry import SCHEDULES
 from housekeeping.models import Act, Run, ScheduleState, Snapshot
-from housekeeping.tasks import orphaned_messages
 from tests import make
 from tests.processes import ROOT
 

@@ -6,21 +6,24 @@ import pytest
 from django.utils import timezone
 
 from chat.models import Conversation
+from chat.tasks import old_conversations
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy
 from housekeeping.models import Gauge, Run
 from housekeeping.reading import gauges, overview
 from housekeeping.runs import control as runs
 from housekeeping.steering import keeping, retentions
-from housekeeping.tasks import old_conversations
 from tests import make
 from tests.make import days
 
 pytestmark = pytest.mark.django_db
 
 
+NUMBERS = dict.fromkeys(registry.STATISTICS, 42)
+
+
 def kept(name="statistics", *, age=timedelta(), took_ms=500, **fields):
-    fields = {"value": {"total_users": 42}} | fields
+    fields = {"value": NUMBERS} | fields
     return Gauge.objects.create(name=name, measured_at=timezone.now() - age, took_ms=took_ms, **fields)
 
 
@@ -53,7 +56,7 @@ def test_who_needs_it_now_has_it_now_and_where_it_is_dear_at_most_30_seconds_old
     gauge = kept(took_ms=3)
     assert gauges.read_now("statistics").value["total_users"] == 0
 
-    Gauge.objects.update(took_ms=500, value={"total_users": 42}, measured_at=make.ago(seconds=29))
+    Gauge.objects.update(took_ms=500, value=NUMBERS, measured_at=make.ago(seconds=29))
     assert gauges.read_now("statistics").value["total_users"] == 42
 
     Gauge.objects.update(measured_at=make.ago(seconds=31))

@@ -5,10 +5,10 @@ import pytest
 from django.db.models.expressions import RawSQL
 
 from chat.models import Conversation
+from chat.tasks import never_verified_users, old_conversations, orphaned_messages
 from housekeeping.declared.policies import Policy
 from housekeeping.reading import impact
 from housekeeping.steering import retentions
-from housekeeping.tasks import never_verified_users, old_conversations, orphaned_messages
 from tests import make
 from tests.make import days
 

@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from housekeeping.declared.registry import Unreadable
 from housekeeping.models import Consumer, Gauge
 from housekeeping.reading import overview
 from housekeeping.runs import consumers, schedules
@@ -45,6 +46,17 @@ def test_without_a_consumer_the_command_that_starts_one_is_named():
     [finding] = look().findings
 
     assert (finding.level, finding.command) == ("bad", "python manage.py run_huey")
+
+
+def test_a_file_of_tasks_that_can_t_be_imported_is_named(consumer, monkeypatch):
+    broken = [Unreadable("mails.tasks", "ImportError: celery", False), Unreadable("shop.tasks", "boom", True)]
+    monkeypatch.setattr("housekeeping.reading.verdict.UNREADABLE", broken)
+
+    [finding] = look().findings
+
+    assert finding.level == "bad"
+    assert finding.text == "shop.tasks can't be imported, so its tasks don't run."
+    assert finding.advice.startswith("boom: correct it")
 
 
 def test_a_failed_task_is_said_until_it_has_succeeded_again(consumer):

@@ -7,9 +7,9 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from chat.models import Conversation, User
+from chat.tasks import never_verified_users, old_conversations
 from housekeeping.engine.purge import purge
 from housekeeping.models import Hold
-from housekeeping.tasks import never_verified_users, old_conversations
 from tests import make
 from tests.make import days
 from tests.zoo import tasks

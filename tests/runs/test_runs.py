@@ -6,6 +6,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from chat.models import Conversation, User
+from chat.tasks import cleanup_orphaned_messages
 from housekeeping import conf
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.steps import in_turn
@@ -14,7 +15,6 @@ from housekeeping.exceptions import NotPossible, QueueUnreachable, RunInProgress
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Act, Run, Snapshot
 from housekeeping.runs import control as runs
-from housekeeping.tasks import cleanup_orphaned_messages
 from tests import make
 from tests.make import days
 

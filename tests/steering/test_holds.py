@@ -9,13 +9,14 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from chat.models import Conversation
+from chat.tasks import old_conversations
 from housekeeping.engine import holds
 from housekeeping.engine.purge import due, purge, purge_batches
 from housekeeping.exceptions import BadHold, NotPossible
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Act, Hold, Run
 from housekeeping.steering import keeping
-from housekeeping.tasks import old_conversations, tidy_history
+from housekeeping.tasks import tidy_history
 from tests import make
 from tests.make import days
 

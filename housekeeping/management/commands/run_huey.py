@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
 from django.utils.module_loading import import_string
@@ -16,6 +17,7 @@ from huey.exceptions import ConfigurationError
 
 from chat import autostart
 from housekeeping.database import discreet, private
+from housekeeping.declared import registry
 from housekeeping.monitoring.probes import unapplied_migrations
 from housekeeping.queue.huey import STORAGE_ERRORS
 
@@ -39,19 +41,21 @@ class Command(RunHueyCommand):
             _set_up_logging(options)
             if unapplied_migrations():
                 raise CommandError("The database is not up to date: run `python manage.py migrate` first.")
-            super().handle(*args, **options)
+            registry.check_readable()
+            # They are all imported, and one that is not ours may fail: Huey would end on it.
+            super().handle(*args, **options | {"disable_autoload": True})
         except DatabaseError as error:
             raise CommandError(f"The database can't be used: {error}") from error
         except STORAGE_ERRORS as error:
             raise CommandError(f"The queue can't be used: {error}") from error
         # -k greenlet without gevent; -s 7; -M 5 with -C
-        except (ImportError, ValueError, ConfigurationError) as error:
+        except (ImportError, ValueError, ConfigurationError, ImproperlyConfigured) as error:
             raise CommandError(f"The consumer can't start like that: {error}") from error
 
 
 def _set_up_logging(options: dict[str, Any]) -> None:
     """-l, -q and -V: Huey leaves them to the site, whose LOGGING has handlers already."""
-    for name in ("housekeeping", "chat", "huey"):
+    for name in (*registry.loggers(), "huey"):
         logger = logging.getLogger(name)
         if options["logfile"]:
             logger.addHandler(_file_handler(options["logfile"]))

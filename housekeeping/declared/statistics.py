@@ -1,12 +1,11 @@
-"""The five numbers that describe the site, and their snapshots."""
+"""Numbers that describe a site: declared by its apps, and kept as snapshots."""
 
 from collections.abc import Callable
-from datetime import timedelta
 
 from django.db import connection
 
-from chat.models import ChatMessage, Conversation, User
 from housekeeping.database import clock
+from housekeeping.declared.registry import STATISTICS
 from housekeeping.models import Snapshot
 
 Numbers = dict[str, int]
@@ -14,15 +13,8 @@ Measure = Callable[[], Numbers]
 
 
 def measure() -> Numbers:
-    """Count now. The last two numbers are of the last 24 hours."""
-    yesterday = clock.now() - timedelta(hours=24)
-    return {
-        "total_users": User.objects.filter(is_active=True).count(),
-        "total_conversations": Conversation.objects.count(),
-        "total_messages": ChatMessage.objects.count(),
-        "recent_conversations_24h": Conversation.objects.filter(created_at__gte=yesterday).count(),
-        "recent_messages_24h": ChatMessage.objects.filter(created_at__gte=yesterday).count(),
-    }
+    """Count now, each number by its name, in the order declared."""
+    return {name: statistic.function() for name, statistic in STATISTICS.items()}
 
 
 def take_snapshot() -> Numbers:

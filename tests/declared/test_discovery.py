@@ -1,0 +1,116 @@
+"""The ``tasks.py`` of every app is found when it is first needed, whatever stands in it."""
+
+import json
+import subprocess
+import sys
+from textwrap import dedent
+
+import pytest
+
+SETTINGS = """
+    SECRET_KEY = "a key for this test alone, as long as Django wants one to be"
+    INSTALLED_APPS = [
+        "django.contrib.contenttypes", "django.contrib.auth", "housekeeping", "huey.contrib.djhuey", *APPS
+    ]
+    DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+    HUEY = {
+        "huey_class": "housekeeping.queue.huey.SqliteQueue", "filename": "huey.sqlite3", "immediate": False
+    }
+    USE_TZ = True
+"""
+OURS = """
+    from housekeeping import statistic, task
+
+    @statistic()
+    def dust() -> int:
+        return 7
+
+    @task()
+    def wipe() -> dict:
+        return {}
+"""
+CELERY = """
+    from celery import shared_task
+
+    @shared_task
+    def deliver(): ...
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A function that makes a project of apps by the text of their tasks.py, and runs code in it."""
+
+    def run(code, **apps):
+        for name, text in apps.items():
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "__init__.py").touch()
+            (tmp_path / name / "tasks.py").write_text(dedent(text))
+        settings = dedent(SETTINGS).replace("*APPS", ", ".join(map(repr, apps)))
+        (tmp_path / "project.py").write_text(settings)
+        return subprocess.run(
+            [sys.executable, "-c", f"import django; django.setup()\n{dedent(code)}"],
+            cwd=tmp_path,
+            env={"DJANGO_SETTINGS_MODULE": "project", "PYTHONPATH": f"{tmp_path}:{sys.path[0]}"},
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+READ = """
+    import json, sys
+    from housekeeping.declared import registry
+    early = [name for name in ("cleaning.tasks", "housekeeping.tasks") if name in sys.modules]
+    found = [list(registry.TASKS), list(registry.STATISTICS)]
+    print(json.dumps([early, *found, [[one.module, one.is_ours] for one in registry.UNREADABLE]]))
+"""
+
+
+def test_tasks_are_found_when_they_are_first_read_and_the_upkeep_comes_last(project):
+    early, tasks, statistics, unreadable = json.loads(project(READ, cleaning=OURS).stdout)
+
+    assert (early, unreadable) == ([], [])
+    assert tasks == ["wipe", "history", "verification"]
+    assert statistics == ["dust"]
+
+
+def test_a_tasks_file_of_celery_s_is_passed_over(project):
+    _, tasks, _, unreadable = json.loads(project(READ, mails=CELERY, cleaning=OURS).stdout)
+
+    assert tasks == ["wipe", "history", "verification"]
+    assert unreadable == [["mails.tasks", False]]
+
+
+def test_of_a_tasks_file_of_ours_that_fails_halfway_nothing_stays(project):
+    done = project(READ, cleaning=OURS + "\n    import a_missing_package")
+
+    _, tasks, statistics, unreadable = json.loads(done.stdout)
+    assert (tasks, statistics) == (["history", "verification"], [])
+    assert unreadable == [["cleaning.tasks", True]]
+    assert "cleaning.tasks can't be imported, so what it declares is missing" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["housekeeping.management", "huey.contrib.djhuey.management"])
+def test_no_consumer_starts_without_the_tasks_of_a_file_of_ours(project, command):
+    code = f"""
+        from django.core.management import call_command
+        from {command}.commands.run_huey import Command
+        call_command("migrate", verbosity=0)
+        call_command(Command(), "--disable-autoload")
+    """
+    done = project(code, cleaning=OURS + "\n    import a_missing_package")
+
+    assert done.returncode == 1
+    assert "cleaning.tasks can't be imported: ModuleNotFoundError: No module named" in done.stderr
+    assert "a_missing_package" in done.stderr
+
+
+def test_check_names_what_can_t_be_imported(project):
+    code = "from django.core.checks import run_checks; print([(one.id, one.msg) for one in run_checks()])"
+
+    done = project(code, mails=CELERY, cleaning=OURS + "\n    import a_missing_package")
+
+    assert "('housekeeping.W002', \"mails.tasks can't be imported: ModuleNotFoundError" in done.stdout
+    assert "('housekeeping.E008', \"cleaning.tasks can't be imported: ModuleNotFoundError" in done.stdout
