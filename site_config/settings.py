@@ -221,15 +221,15 @@ HUEY: dict[str, Any] = {
 }
 if HUEY_URL.scheme == "sqlite":
     HUEY |= {
-        "huey_class": "housekeeping.queue.huey.SqliteQueue",
+        "huey_class": "housekeeping.queue.SqliteQueue",
         "filename": str(env.file_of("HUEY_URL", HUEY_URL, BASE_DIR)),
     }
 elif HUEY_URL.scheme.startswith("redis"):
     env.check_redis("HUEY_URL", HUEY_URL)
-    HUEY |= {"huey_class": "housekeeping.queue.huey.RedisQueue", "url": HUEY_URL.geturl()}
+    HUEY |= {"huey_class": "housekeeping.queue.RedisQueue", "url": HUEY_URL.geturl()}
 else:
     env.check_postgres("HUEY_URL", HUEY_URL)
-    HUEY |= {"huey_class": "housekeeping.queue.huey.PostgresQueue", "dsn": HUEY_URL.geturl()}
+    HUEY |= {"huey_class": "housekeeping.queue.PostgresQueue", "dsn": HUEY_URL.geturl()}
     if BEHIND_PGBOUNCER:
         # LISTEN and prepared statements would stay on a connection that others use next: the
         # workers look every max_delay seconds instead.

@@ -11,8 +11,12 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 from django.db import Error
+
+try:
+    from psycopg import DataError as ClientDataError
+except ImportError:  # a project on SQLite needs no client of PostgreSQL
+    ClientDataError = ()  # type: ignore[assignment, misc]
 
 WITHHELD = "an error that a function of the database raised; its text may hold values and is left out"
 
@@ -72,7 +76,7 @@ def _words(error: BaseException) -> str | None:
     source = error.__cause__ if isinstance(error, Error) and error.__cause__ else error
     if getattr(source, "sqlstate", None):
         return _of_postgresql(source)
-    if isinstance(source, psycopg.DataError):  # its client can't read a value, and quotes it last
+    if isinstance(source, ClientDataError):  # its client can't read a value, and quotes it last
         return re.split(r""": | ['"]""", _text(error), maxsplit=1)[0]
     if isinstance(source, sqlite3.Error) and not isinstance(source, sqlite3.IntegrityError):
         text = re.sub(r"(?s)(Could not decode to UTF-8 column .*?) with text .*", r"\1", _text(error))

@@ -25,7 +25,6 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from django.db import DatabaseError, connections, transaction
-from psycopg.pq import TransactionStatus
 
 from housekeeping.exceptions import TransactionLeftOpen, WriteInDryRun
 
@@ -43,7 +42,6 @@ NO_CODE = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 READ_ONLY_TRANSACTION = "25006"  # PostgreSQL's code for a write in one
-IN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)  # psycopg's
 
 _active = threading.local()
 
@@ -179,7 +177,8 @@ def _is_left_open(connection: Any) -> bool:
     if connection.connection is None or connection.in_atomic_block or not connection.get_autocommit():
         return False
     if connection.vendor == "postgresql":
-        return connection.connection.info.transaction_status in IN_TRANSACTION
+        # By its name, as a project on SQLite need not have psycopg installed.
+        return connection.connection.info.transaction_status.name in ("INTRANS", "INERROR")
     return connection.vendor == "sqlite" and bool(connection.connection.in_transaction)
 
 

@@ -5,13 +5,19 @@ is the kept one, with its age. A label is a name that the code declares: never a
 from outside.
 """
 
+import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from housekeeping import conf
 from housekeeping.database import clock
 from housekeeping.declared.registry import TASKS
 from housekeeping.journal import tallies
@@ -19,6 +25,19 @@ from housekeeping.models import Run
 from housekeeping.reading import overview
 from housekeeping.reading.overview import Overview
 from housekeeping.reading.verdict import BAD, GOOD, WARNING
+
+
+@never_cache
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """How housekeeping stands, as Prometheus reads it. Asks for the token, where one is set."""
+    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    wanted = conf.METRICS_TOKEN
+    if wanted and not secrets.compare_digest(given.encode(), wanted.encode()):
+        headers = {"WWW-Authenticate": 'Bearer realm="metrics"'}
+        return HttpResponse("Send METRICS_TOKEN as a bearer token.\n", "text/plain", 401, headers=headers)
+    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    return HttpResponse(encode(registry()), content_type=content_type)
 
 
 def registry() -> CollectorRegistry:

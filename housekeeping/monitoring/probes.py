@@ -1,18 +1,14 @@
 """For machines that watch the site: is its process up, and can it do its work?"""
 
-import secrets
 from collections.abc import Callable
 
 from django.db import DatabaseError, connection, transaction
-from django.db.migrations.executor import MigrationExecutor
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from prometheus_client.exposition import choose_encoder
 
-from housekeeping import conf
+from housekeeping.database.schema import has_unapplied_migrations
 from housekeeping.exceptions import QueueUnreachable, is_busy
-from housekeeping.monitoring import metrics as of_housekeeping
 from housekeeping.queue import tasks as queue
 
 
@@ -37,24 +33,6 @@ def readyz(request: HttpRequest) -> JsonResponse:
     }
     ready = all(state == "ok" for state in parts.values())
     return JsonResponse({"status": "ok" if ready else "unavailable"} | parts, status=200 if ready else 503)
-
-
-@never_cache
-@require_safe
-def metrics(request: HttpRequest) -> HttpResponse:
-    """How housekeeping stands, as Prometheus reads it. Asks for the token, where one is set."""
-    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    wanted = conf.METRICS_TOKEN
-    if wanted and not secrets.compare_digest(given.encode(), wanted.encode()):
-        headers = {"WWW-Authenticate": 'Bearer realm="metrics"'}
-        return HttpResponse("Send METRICS_TOKEN as a bearer token.\n", "text/plain", 401, headers=headers)
-    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-    return HttpResponse(encode(of_housekeeping.registry()), content_type=content_type)
-
-
-def unapplied_migrations() -> bool:
-    executor = MigrationExecutor(connection)
-    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
 def _ask_database() -> None:
@@ -85,7 +63,7 @@ def _begin_to_write() -> None:
 
 
 def _ask_migrations() -> None:
-    if unapplied_migrations():
+    if has_unapplied_migrations():
         raise DatabaseError("migrations are missing")
 
 

@@ -1,5 +1,7 @@
 """Probes and metrics, for machines: ``path("", include("housekeeping.monitoring.urls"))``."""
 
+from importlib.util import find_spec
+
 from django.urls import re_path
 
 from housekeeping.monitoring import probes
@@ -8,5 +10,8 @@ app_name = "housekeeping_monitoring"
 urlpatterns = [
     re_path(r"^healthz/?$", probes.healthz, name="healthz"),
     re_path(r"^readyz/?$", probes.readyz, name="readyz"),
-    re_path(r"^metrics/?$", probes.metrics, name="metrics"),
 ]
+if find_spec("prometheus_client"):  # the extra [metrics]
+    from housekeeping.monitoring import metrics
+
+    urlpatterns += [re_path(r"^metrics/?$", metrics.metrics, name="metrics")]

@@ -1,6 +1,24 @@
 """Huey's face: the only code that knows it.
 
-- ``huey.py``      the Huey we run on: signed messages, a storage by HUEY_URL
+- ``huey.py``      the Huey we run on: signed messages, a storage on SQLite, Redis or PostgreSQL
 - ``consumer.py``  ``run_huey``: heartbeat, graceful stop, a scheduler that looks on the second
 - ``tasks.py``     the Huey tasks: ``execute_run``, and one periodic task per schedule
+
+A project names the class of its queue: ``HUEY = {"huey_class": "housekeeping.queue.SqliteQueue", …}``.
 """
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from housekeeping.queue.huey import PostgresQueue as PostgresQueue
+    from housekeeping.queue.huey import RedisQueue as RedisQueue
+    from housekeeping.queue.huey import SqliteQueue as SqliteQueue
+
+
+def __getattr__(name: str) -> Any:
+    # Late: huey.contrib.djhuey makes the queue as it is imported, and may come before our models.
+    if name not in ("SqliteQueue", "RedisQueue", "PostgresQueue"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from housekeeping.queue import huey
+
+    return getattr(huey, name)

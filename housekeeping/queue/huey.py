@@ -5,18 +5,16 @@ import os
 import sqlite3
 import time
 import uuid
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-import psycopg
-import redis
 from django.conf import settings
 from django.db import DatabaseError
 from huey import Huey
 from huey.api import Task
 from huey.serializer import SignedSerializer
 from huey.storage import PostgresStorage, RedisStorage, SqliteStorage
-from redis.backoff import ExponentialBackoff
-from redis.retry import Retry
 
 from housekeeping.database import discreet, private
 from housekeeping.exceptions import QueueUnreachable
@@ -27,7 +25,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # What the three storages raise when they can't be reached or written to.
-STORAGE_ERRORS = (sqlite3.Error, psycopg.Error, redis.RedisError, OSError)
+STORAGE_ERRORS: tuple[type[Exception], ...] = (
+    sqlite3.Error,
+    OSError,
+    *(
+        getattr(import_module(client), error)
+        for client, error in (("psycopg", "Error"), ("redis", "RedisError"))
+        if find_spec(client)  # a project needs the client of its own queue alone
+    ),
+)
 
 
 class Complaints:
@@ -165,6 +171,10 @@ class RedisQueue(Queue):
     storage_class = RedisStorage
 
     def get_storage(self, *, url: str = "", **options: Any) -> Any:
+        import redis
+        from redis.backoff import ExponentialBackoff
+        from redis.retry import Retry
+
         pool = redis.ConnectionPool.from_url(
             url,
             socket_connect_timeout=2,

@@ -17,8 +17,8 @@ from huey.exceptions import ConfigurationError
 
 from chat import autostart
 from housekeeping.database import discreet, private
+from housekeeping.database.schema import has_unapplied_migrations
 from housekeeping.declared import registry
-from housekeeping.monitoring.probes import unapplied_migrations
 from housekeeping.queue.huey import STORAGE_ERRORS
 
 
@@ -39,7 +39,7 @@ class Command(RunHueyCommand):
             raise CommandError("-w takes a whole number of workers from 1.")
         try:
             _set_up_logging(options)
-            if unapplied_migrations():
+            if has_unapplied_migrations():
                 raise CommandError("The database is not up to date: run `python manage.py migrate` first.")
             registry.check_readable()
             # They are all imported, and one that is not ours may fail: Huey would end on it.
