@@ -14,6 +14,7 @@ from rest_framework_simplejwt.tokens import RefreshToken
 
 from housekeeping.declared import registry
 from tests import make, services
+from tests.other_database import _other_database, other  # noqa: F401 (fixtures)
 from tests.visitors import account
 
 # What starts processes with databases of their own, or needs none, is tried once; all else on both

@@ -1,3 +1,5 @@
+"""A second database, for tests of sites that have several."""
+
 import pytest
 from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, connection, connections
