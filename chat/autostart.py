@@ -7,15 +7,11 @@ what the consumer waits for.
 
 import atexit
 import logging
-import os
 import subprocess
 import sys
-import threading
-from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 
-STOP_WITH_PARENT = "--stop-with-parent"
 PATIENCE = 28.0  # seconds: the consumer's own shutdown_timeout, and a little
 LAST_PATIENCE = 3.0  # seconds: after a second Ctrl-C
 
@@ -23,7 +19,7 @@ LAST_PATIENCE = 3.0  # seconds: after a second Ctrl-C
 def start_consumer() -> subprocess.Popen[bytes]:
     """Start ``run_huey`` as a child that ends when this process does."""
     consumer = subprocess.Popen(
-        [sys.executable, sys.argv[0], "run_huey", STOP_WITH_PARENT],
+        [sys.executable, sys.argv[0], "run_huey", "--stop-with-parent"],
         stdin=subprocess.PIPE,
         # Ctrl-C goes to a terminal's whole group: the consumer is told once, by its pipe.
         start_new_session=True,
@@ -52,14 +48,3 @@ def _end_at_once(consumer: subprocess.Popen[bytes]) -> None:
     except (subprocess.TimeoutExpired, KeyboardInterrupt):
         logger.warning("The consumer is killed; its run is taken back")
         consumer.kill()
-
-
-def when_parent_ends(act: Callable[[], None]) -> None:
-    """Call ``act`` once the pipe of :func:`start_consumer` is closed at its other end."""
-
-    def watch() -> None:
-        while os.read(sys.stdin.fileno(), 1024):
-            pass
-        act()
-
-    threading.Thread(target=watch, name="Parent watch", daemon=True).start()

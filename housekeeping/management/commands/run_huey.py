@@ -3,6 +3,8 @@
 import logging
 import os
 import signal
+import sys
+import threading
 from functools import cache
 from typing import Any
 
@@ -15,7 +17,6 @@ from huey.contrib.djhuey import HUEY
 from huey.contrib.djhuey.management.commands.run_huey import Command as RunHueyCommand
 from huey.exceptions import ConfigurationError
 
-from chat import autostart
 from housekeeping.database import discreet, private
 from housekeeping.database.schema import has_unapplied_migrations
 from housekeeping.declared import registry
@@ -26,7 +27,7 @@ class Command(RunHueyCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument(
-            autostart.STOP_WITH_PARENT,
+            "--stop-with-parent",
             action="store_true",
             help="stop when standard input ends: set by runserver for the consumer beside it",
         )
@@ -34,7 +35,7 @@ class Command(RunHueyCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         HUEY.is_beside_site = options.pop("stop_with_parent")
         if HUEY.is_beside_site:
-            autostart.when_parent_ends(lambda: os.kill(os.getpid(), signal.SIGTERM))
+            _stop_with_parent()
         if options["workers"] is not None and options["workers"] < 1:
             raise CommandError("-w takes a whole number of workers from 1.")
         try:
@@ -51,6 +52,20 @@ class Command(RunHueyCommand):
         # -k greenlet without gevent; -s 7; -M 5 with -C
         except (ImportError, ValueError, ConfigurationError, ImproperlyConfigured) as error:
             raise CommandError(f"The consumer can't start like that: {error}") from error
+
+
+def _stop_with_parent() -> None:
+    """Stop gracefully once standard input ends: a pipe whose other end the parent holds open.
+
+    However the parent ends, be it by kill -9, the system closes the pipe.
+    """
+
+    def watch() -> None:
+        while os.read(sys.stdin.fileno(), 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="Parent watch", daemon=True).start()
 
 
 def _set_up_logging(options: dict[str, Any]) -> None:
