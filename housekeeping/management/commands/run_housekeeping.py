@@ -24,7 +24,10 @@ class Command(OperatorCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--task", choices=list(TASKS), default="all", help="default: all")
+        if "all" in TASKS:
+            parser.add_argument("--task", choices=list(TASKS), default="all", help="default: all")
+        else:
+            parser.add_argument("--task", choices=list(TASKS), required=True)
         parser.add_argument("--dry-run", action="store_true", help="delete nothing; say what would go")
         parser.add_argument("--plan", metavar="RUN", type=uuid.UUID, help="delete what that dry run has seen")
         parser.add_argument("--yes", action="store_true", help="approve beforehand what would be held")
