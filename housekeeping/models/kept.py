@@ -1,0 +1,124 @@
+"""What a run keeps beside its result: the rows of its plan, archives for an undo, and holds."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.apps import apps
+from django.core.exceptions import ValidationError
+from django.db import DEFAULT_DB_ALIAS, connection, models
+from django.utils.translation import gettext as _
+
+from housekeeping.database import clock
+from housekeeping.database.stored import StoredJSON
+from housekeeping.models.routing import OwnModel, OwnQuerySet
+from housekeeping.models.runs import Run
+
+
+class PlannedRows(OwnModel):
+    """Keys of rows that a preview, or a held run, has seen: a purge of that plan takes no others."""
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="planned_rows")
+    policy = models.CharField(max_length=100)
+    rows = models.PositiveIntegerField()
+    payload = models.BinaryField(help_text="zstd of JSON: [[key, rows that hang from it], …], oldest first.")
+
+    def __str__(self) -> str:
+        return f"{self.rows} rows of the plan {self.run_id}"
+
+
+class Archive(OwnModel):
+    """What one batch of a run removed from one table, until its undo window closes."""
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="archives")
+    policy = models.CharField(max_length=100)
+    model = models.CharField(max_length=200, help_text="The table's model: app_label.Model.")
+    is_own = models.BooleanField(help_text="Rows of the policy itself, not of its cascade.")
+    # Empty for rows; else the column that was emptied, where a foreign key says SET_NULL.
+    emptied = models.CharField(max_length=100, blank=True)
+    schema = StoredJSON(help_text="The columns as they were: [[name, type], …], key first.")
+    vendor = models.CharField(max_length=20, help_text="The database that wrote the payload.")
+    rows = models.PositiveIntegerField()
+    payload = models.BinaryField(help_text="zstd of JSON rows (SQLite) or of COPY text (PostgreSQL).")
+    size = models.PositiveIntegerField(help_text="Bytes of the payload.")
+    expires_at = models.DateTimeField(db_index=True)
+    # Null where version 1.0 made it: batches count from 1 within the run, positions from 1 within the
+    # batch, whose own rows come last. A batch that is too large for one transaction of an undo is cut
+    # into parts.
+    batch = models.PositiveIntegerField(null=True)
+    part = models.PositiveIntegerField(null=True)
+    position = models.PositiveIntegerField(null=True)
+    before = models.CharField(max_length=64, null=True, help_text="The receipt's digest before it.")
+    digest = models.CharField(max_length=64, null=True, help_text="Of what it is and of what it holds.")
+
+    def __str__(self) -> str:
+        return f"{self.rows} rows of {self.model}"
+
+    @property
+    def name(self) -> str:
+        """What an operator calls it: its policy, its table, its batch."""
+        what = f"{self.model}.{self.emptied}" if self.emptied else self.model
+        batch = "" if self.batch is None else f", batch {self.batch}"
+        return f"{self.policy}, {what}{batch}"
+
+
+class HoldQuerySet(OwnQuerySet["Hold"]):
+    def active(self, now: clock.Moment) -> "HoldQuerySet":
+        return self.filter(models.Q(until=None) | models.Q(until__gt=now))
+
+
+class Hold(OwnModel):
+    """A row that no policy may delete, neither itself nor by a cascade."""
+
+    model = models.CharField(max_length=200, help_text="app_label.Model")
+    key = models.CharField(max_length=100)
+    until = models.DateTimeField(null=True, blank=True, db_index=True, help_text="Empty: for good.")
+    reason = models.CharField(max_length=200)
+    made_by = models.CharField(max_length=150, blank=True)
+    made_at = models.DateTimeField(db_default=clock.Now())
+    # Set where an undo put the row back: all of its holds are one thing to an operator.
+    undo = models.ForeignKey(
+        Run, models.SET_NULL, null=True, blank=True, related_name="holds", db_index=False
+    )
+
+    objects: ClassVar[HoldQuerySet] = HoldQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["-made_at", "-pk"]
+        indexes = [
+            models.Index(fields=["model", "key"], name="hold_of_row"),
+            # An undo may hold a million rows: they are counted, and passed over, without being read.
+            models.Index(fields=["undo", "until"], name="hold_of_undo"),
+            models.Index(fields=["-id"], condition=models.Q(undo=None), name="hold_one_by_one"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} {self.key}"
+
+    def is_active(self, now: datetime) -> bool:
+        return self.until is None or self.until > now
+
+    def clean(self) -> None:
+        """Writes model and key in the one way that is looked for.
+
+        Raises ValidationError where there is no such row: a misspelt hold would keep nothing.
+        """
+        try:
+            model = apps.get_model(self.model)
+        except (LookupError, ValueError):
+            text = _("There is no model %(model)s; write chat.Conversation or chat.User.")
+            raise ValidationError({"model": text % {"model": repr(self.model)}}) from None
+        concrete = model._meta.concrete_model or model  # a proxy's rows are its table's
+        self.model = concrete._meta.label
+        # The row is locked for the transaction, if there is one: a batch of a purge that is at
+        # work on it is waited for. The key is kept in one way: "042" is 42.
+        rows: models.QuerySet[Any] = models.QuerySet(concrete, using=DEFAULT_DB_ALIAS)
+        if connection.in_atomic_block:
+            rows = rows.select_for_update(no_key=True)
+        try:
+            key = rows.filter(pk=self.key).values_list("pk", flat=True).first()
+        except (TypeError, ValueError, ValidationError):
+            key = None
+        if key is None:
+            text = _("There is no %(model)s with the key %(key)s.")
+            raise ValidationError({"key": text % {"model": self.model, "key": repr(self.key)}})
+        self.key = str(key)

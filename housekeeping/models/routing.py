@@ -1,0 +1,28 @@
+"""Which database our rows are read from."""
+
+from typing import Any, TypeVar
+
+from django.db import models, router
+
+M = TypeVar("M", bound=models.Model)
+
+
+class OwnQuerySet(models.QuerySet[M]):
+    """Reads where it writes, whatever a router says: a replica that lags behind would have us go
+    by a retention, a hold or a claim that is over."""
+
+    @property
+    def db(self) -> str:
+        return router.db_for_write(self.model)
+
+
+class OwnModel(models.Model):
+    """A row of ours."""
+
+    objects = OwnQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    def refresh_from_db(self, using: str | None = None, *args: Any, **options: Any) -> None:
+        super().refresh_from_db(using or router.db_for_write(type(self)), *args, **options)

@@ -1,0 +1,183 @@
+"""The state of what is declared and of who is running: schedules, policies, consumers; figures and acts."""
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext as _
+
+from housekeeping import conf
+from housekeeping.database import clock, stored
+from housekeeping.database.stored import StoredJSON
+from housekeeping.models.routing import OwnModel
+from housekeeping.models.text import in_words
+
+# A host whose clock is further off is worth a warning, though nothing goes by that clock.
+MOST_OFFSET = timedelta(seconds=2)
+
+
+class Consumer(OwnModel):
+    """One ``run_huey`` process, by its heartbeat."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    host = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    workers = models.PositiveSmallIntegerField()
+    worker_type = models.CharField(max_length=20)
+    schedules = models.BooleanField(help_text="Looks at the schedules: not started with -n.")
+    version = models.CharField(max_length=100, blank=True, help_text="Of the site, and of Huey.")
+    started_at = models.DateTimeField()
+    last_heartbeat_at = models.DateTimeField(db_index=True)
+    stopped_at = models.DateTimeField(null=True)
+    clock_offset_ms = models.BigIntegerField(
+        null=True, help_text="How far the host's clock is ahead of the database's."
+    )
+
+    class Meta:
+        ordering = ["-last_heartbeat_at"]
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}"
+
+    def is_alive(self, now: datetime) -> bool:
+        return self.stopped_at is None and now - conf.life() <= self.last_heartbeat_at <= now + conf.ahead()
+
+    @property
+    def clock_offset(self) -> timedelta | None:
+        """How far the host's clock is ahead of the database's (negative: behind), if it was measured."""
+        return None if self.clock_offset_ms is None else timedelta(milliseconds=self.clock_offset_ms)
+
+    @property
+    def has_wrong_clock(self) -> bool:
+        return abs(self.clock_offset or timedelta()) > MOST_OFFSET
+
+    @property
+    def clock_in_words(self) -> str:
+        """``The clock of db1 is 1 h 0 min ahead of the database's.``"""
+        offset = self.clock_offset or timedelta()
+        if offset > timedelta():
+            text = _("The clock of %(host)s is %(time)s ahead of the database's.")
+        else:
+            text = _("The clock of %(host)s is %(time)s behind the database's.")
+        return text % {"host": self.host, "time": in_words(abs(offset))}
+
+
+class ScheduleState(OwnModel):
+    """What a declared schedule owes next. Its id is the declaration's."""
+
+    id = models.CharField(primary_key=True, max_length=100)
+    is_paused = models.BooleanField(default=False)
+    trigger = models.CharField(max_length=200, blank=True, help_text="An operator's; blank: as declared.")
+    # The trigger and zone that next_fire_at was computed from: another one starts afresh.
+    computed_from = models.CharField(max_length=300)
+    computed_at = models.DateTimeField(db_default=clock.Now())
+    next_fire_at = models.DateTimeField(db_index=True)
+    # An offset that the zone does not give for this moment any more: its rules have changed.
+    local_times = models.CharField(
+        max_length=100, default="", db_default="", help_text="next_fire_at, and what it comes after, local."
+    )
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class PolicyState(OwnModel):
+    """What an operator has changed about a declared policy. Its name is the declaration's."""
+
+    name = models.CharField(primary_key=True, max_length=100)
+    retention_days = models.PositiveIntegerField(null=True, help_text="An operator's; null: as declared.")
+    changed_at = models.DateTimeField(db_default=clock.Now())
+    changed_by = models.CharField(max_length=150, blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Gauge(OwnModel):
+    """A figure that is expensive to measure, kept with the moment at which it was measured."""
+
+    name = models.CharField(primary_key=True, max_length=100)
+    value = StoredJSON(read=stored.in_order)
+    measured_at = models.DateTimeField()
+    took_ms = models.PositiveIntegerField(help_text="How long it took: what is cheap is measured anew.")
+    claimed_at = models.DateTimeField(null=True, help_text="When somebody began to measure it anew.")
+    rules = models.CharField(
+        max_length=32, null=True, help_text="The mark of the retentions and holds that it was measured under."
+    )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Snapshot(OwnModel):
+    """The five numbers at one moment."""
+
+    taken_at = models.DateTimeField(db_index=True)
+    numbers = StoredJSON(read=stored.counts)
+    database_bytes = models.PositiveBigIntegerField(null=True, help_text="The database's size on disk.")
+
+    class Meta:
+        ordering = ["-taken_at"]
+
+    def __str__(self) -> str:
+        return f"Statistics of {self.taken_at:%Y-%m-%d %H:%M}"
+
+    def __getitem__(self, name: str) -> Any:
+        return self.numbers.get(name, 0)
+
+
+class Act(OwnModel):
+    """Who did what, when, and from where."""
+
+    done_at = models.DateTimeField()
+    who = models.CharField(max_length=150, blank=True)
+    what = models.CharField(max_length=50)
+    target = models.CharField(max_length=100, help_text="The run, schedule or policy it was done to.")
+    origin = models.CharField(max_length=200, help_text="A face, and the address it was used from.")
+    details = StoredJSON(default=dict, read=stored.details)
+
+    class Meta:
+        ordering = ["-done_at", "-id"]
+        indexes = [
+            models.Index(fields=["-done_at", "-id"], name="act_newest"),
+            models.Index(fields=["who", "-done_at", "-id"], name="act_newest_of_who"),
+            models.Index(fields=["what", "-done_at", "-id"], name="act_newest_of_what"),
+            models.Index(fields=["target", "-done_at", "-id"], name="act_newest_of_target"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.who} {self.what} {self.target}"
+
+
+class Delivery(OwnModel):
+    """Something to be told to somebody outside, such as a mail, until it is sent or given up.
+
+    What it says may be a secret (a link that verifies an account): it is kept no longer than
+    it is needed.
+    """
+
+    channel = models.CharField(max_length=20, default="mail")
+    kind = models.CharField(max_length=40, blank=True, help_text="What it is about, for the log.")
+    address = models.CharField(max_length=320)
+    payload = models.JSONField(null=True, help_text="What it says; null once it is sent or given up.")
+    created_at = models.DateTimeField(db_index=True)
+    not_before = models.DateTimeField(null=True, help_text="When the next attempt is due.")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True, help_text="Somebody is sending it until then.")
+    sent_at = models.DateTimeField(null=True)
+    failed_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=100, blank=True, help_text="The kind of the last error.")
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        indexes = [
+            models.Index(
+                fields=["id"],
+                name="delivery_waiting",
+                condition=models.Q(sent_at=None, failed_at=None),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind or self.channel} {self.pk}"

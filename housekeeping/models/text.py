@@ -1,0 +1,32 @@
+"""Text that every database can store, and text that people read."""
+
+from datetime import timedelta
+from typing import Any
+
+
+def storable(value: Any) -> Any:
+    """``value`` without the characters that no database takes: NUL, and half a surrogate pair.
+
+    Looks into lists and dictionaries, and leaves anything else as it is.
+    """
+    if isinstance(value, str):
+        return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
+    if isinstance(value, list):
+        return [storable(one) for one in value]
+    if isinstance(value, dict):
+        return {storable(name): storable(one) for name, one in value.items()}
+    return value
+
+
+def in_words(duration: timedelta | None) -> str:
+    """A duration that a person reads at a glance: ``40 ms``, ``3 min 5 s``; empty for None."""
+    if duration is None:
+        return ""
+    seconds = max(duration.total_seconds(), 0)
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
