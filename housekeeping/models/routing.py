@@ -16,10 +16,17 @@ class OwnQuerySet(models.QuerySet[M]):
         return router.db_for_write(self.model)
 
 
+class OwnManager(models.Manager[M]):
+    """Spelled out, as mypy loses a manager that ``as_manager()`` makes once it caches this module."""
+
+    def get_queryset(self) -> OwnQuerySet[M]:
+        return OwnQuerySet(self.model, using=self._db)
+
+
 class OwnModel(models.Model):
     """A row of ours."""
 
-    objects = OwnQuerySet.as_manager()
+    objects = OwnManager()
 
     class Meta:
         abstract = True
