@@ -24,10 +24,9 @@ from housekeeping.declared.registry import TASKS, Task
 from housekeeping.engine import plans, verification
 from housekeeping.exceptions import NotPossible
 from housekeeping.journal import acts
-from housekeeping.models import Act, LogLine, Run
+from housekeeping.models import Act, Consumer, LogLine, Run
 from housekeeping.reading import search
 from housekeeping.reading.samples import Words
-from housekeeping.runs import consumers
 from housekeeping.runs import control as runs
 
 LOG_LINES = 200
@@ -143,7 +142,7 @@ def fingerprint(pk: UUID, now: datetime) -> str:
     run = Run.objects.filter(pk=pk).annotate(
         last_line=Subquery(line),
         last_act=Subquery(act),
-        is_watched=Exists(consumers.alive(now)),
+        is_watched=Exists(Consumer.objects.alive(now)),
         is_behind=Exists(beside.exclude(pk=OuterRef("pk"))),
     )
     facts = run.values_list(*_SEEN, "last_line", "last_act", "is_watched", "is_behind").first()
@@ -253,7 +252,7 @@ def _outdated(run: Run) -> str:
 
 
 def _queued(run: Run, now: datetime) -> str:
-    if not consumers.alive(now).exists():
+    if not Consumer.objects.alive(now).exists():
         return gettext("It waits, and no consumer is running: start one with “python manage.py run_huey”.")
     beside = Run.objects.active().filter(task=run.task, status=Run.Status.RUNNING, dry_run=False)
     if not run.dry_run and beside.exists():

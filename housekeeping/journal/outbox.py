@@ -23,8 +23,7 @@ from django.db.models import F, Q, QuerySet
 
 from housekeeping import conf
 from housekeeping.database import clock
-from housekeeping.models import Delivery
-from housekeeping.runs import consumers
+from housekeeping.models import Consumer, Delivery
 
 logger = logging.getLogger(__name__)
 
@@ -153,7 +152,7 @@ def settle(seconds: float = 60.0) -> None:
 def _deliver_here() -> None:
     try:
         with _turn:  # who waits for the newest thread waits for those before it
-            if not consumers.alive(clock.now()).exists():
+            if not Consumer.objects.alive(clock.now()).exists():
                 deliver()
     except DatabaseError as error:  # what is kept is sent later
         logger.warning("The outbox can't be read: %s", error)

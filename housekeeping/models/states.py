@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import models
 from django.utils.translation import gettext as _
@@ -10,11 +10,18 @@ from django.utils.translation import gettext as _
 from housekeeping import conf
 from housekeeping.database import clock, stored
 from housekeeping.database.stored import StoredJSON
-from housekeeping.models.routing import OwnModel
+from housekeeping.models.routing import OwnModel, OwnQuerySet
 from housekeeping.models.text import in_words
 
 # A host whose clock is further off is worth a warning, though nothing goes by that clock.
 MOST_OFFSET = timedelta(seconds=2)
+
+
+class ConsumerQuerySet(OwnQuerySet["Consumer"]):
+    def alive(self, now: datetime) -> "ConsumerQuerySet":
+        """Those with a fresh heartbeat. One from the future was written under a wrong clock."""
+        fresh = (now - conf.life(), now + conf.ahead())
+        return self.filter(stopped_at=None, last_heartbeat_at__range=fresh)
 
 
 class Consumer(OwnModel):
@@ -33,6 +40,8 @@ class Consumer(OwnModel):
     clock_offset_ms = models.BigIntegerField(
         null=True, help_text="How far the host's clock is ahead of the database's."
     )
+
+    objects: ClassVar[ConsumerQuerySet] = ConsumerQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         ordering = ["-last_heartbeat_at"]

@@ -35,7 +35,7 @@ from housekeeping.models import (
 )
 from housekeeping.reading import gauges, samples
 from housekeeping.reading.verdict import Verdict, is_late, verdict
-from housekeeping.runs import consumers, schedules
+from housekeeping.runs import schedules
 from housekeeping.steering import keeping, retentions
 
 RUNNING, PAUSED, STOPPED = "running", "paused", "stopped"
@@ -191,7 +191,7 @@ MOST_FIRE_TIMES = 50  # of one schedule
 
 
 def overview(now: datetime) -> Overview:
-    alive = list(consumers.alive(now))
+    alive = list(Consumer.objects.alive(now))
     # Sorted here: asked for in order, the database would look through all runs for these few.
     active = sorted(_with_consumer().active()[:MOST_ACTIVE], key=lambda run: run.requested_at)
     newest, latest, opened = _newest((_ENDED, TASKS), (_OF_TASK, TASKS), (_OF_SCHEDULE, SCHEDULES))
@@ -299,7 +299,7 @@ def fingerprint(now: datetime) -> str:
 def scheduler_status(now: datetime) -> SchedulerStatus:
     """Whether schedules are being looked at, and what is due when, in the order declared."""
     [last] = _newest((_OF_SCHEDULE, SCHEDULES))
-    return _scheduler_status(now, list(consumers.alive(now)), last)
+    return _scheduler_status(now, list(Consumer.objects.alive(now)), last)
 
 
 def _scheduler_status(now: datetime, alive: list[Consumer], last: dict[str, Run]) -> SchedulerStatus:

@@ -1,4 +1,4 @@
-"""Who is running, and who looks at the schedules."""
+"""Consumers come, beat and go: each has a row."""
 
 import logging
 import os
@@ -6,10 +6,7 @@ import socket
 from datetime import datetime, timedelta
 from importlib import metadata
 
-from django.db.models import QuerySet
-
 import housekeeping
-from housekeeping import conf
 from housekeeping.database import clock
 from housekeeping.models import Consumer
 
@@ -53,10 +50,3 @@ def beat(consumer: Consumer, now: datetime) -> None:
 def leave(consumer: Consumer, now: datetime) -> None:
     """Say that this consumer stops, so that nobody waits for its heartbeat to grow old."""
     Consumer.objects.filter(pk=consumer.pk).update(stopped_at=now, last_heartbeat_at=now)
-
-
-def alive(now: datetime) -> QuerySet[Consumer]:
-    """Those with a fresh heartbeat. One from the future was written under a clock that was wrong."""
-    return Consumer.objects.filter(
-        stopped_at=None, last_heartbeat_at__range=(now - conf.life(), now + conf.ahead())
-    )

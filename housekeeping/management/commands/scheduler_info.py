@@ -6,9 +6,9 @@ from django.core.management.base import CommandParser
 
 from housekeeping.database import clock
 from housekeeping.management.base import OperatorCommand, plain
+from housekeeping.models import Consumer
 from housekeeping.reading import as_json, overview
 from housekeeping.reading.overview import PAUSED, RUNNING, STOPPED
-from housekeeping.runs import consumers
 
 RULE = "=" * 80
 STATES = {STOPPED: 0, RUNNING: 1, PAUSED: 2}
@@ -32,7 +32,7 @@ class Command(OperatorCommand):
             RULE,
             f"Scheduler State: {STATES[scheduler.status]} ({scheduler.status})",
             f"Current Time: {plain(now)}",
-            *(one.clock_in_words for one in consumers.alive(now) if one.has_wrong_clock),
+            *(one.clock_in_words for one in Consumer.objects.alive(now) if one.has_wrong_clock),
             "",
             f"Total Scheduled Jobs: {len(scheduler.listed)}",
             RULE,
