@@ -5,7 +5,7 @@ from typing import Any
 
 import zstandard
 
-from housekeeping.engine import archive
+from housekeeping.engine import packing
 from housekeeping.models import Archive
 
 COLUMNS = [field.attname for field in Archive._meta.concrete_fields]
@@ -37,7 +37,7 @@ def flipped(rows: list[dict[str, Any]], chance: random.Random) -> str:
 def _is_harmless(payload: bytes, changed: bytes) -> bool:
     """zstd leaves some bits of its header unread: what it unpacks is the same, and is right."""
     try:
-        return archive.unpacked(payload) == archive.unpacked(changed)
+        return packing.unpacked(payload) == packing.unpacked(changed)
     except zstandard.ZstdError:
         return False
 

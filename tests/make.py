@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from chat.models import ChatMessage, Conversation, User
-from housekeeping.engine.archive import columns
+from housekeeping.engine.packing import columns
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Archive, Consumer, Run, ScheduleState, Tally
 from housekeeping.runs import schedules

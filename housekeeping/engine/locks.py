@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Model, QuerySet
 
-from housekeeping.engine import archive, cascade
+from housekeeping.engine import cascade, packing
 
 
 def take_from_above(rows: QuerySet[Any]) -> None:
@@ -52,7 +52,7 @@ def _owners_of_locked(link: cascade.Link, keys: Sequence[Any]) -> set[Any]:
     """What the link's rows refer to, of those rows that can't be locked."""
     # FOR UPDATE also for a row that only loses its reference: PostgreSQL takes every column of a unique
     # index for a part of the key, those of an index that Django doesn't know of, too.
-    where, values = archive.among(_column(link), keys)
+    where, values = packing.among(_column(link), keys)
     key, table, owner = _quoted(_key(link)), _table(link), _quoted(_column(link))
     with connection.cursor() as cursor:
         cursor.execute(
@@ -66,14 +66,14 @@ def _owners_of_locked(link: cascade.Link, keys: Sequence[Any]) -> set[Any]:
 
 
 def _select(link: cascade.Link, column: str, by: str, values: Sequence[Any]) -> list[Any]:
-    where, keys = archive.among(by, values)
+    where, keys = packing.among(by, values)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT DISTINCT {_quoted(column)} FROM {_table(link)} WHERE {where}", keys)
         return [row[0] for row in cursor.fetchall()]
 
 
 def _key(link: cascade.Link) -> str:
-    return str(archive.key_of(link.model).column)
+    return str(packing.key_of(link.model).column)
 
 
 def _column(link: cascade.Link) -> str:

@@ -23,7 +23,7 @@ from housekeeping import conf
 from housekeeping.database import clock, guard
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy, in_days
-from housekeeping.engine import archive, cascade
+from housekeeping.engine import cascade, packing
 from housekeeping.engine.purge import Walk, check_database, due, expired, held_back
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import PlannedRows, Run
@@ -158,7 +158,7 @@ def write(
         checkpoint()
         below = cascade.weights(policy.model, keys)
         text = json.dumps([[key, below[str(key)]] for key in keys], default=str)
-        payload = zstandard.compress(text.encode(), archive.LEVEL)
+        payload = zstandard.compress(text.encode(), packing.LEVEL)
         with guard.bookkeeping():
             PlannedRows.objects.create(run=run, policy=policy.name, rows=len(keys), payload=payload)
 
@@ -202,4 +202,4 @@ def read(run: Run, policy: Policy) -> Iterator[tuple[Any, int]]:
     numbers = run.planned_rows.filter(policy=policy.name).order_by("pk").values_list("pk", flat=True)
     for number in list(numbers):
         payload = PlannedRows.objects.values_list("payload", flat=True).get(pk=number)
-        yield from ((to_key(key), rows) for key, rows in json.loads(archive.unpacked(payload)))
+        yield from ((to_key(key), rows) for key, rows in json.loads(packing.unpacked(payload)))

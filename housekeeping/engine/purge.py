@@ -31,7 +31,7 @@ from django.db.models import Model, Q, QuerySet
 from housekeeping import conf
 from housekeeping.database import clock, transient
 from housekeeping.declared.policies import Policy
-from housekeeping.engine import archive, cascade, holds, locks
+from housekeeping.engine import archive, cascade, holds, locks, packing
 from housekeeping.engine.archive import Archiver
 from housekeeping.exceptions import WrongDatabase
 
@@ -281,7 +281,7 @@ class _Removal:
         if None not in self.found.values():
             self.batch.keys = self._as_planned()
         if self.batch.keys:
-            self._remove(model, archive.stored_keys(model, self.batch.keys))
+            self._remove(model, packing.stored_keys(model, self.batch.keys))
         self.record(self.batch)
         return self.batch
 
@@ -312,13 +312,13 @@ class _Removal:
         """Under their lock: those of ``keys`` that nothing locked hangs from."""
         if not (keys and connection.features.has_select_for_update_skip_locked):
             return keys
-        stored = archive.stored_keys(self.policy.model, keys)
+        stored = packing.stored_keys(self.policy.model, keys)
         in_use = locks.above_locked_rows(self.policy.model, stored)
         self.batch.in_use += len(in_use)
         return [key for key, as_stored in zip(keys, stored, strict=True) if as_stored not in in_use]
 
-    def _among(self, keys: list[Any]) -> archive.Among:
-        return archive.Among("pk", archive.stored_keys(self.policy.model, keys))
+    def _among(self, keys: list[Any]) -> packing.Among:
+        return packing.Among("pk", packing.stored_keys(self.policy.model, keys))
 
     def _as_planned(self) -> list[Any]:
         """Under the lock: those that no more hangs from than the plan has seen."""
@@ -337,12 +337,12 @@ class _Removal:
                 children = self._children(link, keys)
                 if children:
                     self._remove(link.model, children)
-        self._take(model, str(archive.key_of(model).column), keys)
+        self._take(model, str(packing.key_of(model).column), keys)
 
     def _children(self, link: cascade.Link, keys: list[Any]) -> list[Any]:
-        where, values = archive.among(str(link.field.column), keys)
+        where, values = packing.among(str(link.field.column), keys)
         quoted = connection.ops.quote_name
-        key, table = quoted(str(archive.key_of(link.model).column)), quoted(link.model._meta.db_table)
+        key, table = quoted(str(packing.key_of(link.model).column)), quoted(link.model._meta.db_table)
         with connection.cursor() as cursor:
             # Locked for the same reason as the policy's own rows.
             lock = "FOR UPDATE" if connection.features.has_select_for_update else ""
@@ -351,10 +351,10 @@ class _Removal:
 
     def _take(self, model: type[Model], column: str, keys: list[Any]) -> None:
         if self.archiver:
-            rows, packed = archive.take(model, column, keys, self.batch.digest)
+            rows, packed = packing.take(model, column, keys, self.batch.digest)
             self._keep(model, rows, packed)
         else:
-            where, values = archive.among(column, keys)
+            where, values = packing.among(column, keys)
             table = connection.ops.quote_name(model._meta.db_table)
             with connection.cursor() as cursor:
                 cursor.execute(f"DELETE FROM {table} WHERE {where}", values)
@@ -364,11 +364,11 @@ class _Removal:
             self.batch.rows[model._meta.label] += rows
 
     def _empty(self, link: cascade.Link, keys: list[Any]) -> None:
-        rows, packed = archive.empty(link.model, link.field, keys, self.batch.digest)
+        rows, packed = packing.empty(link.model, link.field, keys, self.batch.digest)
         if self.archiver:
             self._keep(link.model, rows, packed, emptied=str(link.field.column))
 
-    def _keep(self, model: type[Model], rows: int, packed: archive.Packed, emptied: str = "") -> None:
+    def _keep(self, model: type[Model], rows: int, packed: packing.Packed, emptied: str = "") -> None:
         assert self.archiver
         if rows:
             self.archiver.keep(model, packed, rows, emptied)

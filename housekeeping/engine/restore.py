@@ -39,8 +39,8 @@ from django.utils.translation import gettext
 from housekeeping import conf
 from housekeeping.database import clock, discreet
 from housekeeping.database.transient import transact
-from housekeeping.engine import archive, cascade, holds, verification
-from housekeeping.engine.archive import quoted
+from housekeeping.engine import archive, cascade, holds, packing, verification
+from housekeeping.engine.packing import quoted
 from housekeeping.engine.purge import CAREFUL_LOCK_TIMEOUT, PACES, SETTINGS, Pace, fitted, set_locally
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Archive, Hold, Run
@@ -446,7 +446,7 @@ class _Layout:
         except LookupError:
             raise NotPossible(f"The table of {kept.model} is not there any more.") from None
         self.label = _label(self.model)
-        now = {one.column: one for one in archive.columns(self.model)}
+        now = {one.column: one for one in packing.columns(self.model)}
         self.names = [name for name, _ in kept.schema]
         gone = [name for name in self.names if name not in now]
         if gone:
@@ -494,7 +494,7 @@ class _Chunk(_Layout):
     @cached_property
     def rows(self) -> list[Any]:
         """As SQLite packed them."""
-        return archive.unpacked_rows(self.packed)
+        return packing.unpacked_rows(self.packed)
 
     def put_back(self, more: Restored) -> None:
         """Insert its rows, or set its keys again, and count them in ``more``."""
@@ -587,14 +587,14 @@ class _Chunk(_Layout):
         """SQLite's query for the rows that its parameter holds; None where Python has to unpack."""
         if b"\\u0000" in self.packed:  # json_each ends a text there
             return None
-        if any(map(archive.from_json, self.fields)):
+        if any(map(packing.from_json, self.fields)):
             return None
         columns = [f"json_extract(value, '$[{at}]') AS {quoted(name)}" for at, name in enumerate(self.names)]
         # Bound as bytes: not every text that SQLite lets in can be one of Python's.
         return f"SELECT {', '.join(columns)} FROM json_each(CAST(%s AS TEXT))"
 
     def _values(self) -> list[Any]:
-        made = [(number, make) for number, one in enumerate(self.fields) if (make := archive.from_json(one))]
+        made = [(number, make) for number, one in enumerate(self.fields) if (make := packing.from_json(one))]
         if not made:
             return self.rows
         rows = [list(row) for row in self.rows]
@@ -633,10 +633,10 @@ class _Chunk(_Layout):
         """Conditions: what has the key in ``column`` now is the row of ``model`` that had it before."""
         name, label = quoted(column), _label(model)
         if absent := self._absent(label, more):
-            among, keys = archive.matching(f"CAST(r.{name} AS varchar)", sorted(absent))
+            among, keys = packing.matching(f"CAST(r.{name} AS varchar)", sorted(absent))
             yield f"(r.{name} IS NULL OR NOT {among})", keys
         if label in self.undo.doubtful:
-            among, keys = archive.matching(f"CAST(r.{name} AS varchar)", self._back(column, model))
+            among, keys = packing.matching(f"CAST(r.{name} AS varchar)", self._back(column, model))
             yield f"(r.{name} IS NULL OR {among})", keys
 
     def _absent(self, label: str, more: Restored) -> set[str]:
@@ -768,7 +768,7 @@ class _Chunk(_Layout):
         packed = self._joined(lines)
         kept.rows, kept.before = len(lines), verification.NOTHING
         kept.digest = archive.sealed(kept, archive.digest(kept.before, packed))
-        archive.save(kept, zstandard.compress(packed, archive.LEVEL))
+        archive.save(kept, zstandard.compress(packed, packing.LEVEL))
 
     def _joined(self, lines: list[Any]) -> bytes:
         if self.kept.vendor == "postgresql":

@@ -23,7 +23,7 @@ from django.db.models.functions import Coalesce, Concat
 from housekeeping import conf
 from housekeeping.database import clock
 from housekeeping.declared.steps import Outcome, go_on
-from housekeeping.engine import archive
+from housekeeping.engine import archive, packing
 from housekeeping.models import Archive, Run, RunQuerySet
 
 NOTHING = "00" * 32  # the chain of digests before the first archive
@@ -77,7 +77,7 @@ def content(kept: Archive) -> tuple[bytes, str]:
     Raises Damaged where it is not what was written.
     """
     try:
-        packed = archive.unpacked(kept.payload)
+        packed = packing.unpacked(kept.payload)
         link = archive.digest(kept.before or NOTHING, packed)
         if kept.digest is not None and archive.sealed(kept, link) != kept.digest:
             raise Damaged("its digest does not match")
@@ -91,7 +91,7 @@ def content(kept: Archive) -> tuple[bytes, str]:
 
 
 def _rows(kept: Archive, packed: bytes) -> int:
-    return packed.count(b"\n") if kept.vendor == "postgresql" else len(archive.unpacked_rows(packed))
+    return packed.count(b"\n") if kept.vendor == "postgresql" else len(packing.unpacked_rows(packed))
 
 
 def look(run: Run, *, checkpoint: Callable[[], None] = go_on) -> Report:

@@ -8,7 +8,7 @@ import zstandard
 from django.db import connection
 
 from chat.models import ChatMessage, Conversation
-from housekeeping.engine import archive, verification
+from housekeeping.engine import packing, verification
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Archive, Run
 from housekeeping.runs import control as runs
@@ -51,7 +51,7 @@ def damaged(run, *, at=0):
 def garbled(run, *, at):
     """One archive holds a role that its table does not know; in version 1.0, no digest tells."""
     kept = run.archives.order_by("pk")[at]
-    packed = archive.unpacked(kept.payload)
+    packed = packing.unpacked(kept.payload)
     changed = zstandard.compress(packed.replace(b"user", b"loser").replace(b"assistant", b"loser"))
     Archive.objects.filter(pk=kept.pk).update(payload=changed)
 
@@ -390,7 +390,7 @@ def night(add_task, settings):
         Animal.objects.create(tag=code, house_id=code, seen_at=make.ago(days=40))
     run = carry_out(runs.request("night", send=lambda run: None), batch_size=1)
     for kept in run.archives.filter(model="zoo.House"):
-        if b"first" in archive.unpacked(kept.payload):
+        if b"first" in packing.unpacked(kept.payload):
             damaged(run, at=list(run.archives.order_by("pk")).index(kept))
     House.objects.create(code="first", park=lasting)
     return run
