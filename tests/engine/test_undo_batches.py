@@ -7,7 +7,7 @@ import pytest
 from django.db import connection, connections, transaction
 
 from chat.models import ChatMessage, Conversation, User
-from housekeeping.engine import restore
+from housekeeping.engine.restore import undo as restore
 from housekeeping.models import Hold, Run
 from housekeeping.runs import control as runs
 from tests import make
