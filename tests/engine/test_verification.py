@@ -294,6 +294,19 @@ def test_what_nothing_vouches_for_is_asked_about_again_after_an_undo_of_the_rest
     assert (again.status, insisted.status) == ("failed", "succeeded")
 
 
+def test_an_undo_that_left_a_damaged_batch_without_a_digest_behind_can_be_resumed():
+    run = purged()
+    without_digests(run)
+    damaged(run, at=7)
+    undo = runs.undo(run, send=lambda run: None, intact_only=True, unverified=True)
+    undo = carry_out(undo, batch_size=1, should_stop=Conversation.objects.exists)
+    assert (undo.status, Conversation.objects.count()) == ("queued", 1)
+
+    undo = carry_out(undo)
+
+    assert (undo.status, Conversation.objects.count()) == ("succeeded", 3), undo.error
+
+
 def test_each_run_is_verified_once_and_a_damaged_one_fails_the_nightly_task():
     run, other = purged(), purged()
     damaged(other)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,12 @@ class Restored:
     absent: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     archives: int = 0  # that are gone, less those that have come
     at: Place | None = None
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Restored:
+        """What earlier attempts have put back, without the keys that did not come back."""
+        at = state.get("at")
+        return cls(Counter(state.get("rows")), Counter(state.get("left")), at=tuple(at) if at else None)
 
     def as_state(self) -> dict[str, Any]:
         return {"rows": self.rows, "left": self.left, "at": self.at}

@@ -173,13 +173,11 @@ class Undo:
             # One that had a digest and is gone is missing still.
             kept_before = Coalesce(F("archives_kept"), 0) + first_sealed
             Run.objects.filter(pk=self.purged.pk).update(archives_kept=Greatest(kept_before, sealed))
-            self.record(self._done())
+            self.record(Restored.from_state(self.run.undo_state or {}))
 
     def _done(self) -> Restored:
         """What earlier attempts have put back, and what they had to leave behind."""
-        state = self.run.undo_state or {}
-        at = state.get("at")
-        done = Restored(Counter(state.get("rows")), Counter(state.get("left")), at=tuple(at) if at else None)
+        done = Restored.from_state(self.run.undo_state or {})
         if done.at:
             behind = self.purged.archives.filter(emptied="").exclude(_ahead(done.at))
             for kept in behind.order_by("pk").iterator(chunk_size=1):
