@@ -22,6 +22,10 @@ class Link:
     field: models.ForeignKey[Any, Any]
 
     @property
+    def column(self) -> str:
+        return str(self.field.column)
+
+    @property
     def on_delete(self) -> Any:
         return self.field.remote_field.on_delete
 

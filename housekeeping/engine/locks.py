@@ -1,24 +1,31 @@
-"""Locks on rows: in which order they are taken, and who has them (PostgreSQL).
+"""Locks on rows: in which order they are taken, how long a statement waits, and who has them.
 
-Whoever locks a row before what hangs from it, as a purge does, can't be in a deadlock with one.
+A transaction that locks a row before the rows below it, as a purge does, can't deadlock with a purge.
 On SQLite writers take turns.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import connection
 from django.db.models import Model, QuerySet
 
 from housekeeping.engine import cascade, packing
+from housekeeping.engine.packing import quoted
+
+
+def set_locally(settings: Mapping[str, str]) -> None:
+    """Set PostgreSQL's settings until the transaction ends, such as timeouts. SQLite has none of them."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("".join(f"SET LOCAL {name} = '{value}';" for name, value in settings.items()))
 
 
 def take_from_above(rows: QuerySet[Any]) -> None:
-    """Lock ``rows`` and what goes with them, a row before what hangs from it.
+    """Lock ``rows`` and the rows that are deleted with them, each row before the rows below it.
 
-    To be called in the transaction that deletes them, before it does: Django deletes what
-    hangs from a row first. The lowest tables are left out, since whoever wants their rows
-    for a purge waits for those above.
+    Call it first in the transaction that deletes them, since Django deletes the rows below a row
+    first. The lowest tables are left out: a purge that wants their rows waits for the rows above.
     """
     if connection.features.has_select_for_update:
         _take(rows.model, "pk", list(rows.values_list("pk", flat=True)))
@@ -32,57 +39,56 @@ def _take(model: type[Model], path: str, keys: Sequence[Any]) -> None:
             _take(link.model, link.field.name, locked)
 
 
-def above_locked_rows(model: type[Model], keys: Sequence[Any]) -> set[Any]:
-    """Those of ``keys`` that a row hangs from which another transaction has locked.
+# --- For a batch of a purge: by key, as the database stores keys -------------------------------
 
-    To be called under the lock of the rows of ``keys``, as the database holds them. Locks
-    all that hangs from them and is free, so that a delete of the others waits for no row.
+
+def lock_below(link: cascade.Link, keys: Sequence[Any]) -> list[Any]:
+    """Lock the rows that refer to ``keys`` by the link. Returns their keys.
+
+    A row that somebody adds below them meanwhile waits, instead of failing the batch at its commit.
+    """
+    lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
+    return _select(link, packing.key_column(link.model), link.column, keys, lock)
+
+
+def above_locked_rows(model: type[Model], keys: Sequence[Any]) -> set[Any]:
+    """Those of ``keys`` that have a row below them which another transaction has locked (PostgreSQL).
+
+    Call it while the rows of ``keys`` are locked. It locks every free row below them, so that deleting
+    the others waits for no row.
     """
     found: set[Any] = set()
     for link in cascade.links(model):
         if link.is_emptied or link.is_cascade:
             found |= _owners_of_locked(link, keys)
         if link.is_cascade and not cascade.is_leaf(link.model):
-            below = above_locked_rows(link.model, _select(link, _key(link), _column(link), keys))
-            found |= set(_select(link, _column(link), _key(link), list(below))) if below else set()
+            key = packing.key_column(link.model)
+            below = above_locked_rows(link.model, _select(link, key, link.column, keys))
+            found |= set(_select(link, link.column, key, list(below))) if below else set()
     return found
 
 
 def _owners_of_locked(link: cascade.Link, keys: Sequence[Any]) -> set[Any]:
-    """What the link's rows refer to, of those rows that can't be locked."""
-    # FOR UPDATE also for a row that only loses its reference: PostgreSQL takes every column of a unique
-    # index for a part of the key, those of an index that Django doesn't know of, too.
-    where, values = packing.among(_column(link), keys)
-    key, table, owner = _quoted(_key(link)), _table(link), _quoted(_column(link))
+    """The keys that the link's locked rows refer to."""
+    # FOR UPDATE also for a row that only loses its reference: for PostgreSQL every column of a unique
+    # index is a part of the key, even of an index that Django does not know.
+    where, values = packing.among(quoted(link.column), keys)
+    key, table = quoted(packing.key_column(link.model)), packing.table(link.model)
     with connection.cursor() as cursor:
         cursor.execute(
             f"WITH free AS MATERIALIZED"
             f" (SELECT {key} AS key FROM {table} WHERE {where} FOR UPDATE SKIP LOCKED)"
-            f" SELECT DISTINCT {owner} FROM {table}"
+            f" SELECT DISTINCT {quoted(link.column)} FROM {table}"
             f" WHERE {where} AND NOT EXISTS (SELECT 1 FROM free WHERE free.key = {table}.{key})",
             [*values, *values],
         )
         return {row[0] for row in cursor.fetchall()}
 
 
-def _select(link: cascade.Link, column: str, by: str, values: Sequence[Any]) -> list[Any]:
-    where, keys = packing.among(by, values)
+def _select(link: cascade.Link, column: str, by: str, keys: Sequence[Any], lock: str = "") -> list[Any]:
+    """The values of ``column`` in the link's rows whose column ``by`` is one of ``keys``."""
+    where, values = packing.among(quoted(by), keys)
+    select = f"SELECT {quoted(column)} FROM {packing.table(link.model)}"
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT DISTINCT {_quoted(column)} FROM {_table(link)} WHERE {where}", keys)
+        cursor.execute(f"{select} WHERE {where}{lock}", values)
         return [row[0] for row in cursor.fetchall()]
-
-
-def _key(link: cascade.Link) -> str:
-    return str(packing.key_of(link.model).column)
-
-
-def _column(link: cascade.Link) -> str:
-    return str(link.field.column)
-
-
-def _table(link: cascade.Link) -> str:
-    return _quoted(link.model._meta.db_table)
-
-
-def _quoted(name: str) -> str:
-    return connection.ops.quote_name(name)

@@ -1,14 +1,18 @@
-"""How rows are read, deleted and put back: all SQL that one database writes and the other doesn't.
+"""The SQL that reads, deletes and puts back rows by the thousand, and the text they are packed in.
 
-The database packs a batch into one text, as fetching rows into Python is what makes an
-archive expensive: COPY on PostgreSQL, JSON on SQLite. Python only compresses it.
+The database packs a batch into one text: COPY on PostgreSQL, JSON on SQLite. Python only compresses
+it. Fetching the rows into Python is what would make an archive expensive.
+
+All SQL that differs between the databases stands here, except for locks (``locks.py``, and the one
+lock of ``holds.py``). A table or column name is quoted, and every value is a parameter.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,51 +23,29 @@ from django.db.models import Func, Model
 
 from housekeeping.models import Archive
 
-# zstd's fastest level: three times as fast as zlib's, and a half smaller.
+# zstd's fastest level: three times as fast as zlib's, and half the size.
 LEVEL = 1
 BLOCK = 64 * 1024  # bytes that are compressed at a time
 
-
-def among(column: str, keys: Sequence[Any]) -> tuple[str, list[Any]]:
-    """The SQL condition that ``column`` is one of ``keys``, as one parameter of any length."""
-    return matching(connection.ops.quote_name(column), keys)
+# --- Names ------------------------------------------------------------------------------------
 
 
-def matching(name: str, keys: Sequence[Any]) -> tuple[str, list[Any]]:
-    """The same for an expression in SQL."""
-    if connection.vendor == "postgresql":
-        if keys and all(type(key) is int for key in keys):
-            # Read by the database: a list is taken to pieces in Python, key by key.
-            return f"{name} = ANY(%s::bigint[])", [f"{{{','.join(map(str, keys))}}}"]
-        return f"{name} = ANY(%s)", [list(keys)]
-    text = json.dumps(list(keys))
-    if "\\u0000" in text:  # json_each ends a text there, and would give another row's key
-        return f"{name} IN ({', '.join(['%s'] * len(keys))})", list(keys)
-    return f"{name} IN (SELECT value FROM json_each(%s))", [text]
+def quoted(name: str) -> str:
+    return connection.ops.quote_name(name)
 
 
-class Among(Func):
-    """The same for a queryset. A list of thousands of parameters takes longer to read than
-    its rows take to delete."""
-
-    output_field = models.BooleanField()
-
-    def __init__(self, field: str, keys: Sequence[Any]) -> None:
-        super().__init__(field)
-        self.keys = keys
-
-    def as_sql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
-        name, values = compiler.compile(self.source_expressions[0])
-        where, keys = matching(name, self.keys)
-        return where, [*values, *keys]
+def table(model: type[Model]) -> str:
+    return quoted(model._meta.db_table)
 
 
-def stored_keys(model: type[Model], keys: Sequence[Any]) -> list[Any]:
-    """Keys as the database holds them: SQLite stores a UUID as text, for example."""
-    key = key_of(model)
-    if isinstance(key, models.IntegerField):
-        return list(keys)
-    return [key.get_db_prep_value(one, connection) for one in keys]
+def names(fields: Iterable[models.Field[Any, Any]]) -> str:
+    return ", ".join(quoted(str(field.column)) for field in fields)
+
+
+def columns(model: type[Model]) -> list[models.Field[Any, Any]]:
+    """The columns that hold a row's data, its key first."""
+    stored = [field for field in model._meta.local_concrete_fields if not getattr(field, "generated", False)]
+    return sorted(stored, key=lambda field: not field.primary_key)
 
 
 def key_of(model: type[Model]) -> models.Field[Any, Any]:
@@ -72,22 +54,71 @@ def key_of(model: type[Model]) -> models.Field[Any, Any]:
     return key
 
 
-def columns(model: type[Model]) -> list[models.Field[Any, Any]]:
-    """The columns that hold a row's data, its key first."""
-    stored = [one for one in model._meta.local_concrete_fields if not getattr(one, "generated", False)]
-    return sorted(stored, key=lambda one: not one.primary_key)
+def key_column(model: type[Model]) -> str:
+    return str(key_of(model).column)
+
+
+# --- Rows by their keys -----------------------------------------------------------------------
+
+
+def stored_keys(key: models.Field[Any, Any], keys: Sequence[Any]) -> list[Any]:
+    """``keys`` as the database stores them: SQLite stores a UUID as text, for example."""
+    if isinstance(key, models.IntegerField):
+        return list(keys)
+    return [key.get_db_prep_value(one, connection) for one in keys]
+
+
+def among(expression: str, keys: Sequence[Any]) -> tuple[str, list[Any]]:
+    """The condition that an SQL expression is one of ``keys``, as stored, and its parameters.
+
+    The keys are one parameter: a list of thousands takes longer to parse than its rows take to delete.
+    """
+    if connection.vendor == "postgresql":
+        if keys and all(type(key) is int for key in keys):
+            # As one text, which the server parses: psycopg would convert a list key by key, in Python.
+            return f"{expression} = ANY(%s::bigint[])", [f"{{{','.join(map(str, keys))}}}"]
+        return f"{expression} = ANY(%s)", [list(keys)]
+    text = json.dumps(list(keys))
+    if "\\u0000" in text:  # json_each ends a text at a NUL, and would give another row's key
+        return f"{expression} IN ({', '.join(['%s'] * len(keys))})", list(keys)
+    return f"{expression} IN (SELECT value FROM json_each(%s))", [text]
+
+
+class Among(Func):
+    """The same condition for a queryset: its field is one of ``keys``."""
+
+    output_field = models.BooleanField()
+
+    def __init__(self, field: str, keys: Sequence[Any]) -> None:
+        super().__init__(field)
+        self.keys = keys
+
+    def as_sql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
+        [field] = self.source_expressions
+        expression, values = compiler.compile(field)
+        where, keys = among(expression, stored_keys(field.output_field, self.keys))
+        return where, [*values, *keys]
+
+
+def delete(model: type[Model], column: str, keys: Sequence[Any]) -> int:
+    """Delete the rows whose ``column`` is one of ``keys``, and archive nothing. Returns their number."""
+    where, values = among(quoted(column), keys)
+    with connection.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {table(model)} WHERE {where}", values)
+        rows: int = cursor.rowcount
+    return rows
+
+
+# --- Out of their table -----------------------------------------------------------------------
 
 
 class Packed:
-    """Rows as the database packed them, compressed as they come, and the chain of digests
-    with them."""
+    """Rows as the database packed them: compressed as they come, and added to the chain of digests."""
 
     def __init__(self, before: str) -> None:
         self.before = before
-        self._zip, self._hash = (
-            zstandard.ZstdCompressor(LEVEL).compressobj(),
-            hashlib.sha256(bytes.fromhex(before)),
-        )
+        self._zip = zstandard.ZstdCompressor(LEVEL).compressobj()
+        self._hash = hashlib.sha256(bytes.fromhex(before))
         self._parts: list[bytes] = []
 
     def add(self, packed: bytes) -> None:
@@ -95,7 +126,7 @@ class Packed:
         self._parts.append(self._zip.compress(packed))
 
     def payload(self) -> bytes:
-        """All of it, compressed; to be asked once."""
+        """All of it, compressed. Call it once, at the end."""
         return b"".join([*self._parts, self._zip.flush()])
 
     @property
@@ -103,79 +134,44 @@ class Packed:
         return self._hash.hexdigest()
 
 
-def unpacked(payload: bytes | memoryview) -> bytes:
-    """What a payload was before it was compressed. Raises ZstdError where it is not whole."""
-    frame = zstandard.ZstdDecompressor().decompressobj()
-    content = frame.decompress(bytes(payload))
-    if not frame.eof:
-        raise zstandard.ZstdError("it is cut short")
-    if frame.unused_data:
-        raise zstandard.ZstdError("something follows its end")
-    return content
-
-
-def unpacked_rows(packed: bytes) -> list[Any]:
-    """Rows as SQLite packed them. A text that is no UTF-8, which SQLite lets in, keeps its bytes."""
-    rows: list[Any] = json.loads(packed.decode(errors="surrogateescape"))
-    return rows
-
-
 def take(model: type[Model], column: str, keys: Sequence[Any], before: str) -> tuple[int, Packed]:
-    """Delete the rows whose ``column`` is one of ``keys``. Returns their number, and them, packed.
+    """Delete the rows whose ``column`` is one of ``keys``. Returns their number and the packed rows.
 
-    ``before`` is the chain of digests up to here.
+    ``before`` is the chain of digests so far.
     """
-    where, values = among(column, keys)
-    table, packed = quoted(model._meta.db_table), Packed(before)
+    where, values = among(quoted(column), keys)
+    statement, packed = f"DELETE FROM {table(model)} WHERE {where}", Packed(before)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            names = ", ".join(quoted(str(one.column)) for one in columns(model))
-            _copy_out(cursor, f"DELETE FROM {table} WHERE {where} RETURNING {names}", values, packed)
-            return cursor.rowcount, packed
-        rows = _read(cursor, table, columns(model), where, values)
-        _beside(cursor, f"DELETE FROM {table} WHERE {where}", values, packed, rows)
+            _copy_out(cursor, f"{statement} RETURNING {names(columns(model))}", values, packed)
+        else:
+            rows = _read(cursor, model, columns(model), where, values)
+            _compress_beside(cursor, statement, values, packed, rows)
         return cursor.rowcount, packed
 
 
 def empty(
     model: type[Model], column: models.Field[Any, Any], keys: Sequence[Any], before: str
 ) -> tuple[int, Packed]:
-    """Set a foreign key to NULL where it is one of ``keys``. Returns how many, and what they were."""
-    where, values = among(str(column.column), keys)
-    table, name, packed = quoted(model._meta.db_table), quoted(str(column.column)), Packed(before)
-    update = f"UPDATE {table} SET {name} = NULL WHERE {where}"
+    """Set a foreign key to NULL where it is one of ``keys``. Returns how many, and the packed values."""
+    name, packed = quoted(str(column.column)), Packed(before)
+    where, values = among(name, keys)
+    statement, fields = f"UPDATE {table(model)} SET {name} = NULL WHERE {where}", [key_of(model), column]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            key = quoted(str(key_of(model).column))
-            _copy_out(cursor, f"SELECT {key}, {name} FROM {table} WHERE {where}", values, packed)
-            cursor.execute(update, values)
+            select = f"SELECT {names(fields)} FROM {table(model)} WHERE {where}"
+            _copy_out(cursor, select, values, packed)
+            cursor.execute(statement, values)
         else:
-            rows = _read(cursor, table, [key_of(model), column], where, values)
-            _beside(cursor, update, values, packed, rows)
+            rows = _read(cursor, model, fields, where, values)
+            _compress_beside(cursor, statement, values, packed, rows)
         return cursor.rowcount, packed
 
 
-def _read(cursor: Any, table: str, fields: list[Any], where: str, values: list[Any]) -> bytes:
-    row = ", ".join(_sqlite_json(one) for one in fields)
-    # As bytes: of a text, Python would keep one copy more.
-    packed = f"CAST(json_group_array(json_array({row})) AS BLOB)"
-    cursor.execute(f"SELECT {packed} FROM {table} WHERE {where}", values)
-    rows: bytes = cursor.fetchone()[0]
-    return rows
-
-
-def _beside(cursor: Any, statement: str, values: list[Any], packed: Packed, rows: bytes) -> None:
-    """Compress while SQLite works: neither needs Python's lock meanwhile. Raises what either does."""
-    with ThreadPoolExecutor(1) as pool:
-        done = pool.submit(packed.add, rows)
-        cursor.execute(statement, values)
-        done.result()
-
-
 def _copy_out(cursor: Any, query: str, values: list[Any], packed: Packed) -> None:
-    # psycopg's own method: its errors become Django's as those of execute() do.
+    # psycopg's own method: its errors have to be turned into Django's, as execute() does.
     with connection.wrap_database_errors, cursor.copy(f"COPY ({query}) TO STDOUT", values) as rows:
-        # A row comes at a time, and the server goes on while some hundred are compressed.
+        # One row comes at a time, and the server carries on while a few hundred are compressed.
         waiting, size = [], 0
         for row in rows:
             waiting.append(row)
@@ -186,13 +182,30 @@ def _copy_out(cursor: Any, query: str, values: list[Any], packed: Packed) -> Non
         packed.add(b"".join(waiting))
 
 
-def _sqlite_json(column: models.Field[Any, Any]) -> str:
+def _read(cursor: Any, model: type[Model], fields: list[Any], where: str, values: list[Any]) -> bytes:
+    row = ", ".join(_as_json(field) for field in fields)
+    # As bytes: Python would keep one more copy of a text.
+    packed = f"CAST(json_group_array(json_array({row})) AS BLOB)"
+    cursor.execute(f"SELECT {packed} FROM {table(model)} WHERE {where}", values)
+    rows: bytes = cursor.fetchone()[0]
+    return rows
+
+
+def _compress_beside(cursor: Any, statement: str, values: list[Any], packed: Packed, rows: bytes) -> None:
+    """Compress while SQLite works, as neither needs Python's lock meanwhile. Raises what either raises."""
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(packed.add, rows)
+        cursor.execute(statement, values)
+        done.result()
+
+
+def _as_json(column: models.Field[Any, Any]) -> str:
     name = quoted(str(column.column))
     if _is_binary(column):
         return f"CASE WHEN {name} IS NULL THEN NULL ELSE hex({name}) END"
     if _is_real(column):
-        # JSON would round to 15 digits, and has no infinity. A double needs 17; SQLite's last
-        # ones are wrong now and then, so that more are asked for and Python rounds.
+        # JSON would round to 15 digits and has no infinity. A double needs 17 digits, and SQLite
+        # sometimes gets the last ones wrong: ask for more, and let Python round.
         return f"CASE typeof({name}) WHEN 'real' THEN printf('%%!.20g', {name}) ELSE {name} END"
     return name
 
@@ -205,18 +218,114 @@ def _is_real(column: models.Field[Any, Any]) -> bool:
     return any(word in str(column.db_type(connection)).lower() for word in ("real", "decimal", "double"))
 
 
-def from_json(column: models.Field[Any, Any]) -> Callable[[str], Any] | None:
-    """What makes a value of the text that :func:`_sqlite_json` made of it."""
+def fill(archived: Archive, payload: bytes) -> None:
+    """Store the payload of an archive on PostgreSQL, beside the statement.
+
+    Django's cursor would write it into the text of the statement, and the server would parse it there:
+    for a megabyte that takes seven times as long.
+    """
+    with connection.cursor() as cursor, connection.wrap_database_errors:
+        update = f"UPDATE {table(Archive)} SET payload = %b WHERE id = %b"
+        psycopg.Cursor(cursor.connection).execute(update, [payload, archived.pk])
+
+
+# --- Back into a table ------------------------------------------------------------------------
+
+
+def copy_in(cursor: Any, into: str, fields: Sequence[models.Field[Any, Any]], packed: bytes) -> None:
+    """Insert rows that PostgreSQL packed into the table ``into``."""
+    with connection.wrap_database_errors, cursor.copy(f"COPY {into} ({names(fields)}) FROM STDIN") as rows:
+        rows.write(packed)
+
+
+def query_of(packed: bytes, fields: Sequence[models.Field[Any, Any]]) -> str | None:
+    """A query for rows that SQLite packed, with ``packed`` as its parameter.
+
+    None where Python has to unpack them: a value is not what JSON made of it, or has a NUL.
+    """
+    if b"\\u0000" in packed or any(map(_from_json, fields)):  # json_each ends a text at a NUL
+        return None
+    values = [f"json_extract(value, '$[{at}]') AS {names([field])}" for at, field in enumerate(fields)]
+    # The parameter is bytes: SQLite accepts texts that Python can't represent.
+    return f"SELECT {', '.join(values)} FROM json_each(CAST(%s AS TEXT))"
+
+
+def as_stored(rows: list[Any], fields: Sequence[models.Field[Any, Any]]) -> list[Any]:
+    """Rows that Python has unpacked, with their values as SQLite stores them."""
+    converted = [(at, convert) for at, field in enumerate(fields) if (convert := _from_json(field))]
+    if not converted:
+        return rows
+    rows = [list(row) for row in rows]
+    for row in rows:
+        for at, convert in converted:
+            row[at] = convert(row[at]) if isinstance(row[at], str) else row[at]
+    return rows
+
+
+def _from_json(column: models.Field[Any, Any]) -> Callable[[str], Any] | None:
+    """What converts the text that :func:`_as_json` made of a value back to that value."""
     return bytes.fromhex if _is_binary(column) else float if _is_real(column) else None
 
 
-def fill(kept: Archive, payload: bytes) -> None:
-    """Django's cursor writes a value into the text of the statement, and the server reads it out
-    again: for a megabyte that takes seven times as long as sending it beside the statement."""
-    with connection.cursor() as cursor, connection.wrap_database_errors:
-        update = f"UPDATE {quoted(Archive._meta.db_table)} SET payload = %b WHERE id = %b"
-        psycopg.Cursor(cursor.connection).execute(update, [payload, kept.pk])
+def table_of(texts: list[str]) -> tuple[str, Any]:
+    """A table of one column that holds ``texts``: its SQL, and its one parameter."""
+    if connection.vendor == "postgresql":
+        return "unnest(%s::text[])", texts
+    return "(SELECT value FROM json_each(%s))", json.dumps(texts)
 
 
-def quoted(name: str) -> str:
-    return connection.ops.quote_name(name)
+# --- In Python --------------------------------------------------------------------------------
+
+
+def unpacked(payload: bytes | memoryview) -> bytes:
+    """A payload as it was before it was compressed. Raises ZstdError unless it is whole."""
+    frame = zstandard.ZstdDecompressor().decompressobj()
+    content = frame.decompress(bytes(payload))
+    if not frame.eof:
+        raise zstandard.ZstdError("it is cut short")
+    if frame.unused_data:
+        raise zstandard.ZstdError("something follows its end")
+    return content
+
+
+def json_rows(packed: bytes) -> list[Any]:
+    """The rows that SQLite packed. A text that is not UTF-8, which SQLite accepts, keeps its bytes."""
+    rows: list[Any] = json.loads(packed.decode(errors="surrogateescape"))
+    return rows
+
+
+def copied_rows(packed: bytes) -> list[bytes]:
+    """The rows that PostgreSQL packed, each as a line of COPY."""
+    return packed.splitlines(keepends=True)
+
+
+def number_of_rows(packed: bytes, vendor: str) -> int:
+    return packed.count(b"\n") if vendor == "postgresql" else len(json_rows(packed))
+
+
+def key_in(row: Any) -> str:
+    return text_of(row.rstrip(b"\n").split(b"\t", 1)[0] if isinstance(row, bytes) else row[0])
+
+
+def values_in(row: Any) -> list[Any]:
+    """The values of a row, as they are packed."""
+    return row.rstrip(b"\n").split(b"\t") if isinstance(row, bytes) else row
+
+
+# How COPY writes what would end a column or a row. A backslash before any other character stands for it.
+COPIED = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
+
+
+def text_of(value: Any) -> str:
+    """A packed value as text."""
+    if not isinstance(value, bytes):
+        return str(value)
+    return re.sub(rb"\\(.)", lambda found: COPIED.get(found[1], found[1]), value).decode()
+
+
+def joined(rows: list[Any], vendor: str) -> bytes:
+    """Rows packed again, as ``vendor`` packs them."""
+    if vendor == "postgresql":
+        return b"".join(rows)
+    text = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+    return text.encode(errors="surrogateescape")

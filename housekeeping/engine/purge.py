@@ -67,13 +67,6 @@ LOCK_TIMEOUT = "300ms"
 CAREFUL_LOCK_TIMEOUT = "5s"
 
 
-def set_locally(limits: Mapping[str, str]) -> None:
-    """Set PostgreSQL's settings until the transaction ends; SQLite has none of them."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("".join(f"SET LOCAL {name} = '{value}';" for name, value in limits.items()))
-
-
 class Purge(Protocol):
     """What a task is handed to delete with: a real purge, or a preview that counts."""
 
@@ -281,12 +274,13 @@ class _Removal:
         if None not in self.found.values():
             self.batch.keys = self._as_planned()
         if self.batch.keys:
-            self._remove(model, packing.stored_keys(model, self.batch.keys))
+            self._remove(model, packing.stored_keys(packing.key_of(model), self.batch.keys))
         self.record(self.batch)
         return self.batch
 
     def _set_limits(self) -> None:
-        set_locally(SETTINGS | {"lock_timeout": CAREFUL_LOCK_TIMEOUT if self.is_careful else LOCK_TIMEOUT})
+        lock_timeout = CAREFUL_LOCK_TIMEOUT if self.is_careful else LOCK_TIMEOUT
+        locks.set_locally(SETTINGS | {"lock_timeout": lock_timeout})
 
     def _lock(self, keys: list[Any]) -> list[Any]:
         """Those of ``keys`` that are due still. A row that somebody else has locked is spared:
@@ -297,7 +291,7 @@ class _Removal:
         # the batch at its commit. By key alone: a policy's own query may group, which can't
         # be locked. What is due is asked again under the lock: a hold or a message that is
         # committed before it is seen, one that comes after finds no row.
-        parents = cascade.rows_of(self.policy.model).filter(self._among(keys))
+        parents = cascade.rows_of(self.policy.model).filter(packing.Among("pk", keys))
         locked = parents.select_for_update(skip_locked=True).order_by()
         mine = set(locked.values_list("pk", flat=True))
         if len(mine) < len(keys):
@@ -305,20 +299,17 @@ class _Removal:
         return self._due([key for key in keys if key in mine])
 
     def _due(self, keys: list[Any]) -> list[Any]:
-        rows = due(self.policy, cutoff=self.cutoff).filter(self._among(keys)).order_by()
+        rows = due(self.policy, cutoff=self.cutoff).filter(packing.Among("pk", keys)).order_by()
         return list(rows.values_list("pk", flat=True))
 
     def _free(self, keys: list[Any]) -> list[Any]:
         """Under their lock: those of ``keys`` that nothing locked hangs from."""
         if not (keys and connection.features.has_select_for_update_skip_locked):
             return keys
-        stored = packing.stored_keys(self.policy.model, keys)
+        stored = packing.stored_keys(packing.key_of(self.policy.model), keys)
         in_use = locks.above_locked_rows(self.policy.model, stored)
         self.batch.in_use += len(in_use)
         return [key for key, as_stored in zip(keys, stored, strict=True) if as_stored not in in_use]
-
-    def _among(self, keys: list[Any]) -> packing.Among:
-        return packing.Among("pk", packing.stored_keys(self.policy.model, keys))
 
     def _as_planned(self) -> list[Any]:
         """Under the lock: those that no more hangs from than the plan has seen."""
@@ -332,33 +323,19 @@ class _Removal:
             if link.is_emptied:
                 self._empty(link, keys)
             elif link.is_cascade and cascade.is_leaf(link.model):
-                self._take(link.model, str(link.field.column), keys)
+                self._take(link.model, link.column, keys)
             elif link.is_cascade:
-                children = self._children(link, keys)
+                children = locks.lock_below(link, keys)
                 if children:
                     self._remove(link.model, children)
-        self._take(model, str(packing.key_of(model).column), keys)
-
-    def _children(self, link: cascade.Link, keys: list[Any]) -> list[Any]:
-        where, values = packing.among(str(link.field.column), keys)
-        quoted = connection.ops.quote_name
-        key, table = quoted(str(packing.key_of(link.model).column)), quoted(link.model._meta.db_table)
-        with connection.cursor() as cursor:
-            # Locked for the same reason as the policy's own rows.
-            lock = "FOR UPDATE" if connection.features.has_select_for_update else ""
-            cursor.execute(f"SELECT {key} FROM {table} WHERE {where} {lock}", values)
-            return [row[0] for row in cursor.fetchall()]
+        self._take(model, packing.key_column(model), keys)
 
     def _take(self, model: type[Model], column: str, keys: list[Any]) -> None:
         if self.archiver:
             rows, packed = packing.take(model, column, keys, self.batch.digest)
             self._keep(model, rows, packed)
         else:
-            where, values = packing.among(column, keys)
-            table = connection.ops.quote_name(model._meta.db_table)
-            with connection.cursor() as cursor:
-                cursor.execute(f"DELETE FROM {table} WHERE {where}", values)
-                rows = cursor.rowcount
+            rows = packing.delete(model, column, keys)
             self.batch.digest = archive.digest(self.batch.digest, repr((column, keys)).encode())
         if rows:
             self.batch.rows[model._meta.label] += rows
@@ -366,7 +343,7 @@ class _Removal:
     def _empty(self, link: cascade.Link, keys: list[Any]) -> None:
         rows, packed = packing.empty(link.model, link.field, keys, self.batch.digest)
         if self.archiver:
-            self._keep(link.model, rows, packed, emptied=str(link.field.column))
+            self._keep(link.model, rows, packed, emptied=link.column)
 
     def _keep(self, model: type[Model], rows: int, packed: packing.Packed, emptied: str = "") -> None:
         assert self.archiver

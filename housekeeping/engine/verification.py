@@ -81,17 +81,13 @@ def content(kept: Archive) -> tuple[bytes, str]:
         link = archive.digest(kept.before or NOTHING, packed)
         if kept.digest is not None and archive.sealed(kept, link) != kept.digest:
             raise Damaged("its digest does not match")
-        if kept.digest is None and _rows(kept, packed) != kept.rows:
+        if kept.digest is None and packing.number_of_rows(packed, kept.vendor) != kept.rows:
             raise Damaged("the number of its rows does not match")
     except zstandard.ZstdError as error:
         raise Damaged(f"it can't be unpacked: {error}") from None
     except ValueError as error:
         raise Damaged(f"it can't be read: {error}") from None
     return packed, link
-
-
-def _rows(kept: Archive, packed: bytes) -> int:
-    return packed.count(b"\n") if kept.vendor == "postgresql" else len(packing.unpacked_rows(packed))
 
 
 def look(run: Run, *, checkpoint: Callable[[], None] = go_on) -> Report:

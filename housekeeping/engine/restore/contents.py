@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,7 +39,7 @@ class Layout:
         self.fields = [now[name] for name in self.names]
         added = [one for name, one in now.items() if name not in self.names and not kept.emptied]
         self.added = [one for one in added if one.db_default is models.NOT_PROVIDED]
-        self.table, self.key = quoted(self.model._meta.db_table), quoted(self.names[0])
+        self.table, self.key = packing.table(self.model), quoted(self.names[0])
         self.links = [
             (number, one, label_of(one.related_model))
             for number, one in enumerate(self.fields)
@@ -73,9 +71,9 @@ class Contents(Layout):
             raise NotPossible(f"{kept.name}: {why}.") from None
 
     @cached_property
-    def rows(self) -> list[Any]:
-        """As SQLite packed them."""
-        return packing.unpacked_rows(self.packed)
+    def json_rows(self) -> list[Any]:
+        """The rows that SQLite packed."""
+        return packing.json_rows(self.packed)
 
     @property
     def name(self) -> str:
@@ -84,12 +82,9 @@ class Contents(Layout):
 
     def lines(self) -> Iterator[tuple[str, Any]]:
         """Each row with its key, as text."""
-        if self.kept.vendor == "postgresql":
-            for line in self.packed.splitlines(keepends=True):
-                yield _copied(line.rstrip(b"\n").split(b"\t", 1)[0]), line
-        else:
-            for row in self.rows:
-                yield str(row[0]), row
+        is_copied = self.kept.vendor == "postgresql"
+        for row in packing.copied_rows(self.packed) if is_copied else self.json_rows:
+            yield packing.key_in(row), row
 
     def node(self, key: str) -> Any:
         """What stands for a row among those of its batch."""
@@ -99,11 +94,9 @@ class Contents(Layout):
         """The rows that a row refers to."""
         if self.kept.emptied:
             yield (self.label, "", key)
-        is_copied = self.kept.vendor == "postgresql"
-        values = line.rstrip(b"\n").split(b"\t") if is_copied else line
+        values = packing.values_in(line)
         for number, _, label in self.links:
-            value = values[number]
-            yield (label, "", _copied(value) if is_copied else str(value))
+            yield (label, "", packing.text_of(values[number]))
 
     def copy(self, part: int, lines: list[Any]) -> bool:
         """Keep some of its rows as a part of the batch. False where there are none."""
@@ -128,16 +121,10 @@ class Contents(Layout):
         self._fill(kept, lines)
 
     def _fill(self, kept: Archive, lines: list[Any]) -> None:
-        packed = self._joined(lines)
+        packed = packing.joined(lines, self.kept.vendor)
         kept.rows, kept.before = len(lines), verification.NOTHING
         kept.digest = archive.sealed(kept, archive.digest(kept.before, packed))
         archive.save(kept, zstandard.compress(packed, packing.LEVEL))
-
-    def _joined(self, lines: list[Any]) -> bytes:
-        if self.kept.vendor == "postgresql":
-            return b"".join(lines)
-        text = json.dumps(lines, ensure_ascii=False, separators=(",", ":"))
-        return text.encode(errors="surrogateescape")
 
 
 SAME = ["policy", "is_own", "model", "emptied", "schema", "vendor", "expires_at", "batch", "position"]
@@ -147,12 +134,3 @@ def label_of(model: Any) -> str:
     """A proxy's rows are its table's."""
     label: str = (model._meta.concrete_model or model)._meta.label
     return label
-
-
-# How COPY writes what would end a column or a row; a backslash stands for itself.
-COPIED = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
-
-
-def _copied(text: bytes) -> str:
-    """A text as it was before COPY wrote it."""
-    return re.sub(rb"\\(.)", lambda found: COPIED.get(found[1], found[1]), text).decode()

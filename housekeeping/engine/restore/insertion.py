@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -98,8 +97,8 @@ class Insertion(Contents):
             raise _NotWhole
         if connection.vendor == "postgresql":
             self._copy(cursor)
-        elif each := self._each_packed():
-            cursor.execute(*self._insert(more, f"({each})", [self.packed]))
+        elif query := packing.query_of(self.packed, self.fields):
+            cursor.execute(*self._insert(more, f"({query})", [self.packed]))
         else:
             raise _NotWhole
         if cursor.rowcount != self.kept.rows:
@@ -114,12 +113,7 @@ class Insertion(Contents):
         if enforced:
             names = ", ".join(quoted(name) for name in enforced.values())
             cursor.execute(f"SET CONSTRAINTS {names} IMMEDIATE")
-        self._copy_into(cursor, self.table)
-
-    def _copy_into(self, cursor: Any, table: str) -> None:
-        names = ", ".join(quoted(name) for name in self.names)
-        with connection.wrap_database_errors, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as rows:
-            rows.write(self.packed)
+        packing.copy_in(cursor, self.table, self.fields, self.packed)
 
     def _put_back_in_part(self, cursor: Any, more: Restored) -> None:
         """Put back what can come back, and keep the rest."""
@@ -140,41 +134,22 @@ class Insertion(Contents):
 
     def _stage(self, cursor: Any) -> None:
         """A temporary table with the chunk's rows, without the constraints of the real one."""
-        names = ", ".join(quoted(name) for name in self.names)
+        names = packing.names(self.fields)
         cursor.execute(f"CREATE TEMPORARY TABLE restoring AS SELECT {names} FROM {self.table} LIMIT 0")
         if connection.vendor == "postgresql":
-            self._copy_into(cursor, "restoring")
-        elif each := self._each_packed():
-            cursor.execute(f"INSERT INTO restoring ({names}) {each}", [self.packed])
+            packing.copy_in(cursor, "restoring", self.fields, self.packed)
+        elif query := packing.query_of(self.packed, self.fields):
+            cursor.execute(f"INSERT INTO restoring ({names}) {query}", [self.packed])
         else:
-            places = ", ".join(["%s"] * len(self.names))
-            cursor.executemany(f"INSERT INTO restoring ({names}) VALUES ({places})", self._values())
-
-    def _each_packed(self) -> str | None:
-        """SQLite's query for the rows that its parameter holds; None where Python has to unpack."""
-        if b"\\u0000" in self.packed:  # json_each ends a text there
-            return None
-        if any(map(packing.from_json, self.fields)):
-            return None
-        columns = [f"json_extract(value, '$[{at}]') AS {quoted(name)}" for at, name in enumerate(self.names)]
-        # Bound as bytes: not every text that SQLite lets in can be one of Python's.
-        return f"SELECT {', '.join(columns)} FROM json_each(CAST(%s AS TEXT))"
-
-    def _values(self) -> list[Any]:
-        made = [(number, make) for number, one in enumerate(self.fields) if (make := packing.from_json(one))]
-        if not made:
-            return self.rows
-        rows = [list(row) for row in self.rows]
-        for row in rows:
-            for number, make in made:
-                row[number] = make(row[number]) if isinstance(row[number], str) else row[number]
-        return rows
+            places = ", ".join(["%s"] * len(self.fields))
+            rows = packing.as_stored(self.json_rows, self.fields)
+            cursor.executemany(f"INSERT INTO restoring ({names}) VALUES ({places})", rows)
 
     def _insert(
         self, more: Restored, source: str = "restoring", packed: Sequence[Any] = ()
     ) -> tuple[str, list[Any]]:
         values = self.fillings()
-        names = ", ".join(quoted(str(one.column)) for one in [*self.fields, *self.added])
+        names = packing.names([*self.fields, *self.added])
         chosen = ", ".join([*(f"r.{quoted(str(one.column))}" for one in self.fields), *["%s"] * len(values)])
         wheres, keys = self._wheres(more)
         query = f"INSERT INTO {self.table} ({names}) SELECT {chosen} FROM {source} r WHERE {wheres}"
@@ -186,7 +161,7 @@ class Insertion(Contents):
         for _, one, _ in self.links:
             name, target = quoted(str(one.column)), one.related_model
             key = quoted(str(one.target_field.column))
-            there = f"EXISTS (SELECT 1 FROM {quoted(target._meta.db_table)} t WHERE t.{key} = r.{name})"
+            there = f"EXISTS (SELECT 1 FROM {packing.table(target)} t WHERE t.{key} = r.{name})"
             if getattr(one, "db_constraint", True):  # else it may have referred to nothing before
                 wheres.append(f"(r.{name} IS NULL OR {there})")
             for where, keys in self._no_stranger(str(one.column), target, more):
@@ -200,10 +175,10 @@ class Insertion(Contents):
         """Conditions: what has the key in ``column`` now is the row of ``model`` that had it before."""
         name, label = quoted(column), label_of(model)
         if absent := self._absent(label, more):
-            among, keys = packing.matching(f"CAST(r.{name} AS varchar)", sorted(absent))
+            among, keys = packing.among(f"CAST(r.{name} AS varchar)", sorted(absent))
             yield f"(r.{name} IS NULL OR NOT {among})", keys
         if label in self.undo.doubtful:
-            among, keys = packing.matching(f"CAST(r.{name} AS varchar)", self._back(column, model))
+            among, keys = packing.among(f"CAST(r.{name} AS varchar)", self._back(column, model))
             yield f"(r.{name} IS NULL OR {among})", keys
 
     def _absent(self, label: str, more: Restored) -> set[str]:
@@ -247,14 +222,11 @@ class Insertion(Contents):
         )
         fields = [one for one in Hold._meta.concrete_fields if one.name not in ("id", "key")]
         values = [one.get_db_prep_save(getattr(hold, one.attname), connection) for one in fields]
-        names = ", ".join(quoted(str(one.column)) for one in fields)
-        written = [cascade.written_key(self.model, key) for key in keys]
-        is_postgres = connection.vendor == "postgresql"
-        each = "unnest(%s::text[])" if is_postgres else "(SELECT value FROM json_each(%s))"
+        each, written = packing.table_of([cascade.written_key(self.model, key) for key in keys])
         cursor.execute(
-            f"INSERT INTO {quoted(Hold._meta.db_table)} ({names}, {quoted('key')})"
+            f"INSERT INTO {packing.table(Hold)} ({packing.names(fields)}, {quoted('key')})"
             f" SELECT {', '.join(['%s'] * len(values))}, keys.* FROM {each} AS keys",
-            [*values, written if is_postgres else json.dumps(written)],
+            [*values, written],
         )
 
     def _keep_the_rest(self, cursor: Any, back: set[str], more: Restored) -> None:

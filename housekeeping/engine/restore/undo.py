@@ -20,8 +20,8 @@ from django.utils.translation import gettext
 from housekeeping import conf
 from housekeeping.database import clock, discreet
 from housekeeping.database.transient import transact
-from housekeeping.engine import archive, verification
-from housekeeping.engine.purge import CAREFUL_LOCK_TIMEOUT, PACES, SETTINGS, Pace, fitted, set_locally
+from housekeeping.engine import archive, locks, verification
+from housekeeping.engine.purge import CAREFUL_LOCK_TIMEOUT, PACES, SETTINGS, Pace, fitted
 from housekeeping.engine.restore.contents import Contents, Layout, label_of
 from housekeeping.engine.restore.insertion import Insertion, Place, Restored
 from housekeeping.engine.restore.parts import Cut
@@ -245,7 +245,7 @@ class Undo:
         batches = [(place, self._chunks(place, done)) for place in places]
 
         def work() -> Restored:
-            set_locally(LIMITS)
+            locks.set_locally(LIMITS)
             more = Restored()
             for place, chunks in batches:
                 self._put_back_one(chunks, more)
@@ -297,7 +297,7 @@ class Undo:
             return []
 
         def work() -> None:
-            set_locally(LIMITS)
+            locks.set_locally(LIMITS)
             made = 0
             for number, part in enumerate(parts, 1):
                 made += sum(chunk.copy(number, lines) for chunk, lines in zip(chunks, part, strict=True))
