@@ -426,7 +426,7 @@ class Attempt:
             purged,
             self.run,
             held_until=self.run.as_of + HELD_AFTER_UNDO,
-            record=self._record_back,
+            save_progress=self._record_back,
             checkpoint=self.checkpoint,
             on_retry=self._count_retry,
             batch_size=self.batch_size,

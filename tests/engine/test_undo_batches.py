@@ -7,7 +7,7 @@ import pytest
 from django.db import connection, connections, transaction
 
 from chat.models import ChatMessage, Conversation, User
-from housekeeping.engine.restore import undo as restore
+from housekeeping.engine.restore.undo import LIMITS
 from housekeeping.models import Hold, Run
 from housekeeping.runs import control as runs
 from tests import make
@@ -133,7 +133,7 @@ def test_an_undo_that_has_not_begun_in_time_does_not_begin():
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite's writers take turns")
 def test_an_undo_that_waits_for_a_lock_can_be_stopped(monkeypatch):
-    monkeypatch.setattr(restore, "LIMITS", restore.LIMITS | {"lock_timeout": "100ms"})
+    monkeypatch.setattr("housekeeping.engine.restore.undo.LIMITS", LIMITS | {"lock_timeout": "100ms"})
     owner = make.user()
     make.conversation(user=owner, age=days(40))
     undo = asked(purged())

@@ -16,121 +16,115 @@ from housekeeping.engine.packing import quoted
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Archive
 
+# What the parts of an archive, and what is left of it, have in common with it.
+SAME = ["policy", "is_own", "model", "emptied", "schema", "vendor", "expires_at", "batch", "position"]
+
 
 class Layout:
-    """An archive's table and columns as they are now. Raises NotPossible where they are gone."""
+    """An archive's table and columns as they are today. Raises NotPossible if they are gone."""
 
-    def __init__(self, kept: Archive) -> None:
-        self.kept = kept
-        if kept.vendor != connection.vendor:
+    def __init__(self, archived: Archive) -> None:
+        self.archived = archived
+        if archived.vendor != connection.vendor:
             raise NotPossible(
-                f"The archive was written by {kept.vendor}, and this database is {connection.vendor}."
+                f"The archive was written by {archived.vendor}, and this database is {connection.vendor}."
             )
         try:
-            self.model: type[Model] = apps.get_model(kept.model)
+            self.model: type[Model] = apps.get_model(archived.model)
         except LookupError:
-            raise NotPossible(f"The table of {kept.model} is not there any more.") from None
+            raise NotPossible(f"The table of {archived.model} is not there any more.") from None
         self.label = label_of(self.model)
-        now = {one.column: one for one in packing.columns(self.model)}
-        self.names = [name for name, _ in kept.schema]
-        gone = [name for name in self.names if name not in now]
-        if gone:
-            raise NotPossible(f"{kept.model} has lost the column {', '.join(gone)} since the purge.")
-        self.fields = [now[name] for name in self.names]
-        added = [one for name, one in now.items() if name not in self.names and not kept.emptied]
-        self.added = [one for one in added if one.db_default is models.NOT_PROVIDED]
+        today = {field.column: field for field in packing.columns(self.model)}
+        self.names = [name for name, _ in archived.schema]
+        if gone := [name for name in self.names if name not in today]:
+            raise NotPossible(f"{archived.model} has lost the column {', '.join(gone)} since the purge.")
+        self.fields = [today[name] for name in self.names]
+        added = [field for name, field in today.items() if name not in self.names and not archived.emptied]
+        self.added = [field for field in added if field.db_default is models.NOT_PROVIDED]
         self.table, self.key = packing.table(self.model), quoted(self.names[0])
         self.links = [
-            (number, one, label_of(one.related_model))
-            for number, one in enumerate(self.fields)
-            if isinstance(one, models.ForeignKey)
+            (at, field, label_of(field.related_model))
+            for at, field in enumerate(self.fields)
+            if isinstance(field, models.ForeignKey)
         ]
 
-    def fillings(self) -> list[Any]:
-        return [self._filling(one) for one in self.added]
+    def defaults(self) -> list[Any]:
+        """The values of the columns that were added since, as a migration gave them to existing rows."""
+        return [self._default(field) for field in self.added]
 
-    def _filling(self, added: models.Field[Any, Any]) -> Any:
-        """What a migration has put into the rows that were there as the column was added."""
+    def _default(self, added: models.Field[Any, Any]) -> Any:
         value = connection.schema_editor().effective_default(added)
         if value is None and not added.null:
             raise NotPossible(
-                f"{self.kept.model} has a new column {added.column} since the purge,"
+                f"{self.archived.model} has a new column {added.column} since the purge,"
                 " which has no default and can't be empty."
             )
         return value
 
 
 class Contents(Layout):
-    """One archive, verified and unpacked. Raises NotPossible where it is not what was written."""
+    """One archive, verified and unpacked. Raises NotPossible if it is damaged."""
 
-    def __init__(self, kept: Archive) -> None:
-        super().__init__(kept)
+    def __init__(self, archived: Archive) -> None:
+        super().__init__(archived)
         try:
-            self.packed, _ = verification.content(kept)
+            self.packed, _ = verification.content(archived)
         except verification.Damaged as why:
-            raise NotPossible(f"{kept.name}: {why}.") from None
+            raise NotPossible(f"{archived.name}: {why}.") from None
+
+    @property
+    def name(self) -> str:
+        """The table, or the emptied column, as the run's result names it."""
+        emptied = self.archived.emptied
+        return f"{self.archived.model}.{emptied}" if emptied else self.archived.model
 
     @cached_property
     def json_rows(self) -> list[Any]:
         """The rows that SQLite packed."""
         return packing.json_rows(self.packed)
 
-    @property
-    def name(self) -> str:
-        """As the run's result calls it."""
-        return f"{self.kept.model}.{self.kept.emptied}" if self.kept.emptied else self.kept.model
-
-    def lines(self) -> Iterator[tuple[str, Any]]:
-        """Each row with its key, as text."""
-        is_copied = self.kept.vendor == "postgresql"
+    def rows(self) -> Iterator[tuple[str, Any]]:
+        """Each row, as it is packed, with its key as text."""
+        is_copied = self.archived.vendor == "postgresql"
         for row in packing.copied_rows(self.packed) if is_copied else self.json_rows:
             yield packing.key_in(row), row
 
+    def row_keys(self) -> Iterator[str]:
+        return (key for key, _ in self.rows())
+
     def node(self, key: str) -> Any:
-        """What stands for a row among those of its batch."""
-        return (self.label, self.kept.emptied, key)
+        """What identifies a row among the rows of its batch."""
+        return (self.label, self.archived.emptied, key)
 
-    def relatives(self, key: str, line: Any) -> Iterator[Any]:
-        """The rows that a row refers to."""
-        if self.kept.emptied:
+    def relatives(self, key: str, row: Any) -> Iterator[Any]:
+        """The nodes of the rows that a row refers to."""
+        if self.archived.emptied:
             yield (self.label, "", key)
-        values = packing.values_in(line)
-        for number, _, label in self.links:
-            yield (label, "", packing.text_of(values[number]))
+        values = packing.values_in(row)
+        for at, _, label in self.links:
+            yield (label, "", packing.text_of(values[at]))
 
-    def copy(self, part: int, lines: list[Any]) -> bool:
-        """Keep some of its rows as a part of the batch. False where there are none."""
-        if lines:
-            kept = Archive(
-                run_id=self.kept.run_id,
-                part=part,
-                **{name: getattr(self.kept, name) for name in SAME},
-            )
-            self._fill(kept, lines)
-        return bool(lines)
+    def archive_part(self, part: int, rows: list[Any]) -> bool:
+        """Archive some of its rows as a part of the batch. False if there are none."""
+        if rows:
+            self._archive(rows, part=part)
+        return bool(rows)
 
-    def rewrite(self, lines: list[Any]) -> None:
-        """Keep these of its rows, and no others."""
-        Archive.objects.filter(pk=self.kept.pk).delete()
-        kept = Archive(
-            pk=self.kept.pk,
-            run_id=self.kept.run_id,
-            part=self.kept.part,
-            **{name: getattr(self.kept, name) for name in SAME},
-        )
-        self._fill(kept, lines)
+    def reduce_to(self, rows: list[Any]) -> None:
+        """Archive these of its rows in its place."""
+        Archive.objects.filter(pk=self.archived.pk).delete()
+        self._archive(rows, pk=self.archived.pk, part=self.archived.part)
 
-    def _fill(self, kept: Archive, lines: list[Any]) -> None:
-        packed = packing.joined(lines, self.kept.vendor)
-        kept.rows, kept.before = len(lines), verification.NOTHING
-        kept.digest = archive.sealed(kept, archive.digest(kept.before, packed))
-        archive.save(kept, zstandard.compress(packed, packing.LEVEL))
-
-
-SAME = ["policy", "is_own", "model", "emptied", "schema", "vendor", "expires_at", "batch", "position"]
+    def _archive(self, rows: list[Any], **place: Any) -> None:
+        same = {name: getattr(self.archived, name) for name in SAME}
+        made = Archive(run_id=self.archived.run_id, **place, **same)
+        packed = packing.joined(rows, self.archived.vendor)
+        made.rows, made.before = len(rows), verification.NOTHING
+        made.digest = archive.sealed(made, archive.digest(made.before, packed))
+        archive.save(made, zstandard.compress(packed, packing.LEVEL))
 
 
 def label_of(model: Any) -> str:
-    """A proxy's rows are its table's."""
+    """A model's label; for a proxy that of the model whose table it shares."""
     label: str = (model._meta.concrete_model or model)._meta.label
     return label

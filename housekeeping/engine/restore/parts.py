@@ -6,22 +6,25 @@ from typing import Any
 
 from housekeeping.engine.restore.contents import Contents
 
+Part = list[list[Any]]
+"""For each archive of the batch, the rows of it that belong to the part."""
 
-class Cut:
-    """Which rows of a batch belong together: whatever refers to another row of the batch, and that row."""
 
-    def __init__(self, chunks: Sequence[Contents]) -> None:
-        self.chunks = chunks
-        self.leaders: dict[Any, Any] = {}
-        self.lines = [list(chunk.lines()) for chunk in chunks]
-        rows = zip(chunks, self.lines, strict=True)
-        self.nodes = [[chunk.node(key) for key, _ in lines] for chunk, lines in rows]
-        for nodes in self.nodes:
-            for node in nodes:
-                self.leaders[node] = node
-        for chunk, lines, nodes in zip(chunks, self.lines, self.nodes, strict=True):
-            for (key, line), node in zip(lines, nodes, strict=True):
-                for other in chunk.relatives(key, line):
+class Groups:
+    """Which rows of a batch have to stay together: each with the rows of the batch that it refers to.
+
+    Each group has a leader, and ``leaders`` leads from any row to it, step by step (a union-find).
+    """
+
+    def __init__(self, archives: Sequence[Contents]) -> None:
+        self.archives = archives
+        self.rows = [list(contents.rows()) for contents in archives]
+        each = zip(archives, self.rows, strict=True)
+        self.nodes = [[contents.node(key) for key, _ in rows] for contents, rows in each]
+        self.leaders = {node: node for nodes in self.nodes for node in nodes}
+        for contents, rows, nodes in zip(archives, self.rows, self.nodes, strict=True):
+            for (key, row), node in zip(rows, nodes, strict=True):
+                for other in contents.relatives(key, row):
                     if other in self.leaders:
                         self.leaders[self._leader(node)] = self._leader(other)
 
@@ -30,18 +33,23 @@ class Cut:
             self.leaders[node] = node = self.leaders[up]
         return node
 
-    def parts(self, size: int) -> list[list[list[Any]]]:
-        """Parts of about so many rows; each has, for each archive, the lines of its rows."""
+    def parts(self, size: int) -> list[Part]:
+        """Parts of about ``size`` rows, of whole groups each."""
         leaders = [[self._leader(node) for node in nodes] for nodes in self.nodes]
-        weights = Counter(leader for each in leaders for leader in each)
-        number_of, filled, number = dict[Any, int](), 0, 0
+        part_of = self._distribute(Counter(leader for each in leaders for leader in each), size)
+        parts: list[Part] = [[[] for _ in self.archives] for _ in range(max(part_of.values(), default=0) + 1)]
+        for at, (rows, heads) in enumerate(zip(self.rows, leaders, strict=True)):
+            for (_, row), leader in zip(rows, heads, strict=True):
+                parts[part_of[leader]][at].append(row)
+        return parts
+
+    @staticmethod
+    def _distribute(weights: Counter[Any], size: int) -> dict[Any, int]:
+        """The number of the part that each leader's group goes into."""
+        part_of, filled, number = dict[Any, int](), 0, 0
         for leader, weight in weights.items():
             if filled and filled + weight > size:
                 number, filled = number + 1, 0
-            number_of[leader] = number
+            part_of[leader] = number
             filled += weight
-        parts: list[list[list[Any]]] = [[[] for _ in self.chunks] for _ in range(number + 1)]
-        for at, (lines, heads) in enumerate(zip(self.lines, leaders, strict=True)):
-            for (_, line), leader in zip(lines, heads, strict=True):
-                parts[number_of[leader]][at].append(line)
-        return parts
+        return part_of
