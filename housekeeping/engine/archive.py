@@ -1,9 +1,9 @@
-"""Keep what a purge removes, until it is put back (``restore.py``) or expires.
+"""Archives: the copy of what a purge removes, until it is put back (``restore/``) or expires.
 
-What it promises:
+Guarantees:
 
-- What is archived is what is deleted: the same statement reads and deletes on PostgreSQL,
-  the same write transaction on SQLite; and it is committed with the delete or not at all.
+- What is archived is exactly what is deleted: the same statement reads and deletes on PostgreSQL, the
+  same write transaction on SQLite. Archive and deletion are committed together or not at all.
 - Memory is bounded by a batch.
 """
 
@@ -19,15 +19,14 @@ from django.db.models import Model, Sum
 
 from housekeeping.declared.policies import Policy
 from housekeeping.engine import packing
-from housekeeping.engine.packing import Packed
 from housekeeping.models import Archive, Run
 
 
 @dataclass
 class Archiver:
-    """Writes what batches of one run removed; its rows expire at ``expires_at``.
+    """Archives what the batches of a run remove; the archives expire at ``expires_at``.
 
-    ``batch``: that of the newest archive that the run has. ``position``: within the batch.
+    ``batch``: the newest batch that the run has archives of. ``position``: the newest within the batch.
     """
 
     run: Run
@@ -36,19 +35,19 @@ class Archiver:
     batch: int = 0
     position: int = 0
 
-    def keep(self, model: type[Model], packed: Packed, rows: int, emptied: str = "") -> None:
+    def add(self, model: type[Model], packed: packing.Packed, rows: int, emptied: str = "") -> None:
         payload = packed.payload()
         fields = packing.columns(model)
         if emptied:
-            fields = [fields[0], *(one for one in fields if one.column == emptied)]
+            fields = [fields[0], *(field for field in fields if field.column == emptied)]
         self.position += 1
-        kept = Archive(
+        archived = Archive(
             run=self.run,
             policy=self.policy.name,
             is_own=model is self.policy.model and not emptied,
             model=model._meta.label,
             emptied=emptied,
-            schema=[[one.column, one.db_type(connection)] for one in fields],
+            schema=[[field.column, field.db_type(connection)] for field in fields],
             vendor=connection.vendor,
             rows=rows,
             expires_at=self.expires_at,
@@ -56,36 +55,47 @@ class Archiver:
             position=self.position,
             before=packed.before,
         )
-        kept.digest = sealed(kept, packed.digest)
-        save(kept, payload)
+        archived.digest = sealed(archived, packed.digest)
+        save(archived, payload)
 
 
-def save(kept: Archive, payload: bytes) -> None:
-    """Insert an archive that holds ``payload``."""
-    kept.size = len(payload)
-    kept.payload = b"" if connection.vendor == "postgresql" else payload
-    kept.save(force_insert=True)
+def save(archived: Archive, payload: bytes) -> None:
+    """Insert an archive with its payload."""
+    archived.size = len(payload)
+    archived.payload = b"" if connection.vendor == "postgresql" else payload
+    archived.save(force_insert=True)
     if connection.vendor == "postgresql":
-        packing.fill(kept, payload)
+        packing.fill(archived, payload)
 
 
-def sealed(kept: Archive, link: str) -> str:
-    """The digest of an archive: what it is, and ``link``, the receipt's digest after it.
+def sealed(archived: Archive, after: str) -> str:
+    """The digest of an archive: it covers its columns, and ``after``, the receipt's digest after it.
 
-    That link covers what the archive holds, and the digest ``before`` it, so that the rows are
-    hashed once for both.
+    ``after`` covers the archived rows and the digest ``before`` them, so the rows are hashed only once.
     """
-    facts = [str(kept.run_id), kept.policy, kept.model, bool(kept.is_own), kept.emptied, kept.schema]
-    facts += [kept.vendor, kept.rows, kept.batch, kept.part, kept.position, kept.before]
+    facts = [
+        str(archived.run_id),
+        archived.policy,
+        archived.model,
+        bool(archived.is_own),
+        archived.emptied,
+        archived.schema,
+        archived.vendor,
+        archived.rows,
+        archived.batch,
+        archived.part,
+        archived.position,
+        archived.before,
+    ]
     header = json.dumps(facts, separators=(",", ":")).encode()
-    return hashlib.sha256(header + bytes.fromhex(link)).hexdigest()
+    return hashlib.sha256(header + bytes.fromhex(after)).hexdigest()
 
 
 def digest(before: str, packed: bytes) -> str:
-    """A chain of SHA-256: each link covers all that was removed up to it."""
+    """The next link of a chain of SHA-256 digests; each covers everything that was removed so far."""
     return hashlib.sha256(bytes.fromhex(before) + packed).hexdigest()
 
 
 def size() -> int:
-    """Bytes that all archives take up."""
+    """How many bytes all archives take up."""
     return Archive.objects.aggregate(size=Sum("size"))["size"] or 0

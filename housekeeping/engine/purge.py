@@ -348,6 +348,6 @@ class _Removal:
     def _keep(self, model: type[Model], rows: int, packed: packing.Packed, emptied: str = "") -> None:
         assert self.archiver
         if rows:
-            self.archiver.keep(model, packed, rows, emptied)
+            self.archiver.add(model, packed, rows, emptied)
             self.batch.digest = packed.digest
             self.batch.archives += 1

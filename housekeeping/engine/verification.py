@@ -1,14 +1,14 @@
-"""Verify what a run keeps for its undo: is every archive there, and is each what was written?
+"""Verify the archives of a run: is each of them there, and is each what was written?
 
-What it promises:
+Guarantees:
 
-- An archive is intact only if its digest covers what it says about itself and what it holds. A
-  flipped bit, a missing end, rows of another archive or of another run never pass.
-- A run knows how many archives it must have: one that is missing is noticed, and so are all of
-  them, until the undo window is over. What has expired is not missing.
-- Archives of version 1.0 have no digest. The digest on the run's receipt vouches for all of a
-  policy's archives together, while none of them is gone.
-- One archive is in memory at a time.
+- An archive counts as intact only if its digest covers both its columns and its rows. A flipped bit, a
+  missing end, or the rows of another archive or run never pass.
+- A run knows how many archives it must have. If one is missing, or all of them are, that is noticed
+  until the undo window is over. An expired archive does not count as missing.
+- Archives of version 1.0 have no digest. The digest on the run's receipt vouches for all archives of a
+  policy together, as long as none of them is gone.
+- One archive at a time is in memory.
 """
 
 from collections import Counter, defaultdict
@@ -32,16 +32,16 @@ VERIFIED, INCOMPLETE, DIFFERS = "verified", "incomplete", "differs"
 
 
 class Damaged(Exception):
-    """An archive does not hold what was written into it; the text says why."""
+    """An archive does not hold what was written into it; the text explains why."""
 
 
 @dataclass
 class Report:
-    """What was found of one run.
+    """What was found out about the archives of a run.
 
-    ``damaged``: archives by their key, with what is wrong; ``receipts``: by policy, whether the
-    digest of the receipt matches; ``unvouched``: policies with archives of version 1.0 that
-    nothing vouches for; ``links``: by archive, the receipt's digest before and after it.
+    ``damaged``: by the key of an archive, what is wrong with it. ``receipts``: by policy, whether the
+    receipt's digest matches. ``unvouched``: policies with archives of version 1.0 that nothing vouches
+    for. ``chain``: by the key of an archive, the receipt's digest before and after it.
     """
 
     run: Run
@@ -51,11 +51,11 @@ class Report:
     duplicates: int = 0
     receipts: dict[str, str] = field(default_factory=dict)
     unvouched: list[str] = field(default_factory=list)
-    links: dict[int, tuple[str, str]] = field(default_factory=dict)
+    chain: dict[int, tuple[str, str]] = field(default_factory=dict)
     without_digest: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
 
     def findings(self) -> list[str]:
-        """A sentence for each thing that is wrong; empty where all is intact."""
+        """A sentence for each problem; empty if everything is intact."""
         found = list(self.damaged.values())
         if self.missing:
             verb = "is" if self.missing == 1 else "are"
@@ -71,41 +71,42 @@ class Report:
         return found
 
 
-def content(kept: Archive) -> tuple[bytes, str]:
-    """What an archive holds, and the receipt's digest after it (from NOTHING, if it has no digest).
+def content(archived: Archive) -> tuple[bytes, str]:
+    """The packed rows of an archive, and the receipt's digest after it.
 
-    Raises Damaged where it is not what was written.
+    Without a digest of its own, the chain begins anew, from NOTHING. Raises Damaged if the archive does
+    not hold what was written.
     """
     try:
-        packed = packing.unpacked(kept.payload)
-        link = archive.digest(kept.before or NOTHING, packed)
-        if kept.digest is not None and archive.sealed(kept, link) != kept.digest:
+        packed = packing.unpacked(archived.payload)
+        after = archive.digest(archived.before or NOTHING, packed)
+        if archived.digest is not None and archive.sealed(archived, after) != archived.digest:
             raise Damaged("its digest does not match")
-        if kept.digest is None and packing.number_of_rows(packed, kept.vendor) != kept.rows:
+        if archived.digest is None and packing.number_of_rows(packed, archived.vendor) != archived.rows:
             raise Damaged("the number of its rows does not match")
     except zstandard.ZstdError as error:
         raise Damaged(f"it can't be unpacked: {error}") from None
     except ValueError as error:
         raise Damaged(f"it can't be read: {error}") from None
-    return packed, link
+    return packed, after
 
 
 def look(run: Run, *, checkpoint: Callable[[], None] = go_on) -> Report:
-    """Read all that ``run`` keeps, and change nothing. ``checkpoint`` is called between archives."""
+    """Read all archives of ``run``, and change nothing. ``checkpoint`` is called before each archive."""
     report, chains = Report(run), dict[str, str | None]()
     rows: dict[str, Counter[str]] = defaultdict(Counter)
     places: Counter[tuple[int | None, ...]] = Counter()
-    for kept in _each(run):
+    for archived in _each(run):
         checkpoint()
         report.archives += 1
-        if kept.digest is None:
-            report.without_digest[kept.policy].append(kept.pk)
+        if archived.digest is None:
+            report.without_digest[archived.policy].append(archived.pk)
         else:
-            places[kept.batch, kept.part, kept.position] += 1
-        if not kept.emptied:
-            rows[kept.policy][kept.model] += kept.rows
-        chains[kept.policy] = _follow(report, kept, chains.get(kept.policy, NOTHING))
-    if keeping().filter(pk=run.pk).exists() or run.undos.active().exists():
+            places[archived.batch, archived.part, archived.position] += 1
+        if not archived.emptied:
+            rows[archived.policy][archived.model] += archived.rows
+        chains[archived.policy] = _follow(report, archived, chains.get(archived.policy, NOTHING))
+    if in_undo_window().filter(pk=run.pk).exists() or run.undos.active().exists():
         report.missing = max((run.archives_kept or 0) - len(places), 0)
     report.duplicates = sum(places.values()) - len(places)
     for policy, chain in chains.items():
@@ -115,22 +116,22 @@ def look(run: Run, *, checkpoint: Callable[[], None] = go_on) -> Report:
 
 def _each(run: Run) -> Iterator[Archive]:
     for pk in run.archives.order_by("pk").values_list("pk", flat=True):
-        if kept := Archive.objects.filter(pk=pk).first():
-            yield kept
+        if archived := Archive.objects.filter(pk=pk).first():
+            yield archived
 
 
-def _follow(report: Report, kept: Archive, chain: str | None) -> str | None:
-    """Verify one archive. Returns the chain of digests after it, None where it is broken."""
+def _follow(report: Report, archived: Archive, chain: str | None) -> str | None:
+    """Verify one archive. Returns the chain of digests after it, or None if the chain is broken."""
     try:
-        packed, link = content(kept)
+        packed, after = content(archived)
     except Damaged as why:
-        report.damaged[kept.pk] = f"{kept.name}: {why}."
+        report.damaged[archived.pk] = f"{archived.name}: {why}."
         return None
-    before = kept.before or NOTHING
-    if kept.digest is None and chain is not None and chain != before:
-        before, link = chain, archive.digest(chain, packed)
-    report.links[kept.pk] = (before, link)
-    return link if chain == before and kept.part is None else None
+    before = archived.before or NOTHING
+    if archived.digest is None and chain is not None and chain != before:
+        before, after = chain, archive.digest(chain, packed)
+    report.chain[archived.pk] = (before, after)
+    return after if chain == before and archived.part is None else None
 
 
 def _compare(report: Report, policy: str, chain: str | None, rows: Counter[str]) -> None:
@@ -144,74 +145,79 @@ def _compare(report: Report, policy: str, chain: str | None, rows: Counter[str])
 
 
 def is_unvouched(run: Run) -> bool:
-    """Whether ``run`` keeps archives of version 1.0 that nothing vouches for, as far as that is
-    known without reading them: damage was found, or a part of what the receipt counts is gone."""
+    """Whether ``run`` has archives of version 1.0 that nothing vouches for.
+
+    Answered without reading them: they are unvouched if damage was found, or if some of the rows on the
+    receipt are gone.
+    """
     bare = set(run.archives.filter(digest=None).values_list("policy", flat=True))
     if not bare or run.archive_damage:
         return bool(bare)
     rows: dict[str, Counter[str]] = defaultdict(Counter)
-    kept = run.archives.filter(emptied="").values_list("policy", "model")
-    for policy, model, count in kept.annotate(count=Sum("rows")):
+    archives = run.archives.filter(emptied="").values_list("policy", "model")
+    for policy, model, count in archives.annotate(count=Sum("rows")):
         rows[policy][model] = count
     return any(rows[policy] != _counted(run, policy) for policy in bare)
 
 
 def _counted(run: Run, policy: str) -> Counter[str]:
-    """The rows of each table that the receipt says a policy has removed."""
+    """The rows of each table that a policy has removed, as the receipt counts them."""
     return Counter(run.receipt.get(policy, {}).get("rows", {}))
 
 
-# --- Keeping what was found -------------------------------------------------------------------
+# --- The findings, saved on the run -----------------------------------------------------------
 
 
 def verify(run: Run, *, checkpoint: Callable[[], None] = go_on) -> Report:
-    """Look at all that ``run`` keeps, and keep what was found on its row."""
+    """Read all archives of ``run``, and save what was found on its row."""
     report = look(run, checkpoint=checkpoint)
-    note(report)
+    save(report)
     return report
 
 
-def note(report: Report) -> None:
-    """Keep what was found on the run's row, for the verdict.
+def save(report: Report) -> None:
+    """Save the findings on the run's row, for the verdict.
 
-    Not while an undo is under way, or has been since: archives that it has put back are not missing.
+    Not if an undo has put archives back since they were counted: those are not missing.
     """
     same = Run.objects.filter(pk=report.run.pk, archives_kept=report.run.archives_kept)
     damage = "\n".join(report.findings()) or None
     same.update(archive_damage=damage, archives_verified_at=clock.Now())
 
 
-def keeping() -> RunQuerySet:
-    """Runs within their undo window: all that they keep has to be there.
+def in_undo_window() -> RunQuerySet:
+    """The runs whose undo window is open: all of their archives must be there.
 
-    Expiry may stop halfway: a run of which a part has expired is past its window.
+    Expiry may stop halfway. A run with an expired archive is past its window.
     """
     archives = Archive.objects.filter(run=OuterRef("pk"))
     should_have = Q(archives_kept__gt=0, archives_expire_at__gt=clock.Now())
-    kept = Run.objects.filter(Q(Exists(archives)) | should_have)
-    return kept.exclude(Exists(archives.filter(expires_at__lte=clock.Now())))
+    runs = Run.objects.filter(Q(Exists(archives)) | should_have)
+    return runs.exclude(Exists(archives.filter(expires_at__lte=clock.Now())))
 
 
 def damaged_runs(most: int = 5) -> list[Run]:
-    """The newest runs that keep damaged archives or have lost some, until these expire."""
-    return list(keeping().filter(archive_damage__isnull=False).order_by("-requested_at")[:most])
+    """The newest runs with damaged or missing archives, until these expire."""
+    return list(in_undo_window().filter(archive_damage__isnull=False).order_by("-requested_at")[:most])
 
 
 def unverified() -> list[Run]:
-    """Runs that have ended, are within their undo window, and were not verified lately or have lost
-    archives since; the oldest first."""
-    lately = (clock.Now() - VERIFY_AGAIN_AFTER, clock.Now() + conf.ahead())
-    is_due = Q(archives_verified_at=None) | ~Q(archives_verified_at__range=lately)
+    """The ended runs whose archives are due for a verification, the oldest first.
+
+    Their undo window is open, and they were not verified recently or have lost archives since.
+    """
+    recently = (clock.Now() - VERIFY_AGAIN_AFTER, clock.Now() + conf.ahead())
+    is_due = Q(archives_verified_at=None) | ~Q(archives_verified_at__range=recently)
     sealed = Archive.objects.filter(run=OuterRef("pk"), digest__isnull=False).order_by()
     place = Concat("batch", Value("/"), Coalesce("part", 0), Value("/"), "position", output_field=TextField())
     count = sealed.values("run").annotate(count=Count(place, distinct=True)).values("count")
     has_lost = Q(archive_damage=None, archives_kept__gt=Coalesce(Subquery(count), 0))
-    due = keeping().filter(is_due | has_lost).ended()
+    due = in_undo_window().filter(is_due | has_lost).ended()
     return list(due.exclude(undos__in=Run.objects.active()).order_by("requested_at", "pk"))
 
 
 def verify_new(checkpoint: Callable[[], None] = go_on) -> Outcome:
-    """Verify each run that nobody has verified yet. What is damaged is the outcome's failure."""
+    """Verify each run that is due for it. Damage counts as a failure of the task."""
     outcome = Outcome(verified_runs=0, verified_archives=0, damaged_runs=0)
     outcome.failures = []
     for run in unverified():

@@ -356,7 +356,7 @@ def undo(
 
 
 def _why_nothing_to_undo(run: Run) -> str:
-    if verification.keeping().filter(pk=run.pk).exists():
+    if verification.in_undo_window().filter(pk=run.pk).exists():
         return gettext(
             "All archives of this run are missing, though its undo window is open. Restore the table"
             " housekeeping_archive from a backup of the database."

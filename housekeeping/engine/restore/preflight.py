@@ -57,7 +57,7 @@ class Preflight:
         if not self.done.at:  # the archives of an undo under way don't expire
             check_window(self.purged)
         report = verification.look(self.purged, checkpoint=checkpoint)
-        verification.note(report)
+        verification.save(report)
         self._check_layouts(report)
         self._refuse(report)
         unusable = self._unusable(report)
@@ -121,9 +121,9 @@ class Preflight:
                 is_new = archived.batch is None
                 if is_new:
                     archived.batch, archived.position = batch, position
-                if archived.digest is None and archived.pk in report.links and archived.pk not in unusable:
-                    archived.before, link = report.links[archived.pk]
-                    archived.digest = archive.sealed(archived, link)
+                if archived.digest is None and archived.pk in report.chain and archived.pk not in unusable:
+                    archived.before, after = report.chain[archived.pk]
+                    archived.digest = archive.sealed(archived, after)
                     first_sealed += is_new
                 archived.save(update_fields=["batch", "position", "before", "digest"])
             sealed = self.purged.archives.filter(digest__isnull=False).count()

@@ -92,8 +92,8 @@ class Command(OperatorCommand):
             raise SystemExit(by_hand.HELD if run.status == Run.Status.HELD else 1)
 
     def _verify(self, options: dict[str, Any]) -> None:
-        keeping = verification.keeping().order_by("requested_at", "pk")
-        found = [run_of(options["id"])] if options["id"] else keeping
+        undoable = verification.in_undo_window().order_by("requested_at", "pk")
+        found = [run_of(options["id"])] if options["id"] else undoable
         reports = [verification.verify(run) for run in found]
         if options["json"]:
             self.print_json([as_json.verified(report) for report in reports])
