@@ -1,22 +1,20 @@
 """The only code that deletes.
 
-What it promises:
+Guarantees:
 
-- Rows go in batches, oldest first, each in one short transaction together with all that
-  hangs from them. Whoever stops between two batches leaves whole batches and no half one.
-- A row is deleted only if it is expired, not held and not protected at the moment of its
-  own transaction: a conversation that comes alive between the look and the delete stays.
-- What else is written inside a batch's transaction (its archive, a run's count) is
-  committed with that batch or not at all: each row is counted, and kept, exactly once.
-- A batch that conflicts with another transaction is rolled back and tried again. A row in use
-  (somebody has locked it, or a row that hangs from it) is spared, and holds the others up no
-  longer than a moment.
-- Memory is bounded by the batch, and time by what is deleted, not by what is kept.
-- No delete signal is sent, and no ``delete()`` method called: rows go by SQL on their keys,
-  with Django's own CASCADE, SET_NULL, PROTECT and RESTRICT kept to.
+- Rows are deleted in batches, oldest first, each in one short transaction together with all rows below
+  them. A purge that stops between two batches leaves no batch half done.
+- A row is deleted only if it is expired, not held and not protected inside its own transaction. A
+  conversation that gets a message between the search and the delete stays.
+- Whatever else is written in a batch's transaction (its archive, the run's count) is committed with that
+  batch or not at all: each row is counted and archived exactly once.
+- A batch that conflicts with another transaction is rolled back and tried again. A row in use (somebody
+  has locked it, or a row below it) is spared, and delays the others only for a moment.
+- Memory is bounded by the batch. Time depends on what is deleted, not on what stays.
+- No delete signal is sent and no ``delete()`` method is called: rows are deleted by SQL on their keys.
+  Django's CASCADE, SET_NULL, PROTECT and RESTRICT apply all the same.
 """
 
-import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -35,50 +33,50 @@ from housekeeping.engine import archive, cascade, holds, locks, packing
 from housekeeping.engine.archive import Archiver
 from housekeeping.exceptions import WrongDatabase
 
-logger = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
 class Pace:
-    """How much a purge yields to other traffic: the time that a transaction aims at, in
-    seconds, and the pause after it, as a share of the time that it took."""
+    """How much a purge yields to other traffic.
+
+    ``target``: how long a transaction should take, in seconds. ``pause``: how long to sleep after it, as
+    a multiple of the time that it took.
+    """
 
     target: float
     pause: float
 
 
-# A writer on SQLite that has to wait looks for its turn after 1, 3, 8, 18 and 33 ms: in a pause as
-# long as the batch it finds it. One on PostgreSQL waits while a batch's log is written to the disk:
-# after 30 ms of work it took five times as long as on an idle server, after 12 ms twice
+# A waiting writer on SQLite tries again after 1, 3, 8, 18 and 33 ms, so it succeeds in a pause as long as
+# the batch. A writer on PostgreSQL waits while the log of a batch is written to disk: compared to an idle
+# server it took five times as long after batches of 30 ms, and twice as long after 12 ms
 # (docs/performance.md).
 PACES = {"gentle": Pace(0.01, 3.0), "normal": Pace(0.012, 1.0), "flat-out": Pace(0.15, 0.0)}
 FIRST_BATCH = 200
-GROWTH = 8  # what hangs from the next rows may be so many times heavier, and stays bearable
+GROWTH = 8  # even if the next rows have this many times more rows below them, the batch stays bearable
 LARGEST_BATCH = 20_000
-FEW_ROWS = 2_000  # some ten milliseconds of work
-# PostgreSQL ends a statement of ours that takes longer, and the run fails with the reason. For some
-# thousand keys it would rather read a table from end to end, the rows that stay, too.
+FEW_ROWS = 2_000  # about ten milliseconds of work
+# A statement that takes longer than the timeout fails, and the run with it. Sequential scans are off, as
+# PostgreSQL would scan a whole table for a few thousand keys, including all the rows that stay.
 SETTINGS = {"statement_timeout": "30s", "enable_seqscan": "off", "jit": "off"}
-# How long a batch waits for a lock: long enough for an ordinary transaction to end, and shorter than
-# PostgreSQL waits (1 s) before it looks for a deadlock, of which the other side may become the victim.
+# How long a batch waits for a lock: long enough for an ordinary transaction to end, but shorter than the
+# 1 s after which PostgreSQL looks for a deadlock, which might make the other transaction fail.
 LOCK_TIMEOUT = "300ms"
-# A careful batch waits for no row. What it still waits for is held for a reason of its own: a table
-# that is being altered, a hold that is being made, the run's own row.
+# A careful batch never waits for a row in use. It may still have to wait for an ALTER TABLE, for a hold
+# that is being made, or for the run's own row.
 CAREFUL_LOCK_TIMEOUT = "5s"
 
 
 class Purge(Protocol):
-    """What a task is handed to delete with: a real purge, or a preview that counts."""
+    """The tool that a task gets to delete with: a real purge, or a preview that only counts."""
 
     def __call__(self, policy: Policy) -> int: ...
 
 
 @dataclass
 class Batch:
-    """What one transaction removed: the policy's own keys, and rows by table.
+    """What one transaction removed: the keys of the policy's own rows, and the number of rows by table.
 
-    ``in_use``: how many of the policy's own rows it spared because they, or what hangs from
-    them, were locked.
+    ``in_use``: how many of the policy's own rows it spared because they, or rows below them, were locked.
     """
 
     keys: list[Any] = field(default_factory=list)
@@ -89,20 +87,20 @@ class Batch:
 
 
 def purge(policy: Policy) -> int:
-    """Delete what has expired by now. Returns the number of the policy's own rows deleted."""
+    """Delete the rows that are expired now. Returns how many of the policy's own rows were deleted."""
     batches = purge_batches(policy, cutoff=policy.cutoff(clock.now()))
     return sum(len(batch.keys) for batch in batches)
 
 
 def preview(policy: Policy) -> int:
-    """Count what :func:`purge` would delete by now, and delete nothing."""
+    """Count the rows that :func:`purge` would delete now."""
     return expired(policy, cutoff=policy.cutoff(clock.now()))
 
 
 def due(policy: Policy, *, cutoff: datetime) -> QuerySet[Any]:
     """The rows that a purge would delete: expired before ``cutoff``, not held, not protected."""
-    kept = spared(policy.model, clock.Now())
-    return _expired_rows(policy, cutoff).exclude(kept)
+    stays = spared(policy.model, clock.Now())
+    return _expired_rows(policy, cutoff).exclude(stays)
 
 
 def spared(model: type[Model], now: clock.Moment) -> Q:
@@ -111,27 +109,27 @@ def spared(model: type[Model], now: clock.Moment) -> Q:
 
 
 def _expired_rows(policy: Policy, cutoff: datetime) -> QuerySet[Any]:
-    # A router may read from a replica, which lags behind: a row that was changed or held a moment
-    # ago would go. What decides about a delete is read where it deletes.
+    # A router may read from a replica that lags behind. A row that was changed or held a moment ago would
+    # be deleted, so read from the database that the purge writes to.
     return policy.rows(cutoff).using(DEFAULT_DB_ALIAS)
 
 
 def check_database(policy: Policy) -> None:
-    """Raises WrongDatabase where the policy's rows, or what hangs from them, are written elsewhere.
+    """Raises WrongDatabase if the policy's rows, or rows below them, live in another database.
 
-    A purge would delete rows of the same keys from the default database.
+    A purge would delete rows with the same keys from the default database.
     """
     if found := cascade.elsewhere(policy.rows(datetime.max.replace(tzinfo=UTC))):
         raise WrongDatabase(policy.name, "; ".join(found))
 
 
 def expired(policy: Policy, *, cutoff: datetime) -> int:
-    """The number of rows that a purge would delete."""
+    """The number of the policy's own rows that a purge would delete."""
     return due(policy, cutoff=cutoff).count()
 
 
 def held_back(policy: Policy, *, cutoff: datetime) -> dict[str, int]:
-    """Expired rows that stay, by the reason: ``held``, ``protected``."""
+    """The number of expired rows that stay, by the reason: ``held``, ``protected``."""
     rows = _expired_rows(policy, cutoff)
     return {
         "held": rows.filter(holds.held(policy.model, clock.Now())).count(),
@@ -148,26 +146,25 @@ def purge_batches(
     archiver: Archiver | None = None,
     digest: str = "",
     plan: Iterable[tuple[Any, int]] | None = None,
-    record: Callable[[Batch], None] = lambda batch: None,
+    save_progress: Callable[[Batch], None] = lambda batch: None,
     is_careful: bool = False,
     on_retry: Callable[[], None] = lambda: None,
     checkpoint: Callable[[], None] = lambda: None,
 ) -> Iterator[Batch]:
     """Delete the rows that ``policy`` expired before ``cutoff``, oldest first.
 
-    Yields each batch once it is committed: a caller that stops iterating leaves whole
-    batches behind it and no half one. Without ``batch_size``, batches fit themselves to the
-    pace (default: HOUSEKEEPING_PACE). ``archiver`` keeps what is removed; ``digest`` is the
-    chain of digests up to here. ``plan``: the only keys to look at, each with the number of
-    rows that may hang from it; one that more hangs from by now is spared. ``record`` is
-    called inside the batch's transaction, with each try anew; what it raises undoes the batch.
+    Yields each batch after it has been committed: a caller that stops iterating leaves no batch half
+    done. Without ``batch_size``, the size of batches is fitted to the pace (default: HOUSEKEEPING_PACE).
+    ``archiver`` archives what is removed; ``digest`` is the chain of digests so far. ``plan``: the only
+    keys to look at, each with the number of rows that may be below it; a row with more rows below it by
+    now is spared. ``save_progress`` is called inside the batch's transaction, again in each try; what it
+    raises rolls the batch back.
 
-    A batch that conflicts with another transaction is tried again, as
-    :func:`transient.transact` does it, with ``on_retry`` and ``checkpoint`` between the tries.
-    ``is_careful``: look for rows in use from the first batch on, which takes longer. Otherwise the
-    purge starts checking after the first conflict, and stops once a batch finds no row in use.
-    Raises IntegrityError where a table that Django doesn't know of forbids the delete, and the
-    conflict that outlasts the tries.
+    A batch that conflicts with another transaction is tried again, as :func:`transient.transact` does,
+    with ``on_retry`` and ``checkpoint`` between the tries. ``is_careful``: look for rows in use from the
+    first batch on, which takes longer. Otherwise the purge starts to look for them after the first
+    conflict, and stops once a batch finds none. Raises IntegrityError if a table that Django does not know
+    forbids the delete, and the conflict that outlasts the tries.
     """
     check_database(policy)
     pace = pace or PACES[conf.PACE]
@@ -176,7 +173,7 @@ def purge_batches(
     is_wary = is_careful
     while found := source.take(size):
         is_last = len(found) < size
-        removal = _Removal(policy, cutoff, found, digest, archiver, record, is_wary, on_retry)
+        removal = _Removal(policy, cutoff, found, digest, archiver, save_progress, is_wary, on_retry)
         batch = transient.transact(removal.carry_out, on_retry=removal.be_careful, checkpoint=checkpoint)
         took = time.monotonic() - removal.began
         digest = batch.digest
@@ -190,8 +187,10 @@ def purge_batches(
 
 
 class Walk:
-    """The rows that were due as it began, oldest first, in the order of age as its index gives
-    it: a walk by key would look at every row that is kept."""
+    """The rows that are due, oldest first.
+
+    By age, along its index: by key, the walk would look at every row that stays.
+    """
 
     def __init__(self, policy: Policy, cutoff: datetime) -> None:
         self.due = due(policy, cutoff=cutoff).annotate(aged=policy.age_of()).order_by("aged", "pk")
@@ -203,15 +202,15 @@ class Walk:
             age, pk = self.last
             rows = rows.filter(Q(aged__gt=age) | Q(aged=age, pk__gt=pk), aged__gte=age)
         keys = list(rows.values_list("pk", flat=True)[:size])
-        # One age is read and not each key's: a date is expensive to read. A row that went meanwhile
-        # has none; then the one before it says how far this look has come.
+        # Read the age of the last row only, as converting dates is expensive. If that row is gone
+        # meanwhile, the walk continues from the one before it.
         places = (rows.filter(pk=key).values_list("aged", "pk").first() for key in reversed(keys))
         self.last = next((place for place in places if place), self.last)
         return dict.fromkeys(keys)
 
 
 class _Plan:
-    """The rows that a plan names, with what may hang from each of them."""
+    """The rows that a plan names, each with the number of rows that may be below it."""
 
     def __init__(self, rows: Iterable[tuple[Any, int]]) -> None:
         self.rows = iter(rows)
@@ -221,10 +220,10 @@ class _Plan:
 
 
 def fitted(size: int, took: float, rows: int, pace: Pace) -> int:
-    """The size that would have taken the pace's time; at most GROWTH times what was tried.
+    """The size of a batch that would have met the pace's target; at most GROWTH times ``size``.
 
-    A few rows that took longer waited for something else, a slow disk say. Fewer would wait
-    as long, and the purge would come down to row by row.
+    If a few rows took too long, they waited for something else, such as a slow disk. Fewer rows would
+    wait just as long, and the purge would end up going row by row.
     """
     if took > pace.target and rows <= FEW_ROWS:
         return size
@@ -234,33 +233,33 @@ def fitted(size: int, took: float, rows: int, pace: Pace) -> int:
 
 @dataclass
 class _Removal:
-    """One batch: what goes, in which order, and what is kept of it. Each try begins it anew.
+    """One batch: which rows are deleted, in which order. Each try begins anew.
 
-    ``found``: keys, each with the number of rows that may hang from it (None: any).
+    ``found``: keys, each with the number of rows that may be below it (None: any).
     """
 
     policy: Policy
     cutoff: datetime
     found: Mapping[Any, int | None]
-    digest: str  # of the batches before
+    digest: str  # the chain of digests before this batch
     archiver: Archiver | None
-    record: Callable[[Batch], None]
+    save_progress: Callable[[Batch], None]
     is_careful: bool
     on_retry: Callable[[], None]
     batch: Batch = field(default_factory=Batch)
-    began: float = 0.0  # the newest try, by the monotonic clock
+    began: float = 0.0  # when the newest try began, by the monotonic clock
 
     def __post_init__(self) -> None:
-        # A try that is rolled back takes its archives along: the next one numbers them alike.
+        # A try that is rolled back leaves no archives, so the next try uses the same numbers.
         self.number = self.archiver.batch + 1 if self.archiver else 0
 
     def be_careful(self) -> None:
-        """Before another try: look for what the last one may have waited for."""
+        """Before another try: look for rows in use, which the last try may have waited for."""
         self.is_careful = True
         self.on_retry()
 
     def carry_out(self) -> Batch:
-        """One try, inside a transaction of its own."""
+        """One try, in a transaction of its own."""
         self.began = time.monotonic()
         self.batch = Batch(digest=self.digest or "00" * 32)
         if self.archiver:
@@ -275,7 +274,7 @@ class _Removal:
             self.batch.keys = self._as_planned()
         if self.batch.keys:
             self._remove(model, packing.stored_keys(packing.key_of(model), self.batch.keys))
-        self.record(self.batch)
+        self.save_progress(self.batch)
         return self.batch
 
     def _set_limits(self) -> None:
@@ -283,14 +282,17 @@ class _Removal:
         locks.set_locally(SETTINGS | {"lock_timeout": lock_timeout})
 
     def _lock(self, keys: list[Any]) -> list[Any]:
-        """Those of ``keys`` that are due still. A row that somebody else has locked is spared:
-        it is being changed, and the next pass looks at it again."""
+        """Lock those of ``keys`` that are still due, and return them.
+
+        A row that somebody else has locked is spared. It is being changed, and the next pass looks at it
+        again.
+        """
         if not connection.features.has_select_for_update_skip_locked:
             return self._due(keys)
-        # Locked parents make a message that arrives meanwhile wait, instead of failing
-        # the batch at its commit. By key alone: a policy's own query may group, which can't
-        # be locked. What is due is asked again under the lock: a hold or a message that is
-        # committed before it is seen, one that comes after finds no row.
+        # Locked parents make a message that arrives meanwhile wait, instead of failing the batch at its
+        # commit. Lock by key alone: a policy's query may have a GROUP BY, which can't be locked. Ask again
+        # what is due once the rows are locked. A hold or a message that was committed before is seen; one
+        # that comes later finds no row.
         parents = cascade.rows_of(self.policy.model).filter(packing.Among("pk", keys))
         locked = parents.select_for_update(skip_locked=True).order_by()
         mine = set(locked.values_list("pk", flat=True))
@@ -303,7 +305,7 @@ class _Removal:
         return list(rows.values_list("pk", flat=True))
 
     def _free(self, keys: list[Any]) -> list[Any]:
-        """Under their lock: those of ``keys`` that nothing locked hangs from."""
+        """Those of ``keys``, which are locked, that have no row below them that somebody else has locked."""
         if not (keys and connection.features.has_select_for_update_skip_locked):
             return keys
         stored = packing.stored_keys(packing.key_of(self.policy.model), keys)
@@ -312,28 +314,28 @@ class _Removal:
         return [key for key, as_stored in zip(keys, stored, strict=True) if as_stored not in in_use]
 
     def _as_planned(self) -> list[Any]:
-        """Under the lock: those that no more hangs from than the plan has seen."""
+        """Those of the locked rows that have no more rows below them than the plan has counted."""
         seen = {str(key): rows or 0 for key, rows in self.found.items()}
         there = cascade.weights(self.policy.model, self.batch.keys)
         return [key for key in self.batch.keys if there[str(key)] <= seen[str(key)]]
 
     def _remove(self, model: type[Model], keys: list[Any]) -> None:
-        """Children before parents, by key."""
+        """Delete rows by key, as the database stores keys: children before parents."""
         for link in cascade.links(model):
             if link.is_emptied:
                 self._empty(link, keys)
             elif link.is_cascade and cascade.is_leaf(link.model):
-                self._take(link.model, link.column, keys)
+                self._delete(link.model, link.column, keys)
             elif link.is_cascade:
                 children = locks.lock_below(link, keys)
                 if children:
                     self._remove(link.model, children)
-        self._take(model, packing.key_column(model), keys)
+        self._delete(model, packing.key_column(model), keys)
 
-    def _take(self, model: type[Model], column: str, keys: list[Any]) -> None:
+    def _delete(self, model: type[Model], column: str, keys: list[Any]) -> None:
         if self.archiver:
             rows, packed = packing.take(model, column, keys, self.batch.digest)
-            self._keep(model, rows, packed)
+            self._archive(model, rows, packed)
         else:
             rows = packing.delete(model, column, keys)
             self.batch.digest = archive.digest(self.batch.digest, repr((column, keys)).encode())
@@ -343,9 +345,9 @@ class _Removal:
     def _empty(self, link: cascade.Link, keys: list[Any]) -> None:
         rows, packed = packing.empty(link.model, link.field, keys, self.batch.digest)
         if self.archiver:
-            self._keep(link.model, rows, packed, emptied=link.column)
+            self._archive(link.model, rows, packed, emptied=link.column)
 
-    def _keep(self, model: type[Model], rows: int, packed: packing.Packed, emptied: str = "") -> None:
+    def _archive(self, model: type[Model], rows: int, packed: packing.Packed, emptied: str = "") -> None:
         assert self.archiver
         if rows:
             self.archiver.add(model, packed, rows, emptied)

@@ -325,7 +325,7 @@ class Attempt:
             archiver=self._archiver(policy),
             digest=self.run.receipt.get(policy.name, {}).get("digest", ""),
             plan=plans.read(self.run, policy) if self.is_planned else None,
-            record=record,
+            save_progress=record,
             is_careful=is_careful,
             on_retry=self._count_retry,
             checkpoint=self.checkpoint,

@@ -113,7 +113,7 @@ def test_a_few_rows_that_wait_for_something_else_do_not_shrink_the_next_batch():
         old_conversations,
         cutoff=make.ago(days=30),
         pace=Pace(target=0.001, pause=0),
-        record=lambda batch: time.sleep(0.02),
+        save_progress=lambda batch: time.sleep(0.02),
     )
 
     assert [len(batch.keys) for batch in batches] == [200, 200, 50]
@@ -149,7 +149,7 @@ def test_a_batch_whose_record_fails_is_undone():
         raise RuntimeError("the record can't be written")
 
     with pytest.raises(RuntimeError):
-        list(purge_batches(old_conversations, cutoff=make.ago(days=30), record=refuse))
+        list(purge_batches(old_conversations, cutoff=make.ago(days=30), save_progress=refuse))
 
     assert Conversation.objects.count() == 1
     assert ChatMessage.objects.count() == 2

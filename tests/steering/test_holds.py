@@ -259,7 +259,7 @@ def test_a_hold_on_what_hangs_from_a_row_waits_for_the_batch_that_is_at_work_on_
         keeper.join(0.5)
         assert keeper.is_alive()
 
-    list(purge_batches(old_conversations, cutoff=make.ago(days=30), record=meanwhile))
+    list(purge_batches(old_conversations, cutoff=make.ago(days=30), save_progress=meanwhile))
     keeper.join()
 
     assert not Conversation.objects.exists()
