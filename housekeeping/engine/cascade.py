@@ -1,4 +1,7 @@
-"""What hangs from a row: which tables Django's foreign keys reach from a model, and how."""
+"""The rows below a row: which tables refer to a model by foreign keys, and what a delete does to them.
+
+A row is below another one if it refers to it, or to a row below it, and is deleted with it.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from django.db.models import Count, Exists, Model, OuterRef, Q, QuerySet
 
 @dataclass(frozen=True)
 class Link:
-    """A foreign key to a model, and the table that has it."""
+    """A foreign key to a model, and the model that has the key."""
 
     model: type[Model]
     field: models.ForeignKey[Any, Any]
@@ -43,18 +46,17 @@ class Link:
 
 
 def rows_of(model: type[Model]) -> QuerySet[Any]:
-    """All rows of ``model``, read from the database that purges write to, and not from a replica of it."""
+    """All rows of ``model``, read from the database that purges write to, never from a replica."""
     return QuerySet(model, using=DEFAULT_DB_ALIAS)
 
 
 def elsewhere(rows: QuerySet[Any]) -> list[str]:
-    """The tables that a purge of ``rows`` would look for in the wrong database; empty for none.
+    """A sentence for each table that is not written to the default database, where purges run.
 
-    Purges run on the default database. Rows may be read from a replica of it, by a router; what
-    counts is where they are written.
+    A router may read rows from a replica of the default database. Where they are written counts.
     """
     model = rows.model._meta.concrete_model or rows.model
-    # What using() names, if anything: `db` asks a router where to read, which may change with each answer.
+    # The database that using() has set, if any. `db` would ask a router, whose answers may vary.
     asked = rows._db or router.db_for_write(model)  # type: ignore[attr-defined]
     tables = {model: asked} | {link.model: router.db_for_write(link.model) for link, _ in walk(model)}
     return [
@@ -65,7 +67,7 @@ def elsewhere(rows: QuerySet[Any]) -> list[str]:
 
 
 def links(model: type[Model]) -> list[Link]:
-    """Every foreign key that points at ``model``, those of hidden many-to-many tables, too."""
+    """Every foreign key that refers to ``model``, including those of hidden many-to-many tables."""
     relations: list[Any] = list(model._meta.get_fields(include_hidden=True))
     return [
         Link(relation.related_model, relation.field)
@@ -78,15 +80,14 @@ def links(model: type[Model]) -> list[Link]:
 
 
 def is_leaf(model: type[Model]) -> bool:
-    """Nothing hangs from its rows."""
+    """Whether nothing refers to its rows."""
     return not links(model)
 
 
 def walk(model: type[Model], prefix: str = "", seen: tuple[Any, ...] = ()) -> Iterator[tuple[Link, str]]:
-    """Each link that a delete of ``model``'s rows follows, with the query path back to them.
+    """Each link that a delete of ``model``'s rows follows, with the lookup path that leads back to them.
 
-    A link that leads back to a table on its path (:func:`problems` refuses it) is given, and
-    not followed.
+    A link back to a table on its own path, which :func:`problems` refuses, is yielded but not followed.
     """
     for link in links(model):
         path = f"{link.field.name}__{prefix}" if prefix else link.field.name
@@ -96,12 +97,12 @@ def walk(model: type[Model], prefix: str = "", seen: tuple[Any, ...] = ()) -> It
 
 
 def tables(model: type[Model]) -> list[type[Model]]:
-    """The model, and every model whose rows go with its rows."""
+    """The model, and every model whose rows are deleted with its rows."""
     return list(dict.fromkeys([model, *(link.model for link, _ in walk(model) if link.is_cascade)]))
 
 
 class Below:
-    """Counts what hangs from rows that are given in chunks of their keys, each row once."""
+    """Counts the rows below rows whose keys are added bit by bit, each row once."""
 
     def __init__(self, model: type[Model]) -> None:
         self.paths: dict[type[Model], list[str]] = {}
@@ -109,7 +110,7 @@ class Below:
             if link.is_cascade:
                 self.paths.setdefault(link.model, []).append(path)
         self.rows: Counter[str] = Counter({table._meta.label: 0 for table in self.paths})
-        # A row that two ways lead to may be met in two chunks.
+        # Two paths may lead to the same row, with keys of two calls.
         self.met: dict[type[Model], set[Any]] = {
             table: set() for table, paths in self.paths.items() if len(paths) > 1
         }
@@ -126,7 +127,7 @@ class Below:
 
 
 def weights(model: type[Model], keys: Sequence[Any]) -> Counter[str]:
-    """How many rows hang from each of ``keys`` (as text), in all tables together."""
+    """How many rows are below each of ``keys``, in all tables together. The result has keys as text."""
     found: Counter[str] = Counter()
     for link, path in walk(model):
         if link.is_cascade:
@@ -137,7 +138,7 @@ def weights(model: type[Model], keys: Sequence[Any]) -> Counter[str]:
 
 
 def protected(model: type[Model]) -> Q:
-    """The rows of ``model`` that another row forbids to delete (PROTECT, RESTRICT)."""
+    """The rows of ``model`` that another row protects from deletion (PROTECT, RESTRICT)."""
     condition = Q(pk__in=[])
     for link, path in walk(model):
         if link.protects:
@@ -146,7 +147,7 @@ def protected(model: type[Model]) -> Q:
 
 
 def problems(model: type[Model]) -> list[str]:
-    """Why rows of ``model`` can't be purged and put back as they were; empty if they can."""
+    """Why rows of ``model`` can't be purged and put back unchanged; empty if they can."""
     found = [problem for table in tables(model) for problem in _problems_of(table)]
     for link, _ in walk(model):
         name = f"{link.model._meta.label}.{link.field.name}"
@@ -182,7 +183,7 @@ def _problems_of(table: type[Model]) -> Iterator[str]:
 
 
 def _is_plain(table: type[Model]) -> bool:
-    """A hold can name its key, and every database writes it alike."""
+    """Whether a hold can name its key, and every database writes the key alike."""
     key = value_field(table._meta.pk)
     if isinstance(key, models.CharField):
         return key.max_length is not None and key.max_length <= 100
@@ -190,14 +191,14 @@ def _is_plain(table: type[Model]) -> bool:
 
 
 def value_field(field: Any) -> Any:
-    """What a foreign key's column holds is the field that it leads to, in the end."""
+    """The field whose values a column holds: for a foreign key, the field at the end of the chain."""
     while isinstance(field, models.ForeignKey):
         field = field.target_field
     return field
 
 
 def written_key(model: type[Model], key: Any) -> str:
-    """A key as the database holds it, in the one way that a hold writes it."""
+    """A key, given as the database stores it, the way that a hold writes it."""
     return str(value_field(model._meta.pk).to_python(key))
 
 

@@ -1,12 +1,11 @@
-"""Plans: what a purge would delete, seen beforehand, and kept so that a run deletes just that.
+"""Plans: the rows that a purge would delete, saved so that a later run deletes exactly these.
 
-What it promises:
+Guarantees:
 
-- Looking changes nothing.
-- A purge of a plan deletes no row that the plan has not seen. It spares what has changed
-  since: a row that is no longer expired, that is held or protected by now, or that more
-  hangs from than the plan has counted.
-- Memory is bounded by a chunk of keys.
+- A preview changes no row.
+- A purge of a plan deletes no row that the plan does not name. It spares rows that have changed since:
+  no longer expired, held or protected by now, or with more rows below them than the plan has counted.
+- Memory is bounded by ``KEYS_AT_ONCE``.
 """
 
 import json
@@ -28,11 +27,11 @@ from housekeeping.engine.purge import Walk, check_database, due, expired, held_b
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import PlannedRows, Run
 
-CHUNK = 5_000  # keys in one row of a plan
+KEYS_AT_ONCE = 5_000  # so many keys make one row of a plan
 SAMPLE = 10  # rows that a preview names
 HORIZONS = (7, 30, 60, 90, 365)  # days, for what-if
-# So many times the usual number of rows is worth a warning; the usual is the median of
-# the newest so many runs that deleted any.
+# A purge of more than UNUSUAL times the usual number of rows gets a warning. The usual number is the
+# median of the newest USUAL_RUNS runs that deleted any.
 UNUSUAL = 3
 USUAL_RUNS = 10
 
@@ -42,17 +41,17 @@ def look(
     *,
     cutoff: datetime,
     retention: timedelta | None,
-    keep: Callable[[list[Any]], None] = lambda keys: None,
+    save: Callable[[list[Any]], None] = lambda keys: None,
 ) -> dict[str, Any]:
-    """What a purge would delete, as an object for JSON: numbers, keys and ages, no row's own words.
+    """What a purge would delete, as an object for JSON: numbers, keys and ages, but no row's content.
 
-    ``rows`` of the policy itself and ``tables`` with all that hangs from them; the ages of
-    the ``oldest`` and ``newest``; a ``sample`` of the oldest; ``held_back``: rows that are
-    expired and stay, by the reason; ``usual``: the median of the last runs, and a
-    ``warning`` where this is far beyond it. ``keep`` is handed the keys, chunk by chunk.
+    ``rows``: the policy's own; ``tables``: with the rows below them, by table; ``oldest`` and ``newest``:
+    when the first and the last row began to age; ``sample``: the oldest rows; ``held_back``: expired rows
+    that stay, by the reason; ``usual``: the median of the last runs; ``warning``: set if this purge is far
+    beyond it. ``save`` is called with the keys, some thousands at a time.
     """
     rows = due(policy, cutoff=cutoff)
-    tables = rows_by_table(policy, cutoff, keep)
+    tables = rows_by_table(policy, cutoff, save)
     count = tables[policy.model._meta.label]
     return {
         "cutoff": cutoff.isoformat(),
@@ -67,22 +66,22 @@ def look(
     }
 
 
-def rows_by_table(policy: Policy, cutoff: datetime, keep: Callable[[list[Any]], None]) -> dict[str, int]:
-    """Rows that a purge would delete, by table; ``keep`` is handed their keys, chunk by chunk.
+def rows_by_table(policy: Policy, cutoff: datetime, save: Callable[[list[Any]], None]) -> dict[str, int]:
+    """How many rows a purge would delete, by table. ``save`` is called with the policy's own keys.
 
-    In chunks of keys, as one query of it all is more than SQLite can parse.
+    Some thousands of keys at a time, as SQLite can't parse one query for all of them.
     """
     below, own = cascade.Below(policy.model), 0
     walk = Walk(policy, cutoff)
-    while keys := list(walk.take(CHUNK)):
-        keep(keys)
+    while keys := list(walk.take(KEYS_AT_ONCE)):
+        save(keys)
         below.add(keys)
         own += len(keys)
     return {policy.model._meta.label: own, **below.rows}
 
 
 def backlog(policy: Policy) -> dict[str, Any]:
-    """How many rows are past due by now and would go, with what hangs from them, and since when."""
+    """How many rows a purge would delete now, by table, and since when the oldest of them is due."""
     retention = policy.retention_in_force()
     cutoff = clock.roughly() - (retention or timedelta())
     oldest = due(policy, cutoff=cutoff).aggregate(oldest=Min(policy.age_of()))["oldest"]
@@ -96,14 +95,14 @@ def backlog(policy: Policy) -> dict[str, Any]:
 
 
 def what_if(policy: Policy, now: datetime, days: Sequence[int] = HORIZONS) -> dict[int, int]:
-    """How many rows would be past the policy, by the retention in days."""
+    """How many of the policy's own rows a purge would delete, by the retention in days."""
     if policy.retention is None:
         return {}
     return {number: expired(policy, cutoff=now - timedelta(days=number)) for number in days}
 
 
 def usual(policy: Policy) -> int | None:
-    """How many rows a run deletes as a rule; None before there was one that deleted any."""
+    """How many rows a run usually deletes; None if no run has deleted any yet."""
     ended = Run.objects.filter(status=Run.Status.SUCCEEDED, dry_run=False, undo_of=None).newest_first()
     counts = [deleted.get(policy.name, 0) for deleted in ended.values_list("deleted", flat=True)[:50]]
     some = [count for count in counts if count][:USUAL_RUNS]
@@ -111,11 +110,11 @@ def usual(policy: Policy) -> int | None:
 
 
 def warning(policy: Policy, rows: int) -> str | None:
-    """A sentence where ``rows`` is far beyond what runs delete as a rule."""
-    rule = usual(policy) if rows >= conf.BRAKE_ROWS else None
-    if rule is None or rows <= UNUSUAL * rule:
+    """A sentence if ``rows`` is far more than what runs usually delete."""
+    expected = usual(policy) if rows >= conf.BRAKE_ROWS else None
+    if expected is None or rows <= UNUSUAL * expected:
         return None
-    return f"{rows:,} rows are more than {UNUSUAL} times the usual {rule:,}."
+    return f"{rows:,} rows are more than {UNUSUAL} times the usual {expected:,}."
 
 
 def _ends(policy: Policy, rows: QuerySet[Any]) -> dict[str, str | None]:
@@ -134,7 +133,7 @@ def _sample(policy: Policy, rows: QuerySet[Any]) -> list[dict[str, str | None]]:
     ]
 
 
-# --- Kept, to be carried out ------------------------------------------------------------------
+# --- Saved, to be carried out -----------------------------------------------------------------
 
 
 def write(
@@ -145,16 +144,16 @@ def write(
     retention: timedelta | None,
     checkpoint: Callable[[], None],
 ) -> dict[str, Any]:
-    """Keep the keys of all rows that are due, as the run's plan. Returns what :func:`look` does.
+    """Save the keys of all rows that are due as the run's plan. Returns what :func:`look` returns.
 
-    What an earlier attempt has kept is replaced. ``checkpoint`` is called between chunks;
-    what it raises leaves a part of a plan, which nobody carries out.
+    Replaces what an earlier attempt has saved. ``checkpoint`` is called every few thousand keys; if it
+    raises, a part of a plan is left, which nobody can carry out.
     """
     check_database(policy)
     with guard.bookkeeping():
         run.planned_rows.filter(policy=policy.name).delete()
 
-    def keep(keys: list[Any]) -> None:
+    def save(keys: list[Any]) -> None:
         checkpoint()
         below = cascade.weights(policy.model, keys)
         text = json.dumps([[key, below[str(key)]] for key in keys], default=str)
@@ -162,11 +161,11 @@ def write(
         with guard.bookkeeping():
             PlannedRows.objects.create(run=run, policy=policy.name, rows=len(keys), payload=payload)
 
-    return look(policy, cutoff=cutoff, retention=retention, keep=keep)
+    return look(policy, cutoff=cutoff, retention=retention, save=save)
 
 
 def check_retentions(plan: Mapping[str, Any]) -> None:
-    """:func:`check_retention` of every policy in ``plan`` that a task declares."""
+    """Call :func:`check_retention` for every policy in ``plan`` that a task declares."""
     known = registry.policies()
     for name in plan:
         if name in known:
@@ -174,9 +173,9 @@ def check_retentions(plan: Mapping[str, Any]) -> None:
 
 
 def check_retention(policy: Policy, plan: Mapping[str, Any]) -> None:
-    """Raises NotPossible where rows are kept longer by now than when the plan was made.
+    """Raises NotPossible if the retention has been raised since the plan was made.
 
-    It would delete rows that have to stay. A plan that was made under a longer retention only
+    The plan would delete rows that must stay. If the retention has been lowered instead, the plan only
     leaves more rows to the next run.
     """
     if policy.name not in plan:
@@ -197,8 +196,8 @@ def copy(run: Run, to: Run) -> None:
 
 
 def read(run: Run, policy: Policy) -> Iterator[tuple[Any, int]]:
-    """The run's planned keys, each with the number of rows that hung from it."""
-    to_key = cascade.value_field(policy.model._meta.pk).to_python  # JSON knows no UUID
+    """The run's planned keys, each with the number of rows that were below it."""
+    to_key = cascade.value_field(policy.model._meta.pk).to_python  # JSON has no UUIDs
     numbers = run.planned_rows.filter(policy=policy.name).order_by("pk").values_list("pk", flat=True)
     for number in list(numbers):
         payload = PlannedRows.objects.values_list("payload", flat=True).get(pk=number)
