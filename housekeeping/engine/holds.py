@@ -1,7 +1,7 @@
-"""Holds: rows that no policy may delete, neither themselves nor by a cascade.
+"""Holds: rows that no policy may delete, neither directly nor by a cascade.
 
-A hold on a row keeps what hangs from it, too (a user's hold keeps the conversations), and
-what it hangs from (a conversation's hold keeps its user).
+A hold on a row also holds the rows below it (a user's conversations), and the rows above it (the user
+of a conversation).
 """
 
 from collections import defaultdict
@@ -21,41 +21,42 @@ from housekeeping.database import clock
 from housekeeping.engine import cascade
 from housekeeping.models import Hold
 
-# Of PostgreSQL's advisory locks, the one that batches share and a new hold has for itself.
+# The key of PostgreSQL's advisory lock that batches share and a new hold takes exclusively.
 LOCK = 0x686F6C64
 
 
 def wait_for_batches() -> None:
-    """Before a hold is made, in its transaction: let the batches at work end, and the next ones wait.
+    """Let the batches at work end, and the next ones wait. Call it in the transaction that makes a hold.
 
-    A batch asks for holds once, at its start. It locks the rows of its policy, but a hold may
-    be on what hangs from them, or on what they hang from. On SQLite writers take turns.
+    A batch looks for holds once, at its start. It locks the rows of its policy, but a hold may be on a
+    row below or above them. On SQLite writers take turns.
     """
     _lock("pg_advisory_xact_lock")
 
 
 def wait_for_new_holds() -> None:
-    """At the start of a batch, in its transaction, before it asks for holds."""
+    """Let a hold that is being made end. Call it in the transaction of a batch, before it looks for holds."""
     _lock("pg_advisory_xact_lock_shared")
 
 
 def _lock(function: str) -> None:
+    # Here and not in packing or locks: the two functions above are all that this lock means.
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {function}(%s)", [LOCK])
 
 
 def without_row(found: Iterable[Hold]) -> frozenset[int]:
-    """The ids of those holds whose row is gone, deleted by a user say. One query for each model."""
+    """The ids of those holds whose row is gone, such as deleted by a user. One query per model."""
     by_model: defaultdict[str, list[Hold]] = defaultdict(list)
     for hold in found:
         by_model[hold.model].append(hold)
-    there = {label: _there(label, [hold.key for hold in of]) for label, of in by_model.items()}
+    there = {label: _existing(label, [hold.key for hold in of]) for label, of in by_model.items()}
     return frozenset(hold.pk for label, of in by_model.items() for hold in of if hold.key not in there[label])
 
 
-def _there(label: str, keys: list[str]) -> set[str]:
-    """Those of ``keys`` that rows of the model have; none where there is no such model any more."""
+def _existing(label: str, keys: list[str]) -> set[str]:
+    """Those of ``keys`` that the model has rows for; empty if the model no longer exists."""
     try:
         model = apps.get_model(label)
     except (LookupError, ValueError):
@@ -74,7 +75,7 @@ def _is_key(model: type[Model], key: str) -> bool:
 
 
 def held(model: type[Model], now: clock.Moment) -> Q:
-    """The rows of ``model`` that a hold keeps at ``now``."""
+    """The rows of ``model`` that are held at ``now``."""
     children = [(link.model, path) for link, path in cascade.walk(model) if link.is_cascade]
     tables = [model, *(child for child, _ in children)]
     names = _held_models([*tables, *(owner for table in tables for owner, _ in _owners(table))])
@@ -91,14 +92,17 @@ def held(model: type[Model], now: clock.Moment) -> Q:
 
 
 def named_by(model: type[Model], those: QuerySet[Hold]) -> Q:
-    """The rows of ``model`` that one of ``those`` holds names, or that hang from such a row."""
+    """The rows of ``model`` that one of ``those`` holds names, or that are below such a row."""
     names = set(those.order_by().values_list("model", flat=True).distinct())
     return reduce(or_, _reasons(model, names, those), Q(pk__in=[]))
 
 
 def _held_models(asked_for: Iterable[type[Model]]) -> set[str]:
-    """Those that any hold names. A purge asks before each batch, so each is one look into the
-    index, and all are one query: a list of the holds' models would read every hold there is."""
+    """Those of the models, as labels, that any hold names.
+
+    A purge asks this before each batch. So it is one query, with one look into the index for each model:
+    a list of the models of all holds would read every hold.
+    """
     labels = list(dict.fromkeys(one._meta.label for one in asked_for))
     asked = [Exists(Hold.objects.filter(model=label)) for label in labels]
     row = Hold.objects.order_by().values_list(*asked)[:1]
@@ -108,8 +112,10 @@ def _held_models(asked_for: Iterable[type[Model]]) -> set[str]:
 def _reasons(
     model: type[Model], names: set[str], those: QuerySet[Hold], *, reached_by: str = ""
 ) -> Iterator[Q]:
-    """A row of ``model`` is held itself, or hangs from one that is. What stands on the way
-    that it is ``reached_by``, or above it, is asked there."""
+    """Conditions: a row of ``model`` is held itself, or is below a row that is.
+
+    Leaves out the rows on the path that it is ``reached_by``, and above it: they are asked about there.
+    """
     if model._meta.label in names:
         yield _is_held(model, "pk", those)
     for owner, path in _owners(model):
@@ -122,16 +128,19 @@ def _is_on_the_way(path: str, way: str) -> bool:
 
 
 def _is_held(model: type[Model], path: str, those: QuerySet[Hold]) -> Q:
-    """One look into the index for each row. As a value, and not as EXISTS, from which PostgreSQL
-    may make a table of all holds, anew for each batch; and compared with a number, since it
-    takes nearly all rows to be unequal to one and so walks on by age instead of sorting."""
+    """Whether a hold names the key at ``path``: one look into the index for each row.
+
+    As a value, not as EXISTS: PostgreSQL may hash all holds for that, again for each batch. And compared
+    with a number: the planner then expects nearly all rows to differ from it, and walks by age instead of
+    sorting.
+    """
     held = those.filter(model=model._meta.label, key=_written(model, path)).order_by()
     found = Coalesce(Subquery(held.values(there=Value(1))[:1]), 0)
     return Q(Exact(found, 1))
 
 
 def _written(model: type[Model], path: str) -> Combinable:
-    """The key of ``model`` that ``path`` leads to, as a hold writes it."""
+    """The key of ``model`` at ``path``, the way that a hold writes it."""
     text = Cast(OuterRef(path), CharField(max_length=100))
     is_uuid = isinstance(cascade.value_field(model._meta.pk), models.UUIDField)
     if not is_uuid or connection.features.has_native_uuid_field:
@@ -140,15 +149,17 @@ def _written(model: type[Model], path: str) -> Combinable:
     return Concat(first, *(part for other in others for part in (Value("-"), other)))
 
 
-# Where the database keeps a UUID as 32 digits, a hold has them in groups, as Python writes them.
+# Where the database stores a UUID as 32 digits, a hold has them in groups, as Python writes them.
 UUID_PARTS = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
 
 
 def _owners(
     model: type[Model], prefix: str = "", seen: tuple[type[Model], ...] = ()
 ) -> Iterator[tuple[type[Model], str]]:
-    """The models that rows of ``model`` go with, with the path to them. Where a table's rows
-    go with others of it, the nearest."""
+    """The models above ``model``, whose rows take its rows with them, each with the path to it.
+
+    If rows of a table are deleted with other rows of the same table, only the nearest.
+    """
     for field in model._meta.concrete_fields:
         if isinstance(field, models.ForeignKey) and field.remote_field.on_delete is models.CASCADE:
             owner = field.related_model._meta.concrete_model or field.related_model

@@ -3,8 +3,8 @@
 The database packs a batch into one text: COPY on PostgreSQL, JSON on SQLite. Python only compresses
 it. Fetching the rows into Python is what would make an archive expensive.
 
-All SQL that differs between the databases stands here, except for locks (``locks.py``, and the one
-lock of ``holds.py``). A table or column name is quoted, and every value is a parameter.
+All SQL that differs between the databases is here, except that of locks (``locks.py``, and the one
+lock of ``holds.py``). Names of tables and columns are quoted, and every value is a parameter.
 """
 
 from __future__ import annotations
