@@ -1,4 +1,4 @@
-"""The rows: what is scheduled, what ran, who runs it, and what was measured.
+"""The rows: what is scheduled, what ran, which consumers there are, and what was measured.
 
 A run's row is the source of truth; the queue only carries its id to a worker. Constraints exclude
 what must never happen: two runs for one fire time, or one task running twice at the same time.

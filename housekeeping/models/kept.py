@@ -1,4 +1,4 @@
-"""What a run keeps beside its result: the rows of its plan, archives for an undo, and holds."""
+"""What outlives a run: the rows of its plan, its archives, and holds."""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -15,7 +15,7 @@ from housekeeping.models.runs import Run
 
 
 class PlannedRows(OwnModel):
-    """Keys of rows that a preview, or a held run, has seen: a purge of that plan takes no others."""
+    """Keys of rows that a preview or a held run has found. A purge of that plan deletes no others."""
 
     run = models.ForeignKey(Run, models.CASCADE, related_name="planned_rows")
     policy = models.CharField(max_length=100)
@@ -27,13 +27,13 @@ class PlannedRows(OwnModel):
 
 
 class Archive(OwnModel):
-    """What one batch of a run removed from one table, until its undo window closes."""
+    """The rows that one batch of a run removed from one table, until the undo window closes."""
 
     run = models.ForeignKey(Run, models.CASCADE, related_name="archives")
     policy = models.CharField(max_length=100)
     model = models.CharField(max_length=200, help_text="The table's model: app_label.Model.")
     is_own = models.BooleanField(help_text="Rows of the policy itself, not of its cascade.")
-    # Empty for rows; else the column that was emptied, where a foreign key says SET_NULL.
+    # Empty for whole rows. Otherwise the foreign key with SET_NULL that was emptied.
     emptied = models.CharField(max_length=100, blank=True)
     schema = StoredJSON(help_text="The columns as they were: [[name, type], …], key first.")
     vendor = models.CharField(max_length=20, help_text="The database that wrote the payload.")
@@ -41,9 +41,9 @@ class Archive(OwnModel):
     payload = models.BinaryField(help_text="zstd of JSON rows (SQLite) or of COPY text (PostgreSQL).")
     size = models.PositiveIntegerField(help_text="Bytes of the payload.")
     expires_at = models.DateTimeField(db_index=True)
-    # Null where version 1.0 made it: batches count from 1 within the run, positions from 1 within the
-    # batch, whose own rows come last. A batch that is too large for one transaction of an undo is cut
-    # into parts.
+    # Batches count from 1 within the run, positions from 1 within the batch; the policy's own rows come
+    # last. A batch that is too large for one transaction of an undo is cut into parts. Null if version
+    # 1.0 made the archive.
     batch = models.PositiveIntegerField(null=True)
     part = models.PositiveIntegerField(null=True)
     position = models.PositiveIntegerField(null=True)
@@ -55,7 +55,7 @@ class Archive(OwnModel):
 
     @property
     def name(self) -> str:
-        """What an operator calls it: its policy, its table, its batch."""
+        """For messages: its policy, its table, its batch."""
         what = f"{self.model}.{self.emptied}" if self.emptied else self.model
         batch = "" if self.batch is None else f", batch {self.batch}"
         return f"{self.policy}, {what}{batch}"
@@ -67,7 +67,7 @@ class HoldQuerySet(OwnQuerySet["Hold"]):
 
 
 class Hold(OwnModel):
-    """A row that no policy may delete, neither itself nor by a cascade."""
+    """A row that no policy may delete, neither directly nor by a cascade."""
 
     model = models.CharField(max_length=200, help_text="app_label.Model")
     key = models.CharField(max_length=100)
@@ -75,7 +75,7 @@ class Hold(OwnModel):
     reason = models.CharField(max_length=200)
     made_by = models.CharField(max_length=150, blank=True)
     made_at = models.DateTimeField(db_default=clock.Now())
-    # Set where an undo put the row back: all of its holds are one thing to an operator.
+    # Set if an undo put the row back: pages show all holds of an undo as one.
     undo = models.ForeignKey(
         Run, models.SET_NULL, null=True, blank=True, related_name="holds", db_index=False
     )
@@ -86,7 +86,7 @@ class Hold(OwnModel):
         ordering = ["-made_at", "-pk"]
         indexes = [
             models.Index(fields=["model", "key"], name="hold_of_row"),
-            # An undo may hold a million rows: they are counted, and passed over, without being read.
+            # An undo may hold a million rows. They are counted or skipped along this index, not read.
             models.Index(fields=["undo", "until"], name="hold_of_undo"),
             models.Index(fields=["-id"], condition=models.Q(undo=None), name="hold_one_by_one"),
         ]
@@ -98,9 +98,9 @@ class Hold(OwnModel):
         return self.until is None or self.until > now
 
     def clean(self) -> None:
-        """Writes model and key in the one way that is looked for.
+        """Write model and key the way that a purge looks for them.
 
-        Raises ValidationError where there is no such row: a misspelt hold would keep nothing.
+        Raises ValidationError if there is no such row: a misspelt hold would hold nothing.
         """
         try:
             model = apps.get_model(self.model)
@@ -109,8 +109,8 @@ class Hold(OwnModel):
             raise ValidationError({"model": text % {"model": repr(self.model)}}) from None
         concrete = model._meta.concrete_model or model  # a proxy's rows are its table's
         self.model = concrete._meta.label
-        # The row is locked for the transaction, if there is one: a batch of a purge that is at
-        # work on it is waited for. The key is kept in one way: "042" is 42.
+        # Inside a transaction, lock the row: that waits for a batch of a purge that is deleting it. The
+        # key is stored as the database writes it: "042" becomes 42.
         rows: models.QuerySet[Any] = models.QuerySet(concrete, using=DEFAULT_DB_ALIAS)
         if connection.in_atomic_block:
             rows = rows.select_for_update(no_key=True)

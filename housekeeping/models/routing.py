@@ -8,8 +8,10 @@ M = TypeVar("M", bound=models.Model)
 
 
 class OwnQuerySet(models.QuerySet[M]):
-    """Reads where it writes, whatever a router says: a replica that lags behind would have us go
-    by a retention, a hold or a claim that is over."""
+    """Reads from the database that it writes to, whatever a router says.
+
+    A replica may lag behind, and show a retention, a hold or a claim that no longer applies.
+    """
 
     @property
     def db(self) -> str:
@@ -17,7 +19,7 @@ class OwnQuerySet(models.QuerySet[M]):
 
 
 class OwnManager(models.Manager[M]):
-    """Spelled out, as mypy loses a manager that ``as_manager()`` makes once it caches this module."""
+    """Spelled out: mypy loses a manager made by ``as_manager()`` once it has this module in its cache."""
 
     def get_queryset(self) -> OwnQuerySet[M]:
         return OwnQuerySet(self.model, using=self._db)

@@ -1,4 +1,4 @@
-"""Runs, what they logged, and how they are counted."""
+"""Runs, their logs, and the daily tallies of them."""
 
 import uuid
 from datetime import datetime, timedelta
@@ -16,14 +16,14 @@ from housekeeping.models.text import in_words
 class RunQuerySet(OwnQuerySet["Run"]):
     def active(self) -> "RunQuerySet":
         """Runs that have not ended: queued, running or held."""
-        # By the end that they don't have: few are without, and the planner knows. Of the statuses
-        # it knows no better than that each is a sixth of all runs.
+        # Filter by finished_at as well: the planner knows that it is rarely NULL. Of each status it only
+        # assumes that a sixth of all runs have it.
         return self.filter(status__in=Run.ACTIVE, finished_at=None)
 
     def in_the_way(self, task: str, *, dry_run: bool) -> "Run | None":
-        """The newest run of the task that has not ended, so that no other is opened.
+        """The newest active run of the task, which keeps another one from being requested.
 
-        Dry runs and runs that delete don't stand in each other's way.
+        Dry runs and runs that delete don't block each other.
         """
         # Few runs are active, so sort them in Python: the planner would scan the task's whole history.
         active = self.active().filter(task=task, dry_run=dry_run)
@@ -33,9 +33,9 @@ class RunQuerySet(OwnQuerySet["Run"]):
         return self.exclude(status__in=Run.ACTIVE)
 
     def older_than(self, moment: datetime, *, keep_newest: int) -> "RunQuerySet":
-        """Runs requested before ``moment``, or beyond the newest so many."""
-        oldest_kept = Run.objects.newest_first().values("requested_at")[keep_newest - 1 : keep_newest]
-        beyond = models.Q(requested_at__lt=models.Subquery(oldest_kept))
+        """Runs requested before ``moment``, and all but the ``keep_newest`` newest."""
+        oldest_to_stay = Run.objects.newest_first().values("requested_at")[keep_newest - 1 : keep_newest]
+        beyond = models.Q(requested_at__lt=models.Subquery(oldest_to_stay))
         return self.filter(models.Q(requested_at__lt=moment) | beyond)
 
     def newest_first(self) -> "RunQuerySet":
@@ -43,7 +43,7 @@ class RunQuerySet(OwnQuerySet["Run"]):
 
 
 class Run(OwnModel):
-    """One carrying-out of a task, from the request to its result."""
+    """One execution of a task, from the request to the result."""
 
     class Status(models.TextChoices):
         QUEUED = "queued"
@@ -62,7 +62,7 @@ class Run(OwnModel):
 
     ACTIVE = (Status.QUEUED, Status.RUNNING, Status.HELD)
 
-    # The same as the id of the Huey task that carries the run out.
+    # Also the id of the Huey task that executes the run.
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     task = models.CharField(max_length=100)
     schedule = models.CharField(max_length=100, blank=True)
@@ -71,22 +71,22 @@ class Run(OwnModel):
     status = models.CharField(max_length=20, choices=Status)
     dry_run = models.BooleanField(default=False)
 
-    # A name, not a key: what was done stays on record when its author is gone.
+    # A name, not a foreign key: it stays on record when the account is gone.
     requested_by = models.CharField(max_length=150, blank=True)
     requested_at = models.DateTimeField()
-    # Whoever repeats a request with the same key gets the same run, and no second one.
+    # A request that is repeated with the same key gets the same run, not a second one.
     idempotency_key = models.CharField(max_length=100, blank=True)
     sent_at = models.DateTimeField(null=True, help_text="When its id last went into the queue.")
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True, db_index=True)
-    # Cutoffs count from this moment, fixed at the first start: a second attempt deletes
-    # what the first would have deleted, not what grew old in between.
+    # Cutoffs count back from this moment, which is fixed at the first start: a second attempt deletes
+    # what the first would have deleted, and not what has expired in between.
     as_of = models.DateTimeField(null=True)
-    # By policy, with the retention that was in force at that moment: a change comes too
-    # late for a run that has started.
+    # By policy, with the retention that was in force at that moment. A later change of the retention
+    # does not affect a run that has started.
     cutoffs = StoredJSON(default=dict, read=stored.cutoffs)
 
-    # The claim: who may write to this row is whoever knows the number of attempts.
+    # The claim: only the attempt with this number may write to the row.
     attempts = models.PositiveIntegerField(default=0)
     losses = models.PositiveIntegerField(default=0, help_text="Attempts whose worker went silent.")
     lease_until = models.DateTimeField(null=True)
@@ -94,15 +94,15 @@ class Run(OwnModel):
     cancel_requested = models.BooleanField(default=False)
 
     approved_by = models.CharField(max_length=150, blank=True, help_text="Who let it pass the brake.")
-    # The run whose rows it puts back.
+    # The run that this one undoes.
     undo_of = models.ForeignKey("self", models.SET_NULL, null=True, related_name="undos")
 
-    # The preview that it carries out: its cutoffs and its rows, and no others.
+    # The dry run whose plan this run carries out: exactly its rows, with its cutoffs.
     plan_of = models.ForeignKey("self", models.SET_NULL, null=True, related_name="carried_out")
     plan = StoredJSON(
         default=dict, read=stored.plan, help_text="By policy: what a preview, or the brake, saw."
     )
-    # The run that it makes another try at.
+    # The run that this one retries.
     retry_of = models.ForeignKey("self", models.SET_NULL, null=True, related_name="retries")
 
     deleted = StoredJSON(
@@ -112,14 +112,14 @@ class Run(OwnModel):
         default=dict, read=stored.receipt, help_text="By policy: what it was, and what it removed."
     )
     total = models.PositiveBigIntegerField(default=0, help_text="Rows that were due at the start.")
-    # How many of its archives have a digest and have to be there; null: none were made.
+    # How many archives with a digest it must have; null: none were made.
     archives_kept = models.PositiveIntegerField(null=True)
     archives_expire_at = models.DateTimeField(null=True)
     archive_damage = models.TextField(null=True, help_text="What is wrong with its archives; null: nothing.")
     archives_verified_at = models.DateTimeField(null=True)
-    # Of an undo: how it was asked for, and how far it is.
+    # For an undo: the options of the request, and how far it is.
     undo_state = StoredJSON(null=True, read=stored.undo_state)
-    # Null for none: a column that may not be empty would have SQLite copy the whole history.
+    # Null means none: to add a column that is not nullable, SQLite would copy the whole history.
     retried = models.PositiveIntegerField(
         null=True, help_text="Transactions tried again, as they conflicted with others."
     )
@@ -159,7 +159,7 @@ class Run(OwnModel):
                 name="run_newest_dry_of_task",
                 condition=models.Q(dry_run=True),
             ),
-            # Hardly ever a row: looked through each second.
+            # It hardly ever has a row, and is read every second.
             models.Index(fields=["id"], name="run_tally_owed", condition=models.Q(tally_owed=True)),
         ]
         constraints = [
@@ -178,8 +178,8 @@ class Run(OwnModel):
                 condition=~models.Q(idempotency_key=""),
                 name="run_one_per_idempotency_key",
             ),
-            # A run that was handed back waits again beside the next one. A dry run does
-            # nobody's work, nor does an undo: a fire time that finds one waiting gets a run of its own.
+            # A run that was handed back to the queue (attempts > 0) may wait beside the next one. Dry runs
+            # and undos don't do the task's work: a fire time gets its own run even if one of them waits.
             models.UniqueConstraint(
                 fields=["task"],
                 condition=models.Q(status="queued", attempts=0, dry_run=False, undo_of=None),
@@ -200,29 +200,33 @@ class Run(OwnModel):
 
     @property
     def is_plan(self) -> bool:
-        """A finished dry run that saw rows to delete: it can be carried out."""
+        """Whether it is a finished dry run that found rows to delete, so that it can be carried out."""
         return self.dry_run and self.status == self.Status.SUCCEEDED and bool(self.plan)
 
     @property
     def done(self) -> int:
-        """Rows deleted (in a dry run, counted) so far."""
+        """Rows deleted so far (in a dry run: counted)."""
         return sum(self.deleted.values())
 
     @property
     def purged(self) -> int:
-        """Rows that policies have deleted: each such policy has its receipt. Neither mails that
-        were sent nor rows that were counted or put back."""
+        """Rows that policies have deleted; each of these policies has a receipt.
+
+        Mails that were sent, and rows that were counted or put back, are not among them.
+        """
         return sum(rows for policy, rows in self.deleted.items() if policy in self.receipt)
 
     @property
     def restored(self) -> dict[str, int]:
-        """Of an undo: rows that are back so far, by table."""
+        """For an undo: the rows that are back so far, by table."""
         return stored.counts((self.result or {}).get("restored") or (self.undo_state or {}).get("rows"))
 
     @property
     def duration(self) -> timedelta | None:
-        """From the first start to the end, or to now while it runs. Never below zero: the clock
-        may have been set back meanwhile."""
+        """From the first start to the end, or until now while it runs.
+
+        Never negative, although the clock may have been set back meanwhile.
+        """
         if self.started_at is None:
             return None
         return max((self.finished_at or clock.roughly()) - self.started_at, timedelta())
@@ -238,26 +242,26 @@ class Run(OwnModel):
 
     @property
     def plan_rows(self) -> int:
-        """Rows that would go by the plan, in all tables together."""
+        """Rows that the plan would delete, in all tables together."""
         return sum(rows for facts in self.plan.values() for rows in facts["tables"].values())
 
     @property
     def rows_per_second(self) -> float | None:
-        """How fast it goes, from its first start; None before there is anything to tell."""
+        """The average speed since the first start; None until the first row is done."""
         if not self.done or self.duration is None:
             return None
         return self.done / max(self.duration.total_seconds(), 0.001)
 
     @property
     def time_left(self) -> timedelta | None:
-        """At the pace so far, until all is done that was due at the start."""
+        """Until all rows that were due at the start are done, at the average speed so far."""
         speed = self.rows_per_second
         if speed is None or self.finished_at:
             return None
         return timedelta(seconds=round(max(self.total - self.done, 0) / speed))
 
     def result_lines(self) -> list[tuple[str, Any]]:
-        """The result's numbers, each with its name in words, as one flat list."""
+        """The numbers of the result as one flat list, each with a readable name."""
         lines: list[tuple[str, Any]] = []
         for name, value in (self.result or {}).items():
             for key, number in value.items() if isinstance(value, dict) else [(name, value)]:
@@ -265,12 +269,12 @@ class Run(OwnModel):
         return lines
 
     def progress(self) -> dict[str, int]:
-        # Rows may come due, or go, between the count at the start and the end.
+        # Rows may expire or disappear after they were counted at the start.
         return {"done": self.done, "total": max(self.total, self.done)}
 
 
 class LogLine(OwnModel):
-    """What was logged while a run was carried out."""
+    """A line that was logged during a run."""
 
     run = models.ForeignKey(Run, models.CASCADE, related_name="log_lines")
     logged_at = models.DateTimeField()
@@ -285,7 +289,7 @@ class LogLine(OwnModel):
 
 
 class Tally(OwnModel):
-    """The runs of one task that ended on one day in one way: what charts are drawn from."""
+    """How many runs of a task ended on one day with one status. Charts are drawn from tallies."""
 
     day = models.DateField(help_text="In TIME_ZONE.")
     task = models.CharField(max_length=100)

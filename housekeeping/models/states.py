@@ -1,4 +1,4 @@
-"""The state of what is declared and of who is running: schedules, policies, consumers; figures and acts."""
+"""The state of schedules, policies and consumers; measured figures; acts; and mails to be sent."""
 
 import uuid
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ from housekeeping.database.stored import StoredJSON
 from housekeeping.models.routing import OwnModel, OwnQuerySet
 from housekeeping.models.text import in_words
 
-# A host whose clock is further off is worth a warning, though nothing goes by that clock.
+# Warn about a host whose clock is further off, even though no decision depends on that clock.
 MOST_OFFSET = timedelta(seconds=2)
 
 
@@ -54,7 +54,7 @@ class Consumer(OwnModel):
 
     @property
     def clock_offset(self) -> timedelta | None:
-        """How far the host's clock is ahead of the database's (negative: behind), if it was measured."""
+        """How far the host's clock is ahead of the database's (negative: behind); None if not measured."""
         return None if self.clock_offset_ms is None else timedelta(milliseconds=self.clock_offset_ms)
 
     @property
@@ -73,16 +73,16 @@ class Consumer(OwnModel):
 
 
 class ScheduleState(OwnModel):
-    """What a declared schedule owes next. Its id is the declaration's."""
+    """When a declared schedule is due next. Its id is that of the declaration."""
 
     id = models.CharField(primary_key=True, max_length=100)
     is_paused = models.BooleanField(default=False)
     trigger = models.CharField(max_length=200, blank=True, help_text="An operator's; blank: as declared.")
-    # The trigger and zone that next_fire_at was computed from: another one starts afresh.
+    # The trigger and time zone that next_fire_at was computed from. If they change, it is computed anew.
     computed_from = models.CharField(max_length=300)
     computed_at = models.DateTimeField(db_default=clock.Now())
     next_fire_at = models.DateTimeField(db_index=True)
-    # An offset that the zone does not give for this moment any more: its rules have changed.
+    # Shows that the rules of the time zone have changed since: it no longer gives these local times.
     local_times = models.CharField(
         max_length=100, default="", db_default="", help_text="next_fire_at, and what it comes after, local."
     )
@@ -92,7 +92,7 @@ class ScheduleState(OwnModel):
 
 
 class PolicyState(OwnModel):
-    """What an operator has changed about a declared policy. Its name is the declaration's."""
+    """What an operator has changed about a declared policy. Its name is that of the declaration."""
 
     name = models.CharField(primary_key=True, max_length=100)
     retention_days = models.PositiveIntegerField(null=True, help_text="An operator's; null: as declared.")
@@ -104,7 +104,7 @@ class PolicyState(OwnModel):
 
 
 class Gauge(OwnModel):
-    """A figure that is expensive to measure, kept with the moment at which it was measured."""
+    """A figure that is expensive to measure, saved with the moment when it was measured."""
 
     name = models.CharField(primary_key=True, max_length=100)
     value = StoredJSON(read=stored.in_order)
@@ -120,7 +120,7 @@ class Gauge(OwnModel):
 
 
 class Snapshot(OwnModel):
-    """The five numbers at one moment."""
+    """The site's statistics at one moment."""
 
     taken_at = models.DateTimeField(db_index=True)
     numbers = StoredJSON(read=stored.counts)
@@ -160,10 +160,9 @@ class Act(OwnModel):
 
 
 class Delivery(OwnModel):
-    """Something to be told to somebody outside, such as a mail, until it is sent or given up.
+    """A message to somebody outside, such as a mail, until it is sent or given up.
 
-    What it says may be a secret (a link that verifies an account): it is kept no longer than
-    it is needed.
+    Its text may be a secret (a link that verifies an account), so it is deleted as soon as possible.
     """
 
     channel = models.CharField(max_length=20, default="mail")

@@ -5,9 +5,9 @@ from typing import Any
 
 
 def storable(value: Any) -> Any:
-    """``value`` without the characters that no database takes: NUL, and half a surrogate pair.
+    """``value`` without the characters that no database stores: NUL, and half a surrogate pair.
 
-    Looks into lists and dictionaries, and leaves anything else as it is.
+    Covers texts, also those in lists and dictionaries. Anything else stays as it is.
     """
     if isinstance(value, str):
         return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
@@ -19,7 +19,7 @@ def storable(value: Any) -> Any:
 
 
 def in_words(duration: timedelta | None) -> str:
-    """A duration that a person reads at a glance: ``40 ms``, ``3 min 5 s``; empty for None."""
+    """A duration for people: ``40 ms``, ``3 min 5 s``; empty for None."""
     if duration is None:
         return ""
     seconds = max(duration.total_seconds(), 0)
