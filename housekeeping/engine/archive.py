@@ -21,6 +21,8 @@ from housekeeping.declared.policies import Policy
 from housekeeping.engine import packing
 from housekeeping.models import Archive, Run
 
+NOTHING = "00" * 32  # the chain of digests before the first archive
+
 
 @dataclass
 class Archiver:

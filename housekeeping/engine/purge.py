@@ -261,7 +261,7 @@ class _Removal:
     def carry_out(self) -> Batch:
         """One try, in a transaction of its own."""
         self.began = time.monotonic()
-        self.batch = Batch(digest=self.digest or "00" * 32)
+        self.batch = Batch(digest=self.digest or archive.NOTHING)
         if self.archiver:
             self.archiver.batch, self.archiver.position = self.number, 0
         self._set_limits()

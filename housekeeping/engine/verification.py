@@ -26,7 +26,6 @@ from housekeeping.declared.steps import Outcome, go_on
 from housekeeping.engine import archive, packing
 from housekeeping.models import Archive, Run, RunQuerySet
 
-NOTHING = "00" * 32  # the chain of digests before the first archive
 VERIFY_AGAIN_AFTER = timedelta(days=30)
 VERIFIED, INCOMPLETE, DIFFERS = "verified", "incomplete", "differs"
 
@@ -74,12 +73,12 @@ class Report:
 def content(archived: Archive) -> tuple[bytes, str]:
     """The packed rows of an archive, and the receipt's digest after it.
 
-    Without a digest of its own, the chain begins anew, from NOTHING. Raises Damaged if the archive does
-    not hold what was written.
+    An archive of version 1.0 does not name the digest before it; the chain then begins with it. Raises
+    Damaged if the archive does not hold what was written.
     """
     try:
         packed = packing.unpacked(archived.payload)
-        after = archive.digest(archived.before or NOTHING, packed)
+        after = archive.digest(archived.before or archive.NOTHING, packed)
         if archived.digest is not None and archive.sealed(archived, after) != archived.digest:
             raise Damaged("its digest does not match")
         if archived.digest is None and packing.number_of_rows(packed, archived.vendor) != archived.rows:
@@ -105,7 +104,7 @@ def look(run: Run, *, checkpoint: Callable[[], None] = go_on) -> Report:
             places[archived.batch, archived.part, archived.position] += 1
         if not archived.emptied:
             rows[archived.policy][archived.model] += archived.rows
-        chains[archived.policy] = _follow(report, archived, chains.get(archived.policy, NOTHING))
+        chains[archived.policy] = _follow(report, archived, chains.get(archived.policy, archive.NOTHING))
     if in_undo_window().filter(pk=run.pk).exists() or run.undos.active().exists():
         report.missing = max((run.archives_kept or 0) - len(places), 0)
     report.duplicates = sum(places.values()) - len(places)
@@ -127,7 +126,7 @@ def _follow(report: Report, archived: Archive, chain: str | None) -> str | None:
     except Damaged as why:
         report.damaged[archived.pk] = f"{archived.name}: {why}."
         return None
-    before = archived.before or NOTHING
+    before = archived.before or archive.NOTHING
     if archived.digest is None and chain is not None and chain != before:
         before, after = chain, archive.digest(chain, packed)
     report.chain[archived.pk] = (before, after)

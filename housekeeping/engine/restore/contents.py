@@ -119,7 +119,7 @@ class Contents(Layout):
         same = {name: getattr(self.archived, name) for name in SAME}
         made = Archive(run_id=self.archived.run_id, **place, **same)
         packed = packing.joined(rows, self.archived.vendor)
-        made.rows, made.before = len(rows), verification.NOTHING
+        made.rows, made.before = len(rows), archive.NOTHING
         made.digest = archive.sealed(made, archive.digest(made.before, packed))
         archive.save(made, zstandard.compress(packed, packing.LEVEL))
 
