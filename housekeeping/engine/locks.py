@@ -42,7 +42,7 @@ def _take(model: type[Model], path: str, keys: Sequence[Any]) -> None:
 # --- For a batch of a purge: by key, as the database stores keys -------------------------------
 
 
-def lock_below(link: cascade.Link, keys: Sequence[Any]) -> list[Any]:
+def take_below(link: cascade.Link, keys: Sequence[Any]) -> list[Any]:
     """Lock the rows that refer to ``keys`` by the link. Returns their keys.
 
     A row that somebody adds below them meanwhile waits, instead of failing the batch at its commit.

@@ -327,7 +327,7 @@ class _Removal:
             elif link.is_cascade and cascade.is_leaf(link.model):
                 self._delete(link.model, link.column, keys)
             elif link.is_cascade:
-                children = locks.lock_below(link, keys)
+                children = locks.take_below(link, keys)
                 if children:
                     self._remove(link.model, children)
         self._delete(model, packing.key_column(model), keys)
