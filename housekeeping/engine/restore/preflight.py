@@ -108,29 +108,33 @@ class Preflight:
     ) -> None:
         """Number the archives of version 1.0 by batch, and give digests to those that are usable.
 
-        An unusable one stays without a digest, so that the next undo asks about it again. The last
-        archive of a batch holds the policy's own rows.
+        An unusable one stays without a digest, so that the next undo asks about it again.
         """
         if not self.purged.archives.filter(Q(batch=None) | Q(digest=None)).exists():
             return
-        position, batch, is_last, first_sealed = 0, 0, True, 0
         with transaction.atomic():
-            for archived in self.purged.archives.defer("payload").order_by("pk"):
-                position, batch = 1 if is_last else position + 1, batch + is_last
-                is_last = archived.is_own
-                is_new = archived.batch is None
-                if is_new:
-                    archived.batch, archived.position = batch, position
-                if archived.digest is None and archived.pk in report.chain and archived.pk not in unusable:
-                    archived.before, after = report.chain[archived.pk]
-                    archived.digest = archive.sealed(archived, after)
-                    first_sealed += is_new
-                archived.save(update_fields=["batch", "position", "before", "digest"])
+            first_sealed = self._number_and_seal(report, unusable)
             sealed = self.purged.archives.filter(digest__isnull=False).count()
             # An archive that had a digest and is gone still counts as missing.
             kept_before = Coalesce(F("archives_kept"), 0) + first_sealed
             Run.objects.filter(pk=self.purged.pk).update(archives_kept=Greatest(kept_before, sealed))
             save_progress(self.done)
+
+    def _number_and_seal(self, report: verification.Report, unusable: set[int]) -> int:
+        """Returns how many archives got both a batch and a digest. The last of a batch has its own rows."""
+        position, batch, is_last, first_sealed = 0, 0, True, 0
+        for archived in self.purged.archives.defer("payload").order_by("pk"):
+            position, batch = 1 if is_last else position + 1, batch + is_last
+            is_last = archived.is_own
+            is_new = archived.batch is None
+            if is_new:
+                archived.batch, archived.position = batch, position
+            if archived.digest is None and archived.pk in report.chain and archived.pk not in unusable:
+                archived.before, after = report.chain[archived.pk]
+                archived.digest = archive.sealed(archived, after)
+                first_sealed += is_new
+            archived.save(update_fields=["batch", "position", "before", "digest"])
+        return first_sealed
 
     def _with_their_batches(self, report: verification.Report, unusable: set[int]) -> set[Place]:
         is_damaged = bool(report.missing or report.damaged) and not self.is_unverified
