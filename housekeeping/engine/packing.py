@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import psycopg
 import zstandard
 from django.db import connection, models
 from django.db.models import Func, Model
@@ -224,6 +223,8 @@ def fill(archived: Archive, payload: bytes) -> None:
     Django's cursor would write it into the text of the statement, and the server would parse it there:
     for a megabyte that takes seven times as long.
     """
+    import psycopg  # a project on SQLite need not have it
+
     with connection.cursor() as cursor, connection.wrap_database_errors:
         update = f"UPDATE {table(Archive)} SET payload = %b WHERE id = %b"
         psycopg.Cursor(cursor.connection).execute(update, [payload, archived.pk])
