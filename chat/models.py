@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models.functions import Coalesce, Lower
 
 from chat.clock import Now
+from housekeeping.database.clock import StampField
 
 # Each condition spares somebody: an account that an administrator deactivated was
 # verified or has signed in once; staff may have been made by hand.
@@ -32,7 +33,7 @@ class User(AbstractUser):
     """An account. It can't sign in until its mail address is verified."""
 
     email = models.EmailField("email address", unique=True)
-    date_joined = models.DateTimeField("date joined", db_default=Now())
+    date_joined = StampField("date joined", db_default=Now())
     email_verified_at = models.DateTimeField("email verified", null=True, blank=True, editable=False)
     deletion_warned_at = models.DateTimeField("warned of deletion", null=True, blank=True, editable=False)
     is_active = models.BooleanField(
@@ -80,7 +81,7 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
 class Conversation(models.Model):
     user = models.ForeignKey(User, models.CASCADE, related_name="conversations")
     title = models.CharField(max_length=200, blank=True)
-    created_at = models.DateTimeField(db_default=Now(), db_index=True)
+    created_at = StampField(db_default=Now(), db_index=True)
     last_message_at = models.DateTimeField(null=True, blank=True, db_index=True)
 
     objects = ConversationQuerySet.as_manager()
@@ -107,7 +108,7 @@ class ChatMessage(models.Model):
     )
     role = models.CharField(max_length=10, choices=Role)
     content = models.TextField()
-    created_at = models.DateTimeField(db_default=Now(), db_index=True)
+    created_at = StampField(db_default=Now(), db_index=True)
 
     class Meta:
         ordering = ["created_at", "pk"]

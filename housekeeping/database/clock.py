@@ -15,6 +15,7 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import DateTimeField, Value, functions
+from django.db.models.expressions import DatabaseDefault
 from django.utils import timezone
 
 # roughly() asks the database again after so many seconds.
@@ -48,6 +49,26 @@ class Now(functions.Now):
         # since SQLite compares moments as texts.
         template = "REPLACE(STRFTIME('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%f000', 'NOW'), '.000000', '')"
         return self.as_sql(compiler, connection, template=template, **context)
+
+
+class StampField(DateTimeField):
+    """When a row was inserted, by the database's clock, unless a moment is given.
+
+    Django 6 leaves a column out of an INSERT where it has a default in the database. On SQLite the
+    tables of our first versions have no such default, so the expression is part of the INSERT. To
+    migrations it is the DateTimeField that it was.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{"db_default": Now(), **options})
+
+    def pre_save(self, model_instance: Any, add: bool) -> Any:
+        value = super().pre_save(model_instance, add)
+        return self.db_default if isinstance(value, DatabaseDefault) else value
+
+    def deconstruct(self) -> Any:
+        name, _, args, options = super().deconstruct()
+        return name, "django.db.models.DateTimeField", args, options
 
 
 Moment = datetime | Now

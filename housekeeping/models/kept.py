@@ -74,7 +74,7 @@ class Hold(OwnModel):
     until = models.DateTimeField(null=True, blank=True, db_index=True, help_text="Empty: for good.")
     reason = models.CharField(max_length=200)
     made_by = models.CharField(max_length=150, blank=True)
-    made_at = models.DateTimeField(db_default=clock.Now())
+    made_at = clock.StampField()
     # Set if an undo put the row back: pages show all holds of an undo as one.
     undo = models.ForeignKey(
         Run, models.SET_NULL, null=True, blank=True, related_name="holds", db_index=False

@@ -80,7 +80,7 @@ class ScheduleState(OwnModel):
     trigger = models.CharField(max_length=200, blank=True, help_text="An operator's; blank: as declared.")
     # The trigger and time zone that next_fire_at was computed from. If they change, it is computed anew.
     computed_from = models.CharField(max_length=300)
-    computed_at = models.DateTimeField(db_default=clock.Now())
+    computed_at = clock.StampField()
     next_fire_at = models.DateTimeField(db_index=True)
     # Shows that the rules of the time zone have changed since: it no longer gives these local times.
     local_times = models.CharField(
@@ -96,7 +96,7 @@ class PolicyState(OwnModel):
 
     name = models.CharField(primary_key=True, max_length=100)
     retention_days = models.PositiveIntegerField(null=True, help_text="An operator's; null: as declared.")
-    changed_at = models.DateTimeField(db_default=clock.Now())
+    changed_at = clock.StampField()
     changed_by = models.CharField(max_length=150, blank=True)
 
     def __str__(self) -> str:
