@@ -59,7 +59,7 @@ class User(AbstractUser):
 
 def last_activity() -> Coalesce:
     """When something was last said in a conversation, else when it began. Indexed."""
-    return Coalesce("last_message_at", "created_at")
+    return Coalesce("last_message_at", "created_at", output_field=models.DateTimeField())
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
