@@ -33,7 +33,8 @@ from django.db.models.signals import post_delete  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from chat.models import ChatMessage, Conversation  # noqa: E402
-from housekeeping.runs import control as runs  # noqa: E402
+from housekeeping.models import Run  # noqa: E402
+from housekeeping.runs import control, execution  # noqa: E402
 
 DAYS = 100  # the conversations' ages are spread evenly over so many
 PER_CONVERSATION = 10
@@ -128,18 +129,18 @@ def ours(days: float) -> int:
     return sum(_carried_out("conversations").receipt["conversations"]["rows"].values())
 
 
-def _carried_out(task: str) -> runs.Run:
-    return _end(runs.request(task, send=_unsent))
+def _carried_out(task: str) -> Run:
+    return _end(control.request(task, send=_unsent))
 
 
-def _unsent(run: runs.Run) -> None:
+def _unsent(run: Run) -> None:
     pass
 
 
-def _end(asked: runs.Run) -> runs.Run:
-    claimed = runs.claim(asked.pk, asked.attempts)
+def _end(asked: Run) -> Run:
+    claimed = execution.claim(asked.pk, asked.attempts)
     assert claimed
-    run = runs.execute(claimed)
+    run = execution.execute(claimed)
     if run.status != run.Status.SUCCEEDED:
         raise SystemExit(f"The run {run.status}: {run.error}")
     return run
@@ -175,7 +176,7 @@ def purge_flat_out(days: float) -> None:
 
 def undo(days: float) -> int:
     """Put back what :func:`purge_flat_out` has deleted."""
-    asked = runs.undo(runs.Run.objects.filter(task="conversations").latest("requested_at"), send=_unsent)
+    asked = control.undo(Run.objects.filter(task="conversations").latest("requested_at"), send=_unsent)
     back: int = _end(asked).deleted["restored"]
     return back
 

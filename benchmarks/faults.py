@@ -251,9 +251,9 @@ class Ours(Side):
         tasks = ["conversations", "messages", "users", "stats", "history"][:count]
         self._make_expired_rows()
         ids = self._shell(
-            "from housekeeping import runs\n"
+            "from housekeeping.runs import control\n"
             "from housekeeping.queue.tasks import send\n"
-            f"print(*(runs.request(task, send=send).pk.hex for task in {tasks}))"
+            f"print(*(control.request(task, send=send).pk.hex for task in {tasks}))"
         ).split()
         for run_id, task in zip(ids, tasks, strict=True):
             self.expected[run_id] = EXPIRED_ROWS.get(task, 0)

@@ -52,8 +52,7 @@ from housekeeping.journal.acts import Actor
 from housekeeping.models import Consumer, Run, Snapshot
 from housekeeping.queue import tasks as queue
 from housekeeping.reading import as_json, gauges, overview, receipts, search
-from housekeeping.runs import control as runs
-from housekeeping.runs import schedules
+from housekeeping.runs import control, schedules
 from housekeeping.steering import bulk, retentions
 
 MOST_LINES = 1_000  # of a run's log, in one answer
@@ -156,7 +155,7 @@ def trigger(request: Request) -> Response:
     asked = _read(TriggerSerializer, request.data if isinstance(request.data, dict) else {})
     key = _idempotency_key(request)
     try:
-        run = runs.request(
+        run = control.request(
             asked["task"],
             send=queue.send,
             dry_run=asked["dry_run"],
@@ -165,10 +164,10 @@ def trigger(request: Request) -> Response:
             idempotency_key=key,
         )
     except AlreadyRequested as repeated:
-        answer = _answer(request, runs.wait(repeated.run, asked["wait"]))
+        answer = _answer(request, control.wait(repeated.run, asked["wait"]))
         answer["Idempotency-Replayed"] = "true"
         return answer
-    return _answer(request, runs.wait(run, asked["wait"]))
+    return _answer(request, control.wait(run, asked["wait"]))
 
 
 @described("The figures of the dashboard's first page", shapes.Overview)
@@ -257,7 +256,7 @@ def run_log(request: Request, pk: uuid.UUID) -> Response:
 @api_view(["POST"])
 @permission_classes([MayOperate])
 def cancel_runs(request: Request) -> Response:
-    return _each(request, lambda run: runs.cancel(run, by=_actor(request)), status.HTTP_200_OK)
+    return _each(request, lambda run: control.cancel(run, by=_actor(request)), status.HTTP_200_OK)
 
 
 @described(
@@ -276,7 +275,7 @@ def retry_runs(request: Request) -> Response:
 @api_view(["POST"])
 @permission_classes([MayOperate])
 def cancel_run(request: Request, pk: uuid.UUID) -> Response:
-    run = runs.cancel(get_object_or_404(Run, pk=pk), by=_actor(request))
+    run = control.cancel(get_object_or_404(Run, pk=pk), by=_actor(request))
     return Response({"message": overview.message(run), "run": as_json.run(run)})
 
 
@@ -295,7 +294,9 @@ def retry_run(request: Request, pk: uuid.UUID) -> Response:
 @permission_classes([MayOperate])
 @throttle_classes([throttles.Trigger])
 def approve_run(request: Request, pk: uuid.UUID) -> Response:
-    return _answer(request, runs.approve(get_object_or_404(Run, pk=pk), send=queue.send, by=_actor(request)))
+    return _answer(
+        request, control.approve(get_object_or_404(Run, pk=pk), send=queue.send, by=_actor(request))
+    )
 
 
 @described(
@@ -311,8 +312,8 @@ def approve_run(request: Request, pk: uuid.UUID) -> Response:
 def undo_run(request: Request, pk: uuid.UUID) -> Response:
     asked = _read(UndoSerializer, request.data)
     wait, run = asked.pop("wait"), get_object_or_404(Run, pk=pk)
-    undo = runs.undo(run, send=queue.send, by=_actor(request), **asked)
-    return _answer(request, runs.wait(undo, wait))
+    undo = control.undo(run, send=queue.send, by=_actor(request), **asked)
+    return _answer(request, control.wait(undo, wait))
 
 
 @described("Every schedule", shapes.several(shapes.Job), methods=["GET"])
@@ -387,8 +388,8 @@ def schedule_detail(request: Request, pk: str) -> Response:
 def run_schedule(request: Request, pk: str) -> Response:
     task = schedules.find(pk).schedule.task.name
     asked = _read(WaitSerializer, request.data)
-    run = runs.request(task, send=queue.send, schedule=pk, by=_actor(request))
-    return _answer(request, runs.wait(run, asked["wait"]))
+    run = control.request(task, send=queue.send, schedule=pk, by=_actor(request))
+    return _answer(request, control.wait(run, asked["wait"]))
 
 
 @described("Every policy, and what is past due by it", shapes.several(shapes.Policy))
@@ -517,7 +518,7 @@ def _retry(request: Request, run: Run) -> Run:
     """As the core does; but putting rows back again is for who may put them back."""
     if run.undo_of_id and not request.user.has_perm(MayConfigure.right):
         raise NotAllowed("Putting rows back needs the right to configure.")
-    return runs.retry(run, send=queue.send, by=_actor(request))
+    return control.retry(run, send=queue.send, by=_actor(request))
 
 
 def _etag_but_for_age(body: dict[str, Any]) -> dict[str, str]:

@@ -27,7 +27,7 @@ from housekeeping.journal import acts
 from housekeeping.models import Act, Consumer, LogLine, Run
 from housekeeping.reading import search
 from housekeeping.reading.samples import Words
-from housekeeping.runs import control as runs
+from housekeeping.runs import control
 
 LOG_LINES = 200
 MOST_ACTS = 50
@@ -602,7 +602,7 @@ class _Offers:
     @staticmethod
     def _can_be_planned(plan: Run) -> bool:
         try:
-            runs.check_plan(plan, plan.task)
+            control.check_plan(plan, plan.task)
         except NotPossible:
             return False
         return True

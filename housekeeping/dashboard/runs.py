@@ -27,7 +27,7 @@ from housekeeping.journal import acts
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
 from housekeeping.reading import search
-from housekeeping.runs import control as core
+from housekeeping.runs import control
 from housekeeping.steering import bulk
 
 # What a row is made of: the rest of a run can be large.
@@ -185,7 +185,7 @@ def _to_be_asked(request: HtmxHttpRequest, chosen: list[str]) -> list[Run]:
 def _act_on(request: HtmxHttpRequest) -> tuple[dict[str, Any], int]:
     by = _actor(request)
     known: dict[str, Callable[[Run], Run]] = {
-        "cancel": lambda run: core.cancel(run, by=by),
+        "cancel": lambda run: control.cancel(run, by=by),
         "retry": lambda run: _retry(request, run),
     }
     name = request.POST.get("act", "")
@@ -209,7 +209,7 @@ def _retry(request: HtmxHttpRequest, run: Run) -> Run:
     """As the core does; but putting rows back again is for who may put them back."""
     if run.undo_of_id and not request.user.has_perm("housekeeping.configure"):
         raise NotAllowed(gettext("Putting rows back needs the right to configure."))
-    return core.retry(run, send=queue.send, by=_actor(request))
+    return control.retry(run, send=queue.send, by=_actor(request))
 
 
 def _told(name: str, outcome: bulk.Outcome) -> dict[str, Any]:

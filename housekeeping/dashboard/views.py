@@ -38,8 +38,7 @@ from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
 from housekeeping.reading import overview as core
 from housekeeping.reading import receipts
-from housekeeping.runs import control as runs
-from housekeeping.runs import schedules
+from housekeeping.runs import control, schedules
 from housekeeping.steering import retentions
 
 TREND_DAYS = ("7", "30", "90")
@@ -120,7 +119,7 @@ def trigger(request: HtmxHttpRequest, name: str) -> HttpResponse:
     page = "housekeeping:run" if request.POST.get("show") == "run" else "housekeeping:overview"
 
     def start() -> Run:
-        return runs.request(name, send=queue.send, dry_run=dry_run, by=_actor(request))
+        return control.request(name, send=queue.send, dry_run=dry_run, by=_actor(request))
 
     question = partial(questions.before_task, TASKS[name])
     may_delete = TASKS[name].may_delete and not dry_run
@@ -135,7 +134,7 @@ def carry_out(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     plan = get_object_or_404(Run, pk=pk)
 
     def start() -> Run:
-        return runs.request(plan.task, send=queue.send, plan=plan, by=_actor(request))
+        return control.request(plan.task, send=queue.send, plan=plan, by=_actor(request))
 
     question = partial(questions.before_plan, plan)
     return _asked_first(request, question, start, "housekeeping:run", plan.task, plan.is_plan)
@@ -168,7 +167,7 @@ def _as_file(answer: HttpResponse, name: str) -> HttpResponse:
 @may_operate
 def cancel_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     run = get_object_or_404(Run, pk=pk)
-    return _act(request, lambda: runs.cancel(run, by=_actor(request)), "housekeeping:run")
+    return _act(request, lambda: control.cancel(run, by=_actor(request)), "housekeeping:run")
 
 
 @asked_or_done
@@ -180,7 +179,7 @@ def retry_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
         raise PermissionDenied  # it puts rows back, as an undo does
 
     def start() -> Run:
-        return runs.retry(run, send=queue.send, by=_actor(request))
+        return control.retry(run, send=queue.send, by=_actor(request))
 
     question = partial(questions.before_retries, [run])
     may_delete = run.can_be_retried and questions.may_delete(run)
@@ -194,7 +193,7 @@ def approve_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     run = get_object_or_404(Run, pk=pk)
 
     def start() -> Run:
-        return runs.approve(run, send=queue.send, by=_actor(request))
+        return control.approve(run, send=queue.send, by=_actor(request))
 
     question = partial(questions.before_plan, run)
     return _asked_first(request, question, start, "housekeeping:run", run.task, run.status == Run.Status.HELD)
@@ -207,7 +206,7 @@ def undo_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     run = get_object_or_404(Run, pk=pk)
     asked = {name: name in request.GET for name in ("unverified", "intact_only")}
     return _act(
-        request, lambda: runs.undo(run, send=queue.send, by=_actor(request), **asked), "housekeeping:run"
+        request, lambda: control.undo(run, send=queue.send, by=_actor(request), **asked), "housekeeping:run"
     )
 
 
@@ -261,7 +260,7 @@ def run_schedule(request: HtmxHttpRequest, pk: str) -> HttpResponse:
     task = schedules.find(_known(pk)).schedule.task
 
     def start() -> Run:
-        return runs.request(task.name, send=queue.send, schedule=pk, by=_actor(request))
+        return control.request(task.name, send=queue.send, schedule=pk, by=_actor(request))
 
     question = partial(questions.before_task, task)
     return _asked_first(request, question, start, "housekeeping:run", task.name, task.may_delete)
@@ -399,7 +398,7 @@ def _act(request: HtmxHttpRequest, act: Callable[[], Run], page: str) -> HttpRes
     error, code, run = None, 200, None
     try:
         # Most runs end sooner than a person looks up: then the answer is the result.
-        run = runs.wait(act(), GLANCE)
+        run = control.wait(act(), GLANCE)
     except HousekeepingError as problem:
         error, code = str(problem), 503 if isinstance(problem, QueueUnreachable) else 409
         run = problem.run if isinstance(problem, RunInProgress) else None

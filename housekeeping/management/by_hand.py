@@ -13,7 +13,7 @@ from housekeeping.journal import outbox
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
-from housekeeping.runs import control as runs
+from housekeeping.runs import control, execution, recovery
 
 HELD = 3  # the exit status that tells a script: nothing is deleted, approve it or run with --yes
 
@@ -26,7 +26,7 @@ def waiting_run(
     ``by`` approves a run that is held; None leaves it so. Raises CommandError where a new run
     would be refused and none that waits can be taken.
     """
-    runs.take_back_silent(clock.now())  # no consumer may be there to do it
+    recovery.take_back_silent(clock.now())  # no consumer may be there to do it
     active = Run.objects.active().filter(task=task, dry_run=dry_run)
     running = active.filter(status=Run.Status.RUNNING).first()
     if running:
@@ -38,7 +38,7 @@ def waiting_run(
     is_wanted = plan is None or found.plan_of_id == plan.pk
     if found.status == Run.Status.HELD and by and is_wanted:
         tell(f"Run {found.pk} is held; it is approved and carried out here.")
-        return runs.approve(found, send=tell_nobody, by=by)
+        return control.approve(found, send=tell_nobody, by=by)
     if found.status != Run.Status.QUEUED or found.undo_of_id or not is_wanted:
         raise refusal(found, is_in_plan_s_way=not is_wanted)
     asked = f", asked for by {found.requested_by}" if found.requested_by else ""
@@ -77,11 +77,11 @@ def carry_out(run: Run, *, approved_by: Actor | None = None) -> Run:
 
     Raises CommandError where it is not to be had any more. Ctrl-C hands it back and is raised on.
     """
-    claimed = runs.claim(run.pk, run.attempts)
+    claimed = execution.claim(run.pk, run.attempts)
     if claimed is None:
         raise _gone(run)
     if approved_by:
-        claimed = runs.approve_claimed(claimed, by=approved_by)
+        claimed = execution.approve_claimed(claimed, by=approved_by)
     # disable=None: a bar on a terminal, silence in a log. What a task prints, such as a mail
     # where EMAIL_URL is the console, must not stand in the middle of our JSON.
     with redirect_stdout(sys.stderr):
@@ -92,7 +92,9 @@ def carry_out(run: Run, *, approved_by: Actor | None = None) -> Run:
                 bar.total = progress["total"]
                 bar.update(progress["done"] - bar.n)
 
-            run = runs.execute(claimed, watch=watch, gone=queue.forget_results, publish=queue.keep_result)
+            run = execution.execute(
+                claimed, watch=watch, gone=queue.forget_results, publish=queue.keep_result
+            )
         # The run is done: Ctrl-C stops only the wait for a mail server.
         with suppress(KeyboardInterrupt):
             # Under cron, without a consumer, nobody else sends what waits in the outbox.

@@ -20,8 +20,7 @@ from housekeeping.database import clock
 from housekeeping.journal import outbox
 from housekeeping.models import Consumer as ConsumerRow
 from housekeeping.reading import gauges
-from housekeeping.runs import consumers, schedules
-from housekeeping.runs import control as runs
+from housekeeping.runs import consumers, execution, recovery, schedules
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +71,7 @@ class Scheduler(huey_consumer.Scheduler):
     def look_after_runs(self) -> None:
         from housekeeping.queue.tasks import send
 
-        runs.recover(clock.now(), send=send)
+        recovery.recover(clock.now(), send=send)
 
     def release_delayed(self) -> None:
         for task in self.huey.read_schedule():  # and takes them out: each is ours to send on
@@ -116,7 +115,7 @@ class Consumer(huey_consumer.Consumer):
             now=clock.now(),
         )
         self.huey.consumer = self
-        runs.distrust_messages()
+        recovery.distrust_messages()
         self._announce()
         connections.close_all()  # worker processes are forked, and must not share one
         super().start()
@@ -176,7 +175,7 @@ class Consumer(huey_consumer.Consumer):
     def _hand_back(self) -> None:
         logger.warning("Second signal: this consumer ends at once")
         try:
-            count = runs.hand_back_all(self.row)
+            count = execution.hand_back_all(self.row)
             consumers.leave(self.row, clock.now())
         except DatabaseError as error:
             logger.error("The runs can't be handed back; they are taken back later: %s", error)

@@ -119,7 +119,7 @@ class Queue(Huey):
         return data
 
     def _leave_behind(self, data: bytes, error: Exception) -> None:
-        from housekeeping.runs import control as runs
+        from housekeeping.runs import execution
 
         try:
             message = self.serializer.deserialize(data)
@@ -130,7 +130,7 @@ class Queue(Huey):
         # Ours, and signed, but for a task that only another version of the site has.
         logger.error("The message %s in the queue is for an unknown task: %s", run_id, error)
         try:
-            runs.reject(run_id, task)
+            execution.reject(run_id, task)
         except DatabaseError as problem:
             logger.error("It could not be kept as a failed run: %s", problem)
 

@@ -16,8 +16,7 @@ from housekeeping.declared.registry import SCHEDULES, Schedule
 from housekeeping.exceptions import HousekeepingError, QueueUnreachable, outage_of
 from housekeeping.models import Run
 from housekeeping.queue.huey import STORAGE_ERRORS
-from housekeeping.runs import control as runs
-from housekeeping.runs import schedules
+from housekeeping.runs import execution, schedules
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +36,7 @@ def execute_run(run_id: str, attempt: int) -> dict[str, Any] | None:
     run = _claim(uuid.UUID(run_id), attempt)
     if run is None:
         return None
-    run = runs.execute(run, should_stop=HUEY.is_stopping, gone=forget_results, publish=keep_result)
+    run = execution.execute(run, should_stop=HUEY.is_stopping, gone=forget_results, publish=keep_result)
     if run.status == Run.Status.FAILED and run.result is None:
         raise RunFailed(run.error)
     result: dict[str, Any] | None = run.result
@@ -48,7 +47,7 @@ def _claim(run_id: uuid.UUID, attempt: int) -> Run | None:
     """None where the run is not to be had, or the database takes no writes: then it is sent again later."""
     consumer = HUEY.consumer.row if HUEY.consumer else None
     try:
-        run = runs.claim(run_id, attempt, consumer=consumer)
+        run = execution.claim(run_id, attempt, consumer=consumer)
     except DatabaseError as error:
         if not outage_of(error):
             raise

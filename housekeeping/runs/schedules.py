@@ -27,8 +27,7 @@ from housekeeping.exceptions import BadTrigger, QueueUnreachable, UnknownSchedul
 from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Run, ScheduleState
-from housekeeping.runs import control as runs
-from housekeeping.runs import endings
+from housekeeping.runs import endings, recovery
 from housekeeping.runs.constraints import ONE_PER_FIRE_TIME, ONE_WAITING, is_refused_by
 from housekeeping.runs.control import Send
 
@@ -164,7 +163,7 @@ def _look_at(entry: Entry, now: datetime) -> Run | None:
 def _send(opened: list[Run], send: Send) -> None:
     for run in opened:
         try:
-            runs.send_or_mark(run, send)
+            recovery.send_or_mark(run, send)
         except QueueUnreachable as error:  # the row is there; it is sent for with the next look
             logger.error("Run %s could not be sent: %s", run, error)
 

@@ -17,7 +17,7 @@ from chat.models import ChatMessage, Conversation, User
 from housekeeping.api.urls import urlpatterns
 from housekeeping.declared.registry import SCHEDULES
 from housekeeping.models import Act, Hold, Run, ScheduleState, Snapshot
-from housekeeping.runs import control as runs
+from housekeeping.runs import execution
 from tests import make
 from tests.conftest import with_token
 from tests.visitors import account
@@ -89,7 +89,7 @@ def litter():
 
 
 def carry_out(run):
-    return runs.execute(runs.claim(run.pk, run.attempts))
+    return execution.execute(execution.claim(run.pk, run.attempts))
 
 
 # --- Tokens -----------------------------------------------------------------------------------
@@ -1007,12 +1007,12 @@ def test_a_cancelled_run_is_not_carried_out_by_the_message_that_still_comes(api,
 def test_a_running_run_is_told_to_stop(api):
     run = make.run("messages")
     make.message()
-    claimed = runs.claim(run.pk, 0)
+    claimed = execution.claim(run.pk, 0)
 
     answer = api.post(f"{RUNS}/{run.pk}/cancel")
 
     assert (answer.status_code, answer.json()["run"]["status"]) == (200, "running")
-    assert runs.execute(claimed).status == "cancelled"
+    assert execution.execute(claimed).status == "cancelled"
     assert ChatMessage.objects.count() == 1
 
 

@@ -22,8 +22,9 @@ from rest_framework_simplejwt.serializers import TokenObtainPairSerializer
 from housekeeping.api import errors
 from housekeeping.api.description import document
 from housekeeping.exceptions import KeyReused, QueueUnreachable
+from housekeeping.journal.acts import Actor
 from housekeeping.models import Act, LogLine, Run, Snapshot, Tally
-from housekeeping.runs import control as runs
+from housekeeping.runs import control
 from tests import make
 from tests.conftest import with_token
 from tests.processes import ROOT
@@ -373,10 +374,10 @@ def test_a_key_that_stands_for_something_else_is_refused(body, api, transactiona
 def test_another_plan_is_another_request(transactional_db):
     run = make.run("stats", requested_by="ada", idempotency_key="nightly", status="succeeded")
     plan = make.run("stats", dry_run=True, status="succeeded")
-    ada = runs.Actor("ada", "a test")
+    ada = Actor("ada", "a test")
 
     with pytest.raises(KeyReused, match=str(run.pk)):
-        runs.request("stats", send=lambda run: None, plan=plan, by=ada, idempotency_key="nightly")
+        control.request("stats", send=lambda run: None, plan=plan, by=ada, idempotency_key="nightly")
 
 
 def test_a_key_is_its_owner_s_own(api, operator, transactional_db):
@@ -412,9 +413,9 @@ def test_a_repeated_request_whose_run_is_withdrawn_meanwhile_has_no_queue(
         raise QueueUnreachable("connection refused")
 
     def ask_first():
-        by = runs.Actor(administrator.username, "a test")
+        by = Actor(administrator.username, "a test")
         try:
-            runs.request("stats", send=fail_slowly, by=by, idempotency_key="nightly")
+            control.request("stats", send=fail_slowly, by=by, idempotency_key="nightly")
         finally:
             connections.close_all()
 
@@ -460,7 +461,7 @@ def test_what_has_changed_is_sent(api):
     run = make.run("former")
     first = api.get(f"{RUNS}/{run.pk}")
 
-    runs.cancel(run)
+    control.cancel(run)
 
     again = api.get(f"{RUNS}/{run.pk}", headers={"If-None-Match": first["ETag"]})
     assert (again.status_code, again.json()["status"]) == (200, "cancelled")

@@ -4,7 +4,7 @@ import pytest
 
 from chat.models import ChatMessage, Conversation
 from housekeeping.models import Act, LogLine, Run
-from housekeeping.runs import control as core
+from housekeeping.runs import control, execution
 from tests import make
 from tests.browser.conftest import sign_in
 from tests.make import days
@@ -223,8 +223,8 @@ def answer_yes(page, question):
 
 
 def carried_out(task):
-    run = core.request(task, send=lambda run: None)
-    return core.execute(core.claim(run.pk, 0))
+    run = control.request(task, send=lambda run: None)
+    return execution.execute(execution.claim(run.pk, 0))
 
 
 @every_size

@@ -7,7 +7,7 @@ from django.utils import timezone
 from chat import accounts
 from housekeeping.journal import acts
 from housekeeping.models import Hold, LogLine, Snapshot
-from housekeeping.runs import control as runs
+from housekeeping.runs import execution
 from tests import make
 from tests.make import days
 
@@ -37,7 +37,7 @@ def a_night(*, consumer=True):
 
 def _carried_out(task, **fields):
     run = make.run(task, requested_by="ada", **fields)
-    runs.execute(runs.claim(run.pk, 0))
+    execution.execute(execution.claim(run.pk, 0))
     LogLine.objects.create(run=run, logged_at=timezone.now(), level="WARNING", text="A line of the log")
     return run
 

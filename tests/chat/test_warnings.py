@@ -15,7 +15,7 @@ from chat import accounts, tasks
 from chat.models import User
 from housekeeping.declared import registry
 from housekeeping.models import Hold, Tally
-from housekeeping.runs import control as runs
+from housekeeping.runs import control, execution
 from tests import make, services
 from tests.make import ago, days
 from tests.processes import ROOT
@@ -33,7 +33,7 @@ def _three_days_before(settings):
 
 
 def carry_out(run, **options):
-    return runs.execute(runs.claim(run.pk, run.attempts), **options)
+    return execution.execute(execution.claim(run.pk, run.attempts), **options)
 
 
 def warned(**options):
@@ -232,7 +232,7 @@ def test_a_cancelled_run_mails_nobody_more():
     for _ in range(3):
         make.visitor(age=days(5))
 
-    run = warned(watch=lambda run: mail.outbox and runs.cancel(run))
+    run = warned(watch=lambda run: mail.outbox and control.cancel(run))
 
     assert run.status == "cancelled"
     assert len(mailed()) == User.objects.exclude(deletion_warned_at=None).count() == 1

@@ -11,7 +11,7 @@ from huey.contrib.djhuey import HUEY
 from chat.models import ChatMessage, Conversation
 from housekeeping.declared.registry import SCHEDULES, TASKS
 from housekeeping.models import Act, Hold, Run, ScheduleState
-from housekeeping.runs import control as runs
+from housekeeping.runs import execution
 from tests import make
 from tests.visitors import account, confirm
 
@@ -575,7 +575,7 @@ def test_a_run_is_cancelled_on_the_overview_after_a_question(fields, asked, dash
 
 def test_a_failed_run_shows_its_error_and_traceback(dashboard, failing_task):
     make.run(failing_task)
-    runs.execute(runs.claim(Run.objects.get().pk, 0))
+    execution.execute(execution.claim(Run.objects.get().pk, 0))
 
     answer = dashboard.get(page_of(Run.objects.get()))
 

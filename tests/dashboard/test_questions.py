@@ -12,7 +12,7 @@ from housekeeping.dashboard import questions
 from housekeeping.declared import registry
 from housekeeping.declared.registry import TASKS
 from housekeeping.models import Hold, Run
-from housekeeping.runs import control as runs
+from housekeeping.runs import execution
 from housekeeping.steering import keeping, retentions
 from tests import make
 from tests.make import days
@@ -45,7 +45,7 @@ def plan_of_two():
     make.conversation(age=days(31), messages=1)
     make.conversation(age=days(32), messages=1)
     run = make.run(dry_run=True)
-    return runs.execute(runs.claim(run.pk, 0))
+    return execution.execute(execution.claim(run.pk, 0))
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_an_answer_starts_one_run_however_often_it_is_sent(dashboard):
     answer = dict(answer_of(dashboard.get(TASK)))
     dashboard.post(TASK, answer)
     [run] = Run.objects.exclude(pk=ahead.pk)
-    runs.execute(runs.claim(run.pk, 0))
+    execution.execute(execution.claim(run.pk, 0))
     kept = make.conversation(age=days(31))
 
     again = dashboard.post(TASK, answer)

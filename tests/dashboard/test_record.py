@@ -8,8 +8,7 @@ from housekeeping.dashboard import record
 from housekeeping.exceptions import QueueUnreachable
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Act, Run
-from housekeeping.runs import control as runs
-from housekeeping.runs import schedules
+from housekeeping.runs import control, execution, schedules
 from housekeeping.steering import retentions
 from tests import make
 from tests.make import days
@@ -22,60 +21,60 @@ def send(run):
 
 
 def ended(run):
-    return runs.execute(runs.claim(run.pk, run.attempts))
+    return execution.execute(execution.claim(run.pk, run.attempts))
 
 
 def trigger():
-    run = runs.request("stats", send=send, by=ADA)
+    run = control.request("stats", send=send, by=ADA)
     return run.pk, "trigger", {"task": "stats", "after": {"status": "queued"}}
 
 
 def dry_run():
-    run = runs.request("users", send=send, dry_run=True, by=ADA)
+    run = control.request("users", send=send, dry_run=True, by=ADA)
     return run.pk, "trigger", {"task": "users", "dry_run": True, "after": {"status": "queued"}}
 
 
 def run_a_schedule():
-    run = runs.request("stats", send=send, schedule="statistics_generation", by=ADA)
+    run = control.request("stats", send=send, schedule="statistics_generation", by=ADA)
     schedule = {"schedule": "statistics_generation"}
     return run.pk, "trigger", {"task": "stats", **schedule, "after": {"status": "queued"}}
 
 
 def approve_beforehand():
-    run = runs.request("users", send=send, is_approved=True, by=ADA)
+    run = control.request("users", send=send, is_approved=True, by=ADA)
     return run.pk, "trigger", {"task": "users", "after": {"status": "queued", "approved_by": "ada"}}
 
 
 def carry_a_plan_out():
     make.conversation(age=days(31), messages=2)
-    plan = ended(runs.request("conversations", send=send, dry_run=True))
-    run = runs.request("conversations", send=send, plan=plan, by=ADA)
+    plan = ended(control.request("conversations", send=send, dry_run=True))
+    run = control.request("conversations", send=send, plan=plan, by=ADA)
     plan_of = {"plan_of": str(plan.pk), "rows": 3}
     return run.pk, "carry out", {"task": "conversations", **plan_of, "after": {"status": "queued"}}
 
 
 def retry():
     failed = make.run("stats", status="failed")
-    run = runs.retry(failed, send=send, by=ADA)
+    run = control.retry(failed, send=send, by=ADA)
     details = {"task": "stats", "retry_of": str(failed.pk), "after": {"status": "queued"}}
     return run.pk, "retry", details
 
 
 def cancel_a_waiting_run():
-    run = runs.cancel(make.run("stats"), by=ADA)
+    run = control.cancel(make.run("stats"), by=ADA)
     change = {"before": {"status": "queued"}, "after": {"status": "cancelled"}}
     return run.pk, "cancel", {"task": "stats", **change}
 
 
 def cancel_a_held_run():
-    run = runs.cancel(make.run("stats", status="held"), by=ADA)
+    run = control.cancel(make.run("stats", status="held"), by=ADA)
     return run.pk, "cancel", {
         "task": "stats", "before": {"status": "held"}, "after": {"status": "cancelled"},
     }  # fmt: skip
 
 
 def cancel_a_running_run():
-    run = runs.cancel(make.run("stats", status="running"), by=ADA)
+    run = control.cancel(make.run("stats", status="running"), by=ADA)
     change = {"before": {"cancel_requested": False}, "after": {"cancel_requested": True}}
     return run.pk, "cancel", {"task": "stats", **change}
 
@@ -83,7 +82,7 @@ def cancel_a_running_run():
 def approve():
     tables = {"chat.Conversation": 2, "chat.ChatMessage": 5}
     plan = {"conversations": {"rows": 2, "tables": tables, "retention_days": 30}}
-    run = runs.approve(make.run(status="held", plan=plan), send=send, by=ADA)
+    run = control.approve(make.run(status="held", plan=plan), send=send, by=ADA)
     change = {"before": {"status": "held"}, "after": {"status": "queued", "approved_by": "ada"}}
     return run.pk, "approve", {"task": "conversations", "rows": 7, **change}
 
@@ -91,7 +90,7 @@ def approve():
 def undo():
     purged = make.run("messages", status="succeeded", deleted={"messages": 1})
     make.archive(purged)
-    run = runs.undo(purged, send=send, by=ADA)
+    run = control.undo(purged, send=send, by=ADA)
     return purged.pk, "undo", {"task": "messages", "run": str(run.pk), "rows": 1}
 
 
@@ -169,9 +168,9 @@ def test_an_act_that_came_to_nothing_says_so(deed):
     make.archive(run)
 
     deeds = {
-        "trigger": partial(runs.request, "stats"),
-        "undo": partial(runs.undo, run),
-        "approve": partial(runs.approve, run),
+        "trigger": partial(control.request, "stats"),
+        "undo": partial(control.undo, run),
+        "approve": partial(control.approve, run),
     }
 
     with pytest.raises(QueueUnreachable):

@@ -12,7 +12,7 @@ from django.test.html import parse_html
 from chat.models import Conversation
 from housekeeping.engine import verification
 from housekeeping.models import Act, Archive, LogLine, Run
-from housekeeping.runs import control as core
+from housekeeping.runs import control, execution
 from tests import make
 from tests.make import days
 from tests.visitors import account, answer_of, confirm
@@ -433,8 +433,8 @@ def purged(*, batch_size=None, **fields):
     """A purge of two conversations and five messages, as it really ran."""
     make.conversation(age=days(31), messages=3)
     make.conversation(age=days(32), messages=2)
-    run = core.request("conversations", send=lambda run: None, **fields)
-    return core.execute(core.claim(run.pk, 0), batch_size=batch_size)
+    run = control.request("conversations", send=lambda run: None, **fields)
+    return execution.execute(execution.claim(run.pk, 0), batch_size=batch_size)
 
 
 @pytest.mark.parametrize(
@@ -502,7 +502,7 @@ def test_of_a_damaged_run_the_page_puts_back_what_is_intact(dashboard, transacti
 
     answer = dashboard.get(page_of(run))
     dashboard.post(posted_by(answer, "undo"))
-    undo = core.execute(core.claim(Run.objects.get(undo_of=run).pk, 0))
+    undo = execution.execute(execution.claim(Run.objects.get(undo_of=run).pk, 0))
 
     assert "damaged: puts back the batches that are intact" in offered(answer)["undo"]
     assert (undo.status, Conversation.objects.count()) == ("succeeded", 1)
@@ -515,7 +515,7 @@ def test_what_version_1_0_kept_is_put_back_unverified_after_a_question(dashboard
 
     answer = dashboard.get(page_of(run))
     dashboard.post(posted_by(answer, "undo"))
-    undo = core.execute(core.claim(Run.objects.get(undo_of=run).pk, 0))
+    undo = execution.execute(execution.claim(Run.objects.get(undo_of=run).pk, 0))
 
     assert "Put it back unverified?" in questions(answer)
     assert (undo.status, Conversation.objects.count()) == ("succeeded", 1)
@@ -531,8 +531,8 @@ def test_a_purge_says_how_much_of_it_is_back(dashboard, transactional_db):
     messages = run.archives.get(model="chat.ChatMessage")
     Archive.objects.filter(pk=messages.pk).update(payload=bytes(messages.payload)[:-1])
 
-    undo = core.undo(run, send=lambda run: None, intact_only=True)
-    core.execute(core.claim(undo.pk, 0))
+    undo = control.undo(run, send=lambda run: None, intact_only=True)
+    execution.execute(execution.claim(undo.pk, 0))
     none_of_it, nothing_back = text(dashboard.get(page_of(run))), text(dashboard.get(page_of(undo)))
     Archive.objects.filter(pk=messages.pk).update(payload=messages.payload)
     back = {"rows": {"chat.Conversation": 1, "chat.ChatMessage": 2}}
@@ -548,8 +548,8 @@ def test_a_purge_says_how_much_of_it_is_back(dashboard, transactional_db):
 
 def test_an_undone_purge_and_its_undo_name_each_other(dashboard, transactional_db):
     run = purged()
-    undo = core.undo(run, send=lambda run: None)
-    core.execute(core.claim(undo.pk, 0))
+    undo = control.undo(run, send=lambda run: None)
+    execution.execute(execution.claim(undo.pk, 0))
 
     answer, of_undo = dashboard.get(page_of(run)), dashboard.get(page_of(undo))
 
@@ -573,8 +573,8 @@ def test_a_plan_says_what_it_would_delete_and_asks_in_numbers(dashboard):
 
 def test_a_plan_that_was_carried_out_is_not_offered_again(dashboard, transactional_db):
     plan = purged(dry_run=True)
-    done = core.request("conversations", send=lambda run: None, plan=plan)
-    core.execute(core.claim(done.pk, 0))
+    done = control.request("conversations", send=lambda run: None, plan=plan)
+    execution.execute(execution.claim(done.pk, 0))
 
     answer = dashboard.get(page_of(plan))
 

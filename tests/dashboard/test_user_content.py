@@ -7,8 +7,8 @@ import pytest
 
 from chat import accounts
 from chat.models import User
-from housekeeping.models import Act, Hold, PolicyState
-from housekeeping.runs import control as runs
+from housekeeping.models import Act, Hold, PolicyState, Run
+from housekeeping.runs import execution
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -76,12 +76,12 @@ def evil(db):
         approved_by=EVIL[:150], consumer=make.consumer(host=EVIL[:100]),
     )  # fmt: skip
     plan = make.run("conversations", dry_run=True, requested_by=EVIL[:150])
-    runs.execute(runs.claim(plan.pk, 0))
+    execution.execute(execution.claim(plan.pk, 0))
     return user
 
 
 def pages(user):
-    evil_run, plan = (user_run.pk for user_run in runs.Run.objects.order_by("requested_at"))
+    evil_run, plan = (user_run.pk for user_run in Run.objects.order_by("requested_at"))
     return [
         "/scheduler-admin",
         "/scheduler-admin/runs",
@@ -156,7 +156,7 @@ def test_the_page_that_verifies_shows_a_name_as_text(client):
 
 
 def test_json_is_never_taken_for_a_page(evil, api):
-    [failed] = runs.Run.objects.filter(status="failed")
+    [failed] = Run.objects.filter(status="failed")
 
     answer = api.get(f"/api/admin/scheduler/results/{failed.pk}")
 

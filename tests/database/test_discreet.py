@@ -10,7 +10,7 @@ from housekeeping.database import discreet
 from housekeeping.declared import registry
 from housekeeping.declared.steps import Outcome
 from housekeeping.queue.huey import Complaints
-from housekeeping.runs import control as runs
+from housekeeping.runs import execution
 from tests import make
 from tests.zoo.models import Animal, Contract, House, Loan, Park
 
@@ -110,7 +110,7 @@ def failing_task():
 def test_neither_a_failed_run_nor_its_log_holds_a_value(failing_task, caplog):
     run = make.run(failing_task)
 
-    run = runs.execute(runs.claim(run.pk, run.attempts))
+    run = execution.execute(execution.claim(run.pk, run.attempts))
 
     kept = [run.error, run.traceback, *run.log_lines.values_list("text", flat=True), caplog.text]
     assert "unique constraint" in run.error.lower()
@@ -130,7 +130,7 @@ def test_a_failure_that_a_task_hands_over_is_cleaned_as_one_that_it_raises(add_t
     add_task("hand_over", hand_over)
     run = make.run("hand_over")
 
-    run = runs.execute(runs.claim(run.pk, run.attempts))
+    run = execution.execute(execution.claim(run.pk, run.attempts))
 
     assert "unique constraint" in run.error.lower()
     assert "secret" not in run.error + run.traceback
@@ -147,7 +147,7 @@ def test_an_error_about_protected_rows_names_none_of_them(add_task, caplog, prot
     add_task("raze", lambda: [House.objects.all().delete(), Animal.objects.all().delete()])
 
     run = make.run("raze")
-    run = runs.execute(runs.claim(run.pk, run.attempts))
+    run = execution.execute(execution.claim(run.pk, run.attempts))
 
     kept = [run.error, run.traceback, *run.log_lines.values_list("text", flat=True), caplog.text]
     assert "Cannot delete some instances of model" in run.error

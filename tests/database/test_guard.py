@@ -12,7 +12,7 @@ from housekeeping.declared.policies import Policy
 from housekeeping.engine.purge import purge
 from housekeeping.exceptions import Cancelled, CannotPreview, WriteInDryRun
 from housekeeping.models import LogLine, Run
-from housekeeping.runs import control as runs
+from housekeeping.runs import control, execution
 from tests import make
 from tests.make import days
 from tests.zoo.models import Keeper
@@ -24,8 +24,8 @@ only_on_sqlite = pytest.mark.skipif("connection.vendor != 'sqlite'")
 
 
 def dry_run(task, **options):
-    run = runs.request(task, send=lambda run: None, dry_run=True)
-    return runs.execute(runs.claim(run.pk, run.attempts), **options)
+    run = control.request(task, send=lambda run: None, dry_run=True)
+    return execution.execute(execution.claim(run.pk, run.attempts), **options)
 
 
 def sql(statement, alias="default"):
@@ -180,7 +180,7 @@ def purge_anew(purge):
 def test_a_transaction_that_a_task_leaves_open_is_rolled_back_and_fails_the_run(add_task, leave_open, is_dry):
     add_task("liar", leave_open)
 
-    run = runs.execute(runs.claim(make.run("liar", dry_run=is_dry).pk, 0))
+    run = execution.execute(execution.claim(make.run("liar", dry_run=is_dry).pk, 0))
 
     assert (run.status, run.lease_until) == ("failed", None)
     assert "left a transaction open on the database 'default'" in run.error
@@ -245,12 +245,12 @@ def test_the_log_lease_and_cancel_of_a_dry_run_are_written_meanwhile(add_task, s
         checkpoint()
 
     add_task("slow", slow, policy=old_conversations)
-    run = runs.request("slow", send=lambda run: None, dry_run=True)
+    run = control.request("slow", send=lambda run: None, dry_run=True)
     thread = threading.Thread(target=_carry_out, args=[run])
     thread.start()
     assert begun.wait(30)
 
-    runs.cancel(Run.objects.get(pk=run.pk))
+    control.cancel(Run.objects.get(pk=run.pk))
     go_on.set()
     thread.join(30)
 
@@ -261,7 +261,7 @@ def test_the_log_lease_and_cancel_of_a_dry_run_are_written_meanwhile(add_task, s
 
 def _carry_out(run):
     try:
-        runs.execute(runs.claim(run.pk, run.attempts))
+        execution.execute(execution.claim(run.pk, run.attempts))
     finally:
         connection.close()
 
@@ -280,11 +280,11 @@ def test_a_task_without_a_tool_to_replace_is_refused_a_dry_run(add_task):
     queued = make.run("blunt", dry_run=True)  # by a version of the site that knew no better
     make.message()
 
-    run = runs.execute(runs.claim(queued.pk, 0))
+    run = execution.execute(execution.claim(queued.pk, 0))
     with pytest.raises(CannotPreview, match="takes none of purge, mail and measure"):
-        runs.request("blunt", send=lambda run: None, dry_run=True)
+        control.request("blunt", send=lambda run: None, dry_run=True)
     with pytest.raises(CannotPreview):
-        runs.retry(run, send=lambda run: None)
+        control.retry(run, send=lambda run: None)
 
     assert (run.status, ChatMessage.objects.count(), Run.objects.count()) == ("failed", 1, 1)
 
@@ -293,4 +293,4 @@ def test_a_task_may_be_declared_to_have_no_dry_run(add_task):
     add_task("files", lambda purge: {}, has_dry_run=False)
 
     with pytest.raises(CannotPreview, match="declared with has_dry_run=False"):
-        runs.request("files", send=lambda run: None, dry_run=True)
+        control.request("files", send=lambda run: None, dry_run=True)

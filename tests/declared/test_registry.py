@@ -12,7 +12,7 @@ from housekeeping.declared.registry import SCHEDULES, TASKS
 from housekeeping.declared.triggers import Cron
 from housekeeping.exceptions import UnknownTask
 from housekeeping.models import PolicyState
-from housekeeping.runs import control as runs
+from housekeeping.runs import execution
 from tests import make
 from tests.make import days
 
@@ -109,7 +109,7 @@ def test_two_policies_of_one_name_are_refused_by_check_and_as_a_run_begins():
     registry.task("more_tokens", policy=namesake)(lambda purge: {"rows": purge(namesake)})
     make.conversation()
 
-    run = runs.execute(runs.claim(make.run("more_tokens").pk, 0))
+    run = execution.execute(execution.claim(make.run("more_tokens").pk, 0))
 
     assert run.error == "AmbiguousPolicy: Two policies are called 'tokens': give one of them another name."
     assert Conversation.objects.count() == 1
@@ -125,7 +125,7 @@ def test_a_policy_that_no_task_declares_does_not_go_by_the_retention_of_a_namesa
     PolicyState.objects.create(name="conversations", retention_days=20)
     make.conversation(age=days(100))
 
-    run = runs.execute(runs.claim(make.run("undeclared", dry_run=dry_run).pk, 0))
+    run = execution.execute(execution.claim(make.run("undeclared", dry_run=dry_run).pk, 0))
 
     assert run.error.startswith("AmbiguousPolicy: Two policies are called 'conversations'")
     assert Conversation.objects.count() == 1
@@ -140,7 +140,7 @@ def test_of_two_policies_of_one_name_that_no_task_declares_the_second_is_refused
     add_task("both", lambda purge: {"short": [purge(short), purge(short)], "long": purge(long)})
     make.conversation(age=days(40), title="long")
 
-    run = runs.execute(runs.claim(make.run("both", dry_run=dry_run).pk, 0))
+    run = execution.execute(execution.claim(make.run("both", dry_run=dry_run).pk, 0))
 
     assert run.error.startswith("AmbiguousPolicy: Two policies are called 'x'")
     assert Conversation.objects.count() == 1

@@ -2,7 +2,7 @@ import pytest
 
 from housekeeping.declared import registry
 from housekeeping.declared.steps import Checkpoint, go_on, in_turn
-from housekeeping.runs import control as runs
+from housekeeping.runs import control, execution
 from tests import make
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,7 +25,7 @@ def steps():
 
 
 def carry_out(**options):
-    return runs.execute(runs.claim(make.run("long").pk, 0), **options)
+    return execution.execute(execution.claim(make.run("long").pk, 0), **options)
 
 
 def test_a_task_that_takes_a_checkpoint_runs_to_its_end(steps):
@@ -54,6 +54,6 @@ def test_a_task_that_takes_a_checkpoint_is_handed_back_by_a_consumer_that_stops(
 
 
 def test_a_task_that_takes_a_checkpoint_can_be_cancelled(steps):
-    run = carry_out(watch=lambda run: len(steps) == 4 and runs.cancel(run))
+    run = carry_out(watch=lambda run: len(steps) == 4 and control.cancel(run))
 
     assert (run.status, len(steps)) == ("cancelled", 4)

@@ -12,7 +12,7 @@ from housekeeping.exceptions import NotPossible
 from housekeeping.journal import outbox
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Archive, Hold, Run
-from housekeeping.runs import control as runs
+from housekeeping.runs import control, execution
 from tests import make
 from tests.make import days
 
@@ -23,15 +23,15 @@ TABLES = ["chat_user", "chat_conversation", "chat_chatmessage", "chat_user_group
 
 
 def carry_out(run):
-    return runs.execute(runs.claim(run.pk, run.attempts))
+    return execution.execute(execution.claim(run.pk, run.attempts))
 
 
 def purged(task, **options):
-    return carry_out(runs.request(task, send=lambda run: None, by=ADA, **options))
+    return carry_out(control.request(task, send=lambda run: None, by=ADA, **options))
 
 
 def undone(run):
-    return carry_out(runs.undo(run, send=lambda run: None, by=ADA))
+    return carry_out(control.undo(run, send=lambda run: None, by=ADA))
 
 
 def rows():
@@ -132,7 +132,7 @@ def test_undoing_twice_is_harmless():
     first = undone(run)
 
     with pytest.raises(NotPossible, match=str(first.pk)):
-        runs.undo(run, send=lambda run: None, by=ADA)
+        control.undo(run, send=lambda run: None, by=ADA)
 
     assert Conversation.objects.count() == 1
 
@@ -145,7 +145,7 @@ def test_without_undo_days_no_archive_is_kept(settings):
 
     assert run.result == {"deleted_conversations": 1}
     with pytest.raises(NotPossible, match="no archive"):
-        runs.undo(run, send=lambda run: None, by=ADA)
+        control.undo(run, send=lambda run: None, by=ADA)
 
 
 def test_an_archive_goes_when_it_expires_and_its_run_not_before():
@@ -171,7 +171,7 @@ def test_a_purge_of_most_of_a_table_waits_for_approval(settings, administrator):
     assert Conversation.objects.count() == 3
     outbox.settle()
     assert administrator.email in mail.outbox[0].to
-    approved = carry_out(runs.approve(run, send=lambda run: None, by=ADA))
+    approved = carry_out(control.approve(run, send=lambda run: None, by=ADA))
     assert (approved.status, approved.approved_by) == ("succeeded", "ada")
     assert not Conversation.objects.exists()
 
@@ -216,7 +216,7 @@ def test_a_held_user_keeps_the_conversations_until_the_hold_ends():
 def test_undoing_a_run_that_goes_on_stops_it_first():
     run = make.run(status="running", attempts=1)
 
-    undo = runs.undo(run, send=lambda run: None, by=ADA)
+    undo = control.undo(run, send=lambda run: None, by=ADA)
 
     run.refresh_from_db()
     assert run.cancel_requested
@@ -230,7 +230,7 @@ def test_a_run_of_which_a_part_has_expired_is_not_put_back_by_half():
     Archive.objects.filter(pk=part.pk).update(expires_at=make.ago(seconds=1))
 
     with pytest.raises(NotPossible, match="undo window of this run has closed"):
-        runs.undo(run, send=lambda run: None, by=ADA)
+        control.undo(run, send=lambda run: None, by=ADA)
 
     assert not Conversation.objects.exists()
 

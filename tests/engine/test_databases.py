@@ -10,7 +10,7 @@ from housekeeping.engine import plans
 from housekeeping.engine.purge import purge
 from housekeeping.exceptions import WrongDatabase
 from housekeeping.models import Hold, Run
-from housekeeping.runs import control as runs
+from housekeeping.runs import control, execution
 from tests import make
 from tests.make import days
 from tests.zoo import tasks
@@ -68,8 +68,8 @@ keepers = next(policy for policy in tasks.POLICIES if policy.name == "keepers")
 
 
 def carry_out(task, **options):
-    run = runs.request(task, send=lambda run: None, **options)
-    return runs.execute(runs.claim(run.pk, run.attempts))
+    run = control.request(task, send=lambda run: None, **options)
+    return execution.execute(execution.claim(run.pk, run.attempts))
 
 
 @pytest.fixture
@@ -181,10 +181,10 @@ def test_the_brake_and_an_undo_go_by_the_database_that_is_written(routed, other,
     with tasks.declared():
         run = carry_out("parks")
         assert run.status == "held"
-        run = runs.approve(run, send=lambda run: None)
-        run = runs.execute(runs.claim(run.pk, run.attempts))
-        undo = runs.undo(run, send=lambda run: None)
-        undo = runs.execute(runs.claim(undo.pk, undo.attempts))
+        run = control.approve(run, send=lambda run: None)
+        run = execution.execute(execution.claim(run.pk, run.attempts))
+        undo = control.undo(run, send=lambda run: None)
+        undo = execution.execute(execution.claim(undo.pk, undo.attempts))
 
     assert run.result == {"deleted_parks": 3}
     assert undo.result["restored"] == {"zoo.Park": 3, "zoo.House": 1}

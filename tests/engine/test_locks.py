@@ -12,7 +12,7 @@ from chat.tasks import old_conversations
 from housekeeping.engine import holds
 from housekeeping.engine.purge import purge_batches
 from housekeeping.models import Run
-from housekeeping.runs import control as runs
+from housekeeping.runs import control, execution
 from tests import make
 from tests.conftest import with_token
 from tests.make import days
@@ -52,7 +52,7 @@ def batches(**options):
 
 
 def carry_out(run):
-    return runs.execute(runs.claim(run.pk, run.attempts))
+    return execution.execute(execution.claim(run.pk, run.attempts))
 
 
 def test_a_locked_message_spares_its_conversation_and_no_other():
@@ -248,7 +248,7 @@ def test_what_was_purged_around_a_row_in_use_can_be_undone():
     with elsewhere() as cursor:
         lock(cursor, held.messages.first())
         run = carry_out(make.run())
-    undone = carry_out(runs.undo(run, send=lambda run: None))
+    undone = carry_out(control.undo(run, send=lambda run: None))
 
     assert undone.status == "succeeded", undone.error
     assert (set(Conversation.objects.all()), set(ChatMessage.objects.all())) == before

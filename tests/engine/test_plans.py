@@ -15,7 +15,7 @@ from housekeeping.engine import plans
 from housekeeping.exceptions import NotPossible
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Hold, PlannedRows, Run, Tally
-from housekeeping.runs import control as runs
+from housekeeping.runs import control, execution
 from housekeeping.steering import retentions
 from tests import make
 from tests.make import days
@@ -26,11 +26,11 @@ ADA = Actor("ada", "a test")
 
 
 def carry_out(run):
-    return runs.execute(runs.claim(run.pk, run.attempts))
+    return execution.execute(execution.claim(run.pk, run.attempts))
 
 
 def asked(task="conversations", **options):
-    return carry_out(runs.request(task, send=lambda run: None, by=ADA, **options))
+    return carry_out(control.request(task, send=lambda run: None, by=ADA, **options))
 
 
 def look(**options):
@@ -145,7 +145,7 @@ def test_to_wait_for_approval_is_no_time_that_a_run_took(settings):
     held = carry_out(make.run(requested_at=make.ago(hours=14)))
 
     assert (held.status, held.duration, held.took) == ("held", None, "")
-    runs.cancel(held)
+    control.cancel(held)
     assert Tally.objects.filter(status="cancelled", duration_ms__gt=0).count() == 0
 
 
@@ -156,7 +156,7 @@ def test_a_held_run_is_approved_as_it_was_seen(settings):
     held = asked()
     imported = make.conversation(age=days(60))
 
-    run = carry_out(runs.approve(held, send=lambda run: None, by=ADA))
+    run = carry_out(control.approve(held, send=lambda run: None, by=ADA))
 
     assert (run.status, run.result) == ("succeeded", {"deleted_conversations": 3})
     assert list(Conversation.objects.all()) == [imported]
@@ -166,10 +166,10 @@ def test_a_plan_that_was_cut_off_in_the_middle_goes_on(settings):
     for _ in range(10):
         make.conversation(age=days(40), messages=1)
     dry = asked(dry_run=True)
-    run = runs.request("conversations", send=lambda run: None, plan=dry)
+    run = control.request("conversations", send=lambda run: None, plan=dry)
     stops = iter([False, False, False, True])
 
-    run = runs.execute(runs.claim(run.pk, 0), should_stop=lambda: next(stops), batch_size=2)
+    run = execution.execute(execution.claim(run.pk, 0), should_stop=lambda: next(stops), batch_size=2)
     assert (run.status, run.deleted) == ("queued", {"conversations": 4})
     run = carry_out(run)
 
@@ -196,13 +196,13 @@ def test_a_run_whose_time_is_over_stops_between_batches_and_says_what_is_left(se
     settings.HOUSEKEEPING_TIME_BUDGET_MINUTES = 1
     for _ in range(6):
         make.conversation(age=days(40))
-    run = runs.claim(runs.request("conversations", send=lambda run: None).pk, 0)
+    run = execution.claim(control.request("conversations", send=lambda run: None).pk, 0)
 
     def let_time_pass(run):
         if run.done:
             run.started_at = make.ago(minutes=2)
 
-    run = runs.execute(run, watch=let_time_pass, batch_size=2)
+    run = execution.execute(run, watch=let_time_pass, batch_size=2)
 
     assert (run.status, run.result) == ("succeeded", {"deleted_conversations": 2})
     assert run.receipt["conversations"]["left"] == 4
@@ -216,9 +216,9 @@ def test_a_stop_while_the_brake_writes_its_plan_releases_nothing(settings):
         make.conversation()
     for _ in range(10):
         make.message()
-    run = runs.claim(runs.request("all", send=lambda run: None).pk, 0)
+    run = execution.claim(control.request("all", send=lambda run: None).pk, 0)
     stops = iter([False, True])
-    run = runs.execute(run, should_stop=lambda: next(stops))
+    run = execution.execute(run, should_stop=lambda: next(stops))
     assert (run.status, run.plan) == ("queued", {})
 
     run = carry_out(run)
@@ -233,15 +233,15 @@ def test_what_grew_while_a_run_waited_to_go_on_is_braked_and_the_plan_counts_fro
         make.conversation(age=days(40))
     for _ in range(10):
         make.conversation()
-    run = runs.claim(runs.request("all", send=lambda run: None).pk, 0)
-    run = runs.execute(run, should_stop=lambda: bool(run.deleted), batch_size=2)
+    run = execution.claim(control.request("all", send=lambda run: None).pk, 0)
+    run = execution.execute(run, should_stop=lambda: bool(run.deleted), batch_size=2)
     assert (run.status, run.deleted) == ("queued", {"conversations": 2})
     for _ in range(10):
         make.message()
 
     run = carry_out(run)
     assert (run.status, ChatMessage.objects.count()) == ("held", 10)
-    run = carry_out(runs.approve(run, send=lambda run: None, by=ADA))
+    run = carry_out(control.approve(run, send=lambda run: None, by=ADA))
 
     assert (run.status, run.deleted) == ("succeeded", {"conversations": 4, "messages": 10})
     assert [facts["left"] for facts in run.receipt.values()][:2] == [0, 0]
@@ -278,7 +278,7 @@ def test_a_plan_of_a_policy_that_no_task_declares_is_refused_once_rows_are_kept_
 def test_a_plan_that_was_asked_for_before_rows_are_kept_longer_deletes_nothing():
     make.conversation(age=days(40))
     asked(dry_run=True)
-    run = runs.request("conversations", send=lambda run: None, plan=Run.objects.get())
+    run = control.request("conversations", send=lambda run: None, plan=Run.objects.get())
 
     retentions.change("conversations", 3_650)
     run = carry_out(run)
@@ -286,7 +286,7 @@ def test_a_plan_that_was_asked_for_before_rows_are_kept_longer_deletes_nothing()
     assert (run.status, Conversation.objects.count()) == ("failed", 1)
     assert "preview again" in run.error
     with pytest.raises(NotPossible):
-        runs.retry(run, send=lambda run: None)
+        control.retry(run, send=lambda run: None)
 
 
 def test_a_run_that_was_held_under_a_shorter_retention_is_neither_approved_nor_retried(settings):
@@ -296,20 +296,20 @@ def test_a_run_that_was_held_under_a_shorter_retention_is_neither_approved_nor_r
     retentions.change("conversations", 3_650)
 
     with pytest.raises(NotPossible, match="preview again"):
-        runs.approve(run, send=lambda run: None)
+        control.approve(run, send=lambda run: None)
     run.refresh_from_db()
     assert run.status == "held"
     assert "preview again" in _page(run).standing
-    runs.cancel(run)
+    control.cancel(run)
     with pytest.raises(NotPossible, match="preview again"):
-        runs.retry(run, send=lambda run: None)
+        control.retry(run, send=lambda run: None)
     assert not {"approve", "retry"} & {action.name for action in _page(run).actions}
 
 
 def test_a_run_that_was_approved_before_rows_are_kept_longer_deletes_nothing(settings):
     settings.HOUSEKEEPING_BRAKE_ROWS = 1
     make.conversation(age=days(40))
-    run = runs.approve(asked(), send=lambda run: None)
+    run = control.approve(asked(), send=lambda run: None)
 
     retentions.change("conversations", 3_650)
     run = carry_out(run)
@@ -320,11 +320,11 @@ def test_a_run_that_was_approved_before_rows_are_kept_longer_deletes_nothing(set
 def test_a_policy_that_has_not_begun_is_spared_though_its_run_deleted_by_another(settings):
     settings.HOUSEKEEPING_BRAKE_ROWS = 5
     make.message()
-    run = runs.claim(runs.request("all", send=lambda run: None).pk, 0)
-    run = runs.execute(run, should_stop=lambda: not ChatMessage.objects.exists())
+    run = execution.claim(control.request("all", send=lambda run: None).pk, 0)
+    run = execution.execute(run, should_stop=lambda: not ChatMessage.objects.exists())
     for _ in range(10):
         make.conversation(age=days(40))
-    run = runs.approve(carry_out(run), send=lambda run: None)
+    run = control.approve(carry_out(run), send=lambda run: None)
 
     retentions.change("conversations", 3_650)
     run = carry_out(run)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from housekeeping.declared import registry
 from housekeeping.models import Archive, Hold, Run
-from housekeeping.runs import control as runs
+from housekeeping.runs import control, recovery
 from tests.zoo import tasks, worlds
 from tests.zoo.tasks import carry_out, request, undo
 from tests.zoo.worlds import AS_OF
@@ -95,7 +95,7 @@ def survive(run, kills, **options):
             carry_out(run, **options)
         now = timezone.now()
         Run.objects.filter(pk=run.pk).update(lease_until=now - timedelta(seconds=1))
-        runs.recover(now, send=lambda run: None)
+        recovery.recover(now, send=lambda run: None)
         run.refresh_from_db()
         if run.status != "queued":
             return run
@@ -184,7 +184,7 @@ def test_an_undo_killed_at_any_statement_and_resumed_ends_the_same(world, kills,
         return
     kept = sum(Archive.objects.values_list("rows", flat=True))
 
-    undone = survive(runs.undo(run, send=lambda run: None), kills, batch_size=undo_size)
+    undone = survive(control.undo(run, send=lambda run: None), kills, batch_size=undo_size)
 
     assert undone.status == "succeeded", undone.error
     assert worlds.everything() == before
@@ -238,7 +238,7 @@ def undo_killed_before(number):
     run = carry_out(request(world.task), batch_size=9)
     kept = sum(Archive.objects.values_list("rows", flat=True))
 
-    undone = survive(runs.undo(run, send=lambda run: None), [number])
+    undone = survive(control.undo(run, send=lambda run: None), [number])
 
     assert undone.status == "succeeded", (number, undone.error)
     assert worlds.everything() == before, number

@@ -15,7 +15,7 @@ from chat.tasks import old_conversations
 from housekeeping.declared.policies import Policy
 from housekeeping.engine.purge import PACES, held_back, preview, purge, purge_batches
 from housekeeping.models import Run
-from housekeeping.runs import control as runs
+from housekeeping.runs import control, recovery
 from tests import make
 from tests.make import days
 from tests.zoo import tasks
@@ -73,8 +73,8 @@ def test_a_cutoff_counts_elapsed_time_also_from_a_local_clock(zone):
 
 def test_an_undo_killed_after_its_commit_still_tells_what_it_restored():
     make.conversation(age=days(40), messages=2)
-    run = carry_out(runs.request("conversations", send=lambda run: None))
-    undone = runs.undo(run, send=lambda run: None)
+    run = carry_out(control.request("conversations", send=lambda run: None))
+    undone = control.undo(run, send=lambda run: None)
 
     def die(run, result):
         raise SystemExit  # as good as killed: nothing is written after it
@@ -82,7 +82,7 @@ def test_an_undo_killed_after_its_commit_still_tells_what_it_restored():
     with pytest.raises(SystemExit), dead_after(die):
         carry_out(undone, publish=die)
     Run.objects.filter(pk=undone.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-    runs.recover(timezone.now(), send=lambda run: None)
+    recovery.recover(timezone.now(), send=lambda run: None)
     undone.refresh_from_db()
     assert undone.status == "queued"
 

@@ -10,7 +10,7 @@ from chat.models import Conversation, User
 from housekeeping.declared import registry
 from housekeeping.engine.purge import purge_batches
 from housekeeping.models import Act, Consumer, Delivery, Hold, PlannedRows, Run, Snapshot
-from housekeeping.runs import control as runs
+from housekeeping.runs import execution
 from tests import make
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -132,9 +132,9 @@ def test_at_the_cutoff_it_stays_and_one_microsecond_before_it_goes(settings, nam
                 status="queued",
                 requested_at=timezone.now(),
             )
-            claimed = runs.claim(run.pk, 0)
+            claimed = execution.claim(run.pk, 0)
             claimed.as_of = as_of
-            run = runs.execute(claimed)
+            run = execution.execute(claimed)
 
             assert (run.status, run.deleted[name]) == ("succeeded", 1), run.error
             there = policy.model.objects.filter(pk__in=[gone.pk, at.pk, after.pk])

@@ -9,7 +9,7 @@ from django.db import connection, connections, transaction
 from chat.models import ChatMessage, Conversation, User
 from housekeeping.engine.restore.undo import LIMITS
 from housekeeping.models import Hold, Run
-from housekeeping.runs import control as runs
+from housekeeping.runs import control
 from tests import make
 from tests.make import days
 from tests.zoo.tasks import carry_out
@@ -23,11 +23,11 @@ def _no_brake(settings):
 
 
 def purged(task="conversations", *, batch_size=1):
-    return carry_out(runs.request(task, send=lambda run: None), batch_size=batch_size)
+    return carry_out(control.request(task, send=lambda run: None), batch_size=batch_size)
 
 
 def asked(run):
-    return runs.undo(run, send=lambda run: None)
+    return control.undo(run, send=lambda run: None)
 
 
 def after(conversations):

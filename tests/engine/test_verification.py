@@ -11,7 +11,7 @@ from chat.models import ChatMessage, Conversation
 from housekeeping.engine import packing, verification
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Archive, Run
-from housekeeping.runs import control as runs
+from housekeeping.runs import control, execution
 from tests import damage, make
 from tests.make import days
 from tests.zoo.models import Animal, House, Park
@@ -23,11 +23,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def purged(number=4, *, batch_size=1):
     for _ in range(number):
         make.conversation(age=days(40), messages=2)
-    return carry_out(runs.request("conversations", send=lambda run: None), batch_size=batch_size)
+    return carry_out(control.request("conversations", send=lambda run: None), batch_size=batch_size)
 
 
 def undone(run, **options):
-    return carry_out(runs.undo(run, send=lambda run: None, **options))
+    return carry_out(control.undo(run, send=lambda run: None, **options))
 
 
 def rows():
@@ -199,12 +199,12 @@ def test_what_had_a_digest_and_is_gone_is_missing_after_an_undo_of_the_rest_too(
 
 def test_a_copy_of_another_archive_stands_for_none():
     run = purged()
-    carry_out(runs.request("verification", send=lambda run: None))
+    carry_out(control.request("verification", send=lambda run: None))
     lost, other = run.archives.order_by("pk")[2:4]
     facts = Archive.objects.filter(pk=other.pk).values(*(name for name in damage.COLUMNS if name != "id"))
     Archive.objects.filter(pk=lost.pk).update(**facts[0])
 
-    nightly = carry_out(runs.request("verification", send=lambda run: None))
+    nightly = carry_out(control.request("verification", send=lambda run: None))
 
     assert nightly.status == "failed"
     assert "1 of 8 archives is missing. 1 archive is there twice." in nightly.error
@@ -298,7 +298,7 @@ def test_an_undo_that_left_a_damaged_batch_without_a_digest_behind_can_be_resume
     run = purged()
     without_digests(run)
     damaged(run, at=7)
-    undo = runs.undo(run, send=lambda run: None, intact_only=True, unverified=True)
+    undo = control.undo(run, send=lambda run: None, intact_only=True, unverified=True)
     undo = carry_out(undo, batch_size=1, should_stop=Conversation.objects.exists)
     assert (undo.status, Conversation.objects.count()) == ("queued", 1)
 
@@ -311,8 +311,8 @@ def test_each_run_is_verified_once_and_a_damaged_one_fails_the_nightly_task():
     run, other = purged(), purged()
     damaged(other)
 
-    first = carry_out(runs.request("verification", send=lambda run: None))
-    second = carry_out(runs.request("verification", send=lambda run: None))
+    first = carry_out(control.request("verification", send=lambda run: None))
+    second = carry_out(control.request("verification", send=lambda run: None))
 
     assert (first.status, first.result["verified_runs"]) == ("failed", 2)
     assert str(other.pk) in first.error
@@ -323,29 +323,29 @@ def test_each_run_is_verified_once_and_a_damaged_one_fails_the_nightly_task():
 def test_an_undo_by_a_command_that_is_asked_twice_is_one():
     run = purged()
 
-    first = runs.undo(run, send=lambda run: None)
+    first = control.undo(run, send=lambda run: None)
 
-    assert runs.undo(run, send=lambda run: None) == first
+    assert control.undo(run, send=lambda run: None) == first
     carry_out(first)
     with pytest.raises(NotPossible, match="undone already"):
-        runs.undo(run, send=lambda run: None)
+        control.undo(run, send=lambda run: None)
 
 
 def test_a_run_that_has_lost_all_its_archives_is_damaged_until_its_window_is_over():
     run = purged(2)
-    carry_out(runs.request("verification", send=lambda run: None))
+    carry_out(control.request("verification", send=lambda run: None))
     run.archives.all().delete()
 
-    nightly = carry_out(runs.request("verification", send=lambda run: None))
+    nightly = carry_out(control.request("verification", send=lambda run: None))
 
     assert (nightly.status, verification.damaged_runs()) == ("failed", [run])
     assert "4 of 4 archives are missing." in nightly.error
     with pytest.raises(NotPossible, match="All archives of this run are missing"):
-        runs.undo(run, send=lambda run: None)
+        control.undo(run, send=lambda run: None)
     Run.objects.filter(pk=run.pk).update(archives_expire_at=make.ago(hours=1))
     assert verification.damaged_runs() == []
     with pytest.raises(NotPossible, match="window has closed"):
-        runs.undo(run, send=lambda run: None)
+        control.undo(run, send=lambda run: None)
 
 
 def test_a_window_stays_as_it_was_when_its_run_began_to_delete(settings):
@@ -363,7 +363,7 @@ def test_a_window_stays_as_it_was_when_its_run_began_to_delete(settings):
 def test_a_run_that_goes_on_after_the_setting_changed_has_one_window(settings):
     for _ in range(4):
         make.conversation(age=days(40), messages=2)
-    stopped = runs.request("conversations", send=lambda run: None)
+    stopped = control.request("conversations", send=lambda run: None)
     carry_out(stopped, batch_size=1, should_stop=Archive.objects.exists)
     stopped.refresh_from_db()
     assert (stopped.status, stopped.archives_kept) == ("queued", 2)
@@ -378,7 +378,7 @@ def test_a_run_that_goes_on_after_the_setting_changed_has_one_window(settings):
 def test_what_has_expired_in_part_is_not_damaged():
     run = purged(3)
     run.archives.update(expires_at=make.ago(hours=1))
-    history = runs.request("history", send=lambda run: None)
+    history = control.request("history", send=lambda run: None)
     carry_out(history, batch_size=2, should_stop=lambda: Archive.objects.count() < 6)
     assert run.archives.count() == 4
     run.refresh_from_db()
@@ -401,7 +401,7 @@ def night(add_task, settings):
         park = lasting if code == "lasting" else Park.objects.create(opened_at=make.ago(days=40))
         House.objects.create(code=code, park=park)
         Animal.objects.create(tag=code, house_id=code, seen_at=make.ago(days=40))
-    run = carry_out(runs.request("night", send=lambda run: None), batch_size=1)
+    run = carry_out(control.request("night", send=lambda run: None), batch_size=1)
     for kept in run.archives.filter(model="zoo.House"):
         if b"first" in packing.unpacked(kept.payload):
             damaged(run, at=list(run.archives.order_by("pk")).index(kept))
@@ -430,9 +430,9 @@ def test_what_refers_to_a_damaged_table_comes_back_once_somebody_insists(night):
 
 
 def test_what_an_earlier_attempt_has_put_back_is_no_stranger(night):
-    asked = runs.undo(night, send=lambda run: None, intact_only=True)
-    claimed = runs.claim(asked.pk, 0)
-    runs.execute(claimed, batch_size=1, should_stop=lambda: House.objects.filter(code="second").exists())
+    asked = control.undo(night, send=lambda run: None, intact_only=True)
+    claimed = execution.claim(asked.pk, 0)
+    execution.execute(claimed, batch_size=1, should_stop=lambda: House.objects.filter(code="second").exists())
     assert "second" not in lives_in()
     asked.refresh_from_db()
 

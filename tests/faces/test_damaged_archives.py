@@ -11,7 +11,7 @@ from housekeeping.database import clock
 from housekeeping.engine import verification
 from housekeeping.models import Archive, Run
 from housekeeping.reading import overview
-from housekeeping.runs import control as runs
+from housekeeping.runs import control, execution
 from tests import make
 from tests.make import days
 
@@ -25,8 +25,8 @@ def run(transactional_db):
     """A purge of two conversations, each in a batch of its own."""
     for _ in range(2):
         make.conversation(age=days(40), messages=1)
-    asked = runs.request("conversations", send=lambda run: None)
-    return runs.execute(runs.claim(asked.pk, 0), batch_size=1)
+    asked = control.request("conversations", send=lambda run: None)
+    return execution.execute(execution.claim(asked.pk, 0), batch_size=1)
 
 
 def damaged(run):
@@ -54,7 +54,7 @@ def verify(*words):
 def undo(api, run, **fields):
     """The end of the undo that the API was asked for."""
     answer = api.post(f"/api/admin/scheduler/runs/{run.pk}/undo", {"wait": 0, **fields}, format="json")
-    return runs.execute(runs.claim(answer.json()["run"]["id"], 0))
+    return execution.execute(execution.claim(answer.json()["run"]["id"], 0))
 
 
 def test_the_command_says_that_everything_is_intact(run):

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from chat.models import Conversation
-from housekeeping.runs import control as runs
+from housekeeping.runs import execution
 from tests import make
 from tests.conftest import with_token
 from tests.make import days
@@ -18,7 +18,7 @@ SCHEDULER = "/api/admin/scheduler"
 def plan():
     make.conversation(age=days(31), title="The <oldest>")
     run = make.run(dry_run=True)
-    return runs.execute(runs.claim(run.pk, 0))
+    return execution.execute(execution.claim(run.pk, 0))
 
 
 def told(client, plan):

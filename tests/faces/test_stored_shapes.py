@@ -10,7 +10,7 @@ from django.db.models import JSONField, Value
 from housekeeping.declared.steps import in_turn
 from housekeeping.models import Act, Gauge, Run
 from housekeeping.reading import gauges
-from housekeeping.runs import control as runs
+from housekeeping.runs import execution
 from tests import make
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -113,7 +113,7 @@ def test_a_task_returns_what_it_likes_and_every_face_goes_on(dashboard, api, dec
         return returned
 
     answer = api.post("/api/admin/scheduler/trigger", {"task": "tidy_up", "wait": 0}, format="json")
-    run = runs.execute(runs.claim(Run.objects.get().pk, 0))
+    run = execution.execute(execution.claim(Run.objects.get().pk, 0))
 
     assert answer.status_code == 202
     assert (run.status, run.result) == ("succeeded", kept)
@@ -128,7 +128,7 @@ def test_what_json_can_not_hold_fails_the_run(declare, returned):
     def tidy_up(purge):
         return returned
 
-    run = runs.execute(runs.claim(make.run("tidy_up").pk, 0))
+    run = execution.execute(execution.claim(make.run("tidy_up").pk, 0))
 
     assert run.status == "failed"
     assert "JSON" in run.error

@@ -9,7 +9,7 @@ from django.utils import timezone
 from housekeeping.declared import registry
 from housekeeping.journal import alerts, outbox
 from housekeeping.models import Run
-from housekeeping.runs import control as runs
+from housekeeping.runs import execution, recovery
 from tests import make, services
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,7 +36,7 @@ def fails():
 
 
 def carry_out(task="dishes", **fields):
-    return runs.execute(runs.claim(make.run(task, **fields).pk, 0))
+    return execution.execute(execution.claim(make.run(task, **fields).pk, 0))
 
 
 def sent():
@@ -127,7 +127,7 @@ def test_a_run_between_that_did_not_end_by_itself_does_not_start_the_row_anew(fa
 def test_a_run_whose_workers_were_lost_is_told():
     make.run(status="running", attempts=3, losses=2, lease_until=make.ago(seconds=1))
 
-    runs.recover(timezone.now(), send=lambda run: None)
+    recovery.recover(timezone.now(), send=lambda run: None)
 
     assert subjects() == ["Housekeeping: conversations failed"]
     assert "Abandoned" in sent()[0].body
@@ -136,8 +136,8 @@ def test_a_run_whose_workers_were_lost_is_told():
 def test_a_message_for_an_unknown_task_is_told_once():
     run_id = uuid.uuid4()
 
-    runs.reject(run_id, "send_invoice")
-    runs.reject(run_id, "send_invoice")
+    execution.reject(run_id, "send_invoice")
+    execution.reject(run_id, "send_invoice")
 
     assert subjects() == ["Housekeeping: send_invoice failed"]
 
@@ -146,7 +146,7 @@ def test_an_undo_that_fails_is_told_whatever_became_of_the_task():
     purged = make.run(status="failed", deleted={"messages": 1})
     make.archive(purged, payload=b"not what was packed")
 
-    runs.execute(runs.claim(make.run(undo_of=purged).pk, 0))
+    execution.execute(execution.claim(make.run(undo_of=purged).pk, 0))
 
     assert subjects() == ["Housekeeping: the undo of conversations failed"]
 
@@ -208,7 +208,7 @@ def test_the_mail_quotes_no_row_and_no_long_text(fails):
 
 
 def test_a_line_break_in_a_name_writes_no_header():
-    runs.reject(uuid.uuid4(), "dishes\nBcc: mallory@example.com")
+    execution.reject(uuid.uuid4(), "dishes\nBcc: mallory@example.com")
 
     assert subjects() == ["Housekeeping: dishes Bcc: mallory@example.com failed"]
     assert sent()[0].recipients() == ["ada@example.com"]
@@ -216,10 +216,10 @@ def test_a_line_break_in_a_name_writes_no_header():
 
 def test_a_mail_is_sent_once_the_end_is_committed(fails):
     fails.append(ValueError("no water"))
-    claimed = runs.claim(make.run("dishes").pk, 0)
+    claimed = execution.claim(make.run("dishes").pk, 0)
 
     with transaction.atomic():
-        runs.execute(claimed)
+        execution.execute(claimed)
         assert subjects() == []
 
     assert subjects() == ["Housekeeping: dishes failed"]
@@ -227,10 +227,10 @@ def test_a_mail_is_sent_once_the_end_is_committed(fails):
 
 def test_an_end_that_was_rolled_back_is_not_told(fails):
     fails.append(ValueError("no water"))
-    claimed = runs.claim(make.run("dishes").pk, 0)
+    claimed = execution.claim(make.run("dishes").pk, 0)
 
     with transaction.atomic():
-        runs.execute(claimed)
+        execution.execute(claimed)
         transaction.set_rollback(True)
 
     assert (Run.objects.get().status, subjects()) == ("running", [])

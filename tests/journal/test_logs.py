@@ -4,7 +4,7 @@ import pytest
 
 from housekeeping.journal import logs
 from housekeeping.models import LogLine
-from housekeeping.runs import control as runs
+from housekeeping.runs import execution
 from housekeeping.steering import retentions
 from tests import make
 from tests.make import days
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def carry_out(run, **options):
-    return runs.execute(runs.claim(run.pk, run.attempts), **options)
+    return execution.execute(execution.claim(run.pk, run.attempts), **options)
 
 
 def lines(run):

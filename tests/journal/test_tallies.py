@@ -6,8 +6,7 @@ from django.utils import timezone
 
 from housekeeping.journal import tallies
 from housekeeping.models import Tally
-from housekeeping.runs import control as runs
-from housekeeping.runs import schedules
+from housekeeping.runs import control, execution, schedules
 from tests import make
 from tests.make import days
 
@@ -15,7 +14,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def carry_out(run, **options):
-    return runs.execute(runs.claim(run.pk, run.attempts), **options)
+    return execution.execute(execution.claim(run.pk, run.attempts), **options)
 
 
 def counted():
@@ -29,7 +28,7 @@ def test_each_end_is_counted_with_the_rows_that_were_deleted():
     carry_out(make.run())
     carry_out(make.run())
     carry_out(make.run(dry_run=True))
-    runs.cancel(make.run("stats"))
+    control.cancel(make.run("stats"))
 
     assert counted() == {("conversations", "succeeded"): (3, 1), ("stats", "cancelled"): (1, 0)}
 
@@ -38,7 +37,7 @@ def test_an_undo_takes_nothing_for_deleted():
     make.conversation(age=days(40))
     run = carry_out(make.run())
 
-    carry_out(runs.undo(run, send=lambda run: None))
+    carry_out(control.undo(run, send=lambda run: None))
 
     assert counted() == {("conversations", "succeeded"): (2, 1)}
 
@@ -54,10 +53,10 @@ def test_missed_fire_times_are_counted_and_a_lost_claim_is_not():
     noon = datetime(2026, 3, 1, 12, tzinfo=UTC)  # every six hours: due then, and missed twice before
     make.schedule_state("statistics_generation", due=noon - timedelta(hours=12))
     schedules.tick(noon + timedelta(minutes=30), send=lambda run: None)
-    run = runs.claim(make.run().pk, 0)
+    run = execution.claim(make.run().pk, 0)
     make.Run.objects.filter(pk=run.pk).update(attempts=2)
 
-    runs.execute(run)
+    execution.execute(run)
 
     assert counted() == {("stats", "missed"): (2, 0)}
 

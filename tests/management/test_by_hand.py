@@ -14,7 +14,7 @@ from django.utils import timezone
 from chat.models import Conversation
 from housekeeping.journal import outbox
 from housekeeping.models import Act, Delivery, Run
-from housekeeping.runs import control as runs
+from housekeeping.runs import control, execution
 from tests import make, services
 from tests.make import days
 
@@ -53,7 +53,7 @@ def test_a_message_for_a_run_that_was_carried_out_by_hand_finds_it_gone():
 
     clean_up()
 
-    assert runs.claim(waiting.pk, waiting.attempts) is None
+    assert execution.claim(waiting.pk, waiting.attempts) is None
 
 
 def test_a_run_that_was_handed_back_is_carried_on_by_hand():
@@ -108,7 +108,7 @@ def test_approval_beforehand_goes_for_the_run_that_is_held(settings):
 def test_an_undo_that_waits_is_carried_out_by_hand():
     conversation = make.conversation(age=days(40))
     clean_up()
-    undo = runs.undo(Run.objects.get(), send=lambda run: None, by=make.ADA)
+    undo = control.undo(Run.objects.get(), send=lambda run: None, by=make.ADA)
 
     with pytest.raises(CommandError, match=f"housekeeping_runs carry-out {undo.pk}"):
         clean_up()

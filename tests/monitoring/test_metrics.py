@@ -6,8 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from housekeeping.journal import tallies
 from housekeeping.models import Archive
-from housekeeping.runs import control as runs
-from housekeeping.runs import schedules
+from housekeeping.runs import execution, schedules
 from tests import make
 from tests.make import days
 
@@ -27,7 +26,7 @@ def scraped(client):
 
 
 def carry_out(run):
-    return runs.execute(runs.claim(run.pk, run.attempts))
+    return execution.execute(execution.claim(run.pk, run.attempts))
 
 
 def test_a_site_that_nobody_looks_after_is_not_healthy(client):

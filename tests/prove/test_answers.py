@@ -14,7 +14,7 @@ from schemathesis.engine import events, from_schema
 from chat import accounts
 from housekeeping.api.description import document
 from housekeeping.models import Act, Hold, LogLine, Run, Snapshot, Tally
-from housekeeping.runs import control as runs
+from housekeeping.runs import execution
 from tests import make
 from tests.make import days
 from tests.visitors import account
@@ -186,7 +186,7 @@ def everything(transactional_db, settings):
 def purged():
     make.conversation(age=days(40), messages=2)
     run = make.run("conversations")
-    return runs.execute(runs.claim(run.pk, 0))
+    return execution.execute(execution.claim(run.pk, 0))
 
 
 def ids(rows):

@@ -22,9 +22,9 @@ for age, number in ((29, 200), (40, 60_000)):
     made = Conversation.objects.bulk_create(Conversation(user=owner, created_at=then) for _ in range(number))
 """
 ASK = """
-from housekeeping import runs
+from housekeeping.runs import control
 from housekeeping.queue.tasks import send
-runs.request("conversations", send=send)
+control.request("conversations", send=send)
 """
 WRITE = """
 from chat import conversations

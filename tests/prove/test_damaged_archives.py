@@ -10,7 +10,7 @@ import pytest
 from django.db import transaction
 
 from housekeeping.models import Hold, Run
-from housekeeping.runs import control as runs
+from housekeeping.runs import control
 from tests import damage, make
 from tests.make import days
 from tests.zoo import worlds
@@ -22,7 +22,7 @@ TRIES = 1_000
 
 
 def undone(run):
-    return carry_out(runs.undo(run, send=lambda run: None))
+    return carry_out(control.undo(run, send=lambda run: None))
 
 
 def test_nothing_damaged_is_put_back(settings):
@@ -31,10 +31,10 @@ def test_nothing_damaged_is_put_back(settings):
     for _ in range(6):
         make.conversation(age=days(40), messages=3, title="a\ttab")
     before = worlds.everything()
-    purged = [carry_out(runs.request("conversations", send=lambda run: None), batch_size=2)]
+    purged = [carry_out(control.request("conversations", send=lambda run: None), batch_size=2)]
     make.conversation(age=days(40), messages=1)
     with_other = worlds.everything()
-    purged.append(carry_out(runs.request("conversations", send=lambda run: None), batch_size=2))
+    purged.append(carry_out(control.request("conversations", send=lambda run: None), batch_size=2))
     gone, intact = worlds.everything(), damage.kept()
 
     for number in range(TRIES):

@@ -49,18 +49,18 @@ ChatMessage.objects.bulk_create(
 )
 """
 REQUEST = """
-from housekeeping import runs
+from housekeeping.runs import control
 from housekeeping.models import Hold, Run
 from housekeeping.queue.tasks import send
 Hold.objects.all().delete()  # what an undo has put back would be held for 30 days
-runs.request("conversations", send=send)
+control.request("conversations", send=send)
 """
 UNDO = """
-from housekeeping import runs
+from housekeeping.runs import control
 from housekeeping.models import Run
 from housekeeping.queue.tasks import send
 for run in Run.objects.filter(undo_of=None, archives__isnull=False).distinct():
-    runs.undo(run, send=send)
+    control.undo(run, send=send)
 """
 
 

@@ -11,7 +11,7 @@ from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy
 from housekeeping.models import Gauge, Run
 from housekeeping.reading import gauges, overview
-from housekeeping.runs import control as runs
+from housekeeping.runs import control, execution
 from housekeeping.steering import keeping, retentions
 from tests import make
 from tests.make import days
@@ -138,10 +138,10 @@ def held():
 
 def undone():
     run = make.run()
-    runs.execute(runs.claim(run.pk, 0))
-    undo = runs.undo(Run.objects.get(), send=lambda run: None)
+    execution.execute(execution.claim(run.pk, 0))
+    undo = control.undo(Run.objects.get(), send=lambda run: None)
     assert shown() == 0
-    runs.execute(runs.claim(undo.pk, 0))
+    execution.execute(execution.claim(undo.pk, 0))
     return undo
 
 

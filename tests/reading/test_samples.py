@@ -11,7 +11,7 @@ from chat.models import Conversation
 from housekeeping.models import Archive, Run
 from housekeeping.reading import gauges
 from housekeeping.reading.samples import Words
-from housekeeping.runs import control as runs
+from housekeeping.runs import control, execution
 from tests import make
 from tests.make import days
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def carried_out(task="conversations", **fields):
-    run = runs.execute(runs.claim(make.run(task, **fields).pk, 0))
+    run = execution.execute(execution.claim(make.run(task, **fields).pk, 0))
     run.refresh_from_db()
     return run
 
@@ -40,8 +40,8 @@ def test_neither_a_preview_nor_a_purge_keeps_the_words_of_rows(settings):
     carried_out("all", dry_run=True)
     held = carried_out("all")
     assert held.status == "held"
-    runs.approve(held, send=lambda run: None)
-    done = runs.execute(runs.claim(held.pk, held.attempts))
+    control.approve(held, send=lambda run: None)
+    done = execution.execute(execution.claim(held.pk, held.attempts))
     gauges.measure("backlog:conversations")
 
     assert (done.status, done.done) == ("succeeded", 3)

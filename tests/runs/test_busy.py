@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from chat.models import Conversation
-from housekeeping.runs import control as runs
+from housekeeping.runs import execution
 from tests import make
 from tests.make import days
 
@@ -44,7 +44,7 @@ def test_a_claim_waits_out_a_locked_database():
     run = make.run()
 
     with locked_for(0.3):
-        claimed = runs.claim(run.pk, 0)
+        claimed = execution.claim(run.pk, 0)
 
     assert claimed
     assert claimed.status == "running"
@@ -53,7 +53,7 @@ def test_a_claim_waits_out_a_locked_database():
 @pytest.mark.parametrize("moment", ["batch", "end"])
 def test_a_run_waits_out_a_locked_database(moment):
     make.conversation(age=days(40))
-    run, waiting = runs.claim(make.run().pk, 0), []
+    run, waiting = execution.claim(make.run().pk, 0), []
 
     def lock(*_):
         if not waiting:
@@ -61,7 +61,7 @@ def test_a_run_waits_out_a_locked_database(moment):
             waiting[0].__enter__()
 
     hooks = {"batch": {"watch": lock}, "end": {"publish": lock}}
-    ended = runs.execute(run, **hooks[moment])
+    ended = execution.execute(run, **hooks[moment])
     waiting[0].__exit__(None, None, None)
 
     assert (ended.status, ended.result) == ("succeeded", {"deleted_conversations": 1})
@@ -71,14 +71,14 @@ def test_a_run_waits_out_a_locked_database(moment):
 def test_a_database_that_stays_locked_leaves_the_run_to_be_taken_back(monkeypatch):
     monkeypatch.setattr("housekeeping.database.transient.FIRST_PAUSE", 0.01)
     conversation = make.conversation(age=days(40))
-    run, waiting = runs.claim(make.run().pk, 0), []
+    run, waiting = execution.claim(make.run().pk, 0), []
 
     def lock(_run):
         if not waiting:
             waiting.append(locked_for(2))
             waiting[0].__enter__()
 
-    runs.execute(run, watch=lock)
+    execution.execute(run, watch=lock)
     waiting[0].__exit__(None, None, None)
 
     run.refresh_from_db()

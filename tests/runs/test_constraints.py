@@ -8,8 +8,7 @@ from django.db import IntegrityError, connection
 
 from housekeeping.exceptions import RunInProgress
 from housekeeping.models import Run, ScheduleState
-from housekeeping.runs import constraints, schedules
-from housekeeping.runs import control as runs
+from housekeeping.runs import constraints, control, execution, schedules
 from tests import make
 from tests.make import ADA
 
@@ -53,7 +52,7 @@ def test_a_stranger_s_refusal_is_none_of_ours():
 
 def test_another_refusal_of_a_request_is_raised():
     with make.refusal("INSERT"), pytest.raises(IntegrityError, match="refused"):
-        runs.request("conversations", send=lambda run: None, by=ADA)
+        control.request("conversations", send=lambda run: None, by=ADA)
 
     assert not Run.objects.exists()
 
@@ -63,14 +62,14 @@ def test_a_retry_of_a_run_that_is_gone_is_no_conflict():
     Run.objects.filter(pk=gone.pk).delete()
 
     with pytest.raises(IntegrityError):
-        runs.retry(gone, send=lambda run: None, by=ADA)
+        control.retry(gone, send=lambda run: None, by=ADA)
 
 
 def test_another_refusal_of_a_claim_is_raised():
     run = make.run()
 
     with make.refusal("UPDATE", of=run), pytest.raises(IntegrityError, match="refused"):
-        runs.claim(run.pk, 0)
+        execution.claim(run.pk, 0)
 
 
 def test_a_fire_time_whose_run_is_refused_is_owed_still():
@@ -85,7 +84,7 @@ def test_a_fire_time_whose_run_is_refused_is_owed_still():
 def test_of_requests_at_the_same_moment_one_is_taken_and_the_others_name_it():
     def ask(_):
         try:
-            return runs.request("conversations", send=lambda run: None, by=ADA).pk, "taken"
+            return control.request("conversations", send=lambda run: None, by=ADA).pk, "taken"
         except RunInProgress as error:
             return error.run.pk, "refused"
         finally:

@@ -16,8 +16,7 @@ from housekeeping.declared import registry
 from housekeeping.exceptions import HousekeepingError
 from housekeeping.models import Run, Tally
 from housekeeping.monitoring import metrics
-from housekeeping.runs import control as runs
-from housekeeping.runs import endings, schedules
+from housekeeping.runs import control, endings, execution, recovery, schedules
 from tests import make
 from tests.make import ADA, days
 
@@ -55,14 +54,14 @@ def test_a_run_is_ended_in_one_module_alone():
 def test_a_held_run_that_another_replaces_is_counted(settings):
     settings.HOUSEKEEPING_BRAKE_ROWS = 1
     make.conversation(age=days(40))
-    first, second = (runs.execute(runs.claim(make.run().pk, 0)) for _ in range(2))
+    first, second = (execution.execute(execution.claim(make.run().pk, 0)) for _ in range(2))
 
     assert [Run.objects.get(pk=run.pk).status for run in (first, second)] == ["cancelled", "held"]
     assert Tally.objects.get().status == "cancelled"
 
 
 def test_a_message_that_nobody_can_carry_out_is_counted():
-    runs.reject(make.Run().pk, "shop.tasks.send_invoice")
+    execution.reject(make.Run().pk, "shop.tasks.send_invoice")
 
     assert Tally.objects.get().task == "shop.tasks.send_invoice"
 
@@ -71,7 +70,7 @@ def test_a_held_run_that_its_undo_cancels_is_counted():
     purged = make.run(status="held")
     make.archive(purged)
 
-    runs.execute(runs.claim(make.run(undo_of=purged).pk, 0))
+    execution.execute(execution.claim(make.run(undo_of=purged).pk, 0))
 
     purged.refresh_from_db()
     assert (purged.status, Tally.objects.get(status="cancelled").runs) == ("cancelled", 1)
@@ -99,17 +98,17 @@ def no_tallies():
 def test_a_tally_that_can_not_be_written_is_made_up_for():
     run = make.run()
     with no_tallies():
-        runs.cancel(run, by=ADA)
+        control.cancel(run, by=ADA)
 
-    runs.recover(timezone.now(), send=say_nothing)
-    runs.recover(timezone.now(), send=say_nothing)
+    recovery.recover(timezone.now(), send=say_nothing)
+    recovery.recover(timezone.now(), send=say_nothing)
 
     assert run.status == "cancelled"
     assert [(tally.status, tally.runs) for tally in Tally.objects.all()] == [("cancelled", 1)]
 
 
 def carry_out(run, **options):
-    return runs.execute(runs.claim(run.pk, run.attempts), **options)
+    return execution.execute(execution.claim(run.pk, run.attempts), **options)
 
 
 @pytest.fixture
@@ -121,11 +120,11 @@ def declare():
 
 def test_a_run_ends_though_the_clock_goes_back_while_it_is_under_way():
     make.conversation(age=days(40))
-    claimed = runs.claim(make.run().pk, 0)
+    claimed = execution.claim(make.run().pk, 0)
     claimed.started_at = make.ago(minutes=-10)
     claimed.save()
 
-    run = runs.execute(claimed)
+    run = execution.execute(claimed)
 
     assert (run.status, run.result) == ("succeeded", {"deleted_conversations": 1})
     assert (run.duration, Tally.objects.get().duration_ms) == (timedelta(), 0)
@@ -193,7 +192,7 @@ def test_a_run_that_can_not_be_taken_back_holds_up_no_other():
     waiting, sent = make.run("stats", sent_at=None), []
 
     with make.refusal("UPDATE", of=stuck), pytest.raises(IntegrityError, match="refused"):
-        runs.recover(timezone.now(), send=sent.append)
+        recovery.recover(timezone.now(), send=sent.append)
 
     assert set(sent) == {taken_back, waiting}
 
@@ -222,49 +221,49 @@ class History:
 
     def ask(self):
         task = self.random.choice(["conversations", "messages", "stats"])
-        runs.request(task, send=say_nothing, dry_run=self.random.random() < 0.2, by=ADA)
+        control.request(task, send=say_nothing, dry_run=self.random.random() < 0.2, by=ADA)
 
     def claimed(self):
         run = self.any("queued")
-        return runs.claim(run.pk, run.attempts)
+        return execution.claim(run.pk, run.attempts)
 
     def carry_out(self):
         make.conversation(age=days(self.random.choice([1, 40])))
         if run := self.claimed():
-            runs.execute(run)
+            execution.execute(run)
 
     def hand_back(self):
         if run := self.claimed():
-            runs.execute(run, should_stop=lambda: True)
+            execution.execute(run, should_stop=lambda: True)
 
     def fail(self):
         if run := self.claimed():
             Run.objects.filter(pk=run.pk).update(task="gone")
-            runs.execute(Run.objects.get(pk=run.pk))
+            execution.execute(Run.objects.get(pk=run.pk))
 
     def lose(self):
         if run := self.claimed():
             Run.objects.filter(pk=run.pk).update(losses=2)
-            runs.recover(run.lease_until + timedelta(seconds=1), send=say_nothing)
+            recovery.recover(run.lease_until + timedelta(seconds=1), send=say_nothing)
 
     def cancel(self):
-        runs.cancel(self.any("queued", "held", "succeeded"), by=ADA)
+        control.cancel(self.any("queued", "held", "succeeded"), by=ADA)
 
     def approve(self):
-        runs.approve(self.any("held", "queued"), send=say_nothing, by=ADA)
+        control.approve(self.any("held", "queued"), send=say_nothing, by=ADA)
 
     def undo(self):
-        runs.undo(self.any("succeeded", "held"), send=say_nothing, by=ADA)
+        control.undo(self.any("succeeded", "held"), send=say_nothing, by=ADA)
 
     def retry(self):
-        runs.retry(self.any("failed", "cancelled", "missed"), send=say_nothing, by=ADA)
+        control.retry(self.any("failed", "cancelled", "missed"), send=say_nothing, by=ADA)
 
     def miss(self):
         self.now += timedelta(hours=self.random.choice([7, 30]))
         schedules.tick(self.now, send=say_nothing)
 
     def reject(self):
-        runs.reject(make.Run().pk, "from-tomorrow")
+        execution.reject(make.Run().pk, "from-tomorrow")
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -14,7 +14,7 @@ from housekeeping.engine.purge import purge
 from housekeeping.exceptions import NotPossible, QueueUnreachable, RunInProgress, UnknownTask
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Act, Run, Snapshot
-from housekeeping.runs import control as runs
+from housekeeping.runs import control, execution, recovery
 from tests import make
 from tests.make import days
 
@@ -30,14 +30,14 @@ def sent():
 
 
 def carry_out(run, **options):
-    return runs.execute(runs.claim(run.pk, run.attempts), batch_size=10, **options)
+    return execution.execute(execution.claim(run.pk, run.attempts), batch_size=10, **options)
 
 
 # --- Asking -------------------------------------------------------------------------------
 
 
 def test_a_request_is_a_row_and_then_a_message(sent):
-    run = runs.request("conversations", send=sent.append, by=ADA)
+    run = control.request("conversations", send=sent.append, by=ADA)
 
     assert sent == [run]
     run.refresh_from_db()
@@ -45,7 +45,7 @@ def test_a_request_is_a_row_and_then_a_message(sent):
 
 
 def test_a_request_is_on_record(sent):
-    run = runs.request("conversations", send=sent.append, by=ADA)
+    run = control.request("conversations", send=sent.append, by=ADA)
 
     act = Act.objects.get()
     assert (act.who, act.what, act.target, act.origin) == ("ada", "trigger", str(run.pk), "a test")
@@ -53,7 +53,7 @@ def test_a_request_is_on_record(sent):
 
 def test_a_task_that_does_not_exist_is_refused(sent):
     with pytest.raises(UnknownTask, match="there are all, conversations"):
-        runs.request("dishes", send=sent.append)
+        control.request("dishes", send=sent.append)
 
     assert not Run.objects.exists()
 
@@ -63,7 +63,7 @@ def test_a_second_request_names_the_active_run(sent, status):
     active = make.run(status=status)
 
     with pytest.raises(RunInProgress) as error:
-        runs.request("conversations", send=sent.append)
+        control.request("conversations", send=sent.append)
 
     assert error.value.run == active
     assert (sent, Run.objects.count()) == ([], 1)
@@ -74,14 +74,14 @@ def test_where_the_queue_is_out_of_reach_no_run_is_left(add_task):
         raise QueueUnreachable("connection refused")
 
     with pytest.raises(QueueUnreachable):
-        runs.request("conversations", send=refuse)
+        control.request("conversations", send=refuse)
 
     assert not Run.objects.exists()
 
 
 def test_a_message_is_sent_only_once_its_row_is_committed(sent):
     with transaction.atomic():
-        runs.request("conversations", send=sent.append)
+        control.request("conversations", send=sent.append)
         assert sent == []
 
     assert len(sent) == 1
@@ -93,7 +93,7 @@ def test_a_message_is_sent_only_once_its_row_is_committed(sent):
 def test_only_one_of_two_claims_wins():
     run = make.run()
 
-    first, second = runs.claim(run.pk, 0), runs.claim(run.pk, 0)
+    first, second = execution.claim(run.pk, 0), execution.claim(run.pk, 0)
 
     assert (first.status, first.attempts, second) == ("running", 1, None)
 
@@ -101,19 +101,19 @@ def test_only_one_of_two_claims_wins():
 def test_a_message_that_comes_again_after_the_end_does_nothing():
     run = carry_out(make.run())
 
-    assert runs.claim(run.pk, 0) is None
-    assert runs.claim(run.pk, 1) is None
+    assert execution.claim(run.pk, 0) is None
+    assert execution.claim(run.pk, 1) is None
 
 
 def test_a_run_that_is_gone_is_not_claimed():
-    assert runs.claim(uuid.uuid4(), 0) is None
+    assert execution.claim(uuid.uuid4(), 0) is None
 
 
 def test_a_run_waits_while_another_of_its_task_is_running():
     make.run(status="running", attempts=1)
     waiting = make.run()
 
-    assert runs.claim(waiting.pk, 0) is None
+    assert execution.claim(waiting.pk, 0) is None
     waiting.refresh_from_db()
     assert waiting.status == "queued"
 
@@ -298,7 +298,7 @@ def test_a_cancelled_run_stops_between_batches():
 
     def cancel_after_the_first(seen):
         if seen.done == 10:
-            runs.cancel(run, by=ADA)
+            control.cancel(run, by=ADA)
 
     run = carry_out(run, watch=cancel_after_the_first)
 
@@ -314,13 +314,13 @@ def test_a_worker_that_lost_its_claim_writes_nothing_more():
     def take_over_after_the_first(seen):
         if seen.done == 10 and not taken_over:
             Run.objects.filter(pk=run.pk).update(status="queued")
-            taken_over.append(runs.claim(run.pk, 1))
+            taken_over.append(execution.claim(run.pk, 1))
 
     run = carry_out(run, watch=take_over_after_the_first)
 
     assert (run.status, run.attempts, run.done) == ("running", 2, 10)
     assert Conversation.objects.count() == 15
-    assert runs.execute(taken_over[0]).result == {"deleted_conversations": 25}
+    assert execution.execute(taken_over[0]).result == {"deleted_conversations": 25}
 
 
 def test_a_batch_of_a_lost_claim_is_rolled_back(add_task):
@@ -360,17 +360,17 @@ def test_ctrl_c_hands_back_and_goes_on_up(add_task):
 
 
 def test_a_waiting_run_is_cancelled_at_once():
-    run = runs.cancel(make.run(), by=ADA)
+    run = control.cancel(make.run(), by=ADA)
 
     assert run.status == "cancelled"
-    assert runs.claim(run.pk, 0) is None
+    assert execution.claim(run.pk, 0) is None
     assert Act.objects.get().what == "cancel"
 
 
 @pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled", "missed"])
 def test_what_has_ended_is_not_cancelled(status):
     with pytest.raises(NotPossible, match=status):
-        runs.cancel(make.run(status=status), by=ADA)
+        control.cancel(make.run(status=status), by=ADA)
 
     assert not Act.objects.exists()
 
@@ -379,7 +379,7 @@ def test_what_has_ended_is_not_cancelled(status):
 def test_a_retry_is_a_new_run(sent, status):
     old = make.run(status=status, dry_run=True, schedule="weekly_cleanup", scheduled_for=timezone.now())
 
-    new = runs.retry(old, send=sent.append, by=ADA)
+    new = control.retry(old, send=sent.append, by=ADA)
 
     assert (new.cause, new.status, new.dry_run, new.task) == ("retry", "queued", True, old.task)
     assert sent == [new]
@@ -388,7 +388,7 @@ def test_a_retry_is_a_new_run(sent, status):
 @pytest.mark.parametrize("status", ["succeeded", "queued", "running"])
 def test_only_what_went_wrong_is_retried(sent, status):
     with pytest.raises(NotPossible, match=status):
-        runs.retry(make.run(status=status), send=sent.append)
+        control.retry(make.run(status=status), send=sent.append)
 
 
 def test_to_wait_for_a_run_that_was_withdrawn_is_to_have_no_queue():
@@ -396,11 +396,11 @@ def test_to_wait_for_a_run_that_was_withdrawn_is_to_have_no_queue():
     Run.objects.get().delete()
 
     with pytest.raises(QueueUnreachable, match=f"run {run.pk} was withdrawn"):
-        runs.wait(run, 1)
+        control.wait(run, 1)
 
 
 def test_wait_comes_back_when_the_time_is_up():
-    run = runs.wait(make.run(), 0.1)
+    run = control.wait(make.run(), 0.1)
 
     assert run.status == "queued"
 
@@ -411,7 +411,7 @@ def test_wait_comes_back_when_the_time_is_up():
 def test_a_run_whose_worker_went_silent_is_taken_back_and_sent_again(sent):
     run = make.run(status="running", attempts=1, lease_until=make.ago(seconds=1))
 
-    runs.recover(timezone.now(), send=sent.append)
+    recovery.recover(timezone.now(), send=sent.append)
 
     run.refresh_from_db()
     assert (run.status, run.losses, sent) == ("queued", 1, [run])
@@ -420,7 +420,7 @@ def test_a_run_whose_worker_went_silent_is_taken_back_and_sent_again(sent):
 def test_after_three_losses_a_run_fails_with_the_reason(sent):
     run = make.run(status="running", attempts=3, losses=2, lease_until=make.ago(seconds=1))
 
-    runs.recover(timezone.now(), send=sent.append)
+    recovery.recover(timezone.now(), send=sent.append)
 
     run.refresh_from_db()
     assert (run.status, sent) == ("failed", [])
@@ -430,7 +430,7 @@ def test_after_three_losses_a_run_fails_with_the_reason(sent):
 def test_a_run_with_a_fresh_lease_is_left_alone(sent):
     run = make.run(status="running", attempts=1, lease_until=make.ago(seconds=-20))
 
-    runs.recover(timezone.now(), send=sent.append)
+    recovery.recover(timezone.now(), send=sent.append)
 
     run.refresh_from_db()
     assert (run.status, sent) == ("running", [])
@@ -440,18 +440,18 @@ def test_a_run_that_nobody_took_for_a_minute_is_sent_again(sent):
     lost = make.run(sent_at=make.ago(seconds=61))
     make.run("users", sent_at=make.ago(seconds=30))
 
-    runs.recover(timezone.now(), send=sent.append)
-    runs.recover(timezone.now(), send=sent.append)
+    recovery.recover(timezone.now(), send=sent.append)
+    recovery.recover(timezone.now(), send=sent.append)
 
     assert sent == [lost]
 
 
 def test_the_end_of_a_run_sends_for_the_one_that_waited(sent):
-    running = runs.claim(make.run().pk, 0)
+    running = execution.claim(make.run().pk, 0)
     waiting = make.run(sent_at=timezone.now())
 
-    runs.execute(running)
-    runs.recover(timezone.now(), send=sent.append)
+    execution.execute(running)
+    recovery.recover(timezone.now(), send=sent.append)
 
     assert sent == [waiting]
 
@@ -463,8 +463,8 @@ def test_a_run_that_could_not_be_sent_is_sent_for_with_the_next_look(sent):
         raise QueueUnreachable("connection refused")
 
     with pytest.raises(QueueUnreachable):
-        runs.recover(timezone.now(), send=refuse)
-    runs.recover(timezone.now(), send=sent.append)
+        recovery.recover(timezone.now(), send=refuse)
+    recovery.recover(timezone.now(), send=sent.append)
 
     assert sent == [run]
 
@@ -498,8 +498,8 @@ def test_what_the_database_refuses_is_the_task_s_failure(add_task):
 def test_a_message_for_an_unknown_task_is_kept_as_a_failed_run():
     message = uuid.uuid4()
 
-    runs.reject(message, "shop.tasks.send_invoice")
-    runs.reject(message, "shop.tasks.send_invoice")
+    execution.reject(message, "shop.tasks.send_invoice")
+    execution.reject(message, "shop.tasks.send_invoice")
 
     run = Run.objects.get()
     assert (run.pk, run.status, run.task) == (message, "failed", "shop.tasks.send_invoice")
@@ -511,7 +511,7 @@ def test_with_a_run_that_is_taken_back_all_that_wait_are_sent_for(sent):
     taken_back = make.run(status="running", attempts=1, lease_until=make.ago(seconds=1))
     waiting = make.run("users", sent_at=timezone.now())
 
-    runs.recover(timezone.now(), send=sent.append)
+    recovery.recover(timezone.now(), send=sent.append)
 
     assert set(sent) == {taken_back, waiting}
 
@@ -529,7 +529,7 @@ def test_a_run_from_the_future_is_the_newest_no_longer():
     now, ahead = timezone.now(), timezone.now() + days(1_000)
     early = make.run(status="succeeded", requested_at=ahead, started_at=ahead, finished_at=ahead)
 
-    runs.recover(now, send=lambda run: None)
+    recovery.recover(now, send=lambda run: None)
     later = make.run(requested_at=make.ago(seconds=-1))
 
     early.refresh_from_db()
@@ -542,21 +542,21 @@ def test_what_a_clock_that_was_ahead_has_begun_deletes_nothing_early(how, settin
     settings.HOUSEKEEPING_BRAKE_SHARE, settings.HOUSEKEEPING_BRAKE_ROWS = 0.5, 1
     young, old = make.conversation(age=days(29)), make.conversation(age=days(40))
     begun = make.run(dry_run=how == "planned", as_of=timezone.now() + days(1_000))
-    claimed = runs.claim(begun.pk, 0)
+    claimed = execution.claim(begun.pk, 0)
     claimed.as_of = begun.as_of
     if how == "resumed":
         cutoff = {"cutoff": begun.as_of.isoformat(), "retention_days": 30}
         Run.objects.filter(pk=begun.pk).update(cutoffs={"conversations": cutoff}, status="queued")
     else:
-        runs.execute(claimed)
+        execution.execute(claimed)
     begun.refresh_from_db()
 
     if how == "planned":
-        begun = runs.request("conversations", send=lambda run: None, plan=begun)
+        begun = control.request("conversations", send=lambda run: None, plan=begun)
     elif how == "held":
-        runs.approve(begun, send=lambda run: None)
+        control.approve(begun, send=lambda run: None)
     begun.refresh_from_db()
-    run = runs.execute(runs.claim(begun.pk, begun.attempts))
+    run = execution.execute(execution.claim(begun.pk, begun.attempts))
 
     assert list(Conversation.objects.all()) == [young], (run.status, run.error)
     assert old.pk not in Conversation.objects.values_list("pk", flat=True)
@@ -565,7 +565,7 @@ def test_what_a_clock_that_was_ahead_has_begun_deletes_nothing_early(how, settin
 def test_a_lease_from_the_future_is_cut_to_the_usual_length():
     lost = make.run(status="running", attempts=1, lease_until=timezone.now() + days(1000))
 
-    runs.recover(timezone.now(), send=lambda run: None)
+    recovery.recover(timezone.now(), send=lambda run: None)
 
     lost.refresh_from_db()
     assert (lost.status, lost.lease_until < timezone.now() + 2 * conf.life()) == ("running", True)
@@ -575,6 +575,6 @@ def test_a_message_that_was_sent_in_the_future_is_sent_again():
     sent = []
     waiting = make.run(sent_at=timezone.now() + days(1000))
 
-    runs.recover(timezone.now(), send=sent.append)
+    recovery.recover(timezone.now(), send=sent.append)
 
     assert sent == [waiting]

@@ -7,7 +7,7 @@ import pytest
 from housekeeping.exceptions import NotPossible
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Act, Run
-from housekeeping.runs import control as runs
+from housekeeping.runs import control
 from housekeeping.steering import bulk
 from tests import make
 
@@ -17,7 +17,7 @@ ADA = Actor("ada", "a test")
 
 
 def cancel(run):
-    return runs.cancel(run, by=ADA)
+    return control.cancel(run, by=ADA)
 
 
 def test_each_run_is_done_by_itself_and_the_others_say_why_not():
@@ -44,7 +44,7 @@ def test_a_run_that_is_named_twice_is_done_once():
 def test_of_two_runs_of_one_task_the_second_is_not_retried():
     first, second = (make.run("users", status="failed") for _ in range(2))
 
-    outcome = bulk.each([first.pk, second.pk], lambda run: runs.retry(run, send=lambda run: None, by=ADA))
+    outcome = bulk.each([first.pk, second.pk], lambda run: control.retry(run, send=lambda run: None, by=ADA))
 
     [retried] = outcome.done
     assert (retried.retry_of, retried.cause) == (first, "retry")

@@ -9,7 +9,7 @@ from housekeeping.declared import registry
 from housekeeping.exceptions import BadRetention, UnknownPolicy
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Act, PolicyState
-from housekeeping.runs import control as runs
+from housekeeping.runs import control, execution
 from housekeeping.steering import retentions
 from tests import make
 from tests.make import days
@@ -20,14 +20,14 @@ ADA = Actor("ada", "a test")
 
 
 def carry_out(run):
-    return runs.execute(runs.claim(run.pk, run.attempts))
+    return execution.execute(execution.claim(run.pk, run.attempts))
 
 
 def test_a_changed_retention_is_what_the_next_run_goes_by():
     goes, stays = make.conversation(age=days(15)), make.conversation(age=days(5))
 
     retentions.change("conversations", 10, by=ADA)
-    run = carry_out(runs.request("conversations", send=lambda run: None))
+    run = carry_out(control.request("conversations", send=lambda run: None))
 
     assert list(Conversation.objects.all()) == [stays]
     assert not Conversation.objects.filter(pk=goes.pk).exists()
@@ -38,8 +38,8 @@ def test_a_changed_retention_is_what_the_next_run_goes_by():
 def test_a_run_that_has_started_goes_by_the_retention_that_was():
     stays = make.conversation(age=days(15))
     make.conversation(age=days(40))
-    run = runs.request("conversations", send=lambda run: None)
-    run = runs.execute(runs.claim(run.pk, 0), should_stop=lambda: True)
+    run = control.request("conversations", send=lambda run: None)
+    run = execution.execute(execution.claim(run.pk, 0), should_stop=lambda: True)
 
     retentions.change("conversations", 10, by=ADA)
     run = carry_out(run)

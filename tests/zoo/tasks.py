@@ -8,7 +8,7 @@ from typing import Any
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy
 from housekeeping.models import Run
-from housekeeping.runs import control as runs
+from housekeeping.runs import control, execution
 from tests.zoo.models import Animal, House, Keeper, Meal, OldPark, Park
 from tests.zoo.worlds import AS_OF
 
@@ -44,15 +44,15 @@ def _task_of(policy: Policy) -> registry.TaskFunction:
 
 
 def request(task: str, **options: Any) -> Run:
-    run = runs.request(task, send=lambda run: None, **options)
+    run = control.request(task, send=lambda run: None, **options)
     Run.objects.filter(pk=run.pk).update(as_of=AS_OF)
     return run
 
 
 def carry_out(run: Run, **options: Any) -> Run:
-    claimed = runs.claim(run.pk, run.attempts)
+    claimed = execution.claim(run.pk, run.attempts)
     assert claimed, f"{run} is not to be had"
-    return runs.execute(claimed, **options)
+    return execution.execute(claimed, **options)
 
 
 def purge(task: str, **options: Any) -> Run:
@@ -60,4 +60,4 @@ def purge(task: str, **options: Any) -> Run:
 
 
 def undo(run: Run, **options: Any) -> Run:
-    return carry_out(runs.undo(run, send=lambda run: None), **options)
+    return carry_out(control.undo(run, send=lambda run: None), **options)

@@ -16,10 +16,10 @@ from housekeeping.management.base import OperatorCommand, run_of
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
 from housekeeping.reading import as_json, search
-from housekeeping.runs import control as runs
+from housekeeping.runs import control
 
 # What a consumer is told of.
-SENDING = {"retry": runs.retry, "approve": runs.approve}
+SENDING = {"retry": control.retry, "approve": control.approve}
 
 
 class Command(OperatorCommand):
@@ -79,10 +79,10 @@ class Command(OperatorCommand):
             return
         run, by = run_of(options["id"]), acts.operator()
         if action == "cancel":
-            run = runs.cancel(run, by=by)
+            run = control.cancel(run, by=by)
         elif action == "undo":
             asked = {name: options[name] for name in ("unverified", "intact_only")}
-            run = runs.undo(run, send=queue.send, by=by, **asked)
+            run = control.undo(run, send=queue.send, by=by, **asked)
         elif action == "carry-out":
             run = by_hand.carry_out_waiting(run)
         elif action in SENDING:

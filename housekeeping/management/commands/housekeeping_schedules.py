@@ -12,8 +12,7 @@ from housekeeping.journal import acts
 from housekeeping.management.base import ActionCommand, plain
 from housekeeping.queue import tasks as queue
 from housekeeping.reading import as_json, overview
-from housekeeping.runs import control as runs
-from housekeeping.runs import schedules
+from housekeeping.runs import control, schedules
 
 
 class Command(ActionCommand):
@@ -79,5 +78,5 @@ class Command(ActionCommand):
 
     def _run(self, options: dict[str, Any]) -> None:
         schedule = schedules.find(options["id"]).schedule
-        run = runs.request(schedule.task.name, send=queue.send, schedule=schedule.id, by=acts.operator())
+        run = control.request(schedule.task.name, send=queue.send, schedule=schedule.id, by=acts.operator())
         self.stdout.write(f"{overview.message(run)}. Run {run.pk}")

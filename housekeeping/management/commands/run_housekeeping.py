@@ -14,7 +14,7 @@ from housekeeping.management import by_hand
 from housekeeping.management.base import OperatorCommand, run_of
 from housekeeping.models import Run
 from housekeeping.reading import as_json, overview
-from housekeeping.runs import control as runs
+from housekeeping.runs import control
 
 
 class Command(OperatorCommand):
@@ -60,7 +60,7 @@ class Command(OperatorCommand):
     ) -> Run:
         """Open a run and carry it out. It is cancelled where that is stopped, or can't be begun."""
         try:
-            run = runs.request(
+            run = control.request(
                 task, send=by_hand.tell_nobody, dry_run=dry_run, is_approved=is_approved, plan=plan, by=by
             )
         except RunInProgress as error:  # asked for a moment ago
@@ -70,13 +70,13 @@ class Command(OperatorCommand):
         except KeyboardInterrupt:
             if not by_hand.was_stopped(run):
                 return run
-            run = runs.cancel(run, by=by)
+            run = control.cancel(run, by=by)
             text = f"Cancelled after {run.done} rows; what is deleted stays deleted."
             raise CommandError(text) from None
         except CommandError:
             # Left behind, a consumer would carry it out later, and with --yes as approved.
             if Run.objects.filter(pk=run.pk, status=Run.Status.QUEUED, attempts=0).exists():
-                runs.cancel(run, by=by)
+                control.cancel(run, by=by)
             raise
 
     def _print_json(self, run: Run) -> None:

@@ -1,0 +1,257 @@
+"""Execution: claim a run, carry it out, write down how it ended.
+
+What it promises:
+
+- One conditional UPDATE claims a run and raises its number of attempts. Only a worker that
+  knows this number may write to the row: if its run was taken back while it was stalled, it
+  changes nothing, and its open batch is rolled back.
+- A failed run keeps what was raised. ``endings`` has the promises about the end itself.
+"""
+
+import logging
+import threading
+import traceback
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import (
+    DatabaseError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    connection,
+    transaction,
+)
+from django.db.models import F
+from django.db.models.functions import Coalesce, Least
+
+from housekeeping import conf
+from housekeeping.database import clock, discreet, transient
+from housekeeping.declared import registry
+from housekeeping.declared.policies import Policy
+from housekeeping.exceptions import (
+    BrakeApplied,
+    Cancelled,
+    ClaimLost,
+    ConsumerStopping,
+    UnknownTask,
+    each,
+    is_database_gone,
+)
+from housekeeping.journal import acts, alerts, logs
+from housekeeping.journal.acts import Actor
+from housekeeping.models import Consumer, Run
+from housekeeping.runs import endings
+from housekeeping.runs.attempts import Attempt, Returned, own
+from housekeeping.runs.constraints import ONE_RUNNING, is_refused_by
+
+logger = logging.getLogger(__name__)
+
+ERROR_LENGTH = 2_000  # characters of a message; the traceback beside it is whole up to:
+TRACEBACK_LENGTH = 50_000
+
+
+def claim(run_id: uuid.UUID, attempt: int, *, consumer: Consumer | None = None) -> Run | None:
+    """Take a waiting run as its next attempt.
+
+    ``attempt`` is the number of attempts that the caller was told of. None where the run
+    is not to be had: it was claimed by another, has ended, is gone, or its task is running.
+    """
+    waiting = Run.objects.filter(pk=run_id, attempts=attempt, status=Run.Status.QUEUED)
+    taken: dict[str, Any] = {
+        "status": Run.Status.RUNNING,
+        "attempts": F("attempts") + 1,
+        "lease_until": clock.Now() + conf.life(),
+        "consumer": consumer,
+        # Not later than now, if the clock was ahead as an earlier attempt began.
+        "started_at": Least(Coalesce("started_at", clock.Now()), clock.Now()),
+        "as_of": Least(Coalesce("as_of", clock.Now()), clock.Now()),
+    }
+    try:
+        claimed = transient.transact(lambda: waiting.update(**taken))
+    except IntegrityError as error:
+        if not is_refused_by(error, ONE_RUNNING):
+            raise
+        return None  # this one waits for the end of the other
+    return Run.objects.select_related("undo_of").get(pk=run_id) if claimed else None
+
+
+def approve_claimed(run: Run, *, by: Actor) -> Run:
+    """Let the brake pass a run that the caller has claimed, as ``by`` has said beforehand."""
+    with transaction.atomic():
+        if own(run).filter(approved_by="").update(approved_by=by.name):
+            before, after = {"approved_by": ""}, {"approved_by": by.name}
+            acts.record(by, "approve", run.pk, task=run.task, before=before, after=after)
+    run.refresh_from_db()
+    return run
+
+
+def execute(
+    run: Run,
+    *,
+    should_stop: Callable[[], bool] = lambda: False,
+    watch: Callable[[Run], None] = lambda run: None,
+    gone: Callable[[Policy, list[Any]], None] = lambda policy, keys: None,
+    publish: Callable[[Run, Any], None] = lambda run, result: None,
+    batch_size: int | None = None,
+) -> Run:
+    """Carry out a claimed run and write down how it ended.
+
+    ``watch`` is shown the run's progress before each batch, ``gone`` the keys that a batch
+    has deleted after it. ``publish`` is handed the result just before the run is seen to
+    have ended, so that whoever sees the end finds the result there, too.
+
+    ``should_stop`` is asked between batches; once it is true, the run goes back to waiting,
+    with what it has done counted. The same happens on KeyboardInterrupt, which is raised
+    again. Whatever else the task raises ends the run as failed; but where the database
+    itself is gone, nothing can be written: the run is left as it is, and taken back once
+    its lease has run out.
+    """
+    how = f"{run.cause} {'dry run' if run.dry_run else 'run'}, attempt {run.attempts}"
+    with logs.kept(run) as log:
+        logger.info("Starting housekeeping task %s (%s)", run, how)
+        try:
+            _end(Attempt(run, should_stop, watch, gone, publish, batch_size, log))
+            run.refresh_from_db()
+        except (OperationalError, InterfaceError, InternalError) as error:  # the last: read-only
+            logger.error("The end of run %s can't be written, it is taken back later: %s", run, error)
+            if not connection.in_atomic_block:
+                connection.close()
+        else:
+            log.write()
+    return run
+
+
+def _end(attempt: Attempt) -> None:
+    """Carry the attempt out, and turn whatever comes of it into the run's end."""
+    run = attempt.run
+    try:
+        with _lease(run, attempt.lost):
+            returned = attempt.carry_out()
+        attempt.log.write()  # before the run is seen to have ended
+    except ClaimLost:
+        logger.warning("Run %s was taken back while this worker was stalled; leaving it alone", run)
+    except ConsumerStopping:
+        _hand_back(run)
+    except KeyboardInterrupt:
+        _hand_back(run)
+        raise
+    except Cancelled:
+        _finish(run, Run.Status.CANCELLED)
+    except BrakeApplied as reason:
+        _hold(run, str(reason))
+    # BaseException: a task that calls sys.exit() has failed, and must not take the worker along.
+    except BaseException as error:
+        if is_database_gone(error):
+            raise
+        discreet.clean(error)
+        logger.exception("Run %s failed", run)
+        _fail(run, error)
+    else:
+        _conclude(run, returned, attempt.publish)
+
+
+# --- Holding and ending a claim ---------------------------------------------------------------
+
+
+@contextmanager
+def _lease(run: Run, lost: threading.Event) -> Iterator[None]:
+    """Renew the run's lease from a thread, however long one batch or count takes.
+
+    Sets ``lost`` once the claim is.
+    """
+    done = threading.Event()
+
+    def renew() -> None:
+        while not done.wait(conf.beat().total_seconds()):
+            try:
+                if not transient.transact(lambda: own(run).update(lease_until=clock.Now() + conf.life())):
+                    lost.set()
+                    break
+            except DatabaseError as error:
+                logger.warning("The lease of run %s could not be renewed: %s", run, error)
+            finally:
+                connection.close()
+
+    thread = threading.Thread(target=renew, name=f"lease-{run.pk}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _conclude(run: Run, returned: Returned, publish: Callable[[Run, Any], None]) -> None:
+    try:
+        publish(run, returned.result)
+    except Exception as error:  # the run has done its work, whoever can't be told of it
+        logger.error("The result of run %s is on its row alone: %s", run, error)
+    if returned.failures:
+        _fail(run, *returned.failures, result=returned.result)
+    else:
+        _finish(run, Run.Status.SUCCEEDED, result=returned.result)
+
+
+def _fail(run: Run, *errors: BaseException, result: dict[str, Any] | None = None) -> None:
+    for error in errors:  # a task may hand over failures that nobody has cleaned
+        discreet.clean(error)
+    text = "; ".join(_sentence(error) for error in errors)
+    trace = "\n".join("".join(traceback.format_exception(error)) for error in errors)
+    _finish(
+        run,
+        Run.Status.FAILED,
+        result=result,
+        error=text[:ERROR_LENGTH],
+        traceback=trace[-TRACEBACK_LENGTH:],
+    )
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, UnknownTask):
+        return str(error)
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # its own __str__ is broken
+        return type(error).__name__
+
+
+def _finish(run: Run, status: Run.Status, **fields: Any) -> None:
+    if not endings.end(run, status, rows=own(run), retried=run.retried, **fields):
+        logger.warning("Run %s was taken back meanwhile; its end here is not written", run)
+
+
+def _hold(run: Run, reason: str) -> None:
+    """Let the run wait for approval, in the place of one of this task that waits already."""
+    # It has not started: what it waits for an approval is no time that it took.
+    held = {"status": Run.Status.HELD, "lease_until": None, "started_at": None, "error": reason}
+    if not transient.transact(lambda: own(run).update(**held)):
+        return
+    run.refresh_from_db()
+    logger.warning("Run %s is held for approval: %s", run, reason)
+    transaction.on_commit(lambda: alerts.held(run), robust=True)
+    older = Run.objects.filter(task=run.task, status=Run.Status.HELD).exclude(pk=run.pk)
+    replaced = f"Run {run.pk} is held in its place."
+    each(older, lambda one: endings.end(one, Run.Status.CANCELLED, rows=older, error=replaced))
+
+
+def _hand_back(run: Run) -> None:
+    waiting = {"status": Run.Status.QUEUED, "lease_until": None, "sent_at": None, "retried": run.retried}
+    if transient.transact(lambda: own(run).update(**waiting)):
+        logger.info("Run %s handed back after %s rows", run, run.done)
+
+
+def hand_back_all(consumer: Consumer) -> int:
+    """Let all that ``consumer`` carries out wait again, as its process ends at once. Returns how many."""
+    running = Run.objects.filter(consumer=consumer, status=Run.Status.RUNNING)
+    return running.update(status=Run.Status.QUEUED, lease_until=None, sent_at=None)
+
+
+def reject(run_id: uuid.UUID, task: str) -> None:
+    """Keep a message for a task that this version of the site does not know, as a failed run."""
+    error = f"{UnknownTask(task, list(registry.TASKS))} Is a newer version of the site running somewhere?"
+    run = Run(id=run_id, task=task[:100], cause=Run.Cause.MANUAL, requested_at=clock.now())
+    endings.store(run, Run.Status.FAILED, error)

@@ -1,0 +1,123 @@
+"""Recovery: no run is lost, whatever becomes of a consumer, a message or a clock.
+
+What it promises:
+
+- A run whose worker went silent is taken back once its lease has run out, and given up with
+  a reason after it was lost that way three times.
+- A run that nobody has taken for a minute is sent again.
+- Any number of consumers may look at the same moment: one of them gets each run.
+"""
+
+import logging
+from datetime import datetime, timedelta
+
+from django.db.models import F, Q
+
+from housekeeping import conf
+from housekeeping.database import clock
+from housekeeping.exceptions import QueueUnreachable, each
+from housekeeping.models import Run
+from housekeeping.runs import endings
+from housekeeping.runs.attempts import own
+from housekeeping.runs.control import Send
+
+logger = logging.getLogger(__name__)
+
+MOST_LOSSES = 3
+# A message that nobody answered for so long is taken for lost, and sent again.
+RESEND_AFTER = timedelta(seconds=60)
+
+
+def recover(now: datetime, *, send: Send) -> None:
+    """Take back the runs whose worker went silent, and send for those that nobody took.
+
+    Any number of consumers may look at the same moment: one of them gets each run. A run for
+    which that fails holds up no other: the first error is raised once all had their turn.
+    QueueUnreachable is one; what could not be sent is sent with a later look.
+    """
+    steps = (
+        lambda: _date_back(now),
+        lambda: take_back_silent(now),
+        lambda: _send_for_unheard(now, send),
+        endings.pay_tallies,
+    )
+    each(steps, lambda step: step())
+
+
+def _date_back(now: datetime) -> None:
+    """Runs that are dated in the future, as the clock was ahead, happened by now: left so, one would
+    pass for the newest run of its task for as long."""
+    late = now + conf.ahead()
+    found = Run.objects.filter(Q(requested_at__gt=late) | Q(finished_at__gt=late))
+    if not (keys := list(found.values_list("pk", flat=True)[:1_000])):
+        return
+    runs = Run.objects.filter(pk__in=keys)
+    for name in ("requested_at", "started_at", "finished_at"):
+        runs.filter(**{f"{name}__gt": now}).update(**{name: now})
+    logger.warning("Runs dated in the future, as the clock was ahead, were dated back to now: %s", len(keys))
+
+
+def take_back_silent(now: datetime) -> None:
+    """Take back the runs whose worker went silent. Raises the first error, after all had their turn."""
+    running = Run.objects.filter(status=Run.Status.RUNNING)
+    # Read before it is written: on SQLite an UPDATE takes the write lock even where it changes nothing.
+    each(running.filter(lease_until__gt=now + conf.life() + conf.ahead()), _shorten_lease)
+    each(running.filter(lease_until__lt=now), lambda run: _take_back(run, now))
+
+
+def _shorten_lease(run: Run) -> None:
+    """A lease that is longer than any that is given was written while the clock was ahead.
+
+    A worker that is alive renews it in time; one that is not is noticed once it runs out.
+    """
+    too_long = own(run).filter(lease_until__gt=clock.Now() + conf.life() + conf.ahead())
+    if too_long.update(lease_until=clock.Now() + conf.life()):
+        logger.warning("Run %s had a lease from a clock that was ahead; it now ends in %s", run, conf.life())
+
+
+def _send_for_unheard(now: datetime, send: Send) -> None:
+    unheard = Run.objects.filter(
+        Q(sent_at=None) | Q(sent_at__lt=now - RESEND_AFTER) | Q(sent_at__gt=now + conf.ahead()),
+        status=Run.Status.QUEUED,
+    )
+
+    def send_for(run: Run) -> None:
+        if unheard.filter(pk=run.pk).update(sent_at=now):
+            send_or_mark(run, send)
+
+    each(unheard, send_for)
+
+
+def distrust_messages() -> None:
+    """Send for every waiting run with the next look.
+
+    A consumer that dies takes along the messages that it has read and not yet claimed.
+    Where one has died, or one starts, the rows are asked; a message too many does no harm.
+    """
+    Run.objects.filter(status=Run.Status.QUEUED).update(sent_at=None)
+
+
+def send_or_mark(run: Run, send: Send) -> None:
+    """Send the run's id; where that fails, mark the row to be sent for with the next look.
+
+    Raises QueueUnreachable.
+    """
+    try:
+        send(run)
+    except QueueUnreachable:
+        Run.objects.filter(pk=run.pk, status=Run.Status.QUEUED).update(sent_at=None)
+        raise
+
+
+def _take_back(run: Run, now: datetime) -> None:
+    mine = own(run).filter(lease_until__lt=now)
+    silent = f"its worker ({run.consumer or 'a command'}) went silent in attempt {run.attempts}"
+    if run.losses + 1 < MOST_LOSSES:
+        taken = mine.update(status=Run.Status.QUEUED, losses=F("losses") + 1, lease_until=None, sent_at=None)
+        if taken:
+            logger.warning("Run %s is taken back: %s", run, silent)
+            distrust_messages()
+    else:
+        error = f"Abandoned: {silent}, and {MOST_LOSSES} attempts were lost that way."
+        losses = F("losses") + 1
+        endings.end(run, Run.Status.FAILED, rows=mine, level=logging.ERROR, losses=losses, error=error)
