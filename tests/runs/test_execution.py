@@ -2,89 +2,24 @@ import sys
 import uuid
 
 import pytest
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection
 from django.utils import timezone
 
 from chat.models import Conversation, User
 from chat.tasks import cleanup_orphaned_messages
-from housekeeping import conf
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.steps import in_turn
 from housekeeping.engine.purge import purge
-from housekeeping.exceptions import NotPossible, QueueUnreachable, RunInProgress, UnknownTask
-from housekeeping.journal.acts import Actor
-from housekeeping.models import Act, Run, Snapshot
-from housekeeping.runs import control, execution, recovery
+from housekeeping.models import Run, Snapshot
+from housekeeping.runs import control, execution
 from tests import make
-from tests.make import days
+from tests.make import ADA, days
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-ADA = Actor("ada", "a test")
-
-
-@pytest.fixture
-def sent():
-    """The runs whose ids went into the queue."""
-    return []
 
 
 def carry_out(run, **options):
     return execution.execute(execution.claim(run.pk, run.attempts), batch_size=10, **options)
-
-
-# --- Asking -------------------------------------------------------------------------------
-
-
-def test_a_request_is_a_row_and_then_a_message(sent):
-    run = control.request("conversations", send=sent.append, by=ADA)
-
-    assert sent == [run]
-    run.refresh_from_db()
-    assert (run.status, run.cause, run.requested_by, run.attempts) == ("queued", "manual", "ada", 0)
-
-
-def test_a_request_is_on_record(sent):
-    run = control.request("conversations", send=sent.append, by=ADA)
-
-    act = Act.objects.get()
-    assert (act.who, act.what, act.target, act.origin) == ("ada", "trigger", str(run.pk), "a test")
-
-
-def test_a_task_that_does_not_exist_is_refused(sent):
-    with pytest.raises(UnknownTask, match="there are all, conversations"):
-        control.request("dishes", send=sent.append)
-
-    assert not Run.objects.exists()
-
-
-@pytest.mark.parametrize("status", ["queued", "running", "held"])
-def test_a_second_request_names_the_active_run(sent, status):
-    active = make.run(status=status)
-
-    with pytest.raises(RunInProgress) as error:
-        control.request("conversations", send=sent.append)
-
-    assert error.value.run == active
-    assert (sent, Run.objects.count()) == ([], 1)
-
-
-def test_where_the_queue_is_out_of_reach_no_run_is_left(add_task):
-    def refuse(run):
-        raise QueueUnreachable("connection refused")
-
-    with pytest.raises(QueueUnreachable):
-        control.request("conversations", send=refuse)
-
-    assert not Run.objects.exists()
-
-
-def test_a_message_is_sent_only_once_its_row_is_committed(sent):
-    with transaction.atomic():
-        control.request("conversations", send=sent.append)
-        assert sent == []
-
-    assert len(sent) == 1
 
 
 # --- Claiming -----------------------------------------------------------------------------
@@ -356,119 +291,6 @@ def test_ctrl_c_hands_back_and_goes_on_up(add_task):
     assert run.status == "queued"
 
 
-# --- Cancel, retry, wait ------------------------------------------------------------------
-
-
-def test_a_waiting_run_is_cancelled_at_once():
-    run = control.cancel(make.run(), by=ADA)
-
-    assert run.status == "cancelled"
-    assert execution.claim(run.pk, 0) is None
-    assert Act.objects.get().what == "cancel"
-
-
-@pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled", "missed"])
-def test_what_has_ended_is_not_cancelled(status):
-    with pytest.raises(NotPossible, match=status):
-        control.cancel(make.run(status=status), by=ADA)
-
-    assert not Act.objects.exists()
-
-
-@pytest.mark.parametrize("status", ["failed", "cancelled", "missed"])
-def test_a_retry_is_a_new_run(sent, status):
-    old = make.run(status=status, dry_run=True, schedule="weekly_cleanup", scheduled_for=timezone.now())
-
-    new = control.retry(old, send=sent.append, by=ADA)
-
-    assert (new.cause, new.status, new.dry_run, new.task) == ("retry", "queued", True, old.task)
-    assert sent == [new]
-
-
-@pytest.mark.parametrize("status", ["succeeded", "queued", "running"])
-def test_only_what_went_wrong_is_retried(sent, status):
-    with pytest.raises(NotPossible, match=status):
-        control.retry(make.run(status=status), send=sent.append)
-
-
-def test_to_wait_for_a_run_that_was_withdrawn_is_to_have_no_queue():
-    run = make.run()
-    Run.objects.get().delete()
-
-    with pytest.raises(QueueUnreachable, match=f"run {run.pk} was withdrawn"):
-        control.wait(run, 1)
-
-
-def test_wait_comes_back_when_the_time_is_up():
-    run = control.wait(make.run(), 0.1)
-
-    assert run.status == "queued"
-
-
-# --- Nothing lost -------------------------------------------------------------------------
-
-
-def test_a_run_whose_worker_went_silent_is_taken_back_and_sent_again(sent):
-    run = make.run(status="running", attempts=1, lease_until=make.ago(seconds=1))
-
-    recovery.recover(timezone.now(), send=sent.append)
-
-    run.refresh_from_db()
-    assert (run.status, run.losses, sent) == ("queued", 1, [run])
-
-
-def test_after_three_losses_a_run_fails_with_the_reason(sent):
-    run = make.run(status="running", attempts=3, losses=2, lease_until=make.ago(seconds=1))
-
-    recovery.recover(timezone.now(), send=sent.append)
-
-    run.refresh_from_db()
-    assert (run.status, sent) == ("failed", [])
-    assert "went silent in attempt 3" in run.error
-
-
-def test_a_run_with_a_fresh_lease_is_left_alone(sent):
-    run = make.run(status="running", attempts=1, lease_until=make.ago(seconds=-20))
-
-    recovery.recover(timezone.now(), send=sent.append)
-
-    run.refresh_from_db()
-    assert (run.status, sent) == ("running", [])
-
-
-def test_a_run_that_nobody_took_for_a_minute_is_sent_again(sent):
-    lost = make.run(sent_at=make.ago(seconds=61))
-    make.run("users", sent_at=make.ago(seconds=30))
-
-    recovery.recover(timezone.now(), send=sent.append)
-    recovery.recover(timezone.now(), send=sent.append)
-
-    assert sent == [lost]
-
-
-def test_the_end_of_a_run_sends_for_the_one_that_waited(sent):
-    running = execution.claim(make.run().pk, 0)
-    waiting = make.run(sent_at=timezone.now())
-
-    execution.execute(running)
-    recovery.recover(timezone.now(), send=sent.append)
-
-    assert sent == [waiting]
-
-
-def test_a_run_that_could_not_be_sent_is_sent_for_with_the_next_look(sent):
-    run = make.run(sent_at=None)
-
-    def refuse(run):
-        raise QueueUnreachable("connection refused")
-
-    with pytest.raises(QueueUnreachable):
-        recovery.recover(timezone.now(), send=refuse)
-    recovery.recover(timezone.now(), send=sent.append)
-
-    assert sent == [run]
-
-
 def test_a_lost_database_is_not_the_task_s_failure(add_task):
     def lose_it():
         connection.close()  # as a server that restarts does
@@ -506,16 +328,6 @@ def test_a_message_for_an_unknown_task_is_kept_as_a_failed_run():
     assert "newer version" in run.error
 
 
-def test_with_a_run_that_is_taken_back_all_that_wait_are_sent_for(sent):
-    """Its consumer may have read their messages, too, and died before it claimed them."""
-    taken_back = make.run(status="running", attempts=1, lease_until=make.ago(seconds=1))
-    waiting = make.run("users", sent_at=timezone.now())
-
-    recovery.recover(timezone.now(), send=sent.append)
-
-    assert set(sent) == {taken_back, waiting}
-
-
 def test_a_count_that_the_first_attempt_did_not_write_is_made_up_for():
     conversations(15)
     run = make.run(attempts=1, deleted={"conversations": 10}, as_of=timezone.now())
@@ -523,18 +335,6 @@ def test_a_count_that_the_first_attempt_did_not_write_is_made_up_for():
     run = carry_out(run)
 
     assert run.progress() == {"done": 25, "total": 25}
-
-
-def test_a_run_from_the_future_is_the_newest_no_longer():
-    now, ahead = timezone.now(), timezone.now() + days(1_000)
-    early = make.run(status="succeeded", requested_at=ahead, started_at=ahead, finished_at=ahead)
-
-    recovery.recover(now, send=lambda run: None)
-    later = make.run(requested_at=make.ago(seconds=-1))
-
-    early.refresh_from_db()
-    assert early.requested_at == early.started_at == early.finished_at == now
-    assert Run.objects.newest_first().first() == later
 
 
 @pytest.mark.parametrize("how", ["planned", "resumed", "held"])
@@ -560,21 +360,3 @@ def test_what_a_clock_that_was_ahead_has_begun_deletes_nothing_early(how, settin
 
     assert list(Conversation.objects.all()) == [young], (run.status, run.error)
     assert old.pk not in Conversation.objects.values_list("pk", flat=True)
-
-
-def test_a_lease_from_the_future_is_cut_to_the_usual_length():
-    lost = make.run(status="running", attempts=1, lease_until=timezone.now() + days(1000))
-
-    recovery.recover(timezone.now(), send=lambda run: None)
-
-    lost.refresh_from_db()
-    assert (lost.status, lost.lease_until < timezone.now() + 2 * conf.life()) == ("running", True)
-
-
-def test_a_message_that_was_sent_in_the_future_is_sent_again():
-    sent = []
-    waiting = make.run(sent_at=timezone.now() + days(1000))
-
-    recovery.recover(timezone.now(), send=sent.append)
-
-    assert sent == [waiting]
