@@ -115,7 +115,7 @@ class Consumer(huey_consumer.Consumer):
             now=clock.now(),
         )
         self.huey.consumer = self
-        recovery.distrust_messages()
+        recovery.resend_all()
         self._announce()
         connections.close_all()  # worker processes are forked, and must not share one
         super().start()

@@ -88,11 +88,11 @@ def _send_for_unheard(now: datetime, send: Send) -> None:
     each(unheard, send_for)
 
 
-def distrust_messages() -> None:
-    """Send for every waiting run with the next look.
+def resend_all() -> None:
+    """Have every waiting run sent again at the next look.
 
-    A consumer that dies takes along the messages that it has read and not yet claimed.
-    Where one has died, or one starts, the rows are asked; a message too many does no harm.
+    A consumer that dies takes with it the messages it has read but not yet claimed, so this is
+    called where one has died or one starts. A run that is sent twice is still claimed once.
     """
     Run.objects.filter(status=Run.Status.QUEUED).update(sent_at=None)
 
@@ -116,7 +116,7 @@ def _take_back(run: Run, now: datetime) -> None:
         taken = mine.update(status=Run.Status.QUEUED, losses=F("losses") + 1, lease_until=None, sent_at=None)
         if taken:
             logger.warning("Run %s is taken back: %s", run, silent)
-            distrust_messages()
+            resend_all()
     else:
         error = f"Abandoned: {silent}, and {MOST_LOSSES} attempts were lost that way."
         losses = F("losses") + 1
