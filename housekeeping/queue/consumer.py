@@ -82,9 +82,9 @@ class Scheduler(huey_consumer.Scheduler):
         try:
             step()
         except Exception as error:
-            self.huey.complaints.about(what, error)
+            self.huey.error_log.log_throttled(what, error)
         else:
-            self.huey.complaints.are_over(what)
+            self.huey.error_log.log_recovered(what)
         finally:
             close_old_connections()
 
@@ -186,16 +186,16 @@ class Consumer(huey_consumer.Consumer):
     def _every(self, seconds: float, what: str, act: Callable[..., object], *facts: object) -> None:
         """Call ``act`` with ``facts`` and the time, in a thread of its own, until the consumer stops."""
 
-        def go_on() -> None:
+        def repeat() -> None:
             while not self.stop_flag.wait(seconds):
                 try:
                     act(*facts, clock.now())
                 except Exception as error:  # any: an error in a policy would end this thread for good
                     connection.close()
-                    self.huey.complaints.about(what, error)
+                    self.huey.error_log.log_throttled(what, error)
                 else:
-                    self.huey.complaints.are_over(what)
+                    self.huey.error_log.log_recovered(what)
                 finally:
                     close_old_connections()
 
-        threading.Thread(target=go_on, name=what, daemon=True).start()
+        threading.Thread(target=repeat, name=what, daemon=True).start()

@@ -36,22 +36,22 @@ STORAGE_ERRORS: tuple[type[Exception], ...] = (
 )
 
 
-class Complaints:
-    """Logs an error of one kind once, and again each minute that it lasts, not with each try."""
+class ThrottledErrorLog:
+    """Logs an error of one kind once, and again each minute while it lasts, not at every try."""
 
     AGAIN = 60.0  # seconds
 
     def __init__(self) -> None:
         self._logged: dict[str, dict[tuple[str, ...], float]] = {}
 
-    def about(self, what: str, error: Exception) -> None:
+    def log_throttled(self, what: str, error: Exception) -> None:
         kind, kinds = discreet.kind(error), self._logged.setdefault(what, {})
         if time.monotonic() - kinds.get(kind, -self.AGAIN) >= self.AGAIN:
             kinds[kind] = time.monotonic()
             expected = isinstance(error, (DatabaseError, QueueUnreachable, *STORAGE_ERRORS))
             logger.error("Could not %s: %s", what, discreet.clean(error), exc_info=not expected)
 
-    def are_over(self, what: str) -> None:
+    def log_recovered(self, what: str) -> None:
         if self._logged.pop(what, None):
             logger.warning("Can %s again", what)
 
@@ -65,7 +65,7 @@ class Queue(Huey):
     def __init__(self, name: str, **options: Any) -> None:
         signed = SignedSerializer(secret=settings.SECRET_KEY, salt="housekeeping.queue")
         super().__init__(name, serializer=signed, **options)
-        self.complaints = Complaints()
+        self.error_log = ThrottledErrorLog()
 
     def create_consumer(self, **options: Any) -> "Consumer":
         """Our consumer, also for Huey's own ``run_huey``. Raises ImproperlyConfigured where a
@@ -103,19 +103,19 @@ class Queue(Huey):
         try:
             super().put_result(key, data)
         except STORAGE_ERRORS as error:
-            self.complaints.about("keep a result in the queue", error)
+            self.error_log.log_throttled("keep a result in the queue", error)
         else:
-            self.complaints.are_over("keep a result in the queue")
+            self.error_log.log_recovered("keep a result in the queue")
 
     def _take(self) -> bytes | None:
         try:
             data: bytes | None = self.storage.dequeue()
         except STORAGE_ERRORS as error:
-            self.complaints.about("read the queue", error)
+            self.error_log.log_throttled("read the queue", error)
             if self.consumer:
                 self.consumer.stop_flag.wait(1.0)
             return None
-        self.complaints.are_over("read the queue")
+        self.error_log.log_recovered("read the queue")
         return data
 
     def _leave_behind(self, data: bytes, error: Exception) -> None:

@@ -51,9 +51,9 @@ def _claim(run_id: uuid.UUID, attempt: int) -> Run | None:
     except DatabaseError as error:
         if not outage_of(error):
             raise
-        HUEY.complaints.about("claim a run", error)
+        HUEY.error_log.log_throttled("claim a run", error)
         return None
-    HUEY.complaints.are_over("claim a run")
+    HUEY.error_log.log_recovered("claim a run")
     return run
 
 

@@ -9,7 +9,7 @@ from chat.models import User
 from housekeeping.database import discreet
 from housekeeping.declared import registry
 from housekeeping.declared.steps import Outcome
-from housekeeping.queue.huey import Complaints
+from housekeeping.queue.huey import ThrottledErrorLog
 from housekeeping.runs import execution
 from tests import make
 from tests.zoo.models import Animal, Contract, House, Loan, Park
@@ -161,7 +161,7 @@ def test_what_is_clean_stays_as_it_is():
 
 
 def test_an_error_whose_detail_changes_is_logged_once(caplog):
-    complaints = Complaints()
+    error_log = ThrottledErrorLog()
 
     for number in range(5):
         address = f"secret{number}@example.com"
@@ -169,19 +169,19 @@ def test_an_error_whose_detail_changes_is_logged_once(caplog):
         try:
             User.objects.create(username=f"again{number}", email=address)
         except DatabaseError as error:
-            complaints.about("write the heartbeat", error)
+            error_log.log_throttled("write the heartbeat", error)
 
     assert len(caplog.records) == 1
     assert "secret" not in caplog.text
 
 
 def test_two_errors_by_turns_are_logged_once_each(caplog):
-    complaints = Complaints()
+    error_log = ThrottledErrorLog()
 
     for _ in range(3):
-        complaints.about("look at the schedules", ValueError("one"))
-        complaints.about("look at the schedules", OSError("another"))
-    complaints.are_over("look at the schedules")
+        error_log.log_throttled("look at the schedules", ValueError("one"))
+        error_log.log_throttled("look at the schedules", OSError("another"))
+    error_log.log_recovered("look at the schedules")
 
     assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR", "WARNING"]
 
