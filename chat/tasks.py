@@ -20,12 +20,12 @@ from housekeeping import (
     Interval,
     Mail,
     Measure,
-    Outcome,
     Policy,
     Purge,
-    in_turn,
+    TaskResult,
     mail_each,
     purge,
+    run_steps,
     scheduled,
     spared,
     take_snapshot,
@@ -111,9 +111,9 @@ never_verified_users = Policy(
     policies=(old_conversations, orphaned_messages, never_verified_users),
     done="All housekeeping tasks completed",
 )
-def run_all_housekeeping_tasks(purge: Purge = purge, measure: Measure = take_snapshot) -> Outcome:
+def run_all_housekeeping_tasks(purge: Purge = purge, measure: Measure = take_snapshot) -> TaskResult:
     """Run the four tasks below, one after the other."""
-    return in_turn(
+    return run_steps(
         conversations=lambda: delete_old_conversations(purge),
         messages=lambda: cleanup_orphaned_messages(purge),
         users=lambda: cleanup_inactive_users(purge),
@@ -151,16 +151,16 @@ def cleanup_inactive_users(purge: Purge = purge) -> dict[str, int]:
     done="Never-verified users warned",
     when=settings.HOUSEKEEPING_UNVERIFIED_USER_WARNING_DAYS > 0,
 )
-def warn_never_verified_users(mail: Mail = mail_each) -> Outcome:
+def warn_never_verified_users(mail: Mail = mail_each) -> TaskResult:
     """Mail accounts that never verified their address, some days before they go."""
     mailed = mail(
         "warned_users",
         _users_to_warn(),
         lambda user: accounts.warn_of_deletion(user, goes_at=clock.roughly() + _warning_time()),
     )
-    outcome = Outcome(warned_users=mailed.sent, failed_mails=mailed.failed)
-    outcome.failures = mailed.faults[-1:]
-    return outcome
+    result = TaskResult(warned_users=mailed.sent, failed_mails=mailed.failed)
+    result.failures = mailed.faults[-1:]
+    return result
 
 
 @scheduled("statistics_generation", "Generate System Statistics", Interval(hours=6))

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from housekeeping.declared.statistics import Measure as Measure
     from housekeeping.declared.statistics import take_snapshot as take_snapshot
     from housekeeping.declared.steps import Checkpoint as Checkpoint
-    from housekeeping.declared.steps import Outcome as Outcome
-    from housekeeping.declared.steps import go_on as go_on
-    from housekeeping.declared.steps import in_turn as in_turn
+    from housekeeping.declared.steps import TaskResult as TaskResult
+    from housekeeping.declared.steps import no_checkpoint as no_checkpoint
+    from housekeeping.declared.steps import run_steps as run_steps
     from housekeeping.declared.triggers import Cron as Cron
     from housekeeping.declared.triggers import Interval as Interval
     from housekeeping.engine.purge import Purge as Purge
@@ -41,7 +41,7 @@ _NAMES = {
     "task": "declared.registry",
     # What a task is handed: a type for the parameter, and its default
     "Checkpoint": "declared.steps",
-    "go_on": "declared.steps",
+    "no_checkpoint": "declared.steps",
     "Mail": "declared.mailing",
     "mail_each": "declared.mailing",
     "Measure": "declared.statistics",
@@ -49,8 +49,8 @@ _NAMES = {
     "Purge": "engine.purge",
     "purge": "engine.purge",
     # What a task may use
-    "Outcome": "declared.steps",
-    "in_turn": "declared.steps",
+    "TaskResult": "declared.steps",
+    "run_steps": "declared.steps",
     "spared": "engine.purge",
     "clock": "database",
 }

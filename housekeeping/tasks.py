@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from housekeeping import recipes
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import scheduled, task
-from housekeeping.declared.steps import Checkpoint, Outcome, go_on
+from housekeeping.declared.steps import Checkpoint, TaskResult, no_checkpoint
 from housekeeping.declared.triggers import Cron
 from housekeeping.engine import verification
 from housekeeping.engine.purge import Purge, purge
@@ -120,6 +120,6 @@ def tidy_history(purge: Purge = purge) -> dict[str, int]:
 
 @scheduled("archive_verification", "Archive Verification", Cron(hour=1, minute=45), is_upkeep=True)
 @task("verification", done="Archives verified", has_dry_run=False)
-def verify_archives(checkpoint: Checkpoint = go_on) -> Outcome:
+def verify_archives(checkpoint: Checkpoint = no_checkpoint) -> TaskResult:
     """Verify what purges have kept for an undo since the last look."""
     return verification.verify_new(checkpoint)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from django.db import Error as DatabaseFault
 from django.db.models import QuerySet
 
-from housekeeping.declared.steps import Checkpoint, go_on
+from housekeeping.declared.steps import Checkpoint, no_checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +44,8 @@ def mail_each(
     people: QuerySet[Any],
     send: Callable[[Any], None],
     *,
-    checkpoint: Checkpoint = go_on,
-    record: Callable[[], None] = go_on,
+    checkpoint: Checkpoint = no_checkpoint,
+    record: Callable[[], None] = lambda: None,
 ) -> Mailed:
     """Call ``send`` with each of ``people``, lowest key first.
 

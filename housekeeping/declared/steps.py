@@ -1,4 +1,4 @@
-"""The steps of a task: several tasks as one, and where a long one may stop."""
+"""The steps of a task: run several as one task, and let a long task stop between two of them."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -10,36 +10,35 @@ from housekeeping.exceptions import RunStopped, is_database_gone
 logger = logging.getLogger(__name__)
 
 Checkpoint = Callable[[], None]
-"""What a long task is handed to call between two steps: raises RunStopped where it is to end."""
+"""A long task calls it between two steps. It raises RunStopped if the task is to end there."""
 
 
-def go_on() -> None:
-    """The checkpoint of a task that is called in a shell: nobody stops it there."""
+def no_checkpoint() -> None:
+    """The checkpoint of a task that is called from a shell: nothing stops it there."""
 
 
-class Outcome(dict[str, Any]):
-    """A task's result that also carries what went wrong in it: the run counts as failed."""
+class TaskResult(dict[str, Any]):
+    """A task's result that also carries the errors of its steps: with any, the run counts as failed."""
 
     failures: list[Exception]
 
 
-def in_turn(**steps: Callable[[], Any]) -> Outcome:
-    """Run each step even if one before it failed, and merge their results.
+def run_steps(**steps: Callable[[], Any]) -> TaskResult:
+    """Run each step, even if an earlier one failed, and merge their results.
 
-    A result that is no object, such as a number, stands under its step's name.
-
-    A failed step is named under ``errors``, with what it raised. A lost database is no
-    step's failure: it is raised, and the run resumed once the database is back.
+    A result that is not an object, such as a number, is stored under its step's name. A failed
+    step is listed under ``errors`` with its error. A lost database does not count as the step's
+    failure: the error is raised, and the run resumes once the database is back.
     """
-    outcome = Outcome()
-    outcome.failures = []
+    merged = TaskResult()
+    merged.failures = []
     for name, step in steps.items():
         try:
             result = step()
             if isinstance(result, Mapping):
-                outcome |= result
+                merged |= result
             elif result is not None:
-                outcome[name] = result
+                merged[name] = result
         except RunStopped:
             raise
         except Exception as error:
@@ -47,6 +46,6 @@ def in_turn(**steps: Callable[[], Any]) -> Outcome:
                 raise
             discreet.clean(error)
             logger.exception("The step %s failed; the next ones still run", name)
-            outcome.setdefault("errors", {})[name] = f"{type(error).__name__}: {error}"
-            outcome.failures.append(error)
-    return outcome
+            merged.setdefault("errors", {})[name] = f"{type(error).__name__}: {error}"
+            merged.failures.append(error)
+    return merged

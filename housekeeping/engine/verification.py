@@ -22,7 +22,7 @@ from django.db.models.functions import Coalesce, Concat
 
 from housekeeping import conf
 from housekeeping.database import clock
-from housekeeping.declared.steps import Outcome, go_on
+from housekeeping.declared.steps import TaskResult, no_checkpoint
 from housekeeping.engine import archive, packing
 from housekeeping.models import Archive, Run, RunQuerySet
 
@@ -90,7 +90,7 @@ def content(archived: Archive) -> tuple[bytes, str]:
     return packed, after
 
 
-def look(run: Run, *, checkpoint: Callable[[], None] = go_on) -> Report:
+def look(run: Run, *, checkpoint: Callable[[], None] = no_checkpoint) -> Report:
     """Read all archives of ``run``, and change nothing. ``checkpoint`` is called before each archive."""
     report, chains = Report(run), dict[str, str | None]()
     rows: dict[str, Counter[str]] = defaultdict(Counter)
@@ -167,7 +167,7 @@ def _counted(run: Run, policy: str) -> Counter[str]:
 # --- The findings, saved on the run -----------------------------------------------------------
 
 
-def verify(run: Run, *, checkpoint: Callable[[], None] = go_on) -> Report:
+def verify(run: Run, *, checkpoint: Callable[[], None] = no_checkpoint) -> Report:
     """Read all archives of ``run``, and save what was found on its row."""
     report = look(run, checkpoint=checkpoint)
     save(report)
@@ -215,16 +215,16 @@ def unverified() -> list[Run]:
     return list(due.exclude(undos__in=Run.objects.active()).order_by("requested_at", "pk"))
 
 
-def verify_new(checkpoint: Callable[[], None] = go_on) -> Outcome:
+def verify_new(checkpoint: Callable[[], None] = no_checkpoint) -> TaskResult:
     """Verify each run that is due for it. Damage counts as a failure of the task."""
-    outcome = Outcome(verified_runs=0, verified_archives=0, damaged_runs=0)
-    outcome.failures = []
+    result = TaskResult(verified_runs=0, verified_archives=0, damaged_runs=0)
+    result.failures = []
     for run in unverified():
         report = verify(run, checkpoint=checkpoint)
-        outcome["verified_runs"] += 1
-        outcome["verified_archives"] += report.archives
+        result["verified_runs"] += 1
+        result["verified_archives"] += report.archives
         if report.findings():
-            outcome["damaged_runs"] += 1
-            outcome.failures.append(Damaged(f"Run {run.pk}: {' '.join(report.findings())}"))
-    outcome.failures = outcome.failures[:5]
-    return outcome
+            result["damaged_runs"] += 1
+            result.failures.append(Damaged(f"Run {run.pk}: {' '.join(report.findings())}"))
+    result.failures = result.failures[:5]
+    return result

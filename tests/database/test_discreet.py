@@ -8,7 +8,7 @@ from django.db.models import ProtectedError
 from chat.models import User
 from housekeeping.database import discreet
 from housekeeping.declared import registry
-from housekeeping.declared.steps import Outcome
+from housekeeping.declared.steps import TaskResult
 from housekeeping.queue.huey import ThrottledErrorLog
 from housekeeping.runs import execution
 from tests import make
@@ -120,12 +120,12 @@ def test_neither_a_failed_run_nor_its_log_holds_a_value(failing_task, caplog):
 
 def test_a_failure_that_a_task_hands_over_is_cleaned_as_one_that_it_raises(add_task):
     def hand_over():
-        outcome = Outcome()
+        result = TaskResult()
         try:
             write_twice()
         except DatabaseError as error:
-            outcome.failures = [error]
-        return outcome
+            result.failures = [error]
+        return result
 
     add_task("hand_over", hand_over)
     run = make.run("hand_over")

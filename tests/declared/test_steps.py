@@ -1,7 +1,7 @@
 import pytest
 
 from housekeeping.declared import registry
-from housekeeping.declared.steps import Checkpoint, go_on, in_turn
+from housekeeping.declared.steps import Checkpoint, no_checkpoint, run_steps
 from housekeeping.runs import control, execution
 from tests import make
 
@@ -14,7 +14,7 @@ def steps():
     done = []
 
     @registry.task("long")
-    def take_ten_steps(checkpoint: Checkpoint = go_on):
+    def take_ten_steps(checkpoint: Checkpoint = no_checkpoint):
         for step in range(10):
             checkpoint()
             done.append(step)
@@ -36,11 +36,11 @@ def test_a_failed_step_is_logged_with_its_traceback_and_the_next_ones_run(caplog
     def leak():
         raise ValueError("the pipe burst")
 
-    outcome = in_turn(first=leak, second=lambda: {"steps": 1})
+    result = run_steps(first=leak, second=lambda: {"steps": 1})
 
     [record] = caplog.records
     assert (record.levelname, record.exc_info[0]) == ("ERROR", ValueError)
-    assert outcome == {"errors": {"first": "ValueError: the pipe burst"}, "steps": 1}
+    assert result == {"errors": {"first": "ValueError: the pipe burst"}, "steps": 1}
 
 
 def test_a_task_called_in_a_shell_needs_nobody_to_hand_it_a_checkpoint(steps):

@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.models import JSONField, Value
 
-from housekeeping.declared.steps import in_turn
+from housekeeping.declared.steps import run_steps
 from housekeeping.models import Act, Gauge, Run
 from housekeeping.reading import gauges
 from housekeeping.runs import execution
@@ -135,7 +135,9 @@ def test_what_json_can_not_hold_fails_the_run(declare, returned):
 
 
 def test_a_step_that_returns_a_number_stands_under_its_name():
-    assert in_turn(first=lambda: 7, second=lambda: None, third=lambda: {"rows": 1}) == {"first": 7, "rows": 1}
+    result = run_steps(first=lambda: 7, second=lambda: None, third=lambda: {"rows": 1})
+
+    assert result == {"first": 7, "rows": 1}
 
 
 def test_texts_that_no_translation_knows_appear_as_written(dashboard, declare):

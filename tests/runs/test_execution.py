@@ -8,7 +8,7 @@ from django.utils import timezone
 from chat.models import Conversation, User
 from chat.tasks import cleanup_orphaned_messages
 from housekeeping.declared.policies import Policy
-from housekeeping.declared.steps import in_turn
+from housekeeping.declared.steps import run_steps
 from housekeeping.engine.purge import purge
 from housekeeping.models import Run, Snapshot
 from housekeeping.runs import control, execution
@@ -133,7 +133,7 @@ def test_all_goes_on_past_a_failed_step_and_ends_as_failed(add_task):
         raise ValueError("not today")
 
     def both(purge=purge):
-        return in_turn(first=refuse, messages=lambda: cleanup_orphaned_messages(purge))
+        return run_steps(first=refuse, messages=lambda: cleanup_orphaned_messages(purge))
 
     add_task("both", both)
     make.message()
