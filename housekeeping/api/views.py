@@ -500,11 +500,11 @@ def _read(kind: type[Strict], data: Any) -> dict[str, Any]:
 
 def _each(request: Request, act: Callable[[Run], Run], done: int) -> Response:
     """Do to each run what is asked, and say of each what came of it, as if it were asked alone."""
-    outcome = bulk.each(_read(IdsSerializer, request.data)["ids"], act)
-    return Response({"results": [_outcome(one, done) for one in outcome.results]})
+    summary = bulk.each(_read(IdsSerializer, request.data)["ids"], act)
+    return Response({"results": [_outcome(one, done) for one in summary.answers]})
 
 
-def _outcome(one: bulk.Result, done: int) -> dict[str, Any]:
+def _outcome(one: bulk.Answer, done: int) -> dict[str, Any]:
     if one.done:
         body = {"message": overview.message(one.done), "run": as_json.run(one.done)}
         return {"id": str(one.pk), "status": done, **body}

@@ -192,10 +192,10 @@ def _act_on(request: HtmxHttpRequest) -> tuple[dict[str, Any], int]:
     if name not in known:
         return _notice("error", gettext("Press either Cancel or Retry.")), 400
     try:
-        outcome = bulk.each(_ids(request), known[name])
+        summary = bulk.each(_ids(request), known[name])
     except NotPossible as error:
         return _notice("error", str(error)), 400
-    return _told(name, outcome), 200
+    return _told(name, summary), 200
 
 
 def _ids(request: HttpRequest) -> list[uuid.UUID]:
@@ -212,10 +212,10 @@ def _retry(request: HtmxHttpRequest, run: Run) -> Run:
     return control.retry(run, send=queue.send, by=_actor(request))
 
 
-def _told(name: str, outcome: bulk.Outcome) -> dict[str, Any]:
-    done = len(outcome.done)
+def _told(name: str, summary: bulk.Summary) -> dict[str, Any]:
+    done = len(summary.done)
     if name == "cancel":
-        stopping = sum(run.status == Run.Status.RUNNING for run in outcome.done)
+        stopping = sum(run.status == Run.Status.RUNNING for run in summary.done)
         ended = done - stopping
         text = ngettext("%(n)s run cancelled.", "%(n)s runs cancelled.", ended) % {"n": ended}
         if stopping:
@@ -223,13 +223,13 @@ def _told(name: str, outcome: bulk.Outcome) -> dict[str, Any]:
             text = f"{text} {more % {'n': stopping}}"
     else:
         text = ngettext("%(n)s run retried.", "%(n)s runs retried.", done) % {"n": done}
-    refused = len(outcome.refused)
+    refused = len(summary.refused)
     if refused:
         more = ngettext("%(n)s was not:", "%(n)s were not:", refused) % {"n": refused}
         text = f"{text} {more}"
     reasons = [
         f"{one.run.task if one.run else ''} {str(one.pk)[:8]}: {one.reason}".strip()
-        for one in outcome.refused
+        for one in summary.refused
     ]
     level = "warning" if refused and done else "error" if refused else "success"
     return _notice(level, text, reasons)

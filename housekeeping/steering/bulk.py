@@ -1,4 +1,4 @@
-"""One act on many runs: each is done or not by itself, and who asked is told which and why."""
+"""One act on many runs: each run is handled by itself, and the caller learns which were refused and why."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ MOST = 100
 
 
 @dataclass(frozen=True)
-class Result:
-    """What came of one: ``done`` is the run that the act gave, and else ``error`` says why there is
-    none. ``run`` is None where there is no such run (any more)."""
+class Answer:
+    """What became of one run: ``done`` is the run that the act returned; without it, ``error`` is
+    the reason. ``run`` is None if the run does not exist (any more)."""
 
     pk: UUID
     run: Run | None = None
@@ -28,24 +28,24 @@ class Result:
 
 
 @dataclass
-class Outcome:
-    """The results, in the order asked for."""
+class Summary:
+    """The answers, in the order of the request."""
 
-    results: list[Result] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
 
     @property
     def done(self) -> list[Run]:
-        return [one.done for one in self.results if one.done]
+        return [one.done for one in self.answers if one.done]
 
     @property
-    def refused(self) -> list[Result]:
-        return [one for one in self.results if not one.done]
+    def refused(self) -> list[Answer]:
+        return [one for one in self.answers if not one.done]
 
 
-def each(ids: Iterable[UUID], act: Callable[[Run], Run]) -> Outcome:
-    """Do ``act`` to each of the runs, in the order given.
+def each(ids: Iterable[UUID], act: Callable[[Run], Run]) -> Summary:
+    """Call ``act`` with each of the runs, in the given order.
 
-    Raises NotPossible for none or for more than :data:`MOST`, and then nothing is done.
+    Raises NotPossible for no run and for more than :data:`MOST`; then nothing is done.
     """
     wanted = list(dict.fromkeys(ids))
     if not wanted:
@@ -54,13 +54,13 @@ def each(ids: Iterable[UUID], act: Callable[[Run], Run]) -> Outcome:
         text = _("At most %(most)s runs at once; %(n)s were selected.")
         raise NotPossible(text % {"most": MOST, "n": len(wanted)})
     there = Run.objects.in_bulk(wanted)
-    return Outcome([_result(pk, there.get(pk), act) for pk in wanted])
+    return Summary([_answer(pk, there.get(pk), act) for pk in wanted])
 
 
-def _result(pk: UUID, run: Run | None, act: Callable[[Run], Run]) -> Result:
+def _answer(pk: UUID, run: Run | None, act: Callable[[Run], Run]) -> Answer:
     if run is None:
-        return Result(pk)
+        return Answer(pk)
     try:
-        return Result(pk, run, done=act(run))
+        return Answer(pk, run, done=act(run))
     except HousekeepingError as error:
-        return Result(pk, run, error=error)
+        return Answer(pk, run, error=error)

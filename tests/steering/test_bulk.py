@@ -23,10 +23,10 @@ def cancel(run):
 def test_each_run_is_done_by_itself_and_the_others_say_why_not():
     waiting, ended, gone = make.run("stats"), make.run(status="succeeded"), uuid.uuid4()
 
-    outcome = bulk.each([waiting.pk, ended.pk, gone], cancel)
+    summary = bulk.each([waiting.pk, ended.pk, gone], cancel)
 
-    assert [run.pk for run in outcome.done] == [waiting.pk]
-    assert [(one.pk, one.reason) for one in outcome.refused] == [
+    assert [run.pk for run in summary.done] == [waiting.pk]
+    assert [(one.pk, one.reason) for one in summary.refused] == [
         (ended.pk, "This run is succeeded already."),
         (gone, "There is no such run any more."),
     ]
@@ -36,19 +36,19 @@ def test_each_run_is_done_by_itself_and_the_others_say_why_not():
 def test_a_run_that_is_named_twice_is_done_once():
     run = make.run()
 
-    outcome = bulk.each([run.pk, run.pk], cancel)
+    summary = bulk.each([run.pk, run.pk], cancel)
 
-    assert (len(outcome.done), outcome.refused) == (1, [])
+    assert (len(summary.done), summary.refused) == (1, [])
 
 
 def test_of_two_runs_of_one_task_the_second_is_not_retried():
     first, second = (make.run("users", status="failed") for _ in range(2))
 
-    outcome = bulk.each([first.pk, second.pk], lambda run: control.retry(run, send=lambda run: None, by=ADA))
+    summary = bulk.each([first.pk, second.pk], lambda run: control.retry(run, send=lambda run: None, by=ADA))
 
-    [retried] = outcome.done
+    [retried] = summary.done
     assert (retried.retry_of, retried.cause) == (first, "retry")
-    assert outcome.refused[0].reason == f"The task 'users' is queued already, as run {retried.pk}."
+    assert summary.refused[0].reason == f"The task 'users' is queued already, as run {retried.pk}."
 
 
 @pytest.mark.parametrize(
