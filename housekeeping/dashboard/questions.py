@@ -26,10 +26,11 @@ from housekeeping.dashboard import wording
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.run_page import number, planned, rows_in_words
 from housekeeping.database import clock
+from housekeeping.declared import rules
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import TASKS, Task
 from housekeeping.models import Run
-from housekeeping.reading import gauges, impact
+from housekeeping.reading import impact
 from housekeeping.reading.impact import Impact
 
 ANSWERED_WITHIN = timedelta(minutes=15)
@@ -205,7 +206,7 @@ def ask(request: HtmxHttpRequest, question: Question, *about: str, back: str) ->
 
 
 def _subject(request: HttpRequest, *about: str) -> list[str]:
-    return [str(request.user.pk), request.path, gauges.rules(), *about]
+    return [str(request.user.pk), request.path, rules.in_force(), *about]
 
 
 def _place(request: HtmxHttpRequest) -> str:

@@ -4,16 +4,14 @@ A consumer measures them anew every 20 seconds. A page shows the kept ones, at m
 old and with their age, so that nobody waits for a count; once a run has ended, those that are
 cheap are measured by who looks, and seen as they are now.
 
-A change of a retention or of holds makes every backlog wrong at once. It marks the change in the
-same table (:func:`rules_changed`), and each figure keeps the rules that it was measured under: the
-mark, and the retention as this version of the site declares it. A figure with other rules is never
+A change of a retention or of holds makes every backlog wrong at once. It leaves a mark in the same
+table (:func:`rules.changed`), and each figure keeps the rules that it was measured under: the mark,
+and the retention as this version of the site declares it. A figure with other rules is never
 shown, in any process, even if its measurement began before the change and ended after it.
 """
 
-import hashlib
 import time
-import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -23,8 +21,7 @@ from django.db.models import Q, Subquery
 
 from housekeeping import conf
 from housekeeping.database import clock, stored
-from housekeeping.declared import registry, statistics
-from housekeeping.declared.policies import Policy
+from housekeeping.declared import registry, rules, statistics
 from housekeeping.declared.registry import STATISTICS
 from housekeeping.engine import archive, plans
 from housekeeping.exceptions import each, takes_no_writes
@@ -37,8 +34,6 @@ OLD = timedelta(seconds=30)
 DUTY = 0.1
 BACKLOG = "backlog:"
 LONGEST_POLICY = (Gauge._meta.get_field("name").max_length or 0) - len(BACKLOG)  # characters of its name
-# The gauge whose value is the mark of the newest change of retentions or holds.
-RULES = "rules"
 
 
 def measures() -> dict[str, Callable[[], Any]]:
@@ -55,8 +50,8 @@ def measures() -> dict[str, Callable[[], Any]]:
 def read_all(names: list[str]) -> dict[str, Gauge]:
     """The kept figures for a page, or new ones where that costs little or the kept one is outdated."""
     last_end = Run.objects.exclude(finished_at=None).order_by("-finished_at").values("finished_at")[:1]
-    kept = Gauge.objects.annotate(last_end=Subquery(last_end)).in_bulk([*names, RULES])
-    mark = _value(kept.get(RULES))
+    kept = Gauge.objects.annotate(last_end=Subquery(last_end)).in_bulk([*names, rules.MARK])
+    mark = rules.mark_of(kept.get(rules.MARK))
     oldest = max([clock.roughly() - OLD, *(gauge.last_end for gauge in kept.values() if gauge.last_end)])
     return {name: _current(name, kept.get(name), oldest, mark) for name in names}
 
@@ -77,38 +72,10 @@ def read_now(name: str) -> Gauge:
     return kept if kept and _is_readable(kept) else measure(name)
 
 
-def rules_changed() -> None:
-    """Outdate every backlog, in every process.
-
-    To be called in the transaction that changes a retention or a hold.
-    """
-    _keep(Gauge(name=RULES, value=uuid.uuid4().hex, measured_at=clock.roughly(), took_ms=0))
-
-
-def rules() -> str:
-    """What changes with each change of retentions, also of declared ones, or of holds."""
-    return _rules(_mark(), registry.policies().values())
-
-
-def _mark() -> str | None:
-    """The mark of the newest change of retentions or holds; None before the first."""
-    return _value(Gauge.objects.filter(name=RULES).first())
-
-
-def _rules(mark: str | None, policies: Iterable[Policy]) -> str:
-    """In 32 characters."""
-    text = repr([mark, *((policy.name, policy.retention) for policy in policies)])
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
 def _rules_of(name: str, mark: str | None) -> str:
     """The rules that a gauge goes by."""
     policy = registry.policies().get(name.removeprefix(BACKLOG))
-    return _rules(mark, [policy] if policy else [])
-
-
-def _value(gauge: Gauge | None) -> str | None:
-    return gauge.value if gauge and isinstance(gauge.value, str) else None
+    return rules.digest(mark, [policy] if policy else [])
 
 
 def _is_outdated(gauge: Gauge, mark: str | None) -> bool:
@@ -130,7 +97,7 @@ def _is_readable(gauge: Gauge) -> bool:
 def measure(name: str) -> Gauge:
     """Measure one gauge now, and keep the figure. Whoever reads gets it even where it can't be kept."""
     began = time.monotonic()
-    under = _rules_of(name, _mark())  # before it is measured
+    under = _rules_of(name, rules.mark())  # before it is measured
     value = stored.in_order(measures()[name]())  # as a kept one: the same figure is the same answer
     took_ms = round((time.monotonic() - began) * 1000)
     gauge = Gauge(name=name, value=value, measured_at=clock.roughly(), took_ms=took_ms, rules=under)
@@ -155,7 +122,7 @@ def refresh(now: datetime) -> None:
     by an error in a policy say, holds up no other: the first error is raised after all had their turn.
     """
     kept = Gauge.objects.in_bulk()
-    mark = _value(kept.get(RULES))
+    mark = rules.mark_of(kept.get(rules.MARK))
 
     def look_at(name: str) -> None:
         gauge = kept.get(name)

@@ -24,7 +24,7 @@ from django.db.models.functions import Coalesce
 
 from housekeeping import conf
 from housekeeping.database import clock, guard, stored, transient
-from housekeeping.declared import registry, statistics
+from housekeeping.declared import registry, rules, statistics
 from housekeeping.declared.mailing import Mailed, mail_each
 from housekeeping.declared.policies import Policy, in_days
 from housekeeping.declared.registry import Task
@@ -41,7 +41,6 @@ from housekeeping.exceptions import (
 )
 from housekeeping.journal.logs import RunLog
 from housekeeping.models import Run
-from housekeeping.reading import gauges
 from housekeeping.runs import endings
 
 logger = logging.getLogger(__name__)
@@ -450,7 +449,7 @@ class Attempt:
         if done.archives:
             purged = Run.objects.filter(undos=self.run)
             purged.update(archives_kept=F("archives_kept") - done.archives)
-        gauges.rules_changed()  # what came back is held
+        rules.changed()  # what came back is held
 
     def _state(self, done: restore.Restored) -> dict[str, Any]:
         return {**(self.run.undo_state or {}), **done.as_state()}

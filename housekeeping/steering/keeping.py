@@ -15,13 +15,13 @@ from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext
 
 from housekeeping.database import clock
+from housekeeping.declared import rules
 from housekeeping.declared.registry import policies
 from housekeeping.engine import cascade, holds
 from housekeeping.exceptions import BadHold, NotPossible
 from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Hold, Run
-from housekeeping.reading import gauges
 
 UNCHANGED: Any = object()
 
@@ -90,7 +90,7 @@ def add(
         holds.wait_for_batches()
         _check(hold)
         hold.save(force_insert=True)
-        gauges.rules_changed()
+        rules.changed()
         _record(by, "hold", hold, after=_facts(hold))
     return hold
 
@@ -110,7 +110,7 @@ def change(hold: Hold, *, until: Any = UNCHANGED, reason: Any = UNCHANGED, by: A
         holds.wait_for_batches()
         _check(hold, is_new=False)
         hold.save(update_fields=["until", "reason"])
-        gauges.rules_changed()
+        rules.changed()
         _record(by, "change hold", hold, before=before, after=_facts(hold))
     return hold
 
@@ -121,7 +121,7 @@ def end(hold: Hold, *, by: Actor | None = None) -> None:
         hold = _locked(hold)
         _record(by, "end hold", hold, before=_facts(hold))
         hold.delete()
-        gauges.rules_changed()
+        rules.changed()
 
 
 def _locked(hold: Hold) -> Hold:
@@ -182,7 +182,7 @@ def change_all(undo: Run, until: datetime | None, *, by: Actor | None = None) ->
     with transaction.atomic():
         before = _some(undo)
         changed = undo.holds.update(until=until)
-        gauges.rules_changed()
+        rules.changed()
         after = {"holds": changed, "until": _iso(until)}
         acts.record(by, "change holds", undo.pk, before=_group_facts(before), after=after)
     return changed
@@ -193,7 +193,7 @@ def end_all(undo: Run, *, by: Actor | None = None) -> int:
     with transaction.atomic():
         before = _some(undo)
         ended, _ = undo.holds.all().delete()
-        gauges.rules_changed()
+        rules.changed()
         acts.record(by, "end holds", undo.pk, before=_group_facts(before), after={"holds": 0, "ended": ended})
     return ended
 

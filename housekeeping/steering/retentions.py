@@ -9,14 +9,13 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext
 
 from housekeeping.database import clock
-from housekeeping.declared import registry
+from housekeeping.declared import registry, rules
 from housekeeping.declared.policies import Policy, in_days
 from housekeeping.engine.purge import expired
 from housekeeping.exceptions import BadRetention
 from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
 from housekeeping.models import PolicyState
-from housekeeping.reading import gauges
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +98,7 @@ def _set(name: str, days: int | None, act: str, by: Actor | None) -> Policy:
         state.retention_days, state.changed_at = days, clock.now()
         state.changed_by = by.name if by else ""
         state.save()
-        gauges.rules_changed()
+        rules.changed()
         after = in_days(policy.retention_in_force())
         acts.record(by, act, name, before={"retention_days": before}, after={"retention_days": after})
     logger.info("Policy %s keeps rows for %s days, %s before: by %s", name, after, before, by and by.name)
