@@ -61,11 +61,16 @@ class Policy:
         return timedelta(days=state.retention_days)
 
     def cutoff(self, as_of: datetime) -> datetime:
-        """The moment before which rows are expired, for a run whose moment is ``as_of``.
+        """The cutoff of a run whose moment is ``as_of``, by the retention in force."""
+        return cutoff_for(self.retention_in_force(), as_of)
 
-        A day of retention is 24 hours that have passed, whatever the clocks on the wall did.
-        """
-        return as_of.astimezone(UTC) - (self.retention_in_force() or timedelta())
+
+def cutoff_for(retention: timedelta | None, as_of: datetime) -> datetime:
+    """The moment, in UTC, before which rows are expired. Without a retention it is ``as_of`` itself.
+
+    A day of retention is 24 hours that have passed, also where the local clock was changed.
+    """
+    return as_of.astimezone(UTC) - (retention or timedelta())
 
 
 def in_days(retention: timedelta | None) -> float | None:

@@ -21,7 +21,7 @@ from django.utils.translation import gettext
 from housekeeping import conf
 from housekeeping.database import clock, guard
 from housekeeping.declared import registry
-from housekeeping.declared.policies import Policy, in_days
+from housekeeping.declared.policies import Policy, cutoff_for, in_days
 from housekeeping.engine import cascade, packing
 from housekeeping.engine.purge import Walk, check_database, due, expired, held_back
 from housekeeping.exceptions import NotPossible
@@ -83,7 +83,7 @@ def rows_by_table(policy: Policy, cutoff: datetime, save: Callable[[list[Any]], 
 def backlog(policy: Policy) -> dict[str, Any]:
     """How many rows a purge would delete now, by table, and since when the oldest of them is due."""
     retention = policy.retention_in_force()
-    cutoff = clock.roughly() - (retention or timedelta())
+    cutoff = cutoff_for(retention, clock.roughly())
     oldest = due(policy, cutoff=cutoff).aggregate(oldest=Min(policy.age_of()))["oldest"]
     due_since = oldest + retention if retention and oldest else None
     tables = rows_by_table(policy, cutoff, lambda keys: None)
@@ -98,7 +98,7 @@ def what_if(policy: Policy, now: datetime, days: Sequence[int] = HORIZONS) -> di
     """How many of the policy's own rows a purge would delete, by the retention in days."""
     if policy.retention is None:
         return {}
-    return {number: expired(policy, cutoff=now - timedelta(days=number)) for number in days}
+    return {number: expired(policy, cutoff=cutoff_for(timedelta(days=number), now)) for number in days}
 
 
 def usual(policy: Policy) -> int | None:

@@ -5,13 +5,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from django.db import OperationalError, connection, transaction
 
 from housekeeping.database import clock
-from housekeeping.declared.policies import Policy, in_days
+from housekeeping.declared.policies import Policy, cutoff_for, in_days
 from housekeeping.engine import plans
 
 # One statement may take all of it, and so may the count: nobody waits longer than twice as long.
@@ -47,7 +46,7 @@ def _of(policy: Policy, deadline: float) -> Impact:
     retention = policy.retention_in_force()
     try:
         with _time_limit(deadline) as check:
-            cutoff = clock.now() - (retention or timedelta())
+            cutoff = cutoff_for(retention, clock.now())
             tables = plans.rows_by_table(policy, cutoff, lambda keys: check())
     except TooSlow:
         tables = None

@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 
 from housekeeping import conf
 from housekeeping.declared import registry
-from housekeeping.declared.policies import Policy, in_days
+from housekeeping.declared.policies import Policy, cutoff_for, in_days
 from housekeeping.declared.registry import SCHEDULES, STATISTICS, TASKS, Schedule, Task
 from housekeeping.declared.triggers import parse
 from housekeeping.engine import plans, verification
@@ -396,7 +396,7 @@ def preview(name: str, now: datetime, *, retention_days: int | None = None) -> d
     retention = found.retention_in_force()
     if retention is not None and retention_days is not None:
         retention = timedelta(days=retention_days)
-    facts = plans.look(found, cutoff=now - (retention or timedelta()), retention=retention)
+    facts = plans.look(found, cutoff=cutoff_for(retention, now), retention=retention)
     seen = samples.Words([{name: facts}]).added_to({name: facts})[name]
     return {
         "policy": name,

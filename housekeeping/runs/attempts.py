@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Count, F, Max, QuerySet, Sum
@@ -26,7 +26,7 @@ from housekeeping import conf
 from housekeeping.database import clock, guard, stored, transient
 from housekeeping.declared import registry, rules, statistics
 from housekeeping.declared.mailing import Mailed, mail_each
-from housekeeping.declared.policies import Policy, in_days
+from housekeeping.declared.policies import Policy, cutoff_for, in_days
 from housekeeping.declared.registry import Task
 from housekeeping.engine import cascade, plans, restore
 from housekeeping.engine.archive import Archiver
@@ -161,14 +161,14 @@ class Attempt:
         for policy in policies:
             if policy.name not in cutoffs:
                 retention = policy.retention_in_force()
-                cutoff = self.run.as_of.astimezone(UTC) - (retention or timedelta())
+                cutoff = cutoff_for(retention, self.run.as_of)
                 cutoffs[policy.name] = {"cutoff": cutoff.isoformat(), "retention_days": in_days(retention)}
         return cutoffs
 
     def _in_time(self, facts: dict[str, Any]) -> dict[str, Any]:
         """A cutoff that an attempt or a plan has left; put right where the clock was ahead meanwhile."""
         assert self.run.as_of is not None
-        latest = self.run.as_of.astimezone(UTC) - timedelta(days=facts["retention_days"] or 0)
+        latest = cutoff_for(timedelta(days=facts["retention_days"] or 0), self.run.as_of)
         is_late = datetime.fromisoformat(facts["cutoff"]) > latest + conf.ahead()
         return {**facts, "cutoff": latest.isoformat()} if is_late else facts
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext
 
 from housekeeping.database import clock
 from housekeeping.declared import registry, rules
-from housekeeping.declared.policies import Policy, in_days
+from housekeeping.declared.policies import Policy, cutoff_for, in_days
 from housekeeping.engine.purge import expired
 from housekeeping.exceptions import BadRetention
 from housekeeping.journal import acts
@@ -67,8 +67,8 @@ def effect(policy: Policy, days: float, now: datetime) -> Effect:
     return Effect(
         days=days,
         days_now=in_days(in_force) or 0,
-        rows=expired(policy, cutoff=now - timedelta(days=days)),
-        rows_now=expired(policy, cutoff=now - in_force),
+        rows=expired(policy, cutoff=cutoff_for(timedelta(days=days), now)),
+        rows_now=expired(policy, cutoff=cutoff_for(in_force, now)),
     )
 
 
