@@ -103,7 +103,7 @@ def what_if(policy: Policy, now: datetime, days: Sequence[int] = HORIZONS) -> di
 
 def usual(policy: Policy) -> int | None:
     """How many rows a run usually deletes; None if no run has deleted any yet."""
-    ended = Run.objects.filter(status=Run.Status.SUCCEEDED, dry_run=False, undo_of=None).newest_first()
+    ended = Run.objects.did_work().filter(status=Run.Status.SUCCEEDED).newest_first()
     counts = [deleted.get(policy.name, 0) for deleted in ended.values_list("deleted", flat=True)[:50]]
     some = [count for count in counts if count][:USUAL_RUNS]
     return round(median(some)) if some else None

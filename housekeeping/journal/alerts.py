@@ -45,11 +45,9 @@ def ended(run_id: uuid.UUID) -> None:
 
 
 def _ended_before(run: Run) -> Run | None:
-    """The newest other run of its kind that did the work or failed to; one that was cancelled
-    or missed says nothing of the task."""
-    alike = Run.objects.filter(task=run.task, dry_run=False, undo_of__isnull=run.undo_of_id is None)
-    told = alike.filter(status__in=(Run.Status.SUCCEEDED, Run.Status.FAILED)).exclude(pk=run.pk)
-    return told.newest_first().first()
+    """The newest other run of the task and of the same kind, work or undo."""
+    alike = Run.objects.did_undo() if run.undo_of_id else Run.objects.did_work()
+    return alike.filter(task=run.task).exclude(pk=run.pk).newest_first().first()
 
 
 def _reason(run: Run) -> str:

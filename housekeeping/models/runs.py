@@ -32,6 +32,20 @@ class RunQuerySet(OwnQuerySet["Run"]):
     def ended(self) -> "RunQuerySet":
         return self.exclude(status__in=Run.ACTIVE)
 
+    def did_work(self) -> "RunQuerySet":
+        """Runs that carried out their task, or failed to: neither dry runs nor undos.
+
+        A run that was cancelled or missed tells nothing about its task, so it is left out.
+        """
+        return self._succeeded_or_failed().filter(undo_of=None)
+
+    def did_undo(self) -> "RunQuerySet":
+        """The same among the runs that put rows back."""
+        return self._succeeded_or_failed().exclude(undo_of=None)
+
+    def _succeeded_or_failed(self) -> "RunQuerySet":
+        return self.filter(status__in=(Run.Status.SUCCEEDED, Run.Status.FAILED), dry_run=False)
+
     def older_than(self, moment: datetime, *, keep_newest: int) -> "RunQuerySet":
         """Runs requested before ``moment``, and all but the ``keep_newest`` newest."""
         oldest_to_stay = Run.objects.newest_first().values("requested_at")[keep_newest - 1 : keep_newest]
