@@ -90,6 +90,13 @@ class CannotPreview(HousekeepingError):
         super().__init__(text % {"task": repr(task)})
 
 
+class PlanInDryRun(HousekeepingError):
+    """A dry run that was asked to carry out a plan."""
+
+    def __init__(self) -> None:
+        super().__init__("A dry run makes a plan; it can't carry one out.")
+
+
 class AmbiguousPolicy(HousekeepingError):
     """Two policies have this name."""
 

@@ -24,6 +24,7 @@ from housekeeping.exceptions import (
     KeyReused,
     NotAllowed,
     NotPossible,
+    PlanInDryRun,
     QueueUnreachable,
     RunInProgress,
     UnknownPolicy,
@@ -50,6 +51,7 @@ FIELDS: dict[type[HousekeepingError], str] = {
     BadTrigger: "trigger",
     BadRetention: "retention_days",
     CannotPreview: "dry_run",
+    PlanInDryRun: "plan",
 }
 
 

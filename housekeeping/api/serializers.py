@@ -119,11 +119,6 @@ class TriggerSerializer(WaitSerializer):
         "not": {"required": ["plan", "dry_run"], "properties": {"dry_run": {"const": True}}},
     }
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if attrs["dry_run"] and "plan" in attrs:
-            raise serializers.ValidationError({"plan": ["A dry run makes a plan; it can't carry one out."]})
-        return attrs
-
 
 class IdsSerializer(Strict):
     ids = serializers.ListField(child=IdField(), min_length=1, max_length=bulk.MOST, help_text="Of runs.")

@@ -23,6 +23,7 @@ from housekeeping.exceptions import (
     AlreadyRequested,
     KeyReused,
     NotPossible,
+    PlanInDryRun,
     QueueUnreachable,
     RunInProgress,
 )
@@ -59,7 +60,7 @@ def request(
     dry run whose rows it deletes, and no others; who asks for that has seen the numbers, so
     that the brake lets it pass, too. ``idempotency_key``: whoever repeats the request with
     the same key opens no second run. Raises UnknownTask; CannotPreview for a dry run of a task that
-    has none; NotPossible where there is no such
+    has none; PlanInDryRun for a dry run of a plan; NotPossible where there is no such
     plan any more; RunInProgress where the task is queued or running already;
     QueueUnreachable where no consumer could be told, and then no run is left behind;
     AlreadyRequested, with the run, for a repeated key, KeyReused where it stood for something else.
@@ -69,6 +70,7 @@ def request(
     asked.schedule, asked.scheduled_for, asked.plan_of = schedule, scheduled_for, plan
     asked.retry_of = retry_of
     asked.approved_by = (asked.requested_by or "the site") if is_approved or plan else ""
+    check_kind(dry_run=dry_run, has_plan=plan is not None)
     _refuse_repeated(asked)
     registry.find_task(task)
     if dry_run:
@@ -79,6 +81,12 @@ def request(
     # Only a committed row is worth a message: a consumer could be faster than the commit.
     transaction.on_commit(lambda: _send_or_withdraw(asked, send))
     return asked
+
+
+def check_kind(*, dry_run: bool, has_plan: bool) -> None:
+    """Raises PlanInDryRun: a dry run makes a plan and carries out none."""
+    if dry_run and has_plan:
+        raise PlanInDryRun
 
 
 def _refuse_repeated(asked: Run) -> None:

@@ -140,6 +140,16 @@ def test_a_plan_that_there_is_not_is_refused(body, api):
     assert not Run.objects.exists()
 
 
+def test_the_api_refuses_to_carry_out_a_plan_as_a_dry_run(api, worker, old_and_young):
+    plan = api.post(f"{API}/trigger", {"task": "conversations", "dry_run": True}).json()["run"]
+
+    answer = api.post(f"{API}/trigger", {"task": "conversations", "dry_run": True, "plan": plan["id"]})
+
+    refused = "A dry run makes a plan; it can't carry one out."
+    assert (answer.status_code, answer.json()["fields"]) == (400, {"plan": [refused]})
+    assert Run.objects.count() == 1
+
+
 def test_the_receipt_names_who_what_when_and_how_much(api, worker, old_and_young):
     run = api.post(f"{API}/trigger", {"task": "conversations"}).json()["run"]
 

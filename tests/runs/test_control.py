@@ -2,7 +2,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from housekeeping.exceptions import NotPossible, QueueUnreachable, RunInProgress, UnknownTask
+from housekeeping.exceptions import NotPossible, PlanInDryRun, QueueUnreachable, RunInProgress, UnknownTask
 from housekeeping.models import Act, Run
 from housekeeping.runs import control, execution
 from tests import make
@@ -34,6 +34,15 @@ def test_a_task_that_does_not_exist_is_refused(sent):
         control.request("dishes", send=sent.append)
 
     assert not Run.objects.exists()
+
+
+def test_a_dry_run_carries_out_no_plan(sent):
+    plan = make.run(status="succeeded", dry_run=True)
+
+    with pytest.raises(PlanInDryRun, match="can't carry one out"):
+        control.request("conversations", send=sent.append, dry_run=True, plan=plan)
+
+    assert (sent, list(Run.objects.all())) == ([], [plan])
 
 
 @pytest.mark.parametrize("status", ["queued", "running", "held"])

@@ -7,7 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from housekeeping.dashboard import run_page
 from housekeeping.declared.registry import TASKS
-from housekeeping.exceptions import RunInProgress
+from housekeeping.exceptions import PlanInDryRun, RunInProgress
 from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
 from housekeeping.management import by_hand
@@ -34,9 +34,11 @@ class Command(OperatorCommand):
         parser.add_argument("--json", action="store_true", help="print message, result and run as JSON")
 
     def handle(self, *args: Any, task: str, dry_run: bool, **options: Any) -> None:
-        if dry_run and options["plan"]:
+        try:
+            control.check_kind(dry_run=dry_run, has_plan=bool(options["plan"]))
+        except PlanInDryRun:
             text = "--dry-run makes a plan, and carries out none: leave out --plan."
-            raise CommandError(text, returncode=2)
+            raise CommandError(text, returncode=2) from None
         is_approved = options["yes"] and not dry_run  # what deletes nothing is never held
         by = acts.operator()
         plan = run_of(options["plan"]) if options["plan"] else None
