@@ -15,7 +15,7 @@ from housekeeping.engine import locks
 from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Hold
-from housekeeping.steering import keeping
+from housekeeping.steering import holds
 
 MOST_KEYS = 1_000  # of rows deleted at once, in the act that tells of them
 
@@ -100,7 +100,7 @@ def _plain(value: Any) -> Any:
 
 
 class HoldForm(forms.ModelForm):
-    model = forms.ChoiceField(choices=lambda: [(label, label) for label in keeping.holdable()])
+    model = forms.ChoiceField(choices=lambda: [(label, label) for label in holds.holdable()])
 
     class Meta:
         model = Hold
@@ -117,7 +117,7 @@ class HoldForm(forms.ModelForm):
 
 @admin.register(Hold)
 class HoldAdmin(admin.ModelAdmin):
-    """Whatever is done here is done by ``keeping``, and so is on record as an act.
+    """Whatever is done here is done by ``steering.holds``, and so is on record as an act.
 
     The rights are those of the dashboard and the API, and not Django's own of the table.
     """
@@ -148,17 +148,17 @@ class HoldAdmin(admin.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Hold, form: Any, change: bool) -> None:
         by = actor(request)
         if change:
-            keeping.change(obj, until=obj.until, reason=obj.reason, by=by)
+            holds.change(obj, until=obj.until, reason=obj.reason, by=by)
         else:
-            made = keeping.add(obj.model, obj.key, until=obj.until, reason=obj.reason, by=by)
+            made = holds.add(obj.model, obj.key, until=obj.until, reason=obj.reason, by=by)
             obj.pk, obj.made_by, obj.made_at = made.pk, made.made_by, made.made_at
 
     def delete_model(self, request: HttpRequest, obj: Hold) -> None:
-        keeping.end(obj, by=actor(request))
+        holds.end(obj, by=actor(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Hold]) -> None:
         for hold in queryset:
-            keeping.end(hold, by=actor(request))
+            holds.end(hold, by=actor(request))
 
 
 def _may_configure(request: HttpRequest) -> bool:

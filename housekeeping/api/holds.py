@@ -20,10 +20,10 @@ from housekeeping.api.serializers import (
 )
 from housekeeping.api.views import _actor, _Pages, _read
 from housekeeping.database import clock
-from housekeeping.engine import holds
+from housekeeping.engine.holds import without_row
 from housekeeping.models import Hold, Run
 from housekeeping.reading import as_json, overview
-from housekeeping.steering import keeping
+from housekeeping.steering import holds
 
 LOCATION = location("Where the hold is.", 201)
 
@@ -55,13 +55,13 @@ def hold_list(request: Request) -> Response:
     """The holds, newest first; POST keeps a row."""
     now = clock.roughly()
     if request.method == "POST":
-        hold = keeping.add(**_read(HoldSerializer, request.data), by=_actor(request))
-        facts = as_json.hold(hold, now, holds.without_row([hold]))
+        hold = holds.add(**_read(HoldSerializer, request.data), by=_actor(request))
+        facts = as_json.hold(hold, now, without_row([hold]))
         return Response(facts, status=status.HTTP_201_CREATED, headers={"Location": facts["url"]})
     filters = _read(HoldFilterSerializer, request.query_params.dict())
     pages = HoldPages()
     page = pages.paginate_queryset(overview.holds(filters, now), request) or []
-    gone = holds.without_row(page)
+    gone = without_row(page)
     return pages.get_paginated_response([as_json.hold(hold, now, gone) for hold in page])
 
 
@@ -90,11 +90,11 @@ def hold_detail(request: Request, pk: str) -> Response:
     """A hold; PATCH changes its end or its reason, DELETE ends it."""
     hold = get_object_or_404(Hold, pk=pk)
     if request.method == "DELETE":
-        keeping.end(hold, by=_actor(request))
+        holds.end(hold, by=_actor(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
     if request.method == "PATCH":
-        hold = keeping.change(hold, **_read(HoldChangeSerializer, request.data), by=_actor(request))
-    return Response(as_json.hold(hold, clock.now(), holds.without_row([hold])))
+        hold = holds.change(hold, **_read(HoldChangeSerializer, request.data), by=_actor(request))
+    return Response(as_json.hold(hold, clock.now(), without_row([hold])))
 
 
 @described(
@@ -119,7 +119,7 @@ def undo_holds(request: Request, pk: uuid.UUID) -> Response:
     """All holds that an undo made: PATCH changes their end, DELETE ends them."""
     undo = get_object_or_404(Run, pk=pk)
     if request.method == "DELETE":
-        return Response({"ended": keeping.end_all(undo, by=_actor(request))})
+        return Response({"ended": holds.end_all(undo, by=_actor(request))})
     until = _read(HoldGroupSerializer, request.data)["until"]
-    changed = keeping.change_all(undo, until, by=_actor(request))
+    changed = holds.change_all(undo, until, by=_actor(request))
     return Response({"changed": changed, "until": as_json.iso(until)})

@@ -11,7 +11,7 @@ from housekeeping.declared.registry import TASKS
 from housekeeping.exceptions import BadHold, BadRetention
 from housekeeping.models import Run
 from housekeeping.reading.search import FIRST_YEAR, LAST_YEAR, TEXT_REACH
-from housekeeping.steering import bulk, keeping, retentions
+from housekeeping.steering import bulk, holds, retentions
 
 LONGEST_WAIT = 30
 DEFAULT_WAIT = 10
@@ -209,7 +209,7 @@ class UntilField(TextField):
 
     def to_internal_value(self, data: Any) -> Any:
         try:
-            return keeping.moment(super().to_internal_value(data))
+            return holds.moment(super().to_internal_value(data))
         except BadHold as error:
             raise serializers.ValidationError(str(error)) from None
 
@@ -225,7 +225,7 @@ class KeyField(serializers.CharField):
 
 
 class HoldSerializer(Strict):
-    """A new hold. What the row, the reason and the date must be, ``keeping.add`` says."""
+    """A new hold. What the row, the reason and the date must be, ``holds.add`` says."""
 
     model = TextField(help_text="app_label.Model")
     key = KeyField()

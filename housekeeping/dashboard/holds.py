@@ -21,7 +21,7 @@ from housekeeping.database import clock
 from housekeeping.exceptions import BadHold, HousekeepingError
 from housekeeping.models import Hold, Run
 from housekeeping.reading import overview
-from housekeeping.steering import keeping
+from housekeeping.steering import holds
 
 
 @require_safe
@@ -38,9 +38,9 @@ def hold_list(request: HtmxHttpRequest) -> HttpResponse:
 def add_hold(request: HtmxHttpRequest) -> HttpResponse:
     typed = {name: request.POST.get(name, "") for name in ("model", "key", "until", "reason")}
     try:
-        until = keeping.moment(typed["until"])
+        until = holds.moment(typed["until"])
         reason, by = typed["reason"], _actor(request)
-        hold = keeping.add(typed["model"], typed["key"], until=until, reason=reason, by=by)
+        hold = holds.add(typed["model"], typed["key"], until=until, reason=reason, by=by)
     except BadHold as problem:
         return _holds(request, typed=typed, problem=problem, status=400)
     messages.success(request, gettext("%(row)s is kept.") % {"row": hold})
@@ -54,7 +54,7 @@ def change_hold(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     hold, text = get_object_or_404(Hold, pk=pk), request.POST.get("until", "")
 
     def act() -> str:
-        keeping.change(hold, until=keeping.moment(text), by=_actor(request))
+        holds.change(hold, until=holds.moment(text), by=_actor(request))
         return gettext("%(row)s is kept %(until)s.") % {"row": hold, "until": _until(text)}
 
     return _acted(request, act)
@@ -67,7 +67,7 @@ def end_hold(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     hold = get_object_or_404(Hold, pk=pk)
 
     def act() -> str:
-        keeping.end(hold, by=_actor(request))
+        holds.end(hold, by=_actor(request))
         return gettext("The hold on %(row)s is ended.") % {"row": hold}
 
     return _acted(request, act)
@@ -80,7 +80,7 @@ def change_undo_holds(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     undo, text = get_object_or_404(Run, pk=pk), request.POST.get("until", "")
 
     def act() -> str:
-        rows = keeping.change_all(undo, keeping.moment(text), by=_actor(request))
+        rows = holds.change_all(undo, holds.moment(text), by=_actor(request))
         return gettext("%(n)s rows are kept %(until)s.") % {"n": number(rows), "until": _until(text)}
 
     return _acted(request, act)
@@ -93,7 +93,7 @@ def end_undo_holds(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     undo = get_object_or_404(Run, pk=pk)
 
     def act() -> str:
-        return gettext("%(n)s holds are ended.") % {"n": number(keeping.end_all(undo, by=_actor(request)))}
+        return gettext("%(n)s holds are ended.") % {"n": number(holds.end_all(undo, by=_actor(request)))}
 
     return _acted(request, act)
 

@@ -36,7 +36,8 @@ from housekeeping.models import (
 from housekeeping.reading import gauges, samples
 from housekeeping.reading.verdict import Verdict, is_late, verdict
 from housekeeping.runs import schedules
-from housekeeping.steering import keeping, retentions
+from housekeeping.steering import retentions
+from housekeeping.steering.holds import Group, group, holdable
 
 RUNNING, PAUSED, STOPPED = "running", "paused", "stopped"
 
@@ -436,7 +437,7 @@ class UndoHolds:
     """What an undo put back and holds, as one thing."""
 
     undo: Run
-    group: keeping.Group
+    group: Group
 
 
 @dataclass(frozen=True)
@@ -453,7 +454,7 @@ class HoldPage:
 
     @property
     def models(self) -> list[str]:
-        return list(keeping.holdable())
+        return list(holdable())
 
 
 def hold_page(now: datetime, *, before: str = "", undos_before: str = "", size: int = 50) -> HoldPage:
@@ -466,7 +467,7 @@ def hold_page(now: datetime, *, before: str = "", undos_before: str = "", size: 
     found = list(single[: size + 1])
     return HoldPage(
         now=now,
-        undos=[UndoHolds(run, keeping.group(run)) for run in runs[:size]],
+        undos=[UndoHolds(run, group(run)) for run in runs[:size]],
         older_undos=runs[size - 1].pk if len(runs) > size else None,
         single=found[:size],
         older=found[size - 1].pk if len(found) > size else None,

@@ -13,7 +13,7 @@ from housekeeping.declared import registry
 from housekeeping.declared.registry import TASKS
 from housekeeping.models import Hold, Run
 from housekeeping.runs import execution
-from housekeeping.steering import keeping, retentions
+from housekeeping.steering import holds, retentions
 from tests import make
 from tests.make import days
 from tests.reading.test_impact import slow
@@ -97,12 +97,12 @@ def test_the_answer_starts_it(start, starts, dashboard, transactional_db):
     "change",
     [
         lambda: retentions.change("conversations", 20),
-        lambda: keeping.end(Hold.objects.get()),
+        lambda: holds.end(Hold.objects.get()),
     ],
     ids=["retention", "hold"],
 )
 def test_an_answer_to_other_numbers_is_asked_anew(change, start, starts, dashboard):
-    keeping.add("chat.Conversation", make.conversation(age=days(33)).pk, reason="A dispute")
+    holds.add("chat.Conversation", make.conversation(age=days(33)).pk, reason="A dispute")
     address, fields = starts[start]
     asked = dashboard.post(address, fields)
     answer = dict(answer_of(asked)) | fields

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 
 from chat.models import Conversation
 from housekeeping.models import Act, Hold
-from housekeeping.steering import keeping
+from housekeeping.steering import holds
 from tests import make
 from tests.conftest import with_token
 from tests.visitors import account
@@ -263,7 +263,7 @@ def test_a_hold_is_ended_after_a_question_and_not_twice(dashboard):
 def one_of_two_gone():
     """Two holds; the owner has deleted the second one's row since."""
     there, gone = (
-        keeping.add("chat.Conversation", make.conversation().pk, reason="A dispute") for _ in range(2)
+        holds.add("chat.Conversation", make.conversation().pk, reason="A dispute") for _ in range(2)
     )
     Conversation.objects.get(pk=gone.key).delete()
     return there, gone
@@ -284,7 +284,7 @@ def test_the_page_says_which_hold_has_lost_its_row_and_lets_it_be_ended(dashboar
 
 def test_a_row_that_goes_is_seen_with_the_next_poll(dashboard):
     made = make.conversation()
-    keeping.add("chat.Conversation", made.pk, reason="A dispute")
+    holds.add("chat.Conversation", made.pk, reason="A dispute")
     tag = dashboard.get(PAGE, headers=HTMX)["HX-PTag"]
     assert dashboard.get(PAGE, headers=HTMX | {"HX-PTag": tag}).status_code == 304
 

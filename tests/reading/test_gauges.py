@@ -12,7 +12,7 @@ from housekeeping.declared.policies import Policy
 from housekeeping.models import Gauge, Run
 from housekeeping.reading import gauges, overview
 from housekeeping.runs import control, execution
-from housekeeping.steering import keeping, retentions
+from housekeeping.steering import holds, retentions
 from tests import make
 from tests.make import days
 
@@ -133,7 +133,7 @@ def shown(name=BACKLOG):
 
 
 def held():
-    return keeping.add("chat.Conversation", make.conversation(age=days(31)).pk, reason="A dispute")
+    return holds.add("chat.Conversation", make.conversation(age=days(31)).pk, reason="A dispute")
 
 
 def undone():
@@ -153,10 +153,10 @@ CHANGES = {
         2,
         1,
     ),
-    "hold made": (lambda: None, lambda _: keeping.add(*key_of_oldest(), reason="A dispute"), 1, 0),
-    "hold changed": (held, lambda hold: keeping.change(hold, until=make.ago(days=-1)), 1, 1),
-    "hold ended": (held, keeping.end, 1, 2),
-    "an undo's holds ended": (undone, keeping.end_all, 0, 1),
+    "hold made": (lambda: None, lambda _: holds.add(*key_of_oldest(), reason="A dispute"), 1, 0),
+    "hold changed": (held, lambda hold: holds.change(hold, until=make.ago(days=-1)), 1, 1),
+    "hold ended": (held, holds.end, 1, 2),
+    "an undo's holds ended": (undone, holds.end_all, 0, 1),
 }
 
 
@@ -191,7 +191,7 @@ def test_a_retention_that_is_declared_anew_is_seen_at_once(monkeypatch):
 
 def test_a_figure_whose_measurement_began_before_a_change_is_never_shown():
     made = make.conversation(age=days(31))
-    changes = [lambda: None, lambda: keeping.add("chat.Conversation", made.pk, reason="A dispute")]
+    changes = [lambda: None, lambda: holds.add("chat.Conversation", made.pk, reason="A dispute")]
 
     def rows(cutoff):
         found = list(Conversation.objects.filter(created_at__lt=cutoff).values_list("pk", flat=True))

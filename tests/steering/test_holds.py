@@ -10,12 +10,12 @@ from django.utils import timezone
 
 from chat.models import Conversation
 from chat.tasks import old_conversations
-from housekeeping.engine import holds
+from housekeeping.engine.holds import without_row
 from housekeeping.engine.purge import due, purge, purge_batches
 from housekeeping.exceptions import BadHold, NotPossible
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Act, Hold, Run
-from housekeeping.steering import keeping
+from housekeeping.steering import holds
 from housekeeping.tasks import tidy_history
 from tests import make
 from tests.make import days
@@ -38,7 +38,7 @@ def undo_with_holds(number, **fields):
 def test_a_hold_keeps_its_row_and_says_who_made_it():
     kept, gone = make.conversation(age=days(40)), make.conversation(age=days(40))
 
-    hold = keeping.add(CONVERSATION, kept.pk, reason=" A dispute ", by=ADA)
+    hold = holds.add(CONVERSATION, kept.pk, reason=" A dispute ", by=ADA)
 
     assert purge(old_conversations) == 1
     assert Conversation.objects.get() == kept != gone
@@ -52,7 +52,7 @@ def test_a_hold_keeps_its_row_and_says_who_made_it():
 def test_a_key_is_kept_as_the_database_writes_it_however_it_was_typed(written):
     row = make.conversation(age=days(40))
 
-    hold = keeping.add("chat.conversation", written.format(row.pk), reason="x")
+    hold = holds.add("chat.conversation", written.format(row.pk), reason="x")
 
     assert (hold.model, hold.key) == (CONVERSATION, str(row.pk))
     assert purge(old_conversations) == 0
@@ -81,7 +81,7 @@ def test_what_can_t_be_kept_is_one_clear_error_and_keeps_nothing(wrong, field):
     asked = {"model": CONVERSATION, "key": make.conversation().pk, "reason": "x"} | wrong
 
     with pytest.raises(BadHold) as error:
-        keeping.add(**asked, by=ADA)
+        holds.add(**asked, by=ADA)
 
     assert error.value.field == field
     assert not Hold.objects.exists()
@@ -89,7 +89,7 @@ def test_what_can_t_be_kept_is_one_clear_error_and_keeps_nothing(wrong, field):
 
 
 def test_the_choices_are_what_policies_delete_from():
-    choices = keeping.holdable()
+    choices = holds.holdable()
 
     assert list(choices)[:2] == [CONVERSATION, "chat.ChatMessage"]
     assert "chat.User" in choices
@@ -108,20 +108,20 @@ def test_the_choices_are_what_policies_delete_from():
 def test_a_date_is_kept_to_its_end_in_the_zone_of_the_site(text, read, settings):
     settings.TIME_ZONE = "Europe/Berlin"
 
-    assert keeping.moment(text) == read
+    assert holds.moment(text) == read
 
 
 @pytest.mark.parametrize("text", ["tomorrow", "2027-02-30", "31.1.2027", "0000-00-00", "9"])
 def test_what_is_no_date_is_told_what_would_be(text):
     with pytest.raises(BadHold, match="write 2027-01-31"):
-        keeping.moment(text)
+        holds.moment(text)
 
 
 def test_a_hold_is_changed_and_both_its_ends_are_on_record():
-    hold = keeping.add(CONVERSATION, make.conversation().pk, reason="x")
+    hold = holds.add(CONVERSATION, make.conversation().pk, reason="x")
     until = timezone.now() + days(3)
 
-    keeping.change(hold, until=until, by=ADA)
+    holds.change(hold, until=until, by=ADA)
 
     hold.refresh_from_db()
     assert (hold.until, hold.reason) == (until, "x")
@@ -130,11 +130,11 @@ def test_a_hold_is_changed_and_both_its_ends_are_on_record():
 
 
 def test_a_change_that_changes_nothing_is_not_recorded_and_a_bad_one_not_made():
-    hold = keeping.add(CONVERSATION, make.conversation().pk, reason="x")
+    hold = holds.add(CONVERSATION, make.conversation().pk, reason="x")
 
-    keeping.change(hold, until=None, reason="x", by=ADA)
+    holds.change(hold, until=None, reason="x", by=ADA)
     with pytest.raises(BadHold):
-        keeping.change(hold, until=make.ago(days=1), reason="y", by=ADA)
+        holds.change(hold, until=make.ago(days=1), reason="y", by=ADA)
 
     hold.refresh_from_db()
     assert (hold.until, hold.reason) == (None, "x")
@@ -144,18 +144,18 @@ def test_a_change_that_changes_nothing_is_not_recorded_and_a_bad_one_not_made():
 def test_an_ended_hold_may_get_another_reason():
     hold = Hold.objects.create(model=CONVERSATION, key="1", reason="x", until=make.ago(days=1))
 
-    assert keeping.change(hold, until=hold.until, reason="y").reason == "y"
+    assert holds.change(hold, until=hold.until, reason="y").reason == "y"
 
 
 def test_a_hold_that_was_ended_lets_the_row_go():
-    hold = keeping.add(CONVERSATION, make.conversation(age=days(40)).pk, reason="x")
+    hold = holds.add(CONVERSATION, make.conversation(age=days(40)).pk, reason="x")
 
-    keeping.end(hold, by=ADA)
+    holds.end(hold, by=ADA)
 
     assert purge(old_conversations) == 1
     assert Act.objects.get().details["before"]["reason"] == "x"
     with pytest.raises(NotPossible):
-        keeping.end(hold, by=ADA)
+        holds.end(hold, by=ADA)
 
 
 def test_the_holds_of_an_undo_are_changed_and_ended_as_one(django_assert_max_num_queries):
@@ -163,9 +163,9 @@ def test_the_holds_of_an_undo_are_changed_and_ended_as_one(django_assert_max_num
     until = timezone.now() + days(60)
 
     with django_assert_max_num_queries(14):
-        assert keeping.change_all(undo, until, by=ADA) == 300
-        assert keeping.group(undo) == keeping.Group(300, until, until)
-        assert keeping.end_all(undo, by=ADA) == 300
+        assert holds.change_all(undo, until, by=ADA) == 300
+        assert holds.group(undo) == holds.Group(300, until, until)
+        assert holds.end_all(undo, by=ADA) == 300
 
     assert set(Hold.objects.values_list("undo", "until")) == {(other.pk, None)}
     assert [act.what for act in Act.objects.order_by("pk")] == ["change holds", "end holds"]
@@ -175,7 +175,7 @@ def test_the_holds_of_an_undo_are_changed_and_ended_as_one(django_assert_max_num
 def test_a_run_without_holds_has_none_to_change_or_end():
     undo = make.run(status="succeeded")
 
-    for act in (lambda: keeping.end_all(undo), lambda: keeping.change_all(undo, None)):
+    for act in (lambda: holds.end_all(undo), lambda: holds.change_all(undo, None)):
         with pytest.raises(NotPossible, match="holds no rows"):
             act()
 
@@ -185,7 +185,7 @@ def test_a_hold_wins_against_a_purge_that_is_under_way():
     batches = purge_batches(old_conversations, cutoff=make.ago(days=30), batch_size=1)
     next(batches)
 
-    keeping.add(CONVERSATION, second.pk, reason="x")
+    holds.add(CONVERSATION, second.pk, reason="x")
 
     assert not any(batch.keys for batch in batches)
     assert Conversation.objects.get() == second
@@ -230,7 +230,7 @@ def test_an_undo_s_run_stays_with_its_holds():
     tidy_history()
 
     assert set(Run.objects.all()) == {undo, undo.undo_of}
-    keeping.end_all(undo)
+    holds.end_all(undo)
     tidy_history()
     assert set(Run.objects.all()) <= {undo.undo_of}  # which goes once nothing undoes it any more
     tidy_history()
@@ -246,7 +246,7 @@ def test_a_hold_on_what_hangs_from_a_row_waits_for_the_batch_that_is_at_work_on_
 
     def keep():
         try:
-            keeping.add("chat.ChatMessage", message.pk, reason="A dispute")
+            holds.add("chat.ChatMessage", message.pk, reason="A dispute")
         except BadHold as error:
             refused.append(str(error))
         finally:
@@ -274,4 +274,4 @@ def test_holds_without_their_row_are_found_with_one_query_for_each_model(django_
     gone = [Hold.objects.create(model=model, key=key, reason="A dispute") for model, key in lost]
 
     with django_assert_num_queries(2):
-        assert holds.without_row([*found, *gone]) == {one.pk for one in gone}
+        assert without_row([*found, *gone]) == {one.pk for one in gone}

@@ -8,12 +8,12 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from housekeeping.database import clock
-from housekeeping.engine import holds
+from housekeeping.engine.holds import without_row
 from housekeeping.journal import acts
 from housekeeping.management.base import ActionCommand
 from housekeeping.models import Hold, Run
 from housekeeping.reading import as_json, overview
-from housekeeping.steering import keeping
+from housekeeping.steering import holds
 
 WHICH = "a hold's number, or the id of the undo run that made them: all of its holds"
 UNTIL = "the last day, 2027-01-31, or 2027-01-31T12:00:00+00:00"
@@ -61,7 +61,7 @@ class Command(ActionCommand):
         filters = {name: options[name] for name in ("model", "key", "undo", "active") if options[name]}
         now = clock.now()
         newest = list(overview.holds(filters, now)[: options["limit"]])
-        gone = holds.without_row(newest)
+        gone = without_row(newest)
         if options["json"]:
             self.print_json([as_json.hold(hold, now, gone) for hold in newest])
             return
@@ -72,40 +72,40 @@ class Command(ActionCommand):
             self.stdout.write("No holds.")
 
     def _add(self, options: dict[str, Any]) -> None:
-        until = keeping.moment(options["until"])
+        until = holds.moment(options["until"])
         by = acts.operator()
-        hold = keeping.add(options["model"], options["key"], until=until, reason=options["reason"], by=by)
+        hold = holds.add(options["model"], options["key"], until=until, reason=options["reason"], by=by)
         self._show(hold, options, "is kept")
 
     def _change(self, options: dict[str, Any]) -> None:
         changes: dict[str, Any] = {}
         if options["until"] is not None or options["for_good"]:
-            changes["until"] = keeping.moment(options["until"] or "")
+            changes["until"] = holds.moment(options["until"] or "")
         if options["reason"] is not None:
             changes["reason"] = options["reason"]
         if not changes:
             raise CommandError("Say what to change: --until, --for-good or --reason.")
         target = _target(options["id"])
         if isinstance(target, Hold):
-            self._show(keeping.change(target, **changes, by=acts.operator()), options, "is kept")
+            self._show(holds.change(target, **changes, by=acts.operator()), options, "is kept")
             return
         if "reason" in changes:
             raise CommandError("The holds of an undo keep their reason; leave --reason out.")
-        changed = keeping.change_all(target, changes["until"], by=acts.operator())
+        changed = holds.change_all(target, changes["until"], by=acts.operator())
         facts = {"changed": changed, "until": as_json.iso(changes["until"])}
         self._say(facts, options, f"{changed} holds keep their rows {_when(changes['until'])}.")
 
     def _end(self, options: dict[str, Any]) -> None:
         target = _target(options["id"])
         if isinstance(target, Hold):
-            keeping.end(target, by=acts.operator())
+            holds.end(target, by=acts.operator())
             self._say({"ended": 1}, options, f"The hold on {target} is ended.")
             return
-        ended = keeping.end_all(target, by=acts.operator())
+        ended = holds.end_all(target, by=acts.operator())
         self._say({"ended": ended}, options, f"{ended} holds are ended.")
 
     def _show(self, hold: Hold, options: dict[str, Any], done: str) -> None:
-        facts = as_json.hold(hold, clock.now(), holds.without_row([hold]))
+        facts = as_json.hold(hold, clock.now(), without_row([hold]))
         self._say(facts, options, f"{hold} {done} {_when(hold.until)}, hold {hold.pk}: {hold.reason}")
 
     def _say(self, facts: dict[str, Any], options: dict[str, Any], sentence: str) -> None:

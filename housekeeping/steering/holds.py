@@ -17,7 +17,8 @@ from django.utils.translation import gettext
 from housekeeping.database import clock
 from housekeeping.declared import rules
 from housekeeping.declared.registry import policies
-from housekeeping.engine import cascade, holds
+from housekeeping.engine import cascade
+from housekeeping.engine.holds import wait_for_batches
 from housekeeping.exceptions import BadHold, NotPossible
 from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
@@ -87,7 +88,7 @@ def add(
     _check_until(until)
     with transaction.atomic():
         # A batch at work on the row is either through with it or spares it.
-        holds.wait_for_batches()
+        wait_for_batches()
         _check(hold)
         hold.save(force_insert=True)
         rules.changed()
@@ -107,7 +108,7 @@ def change(hold: Hold, *, until: Any = UNCHANGED, reason: Any = UNCHANGED, by: A
             hold.reason = reason.strip()
         if _facts(hold) == before:
             return hold  # nothing to do, nothing to record
-        holds.wait_for_batches()
+        wait_for_batches()
         _check(hold, is_new=False)
         hold.save(update_fields=["until", "reason"])
         rules.changed()
