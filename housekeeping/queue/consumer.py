@@ -20,7 +20,7 @@ from housekeeping.database import clock
 from housekeeping.journal import outbox
 from housekeeping.models import Consumer as ConsumerRow
 from housekeeping.reading import gauges
-from housekeeping.runs import consumers, execution, recovery, schedules
+from housekeeping.runs import consumers, execution, recovery, schedules, ticks
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Scheduler(huey_consumer.Scheduler):
         from housekeeping.queue.tasks import send
 
         if self.periodic:
-            schedules.tick(clock.now(), send=send)
+            ticks.tick(clock.now(), send=send)
 
     def look_after_runs(self) -> None:
         from housekeeping.queue.tasks import send

@@ -16,7 +16,7 @@ from housekeeping.declared.registry import SCHEDULES, Schedule
 from housekeeping.exceptions import HousekeepingError, QueueUnreachable, outage_of
 from housekeeping.models import Run
 from housekeeping.queue.huey import STORAGE_ERRORS
-from housekeeping.runs import execution, schedules
+from housekeeping.runs import execution, schedules, ticks
 
 logger = logging.getLogger(__name__)
 
@@ -111,4 +111,8 @@ def _register(schedule: Schedule) -> None:
 
     @db_periodic_task(is_due, name=schedule.id)
     def open_run() -> None:
-        schedules.tick(clock.now(), send=send)
+        ticks.tick(clock.now(), send=send)
+
+
+for _schedule in SCHEDULES.values():
+    _register(_schedule)

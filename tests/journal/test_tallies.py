@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from housekeeping.journal import tallies
 from housekeeping.models import Tally
-from housekeeping.runs import control, execution, schedules
+from housekeeping.runs import control, execution, ticks
 from tests import make
 from tests.make import days
 
@@ -52,7 +52,7 @@ def test_a_run_counts_on_the_day_that_it_is_in_the_sites_zone():
 def test_missed_fire_times_are_counted_and_a_lost_claim_is_not():
     noon = datetime(2026, 3, 1, 12, tzinfo=UTC)  # every six hours: due then, and missed twice before
     make.schedule_state("statistics_generation", due=noon - timedelta(hours=12))
-    schedules.tick(noon + timedelta(minutes=30), send=lambda run: None)
+    ticks.tick(noon + timedelta(minutes=30), send=lambda run: None)
     run = execution.claim(make.run().pk, 0)
     make.Run.objects.filter(pk=run.pk).update(attempts=2)
 

@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection
 
 from housekeeping.exceptions import RunInProgress
 from housekeeping.models import Run, ScheduleState
-from housekeeping.runs import constraints, control, execution, schedules
+from housekeeping.runs import constraints, control, execution, ticks
 from tests import make
 from tests.make import ADA
 
@@ -76,7 +76,7 @@ def test_a_fire_time_whose_run_is_refused_is_owed_still():
     make.schedule_state("statistics_generation", due=NOON)
 
     with make.refusal("INSERT"), pytest.raises(IntegrityError, match="refused"):
-        schedules.tick(NOON + timedelta(seconds=1), send=lambda run: None)
+        ticks.tick(NOON + timedelta(seconds=1), send=lambda run: None)
 
     assert ScheduleState.objects.get(id="statistics_generation").next_fire_at == NOON
 

@@ -16,7 +16,7 @@ from housekeeping.declared import registry
 from housekeeping.exceptions import HousekeepingError
 from housekeeping.models import Run, Tally
 from housekeeping.monitoring import metrics
-from housekeeping.runs import control, endings, execution, recovery, schedules
+from housekeeping.runs import control, endings, execution, recovery, ticks
 from tests import make
 from tests.make import ADA, days
 
@@ -260,7 +260,7 @@ class History:
 
     def miss(self):
         self.now += timedelta(hours=self.random.choice([7, 30]))
-        schedules.tick(self.now, send=say_nothing)
+        ticks.tick(self.now, send=say_nothing)
 
     def reject(self):
         execution.reject(make.Run().pk, "from-tomorrow")
