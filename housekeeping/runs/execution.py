@@ -8,12 +8,15 @@ What it promises:
 - A failed run keeps what was raised. ``endings`` has the promises about the end itself.
 """
 
+import json
 import logging
 import threading
 import traceback
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.db import (
@@ -29,9 +32,10 @@ from django.db.models import F
 from django.db.models.functions import Coalesce, Least
 
 from housekeeping import conf
-from housekeeping.database import clock, discreet, transient
-from housekeeping.declared import registry
+from housekeeping.database import clock, discreet, guard, stored, transient
+from housekeeping.declared import registry, statistics
 from housekeeping.declared.policies import Policy
+from housekeeping.declared.registry import Task
 from housekeeping.exceptions import (
     BrakeApplied,
     Cancelled,
@@ -44,8 +48,8 @@ from housekeeping.exceptions import (
 from housekeeping.journal import acts, alerts, logs
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Consumer, Run
-from housekeeping.runs import endings
-from housekeeping.runs.attempts import Attempt, Returned, own
+from housekeeping.runs import endings, purges, undos
+from housekeeping.runs.attempts import Attempt, own
 from housekeeping.runs.constraints import ONE_RUNNING, is_refused_by
 
 logger = logging.getLogger(__name__)
@@ -130,7 +134,7 @@ def _end(attempt: Attempt) -> None:
     run = attempt.run
     try:
         with _lease(run, attempt.lost):
-            returned = attempt.carry_out()
+            returned = _carry_out(attempt)
         attempt.log.write()  # before the run is seen to have ended
     except ClaimLost:
         logger.warning("Run %s was taken back while this worker was stalled; leaving it alone", run)
@@ -152,6 +156,52 @@ def _end(attempt: Attempt) -> None:
         _fail(run, error)
     else:
         _conclude(run, returned, attempt.publish)
+
+
+@dataclass(frozen=True)
+class Returned:
+    """What a task returned: an object for JSON, and what failed in it."""
+
+    result: dict[str, Any] | None
+    failures: list[Exception]
+
+
+def _carry_out(attempt: Attempt) -> Returned:
+    """Do the run's work. Raises what the task raises, RunStopped, and TypeError for a result that
+    JSON can't hold."""
+    run = attempt.run
+    if run.undo_of:
+        return _read(undos.put_back(attempt, run.undo_of))
+    task = registry.find_task(run.task)
+    if not run.dry_run:
+        with guard.nothing_left_open():
+            return _read(_call(task, attempt))
+    registry.check_dry_run(task.name)  # it may have been asked for under another version
+    with guard.no_writes():
+        return _read(_call(task, attempt))
+
+
+def _call(task: Task, attempt: Attempt) -> Any:
+    """Call the task's function with the tools that it takes; a dry run gets tools that change nothing."""
+    attempt.prepare(task.policies)
+    is_dry = attempt.run.dry_run
+    tools: dict[str, Callable[..., Any]] = {
+        "purge": attempt.preview if is_dry else partial(purges.purge, attempt),
+        "measure": statistics.measure if is_dry else statistics.take_snapshot,
+        "mail": attempt.count_mails if is_dry else attempt.mail,
+        "checkpoint": attempt.checkpoint,
+    }
+    attempt.checkpoint()
+    return task.function(**{name: tools[name] for name in task.tools})
+
+
+def _read(returned: Any) -> Returned:
+    """Read a result, once: an object of the task's own may do anything when it is read. Raises TypeError."""
+    try:
+        result = stored.result(json.loads(json.dumps(returned, allow_nan=False)))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TypeError(f"A task returns what JSON can hold: {error}") from error
+    return Returned(result, list(getattr(returned, "failures", [])))
 
 
 # --- Holding and ending a claim ---------------------------------------------------------------
