@@ -30,8 +30,8 @@ from housekeeping.exceptions import (
 from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Run
+from housekeeping.models.constraints import ONE_PER_KEY, ONE_WAITING, is_refused_by
 from housekeeping.runs import endings
-from housekeeping.runs.constraints import ONE_PER_KEY, ONE_WAITING, is_refused_by
 
 Send = Callable[[Run], None]
 """Puts a run's id into the queue. Raises QueueUnreachable."""

@@ -19,7 +19,7 @@ from housekeeping.database import clock, transient
 from housekeeping.exceptions import each, is_database_gone
 from housekeeping.journal import alerts, tallies
 from housekeeping.models import Run, storable
-from housekeeping.runs.constraints import ONE_PER_FIRE_TIME, ONE_PER_ID, is_refused_by
+from housekeeping.models.constraints import ONE_PER_FIRE_TIME, ONE_PER_ID, is_refused_by
 
 logger = logging.getLogger(__name__)
 

@@ -48,9 +48,9 @@ from housekeeping.exceptions import (
 from housekeeping.journal import acts, alerts, logs
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Consumer, Run
+from housekeeping.models.constraints import ONE_RUNNING, is_refused_by
 from housekeeping.runs import endings, purges, undos
 from housekeeping.runs.attempts import Attempt, own
-from housekeeping.runs.constraints import ONE_RUNNING, is_refused_by
 
 logger = logging.getLogger(__name__)
 

@@ -21,8 +21,8 @@ from housekeeping.declared.registry import SCHEDULES, Schedule
 from housekeeping.declared.triggers import Cron, Interval
 from housekeeping.exceptions import QueueUnreachable, each
 from housekeeping.models import Run, ScheduleState
+from housekeeping.models.constraints import ONE_PER_FIRE_TIME, ONE_WAITING, is_refused_by
 from housekeeping.runs import endings, recovery
-from housekeeping.runs.constraints import ONE_PER_FIRE_TIME, ONE_WAITING, is_refused_by
 from housekeeping.runs.control import Send
 from housekeeping.runs.schedules import (
     PUNCTUAL,

@@ -7,8 +7,8 @@ import pytest
 from django.db import IntegrityError, connection
 
 from housekeeping.exceptions import RunInProgress
-from housekeeping.models import Run, ScheduleState
-from housekeeping.runs import constraints, control, execution, ticks
+from housekeeping.models import Run, ScheduleState, constraints
+from housekeeping.runs import control, execution, ticks
 from tests import make
 from tests.make import ADA
 

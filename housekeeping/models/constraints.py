@@ -1,4 +1,4 @@
-"""Which constraint refused a row. Only one that was reckoned with is a conflict; any other is a fault."""
+"""Which constraint refused a run. The caller expects certain conflicts; any other refusal is an error."""
 
 from django.db import IntegrityError
 
@@ -12,9 +12,9 @@ ONE_WAITING = "run_one_waiting_per_task"
 
 
 def is_refused_by(error: IntegrityError, *names: str) -> bool:
-    """Was a run refused by one of the constraints of these names?
+    """Was a run refused by one of the constraints with these names?
 
-    SQLite tells only the columns of a constraint, so there two of the same columns are one.
+    SQLite reports only the columns of a constraint: it can't tell apart two on the same columns.
     """
     diagnostics = getattr(error.__cause__, "diag", None)
     if diagnostics:
