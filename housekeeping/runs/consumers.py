@@ -1,4 +1,4 @@
-"""Consumers come, beat and go: each has a row."""
+"""Consumers: the processes that carry out runs and look at the schedules, by their heartbeats."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def join(*, workers: int, worker_type: str, schedules: bool, now: datetime) -> Consumer:
-    """Enter this process among the consumers."""
+    """Register this process as a consumer."""
     return Consumer.objects.create(
         host=socket.gethostname(),
         pid=os.getpid(),
@@ -28,13 +28,15 @@ def join(*, workers: int, worker_type: str, schedules: bool, now: datetime) -> C
 
 
 def version() -> str:
-    """Of the code that this process runs: ``housekeeping 1.0, Huey 3.5.4``."""
+    """The version of the code that this process runs: ``housekeeping 1.0, Huey 3.5.4``."""
     return f"housekeeping {housekeeping.__version__}, Huey {metadata.version('huey')}"
 
 
 def beat(consumer: Consumer, now: datetime) -> None:
-    """Give a sign of life, and report how far this host's clock is off. A row that was cleaned
-    away meanwhile comes back."""
+    """Write the heartbeat, and how far this host's clock is off.
+
+    If the consumer's row has been cleaned up in the meantime, it is written again.
+    """
     had_wrong_clock = consumer.has_wrong_clock
     consumer.last_heartbeat_at = now
     consumer.clock_offset_ms = round(clock.offset() / timedelta(milliseconds=1))
@@ -42,11 +44,11 @@ def beat(consumer: Consumer, now: datetime) -> None:
     if not Consumer.objects.filter(pk=consumer.pk).update(**signs):
         consumer.save(force_insert=True)
     if consumer.has_wrong_clock and not had_wrong_clock:
-        logger.warning("%s Housekeeping goes by the database's clock.", consumer.clock_in_words)
+        logger.warning("%s Housekeeping uses the database's clock.", consumer.clock_in_words)
     elif had_wrong_clock and not consumer.has_wrong_clock:
         logger.warning("The clock of %s agrees with the database's again.", consumer.host)
 
 
 def leave(consumer: Consumer, now: datetime) -> None:
-    """Say that this consumer stops, so that nobody waits for its heartbeat to grow old."""
+    """Note that this consumer stops: it counts as gone at once, not only when its heartbeat is old."""
     Consumer.objects.filter(pk=consumer.pk).update(stopped_at=now, last_heartbeat_at=now)

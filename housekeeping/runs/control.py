@@ -36,7 +36,7 @@ from housekeeping.runs import endings
 Send = Callable[[Run], None]
 """Puts a run's id into the queue. Raises QueueUnreachable."""
 
-# Of storing a run while others, that end at once, are faster each time.
+# To store a run. Another request may come first each time, and its run may have ended by the next try.
 MOST_TRIES = 3
 
 
@@ -54,16 +54,18 @@ def request(
     idempotency_key: str = "",
     retry_of: Run | None = None,
 ) -> Run:
-    """Ask a consumer to run ``task``. Returns its queued run.
+    """Ask a consumer to run ``task``. Returns the queued run.
 
-    ``is_approved``: the brake lets it pass, as ``by`` has said so beforehand. ``plan``: the
-    dry run whose rows it deletes, and no others; who asks for that has seen the numbers, so
-    that the brake lets it pass, too. ``idempotency_key``: whoever repeats the request with
-    the same key opens no second run. Raises UnknownTask; CannotPreview for a dry run of a task that
-    has none; PlanInDryRun for a dry run of a plan; NotPossible where there is no such
-    plan any more; RunInProgress where the task is queued or running already;
-    QueueUnreachable where no consumer could be told, and then no run is left behind;
-    AlreadyRequested, with the run, for a repeated key, KeyReused where it stood for something else.
+    ``is_approved``: ``by`` has approved the run beforehand, so the brake lets it pass. ``plan``: a
+    dry run; exactly the rows that it listed are deleted, and the brake lets the run pass, since
+    somebody has seen the numbers. ``idempotency_key``: a repeated request with the same key opens
+    no second run.
+
+    Raises UnknownTask; CannotPreview for a dry run of a task that has none; PlanInDryRun for a dry
+    run of a plan; NotPossible if the plan can't be carried out any more; RunInProgress if the task
+    is queued or running already; AlreadyRequested, with the run, for a repeated key, and KeyReused
+    if the key belongs to a different request. Raises QueueUnreachable if no consumer could be
+    told; then no run is left behind.
     """
     asked = _queued(task, cause, by)
     asked.dry_run, asked.idempotency_key = dry_run, idempotency_key
@@ -78,7 +80,7 @@ def request(
     if plan:
         check_plan(plan, task)
     _store(asked, is_approved, by)
-    # Only a committed row is worth a message: a consumer could be faster than the commit.
+    # Send only once the row is committed: a consumer could be faster than the commit.
     transaction.on_commit(lambda: _send_or_withdraw(asked, send))
     return asked
 
@@ -102,10 +104,10 @@ def _refuse_repeated(asked: Run) -> None:
 
 
 def _store(run: Run, is_approved: bool, by: Actor | None) -> None:
-    """Store a run that was asked for, or raise what it conflicts with: a run that is there."""
+    """Store the requested run. Raises RunInProgress, AlreadyRequested or KeyReused on a conflict."""
     for tries_left in reversed(range(MOST_TRIES)):
         active = Run.objects.in_the_way(run.task, dry_run=run.dry_run)
-        _refuse_repeated(run)  # the active run may be this very request
+        _refuse_repeated(run)  # the active run may belong to this very request
         if active:
             raise RunInProgress(active)
         try:
@@ -115,7 +117,7 @@ def _store(run: Run, is_approved: bool, by: Actor | None) -> None:
                     _carry_over(run.plan_of, run)
                 _record_request(run, is_approved, by)
         except IntegrityError as error:
-            # Another request was faster by a moment; its run is found next, unless it has ended since.
+            # Another request came first. The next try finds its run, unless that has ended by then.
             if not (tries_left and is_refused_by(error, ONE_WAITING, ONE_PER_KEY)):
                 raise
         else:
@@ -123,7 +125,7 @@ def _store(run: Run, is_approved: bool, by: Actor | None) -> None:
 
 
 def _record_request(run: Run, is_approved: bool, by: Actor | None) -> None:
-    """What was asked for, and with what: a plan, a retry and an approval are acts of consequence."""
+    """Record what was requested, including the plan, the retried run and the approval."""
     what = "retry" if run.cause == Run.Cause.RETRY else "carry out" if run.plan_of else "trigger"
     details: dict[str, Any] = {"task": run.task, "after": {"status": run.status}}
     if run.dry_run:
@@ -140,7 +142,7 @@ def _record_request(run: Run, is_approved: bool, by: Actor | None) -> None:
 
 
 def check_plan(plan: Run, task: str) -> None:
-    """Raises NotPossible where the plan can't be carried out (any more)."""
+    """Raises NotPossible if the plan can't be carried out (any more)."""
     if plan.task != task or not plan.is_plan:
         text = gettext("Run %(run)s is no finished dry run of the task %(task)s.")
         raise NotPossible(text % {"run": plan.pk, "task": repr(task)})
@@ -153,7 +155,7 @@ def check_plan(plan: Run, task: str) -> None:
 
 
 def _carry_over(plan: Run, run: Run) -> None:
-    """The run has the plan as its own: what becomes of the preview changes nothing for it."""
+    """Copy the plan to the run, so that it does not depend on what becomes of the preview."""
     run.plan, run.cutoffs = plan.plan, plan.cutoffs
     run.save(update_fields=["plan", "cutoffs"])
     plans.copy(plan, to=run)
@@ -182,10 +184,10 @@ def _send_or_withdraw(run: Run, send: Send) -> None:
 
 
 def retry(run: Run, *, send: Send, by: Actor | None = None) -> Run:
-    """Run again what failed, was cancelled or was missed, as a new run.
+    """Run a task again whose run failed, was cancelled or was missed. Returns the new run.
 
-    Raises NotPossible for any other, and where rows are kept longer by now than it was held
-    with; and what :func:`request` raises.
+    Raises NotPossible for a run in any other state, and if a retention is longer now than the
+    run's plan assumed. Raises what :func:`request` raises, too.
     """
     if run.undo_of:
         asked = {name: bool((run.undo_state or {}).get(name)) for name in ("unverified", "intact_only")}
@@ -209,7 +211,7 @@ def retry(run: Run, *, send: Send, by: Actor | None = None) -> Run:
 
 
 def cancel(run: Run, *, by: Actor | None = None) -> Run:
-    """Cancel a run that has not ended: at once if it waits, after its batch if it runs.
+    """Cancel a run: at once if it waits, after the current batch if it is running.
 
     Raises NotPossible if it has ended.
     """
@@ -233,10 +235,10 @@ def cancel(run: Run, *, by: Actor | None = None) -> Run:
 
 
 def approve(run: Run, *, send: Send, by: Actor | None = None) -> Run:
-    """Let a held run go on, with the cutoff that it was held with.
+    """Let a held run continue, with the cutoffs that it was held with.
 
-    Raises NotPossible for any other, and where rows are kept longer by now than it was held
-    with; QueueUnreachable. Then it stays as it was.
+    Raises NotPossible for a run that is not held, and if a retention is longer now than when the
+    run was held; QueueUnreachable. The run then stays as it was.
     """
     held = Run.objects.filter(pk=run.pk, status=Run.Status.HELD)
     who = by.name if by else "the site"
@@ -276,14 +278,14 @@ def undo(
     unverified: bool = False,
     intact_only: bool = False,
 ) -> Run:
-    """Put back all that a run has deleted. Returns the run that does it.
+    """Put back everything that a run has deleted. Returns the run that does it.
 
-    ``unverified``: also what version 1.0 kept and what can't be verified. ``intact_only``: the batches
-    whose archives are intact, where others are damaged or missing.
+    ``unverified``: include archives of version 1.0 that can't be verified. ``intact_only``: put
+    back the intact batches, although other archives are damaged or missing.
 
-    A run that has not ended is cancelled first. Asking twice is harmless: while the undo is
-    under way it is returned, and once it is done there is nothing left to put back. Raises
-    NotPossible where there is nothing, QueueUnreachable where no consumer could be told.
+    A run that has not ended is cancelled first. Asking twice is harmless: while the undo is under
+    way, it is returned again; afterwards there is nothing left to put back. Raises NotPossible if
+    there is nothing to put back, QueueUnreachable if no consumer could be told.
     """
     under_way = run.undos.active().first()
     if under_way:
@@ -333,9 +335,9 @@ def _why_nothing_to_undo(run: Run) -> str:
 
 
 def wait(run: Run, seconds: float) -> Run:
-    """Look at the row until the run has ended, for at most so many seconds.
+    """Wait for the run to end, for at most so many seconds. Returns the run as it is then.
 
-    Raises QueueUnreachable where whoever asked for the run could not send it, and withdrew it.
+    Raises QueueUnreachable if the run was withdrawn because it could not be sent.
     """
     deadline = time.monotonic() + seconds
     pause = 0.02

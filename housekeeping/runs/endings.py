@@ -3,10 +3,10 @@
 What it promises:
 
 - A run ends once, in one conditional UPDATE, as succeeded, failed, cancelled or missed.
-- All that belongs to an end happens here: its tally, its line in the log, the call for a run
-  that waits for the same task, the mail about it.
-- None of that keeps a run from ending. A tally that can't be written is owed: the run's row
-  says so, and ``pay_tallies`` writes it later.
+- Everything that belongs to an end happens here: the tally, the line in the log, the message for
+  a run that waits for the same task, the mail about it.
+- None of that can keep a run from ending. A tally that can't be written now is marked on the run
+  as owed, and ``pay_tallies`` writes it later.
 """
 
 import logging
@@ -29,9 +29,9 @@ def end(
 ) -> bool:
     """End ``run`` and refresh it, if it is still among ``rows``. Returns whether it was.
 
-    ``rows`` is the condition under which the caller may end the run: it holds the claim, or the
-    run waits. ``facts`` are further fields, such as the result. Raises DatabaseError if the end
-    itself can't be written, and then nothing has changed.
+    ``rows`` is the condition under which the caller may end the run, such as holding its claim.
+    ``facts`` are further fields, such as the result. Raises DatabaseError if the end itself can't
+    be written; then nothing has changed.
     """
     mine = rows.filter(pk=run.pk, status__in=Run.ACTIVE)
     facts = {name: storable(fact) for name, fact in facts.items()}
@@ -45,13 +45,12 @@ def end(
 
     if not transient.transact(write):
         return False
-    outcome = run.error or run.result or run.deleted
-    logger.log(level, "Housekeeping task %s %s: %s", run, status, outcome)
+    logger.log(level, "Housekeeping task %s %s: %s", run, status, run.error or run.result or run.deleted)
     return True
 
 
 def store(run: Run, status: Run.Status, error: str) -> bool:
-    """Store a run that ended before it began: a missed fire time, say. False if it is stored already."""
+    """Store a run that ended before it began, such as a missed fire time. False if it exists already."""
     run.status, run.finished_at, run.sent_at, run.error = status, run.requested_at, None, error
     try:
         with transaction.atomic():
@@ -65,7 +64,7 @@ def store(run: Run, status: Run.Status, error: str) -> bool:
 
 
 def pay_tallies() -> None:
-    """Write the tallies that runs owe. Raises the first error, after all had their turn."""
+    """Write the tallies that are owed. Raises the first error after all have had their turn."""
     each(Run.objects.filter(tally_owed=True), _pay_tally)
 
 
@@ -76,10 +75,10 @@ def _pay_tally(run: Run) -> None:
 
 
 def _complete(run: Run) -> None:
-    """Do what belongs to an end that was written just now, in its transaction or after it."""
+    """Do what belongs to an end: some of it in the transaction that writes it, some after the commit."""
     _count(run)
-    # Robust: an error in one of these is logged by Django, and the end stays as it is.
-    transaction.on_commit(lambda: _send_for_waiting(run.task), robust=True)
+    # Robust: Django logs an error in one of these, and the end stays as it is.
+    transaction.on_commit(lambda: _resend_waiting(run.task), robust=True)
     transaction.on_commit(lambda: alerts.ended(run.pk), robust=True)
 
 
@@ -90,10 +89,10 @@ def _count(run: Run) -> None:
     except Exception as error:
         if is_database_gone(error):
             raise
-        logger.error("Run %s ended; its tally can't be written now and is owed: %s", run, error)
+        logger.error("Run %s ended, but its tally can't be written now; it is written later: %s", run, error)
         Run.objects.filter(pk=run.pk).update(tally_owed=True)
 
 
-def _send_for_waiting(task: str) -> None:
-    """Send for a run that waited for the task to be free, with the next look."""
+def _resend_waiting(task: str) -> None:
+    """Have a run sent again that has waited for the end of another run of its task."""
     Run.objects.filter(task=task, status=Run.Status.QUEUED).update(sent_at=None)

@@ -59,10 +59,10 @@ TRACEBACK_LENGTH = 50_000
 
 
 def claim(run_id: uuid.UUID, attempt: int, *, consumer: Consumer | None = None) -> Run | None:
-    """Take a waiting run as its next attempt.
+    """Claim a waiting run for its next attempt.
 
-    ``attempt`` is the number of attempts that the caller was told of. None where the run
-    is not to be had: it was claimed by another, has ended, is gone, or its task is running.
+    ``attempt``: the number of attempts that the caller was told of. Returns None if the run can't
+    be claimed: another worker has it, it has ended or is gone, or its task is running.
     """
     waiting = Run.objects.filter(pk=run_id, attempts=attempt, status=Run.Status.QUEUED)
     taken: dict[str, Any] = {
@@ -70,7 +70,7 @@ def claim(run_id: uuid.UUID, attempt: int, *, consumer: Consumer | None = None) 
         "attempts": F("attempts") + 1,
         "lease_until": clock.Now() + conf.life(),
         "consumer": consumer,
-        # Not later than now, if the clock was ahead as an earlier attempt began.
+        # Never later than now: the clock may have been ahead when an earlier attempt began.
         "started_at": Least(Coalesce("started_at", clock.Now()), clock.Now()),
         "as_of": Least(Coalesce("as_of", clock.Now()), clock.Now()),
     }
@@ -79,12 +79,12 @@ def claim(run_id: uuid.UUID, attempt: int, *, consumer: Consumer | None = None) 
     except IntegrityError as error:
         if not is_refused_by(error, ONE_RUNNING):
             raise
-        return None  # this one waits for the end of the other
+        return None  # it waits until the other run of its task has ended
     return Run.objects.select_related("undo_of").get(pk=run_id) if claimed else None
 
 
 def approve_claimed(run: Run, *, by: Actor) -> Run:
-    """Let the brake pass a run that the caller has claimed, as ``by`` has said beforehand."""
+    """Approve a run that the caller has claimed, so that the brake lets it pass."""
     with transaction.atomic():
         if own(run).filter(approved_by="").update(approved_by=by.name):
             before, after = {"approved_by": ""}, {"approved_by": by.name}
@@ -104,15 +104,15 @@ def execute(
 ) -> Run:
     """Carry out a claimed run and write down how it ended.
 
-    ``watch`` is shown the run's progress before each batch, ``gone`` the keys that a batch
-    has deleted after it. ``publish`` is handed the result just before the run is seen to
-    have ended, so that whoever sees the end finds the result there, too.
+    ``watch`` is called with the run before each batch, ``gone`` with the deleted keys after each
+    batch. ``publish`` is called with the result just before the end is written, so that a reader
+    who sees the end also finds the published result.
 
-    ``should_stop`` is asked between batches; once it is true, the run goes back to waiting,
-    with what it has done counted. The same happens on KeyboardInterrupt, which is raised
-    again. Whatever else the task raises ends the run as failed; but where the database
-    itself is gone, nothing can be written: the run is left as it is, and taken back once
-    its lease has run out.
+    ``should_stop`` is asked between batches. Once it returns true, the run goes back to waiting,
+    and what it has done stays counted. The same happens on KeyboardInterrupt, which is raised
+    again. Anything else that the task raises ends the run as failed. If the database itself is
+    gone, nothing can be written: the run stays as it is, and is taken back once its lease has run
+    out.
     """
     how = f"{run.cause} {'dry run' if run.dry_run else 'run'}, attempt {run.attempts}"
     with logs.kept(run) as log:
@@ -121,7 +121,7 @@ def execute(
             _end(Attempt(run, should_stop, watch, gone, publish, batch_size, log))
             run.refresh_from_db()
         except (OperationalError, InterfaceError, InternalError) as error:  # the last: read-only
-            logger.error("The end of run %s can't be written, it is taken back later: %s", run, error)
+            logger.error("The end of run %s can't be written; the run is taken back later: %s", run, error)
             if not connection.in_atomic_block:
                 connection.close()
         else:
@@ -130,12 +130,12 @@ def execute(
 
 
 def _end(attempt: Attempt) -> None:
-    """Carry the attempt out, and turn whatever comes of it into the run's end."""
+    """Carry the attempt out, and turn its outcome into the run's end."""
     run = attempt.run
     try:
         with _lease(run, attempt.lost):
             returned = _carry_out(attempt)
-        attempt.log.write()  # before the run is seen to have ended
+        attempt.log.write()  # before anybody can see that the run has ended
     except ClaimLost:
         logger.warning("Run %s was taken back while this worker was stalled; leaving it alone", run)
     except ConsumerStopping:
@@ -147,7 +147,7 @@ def _end(attempt: Attempt) -> None:
         _finish(run, Run.Status.CANCELLED)
     except BrakeApplied as reason:
         _hold(run, str(reason))
-    # BaseException: a task that calls sys.exit() has failed, and must not take the worker along.
+    # BaseException: a task that calls sys.exit() has failed, and must not stop the worker.
     except BaseException as error:
         if is_database_gone(error):
             raise
@@ -160,7 +160,7 @@ def _end(attempt: Attempt) -> None:
 
 @dataclass(frozen=True)
 class Returned:
-    """What a task returned: an object for JSON, and what failed in it."""
+    """What a task returned: an object for JSON, and the errors of its failed steps."""
 
     result: dict[str, Any] | None
     failures: list[Exception]
@@ -176,7 +176,7 @@ def _carry_out(attempt: Attempt) -> Returned:
     if not run.dry_run:
         with guard.nothing_left_open():
             return _read(_call(task, attempt))
-    registry.check_dry_run(task.name)  # it may have been asked for under another version
+    registry.check_dry_run(task.name)  # another version of the site may have accepted the request
     with guard.no_writes():
         return _read(_call(task, attempt))
 
@@ -209,9 +209,9 @@ def _read(returned: Any) -> Returned:
 
 @contextmanager
 def _lease(run: Run, lost: threading.Event) -> Iterator[None]:
-    """Renew the run's lease from a thread, however long one batch or count takes.
+    """Renew the run's lease in a thread, however long one batch or count takes.
 
-    Sets ``lost`` once the claim is.
+    Sets ``lost`` once the claim is lost.
     """
     done = threading.Event()
 
@@ -238,8 +238,8 @@ def _lease(run: Run, lost: threading.Event) -> Iterator[None]:
 def _conclude(run: Run, returned: Returned, publish: Callable[[Run, Any], None]) -> None:
     try:
         publish(run, returned.result)
-    except Exception as error:  # the run has done its work, whoever can't be told of it
-        logger.error("The result of run %s is on its row alone: %s", run, error)
+    except Exception as error:  # the run has done its work, even if the result can't be published
+        logger.error("The result of run %s is only on its row, it could not be published: %s", run, error)
     if returned.failures:
         _fail(run, *returned.failures, result=returned.result)
     else:
@@ -247,7 +247,7 @@ def _conclude(run: Run, returned: Returned, publish: Callable[[Run, Any], None])
 
 
 def _fail(run: Run, *errors: BaseException, result: dict[str, Any] | None = None) -> None:
-    for error in errors:  # a task may hand over failures that nobody has cleaned
+    for error in errors:  # a task may return failures that have not been cleaned yet
         discreet.clean(error)
     text = "; ".join(_sentence(error) for error in errors)
     trace = "\n".join("".join(traceback.format_exception(error)) for error in errors)
@@ -271,12 +271,12 @@ def _sentence(error: BaseException) -> str:
 
 def _finish(run: Run, status: Run.Status, **fields: Any) -> None:
     if not endings.end(run, status, rows=own(run), retried=run.retried, **fields):
-        logger.warning("Run %s was taken back meanwhile; its end here is not written", run)
+        logger.warning("Run %s was taken back in the meantime; this worker does not write its end", run)
 
 
 def _hold(run: Run, reason: str) -> None:
-    """Let the run wait for approval, in the place of one of this task that waits already."""
-    # It has not started: what it waits for an approval is no time that it took.
+    """Let the run wait for approval. It replaces a run of the task that waits for one already."""
+    # As if it had not started: time spent waiting for approval does not count as run time.
     held = {"status": Run.Status.HELD, "lease_until": None, "started_at": None, "error": reason}
     if not transient.transact(lambda: own(run).update(**held)):
         return
@@ -295,13 +295,13 @@ def _hand_back(run: Run) -> None:
 
 
 def hand_back_all(consumer: Consumer) -> int:
-    """Let all that ``consumer`` carries out wait again, as its process ends at once. Returns how many."""
+    """Let the runs of ``consumer`` wait again because its process is ending. Returns their number."""
     running = Run.objects.filter(consumer=consumer, status=Run.Status.RUNNING)
     return running.update(status=Run.Status.QUEUED, lease_until=None, sent_at=None)
 
 
 def reject(run_id: uuid.UUID, task: str) -> None:
-    """Keep a message for a task that this version of the site does not know, as a failed run."""
+    """Store a failed run for a message whose task does not exist in this version of the site."""
     error = f"{UnknownTask(task, list(registry.TASKS))} Is a newer version of the site running somewhere?"
     run = Run(id=run_id, task=task[:100], cause=Run.Cause.MANUAL, requested_at=clock.now())
     endings.store(run, Run.Status.FAILED, error)

@@ -1,11 +1,11 @@
-"""Recovery: no run is lost, whatever becomes of a consumer, a message or a clock.
+"""Recovery: no run is lost when a worker dies, a message is lost or a clock was wrong.
 
 What it promises:
 
-- A run whose worker went silent is taken back once its lease has run out, and given up with
-  a reason after it was lost that way three times.
-- A run that nobody has taken for a minute is sent again.
-- Any number of consumers may look at the same moment: one of them gets each run.
+- A run whose worker went silent is taken back once its lease has run out. After the third such
+  loss it fails, with the reason.
+- A run that no worker has claimed for a minute is sent again.
+- Any number of consumers may look at the same moment: each run is handled by one of them.
 """
 
 import logging
@@ -24,29 +24,30 @@ from housekeeping.runs.control import Send
 logger = logging.getLogger(__name__)
 
 MOST_LOSSES = 3
-# A message that nobody answered for so long is taken for lost, and sent again.
+# A message that no worker has acted on for so long counts as lost, and is sent again.
 RESEND_AFTER = timedelta(seconds=60)
 
 
 def recover(now: datetime, *, send: Send) -> None:
-    """Take back the runs whose worker went silent, and send for those that nobody took.
+    """Take back the runs whose worker went silent, and send those that no worker has claimed.
 
-    Any number of consumers may look at the same moment: one of them gets each run. A run for
-    which that fails holds up no other: the first error is raised once all had their turn.
-    QueueUnreachable is one; what could not be sent is sent with a later look.
+    An error with one run does not hold up the others: the first one is raised after all have had
+    their turn. It may be QueueUnreachable; what could not be sent is sent at a later look.
     """
     steps = (
         lambda: _date_back(now),
         lambda: take_back_silent(now),
-        lambda: _send_for_unheard(now, send),
+        lambda: _resend_unclaimed(now, send),
         endings.pay_tallies,
     )
     each(steps, lambda step: step())
 
 
 def _date_back(now: datetime) -> None:
-    """Runs that are dated in the future, as the clock was ahead, happened by now: left so, one would
-    pass for the newest run of its task for as long."""
+    """Date runs back to now that are dated in the future because the clock was ahead.
+
+    Otherwise such a run would count as the newest of its task until that time.
+    """
     late = now + conf.ahead()
     found = Run.objects.filter(Q(requested_at__gt=late) | Q(finished_at__gt=late))
     if not (keys := list(found.values_list("pk", flat=True)[:1_000])):
@@ -54,38 +55,38 @@ def _date_back(now: datetime) -> None:
     runs = Run.objects.filter(pk__in=keys)
     for name in ("requested_at", "started_at", "finished_at"):
         runs.filter(**{f"{name}__gt": now}).update(**{name: now})
-    logger.warning("Runs dated in the future, as the clock was ahead, were dated back to now: %s", len(keys))
+    logger.warning("The clock was ahead: %s runs with a date in the future were dated back to now", len(keys))
 
 
 def take_back_silent(now: datetime) -> None:
-    """Take back the runs whose worker went silent. Raises the first error, after all had their turn."""
+    """Take back the runs whose worker went silent. Raises the first error after all had their turn."""
     running = Run.objects.filter(status=Run.Status.RUNNING)
-    # Read before it is written: on SQLite an UPDATE takes the write lock even where it changes nothing.
+    # Read first: on SQLite an UPDATE takes the write lock even if it changes nothing.
     each(running.filter(lease_until__gt=now + conf.life() + conf.ahead()), _shorten_lease)
     each(running.filter(lease_until__lt=now), lambda run: _take_back(run, now))
 
 
 def _shorten_lease(run: Run) -> None:
-    """A lease that is longer than any that is given was written while the clock was ahead.
+    """Shorten a lease that is longer than leases are: it was written while the clock was ahead.
 
-    A worker that is alive renews it in time; one that is not is noticed once it runs out.
+    A worker that is alive renews it in time. One that is not is noticed once it has run out.
     """
     too_long = own(run).filter(lease_until__gt=clock.Now() + conf.life() + conf.ahead())
     if too_long.update(lease_until=clock.Now() + conf.life()):
         logger.warning("Run %s had a lease from a clock that was ahead; it now ends in %s", run, conf.life())
 
 
-def _send_for_unheard(now: datetime, send: Send) -> None:
-    unheard = Run.objects.filter(
+def _resend_unclaimed(now: datetime, send: Send) -> None:
+    unclaimed = Run.objects.filter(
         Q(sent_at=None) | Q(sent_at__lt=now - RESEND_AFTER) | Q(sent_at__gt=now + conf.ahead()),
         status=Run.Status.QUEUED,
     )
 
-    def send_for(run: Run) -> None:
-        if unheard.filter(pk=run.pk).update(sent_at=now):
+    def resend(run: Run) -> None:
+        if unclaimed.filter(pk=run.pk).update(sent_at=now):
             send_or_mark(run, send)
 
-    each(unheard, send_for)
+    each(unclaimed, resend)
 
 
 def resend_all() -> None:
@@ -98,7 +99,7 @@ def resend_all() -> None:
 
 
 def send_or_mark(run: Run, send: Send) -> None:
-    """Send the run's id; where that fails, mark the row to be sent for with the next look.
+    """Send the run's id. If that fails, mark the run to be sent at the next look.
 
     Raises QueueUnreachable.
     """

@@ -1,9 +1,8 @@
-"""Schedules: noticing fire times, owing each of them exactly one run, and steering them.
+"""Schedules as they are in force: what each owes next, and how an operator changes that.
 
-What a schedule owes next is a row, computed from its last fire time and not matched
-against the clock: a look that comes late, twice or from many consumers finds the same.
-An operator's changes are in that row, too, so that every consumer sees them with its
-next look, a second later, and keeps them across restarts.
+A schedule's next fire time is stored in a row, together with what an operator has changed. Every
+consumer sees a change at its next tick, a second later, and changes survive restarts.
+``ticks`` notices the fire times.
 """
 
 import logging
@@ -26,15 +25,16 @@ from housekeeping.models import ScheduleState
 
 logger = logging.getLogger(__name__)
 
-# A run noticed within this time of its fire time ran on schedule; later, it catches up.
+# A fire time noticed within this time is on schedule; one noticed later is caught up.
 PUNCTUAL = timedelta(seconds=60)
-# While an old and a new version of the site look at the same schedule, each takes the
-# other's trigger for a change, once a second. A trigger seen so lately is still owed.
-SEEN_LATELY = timedelta(seconds=10)
+# While an old and a new version of the site look at the same schedule, each takes the other's
+# trigger for a change, once a second. If the last change is so recent, fire times since then are
+# still owed.
+RECENT_CHANGE = timedelta(seconds=10)
 
 
 def announce(opening: str) -> None:
-    """Log the declared schedules, after a line in which the process says what it does about them."""
+    """Log the declared schedules after ``opening``, a line about what this process does with them."""
     logger.info(opening)
     for schedule in SCHEDULES.values():
         if not schedule.is_upkeep:
@@ -54,14 +54,14 @@ class Entry:
 
     @property
     def changed_trigger(self) -> Cron | Interval | None:
-        """The operator's own trigger, where there is one."""
+        """The trigger that an operator has set; None if there is none."""
         if not (self.state and self.state.trigger):
             return None
         return _changed_trigger(self.schedule.id, self.state.trigger)
 
     @property
     def source(self) -> str:
-        """What fire times are computed from: another source makes them start afresh."""
+        """What fire times are computed from. When it changes, they start afresh."""
         return f"{self.trigger.expression()} {settings.TIME_ZONE}"
 
     @property
@@ -69,7 +69,7 @@ class Entry:
         return bool(self.state and self.state.is_paused)
 
     def next_fire_time(self, now: datetime) -> datetime | None:
-        """When it is due next; None while it is paused."""
+        """When the schedule is due next; None while it is paused."""
         if self.is_paused:
             return None
         if self.state and self.state.computed_from == self.source:
@@ -77,7 +77,7 @@ class Entry:
         return self.trigger.next_fire_time(now, timezone.get_default_timezone())
 
 
-@lru_cache(maxsize=1_000)  # so that an error is logged once, and not with each look
+@lru_cache(maxsize=1_000)  # an error is logged once, not at every tick
 def _changed_trigger(schedule_id: str, text: str) -> Cron | Interval | None:
     try:
         return parse(text)
@@ -87,7 +87,7 @@ def _changed_trigger(schedule_id: str, text: str) -> Cron | Interval | None:
 
 
 def entries() -> list[Entry]:
-    """Every schedule as it is in force, in the order declared."""
+    """Every schedule as it is in force, in the order of declaration."""
     states = {state.id: state for state in ScheduleState.objects.filter(id__in=SCHEDULES)}
     return [Entry(schedule, states.get(schedule.id)) for schedule in SCHEDULES.values()]
 
@@ -118,10 +118,10 @@ def is_due(schedule: Schedule, now: datetime) -> bool:
 
 
 def start_afresh(entry: Entry, now: datetime) -> ScheduleState:
-    """A schedule seen for the first time, or changed, owes nothing from before."""
+    """Compute the next fire time of a new or changed schedule. It owes nothing from before."""
     state = entry.state
-    lately = state is not None and state.computed_at > now - SEEN_LATELY
-    since = min(state.computed_at, now) if state and lately else now
+    is_recent = state is not None and state.computed_at > now - RECENT_CHANGE
+    since = min(state.computed_at, now) if state and is_recent else now
     state, _ = ScheduleState.objects.update_or_create(
         id=entry.schedule.id,
         defaults={
@@ -134,7 +134,7 @@ def start_afresh(entry: Entry, now: datetime) -> ScheduleState:
 
 
 def next_after(trigger: Cron | Interval, after: datetime) -> dict[str, Any]:
-    """The fields of a state that owes nothing until the first fire time after a moment."""
+    """The fields of a schedule's row that owes nothing until the first fire time after a moment."""
     zone = timezone.get_default_timezone()
     following = trigger.next_fire_time(after, zone)
     return {"next_fire_at": following, "local_times": local_times(after.astimezone(zone), following)}
@@ -146,12 +146,12 @@ def local_times(after: datetime, following: datetime) -> str:
 
 
 def known_local_times(state: ScheduleState) -> tuple[datetime, datetime] | None:
-    """The last local time and the next, as they were when the next was computed. None where unknown."""
+    """The last local time and the next one, as they were when the next one was computed, if known."""
     try:
         after, following = map(datetime.fromisoformat, state.local_times.split())
-    except ValueError:  # computed by a version before this, or not to be read
+    except ValueError:  # written by an older version, or damaged
         return None
-    is_current = following == state.next_fire_at  # else a version before this has moved it on
+    is_current = following == state.next_fire_at  # otherwise an older version has moved the schedule on
     return (after, following) if is_current and after.tzinfo else None
 
 
@@ -159,12 +159,12 @@ def known_local_times(state: ScheduleState) -> tuple[datetime, datetime] | None:
 
 
 def pause(schedule_id: str, *, by: Actor | None = None) -> Entry:
-    """Open no more runs until :func:`resume`. What is queued or running is not touched."""
+    """Open no more runs until :func:`resume`. Queued and running runs are not touched."""
     return _steer(schedule_id, "pause", by, is_paused=True)
 
 
 def resume(schedule_id: str, *, by: Actor | None = None) -> Entry:
-    """Go on from now: what would have been due meanwhile is not owed."""
+    """Continue from now on. Fire times during the pause are not owed."""
     return _steer(schedule_id, "resume", by, is_paused=False)
 
 
@@ -192,7 +192,7 @@ def reset(schedule_id: str, *, by: Actor | None = None) -> Entry:
 
 
 def _steer(schedule_id: str, act: str, by: Actor | None, **fields: object) -> Entry:
-    """Change the schedule's row and record who did. Its next fire time counts from now."""
+    """Change the schedule's row and record who did it. The next fire time is computed from now."""
     now = clock.now()
     find(schedule_id)
     with transaction.atomic():
@@ -200,7 +200,7 @@ def _steer(schedule_id: str, act: str, by: Actor | None, **fields: object) -> En
         state = ScheduleState.objects.select_for_update().get(id=schedule_id)
         before = {name: getattr(state, name) for name in fields}
         if before == fields:
-            return Entry(SCHEDULES[schedule_id], state)  # nothing to do, nothing to record
+            return Entry(SCHEDULES[schedule_id], state)  # nothing changes, so nothing is recorded
         for name, value in fields.items():
             setattr(state, name, value)
         entry = Entry(SCHEDULES[schedule_id], state)

@@ -1,7 +1,7 @@
 """Ticks: notice fire times, and open exactly one run for each.
 
-What a schedule owes next is a row, computed from its last fire time rather than matched
-against the clock: a tick that comes late, twice or from many consumers finds the same.
+A schedule's next fire time is stored in its row and computed from the last one, not matched
+against the clock. A tick that comes late, twice or from many consumers therefore finds the same.
 """
 
 import logging
@@ -36,22 +36,23 @@ from housekeeping.runs.schedules import (
 
 logger = logging.getLogger(__name__)
 
-# Of the fire times that one catch-up makes up for, so many get a row of their own.
+# Of the fire times that one catch-up replaces, so many get a row of their own.
 MOST_MISSED_ROWS = 50
 MISSED_ROWS_SPAN = timedelta(days=7)
-# A clock that is set back by no more than clocks are in autumn shows a time twice; it fires once.
+# A clock that is set back by no more than this, as in autumn, shows some times twice. They fire once.
 SHOWN_TWICE = timedelta(hours=1)
-# Hosts with different tzdata change what is owed back and forth with each look. Each process
-# says so once in so many seconds for each schedule.
+# Hosts with different tzdata change the next fire time back and forth at every tick. Each process
+# logs that once in so many seconds for each schedule.
 ZONE_LOGGED_EACH = 3600.0
 _zone_logged: dict[str, float] = {}
 
 
 def tick(now: datetime, *, send: Send) -> list[Run]:
-    """Look at every schedule, and open a run for each that is due. Returns those runs.
+    """Look at every schedule, and open a run for each that is due. Returns these runs.
 
-    Any number of consumers may look at the same moment: one of them opens each run. A schedule
-    for which that fails holds up no other: the first error is raised once all had their turn.
+    Any number of consumers may look at the same moment: each run is opened by one of them. An
+    error with one schedule does not hold up the others: the first one is raised after all have had
+    their turn.
     """
     opened: list[Run] = []
 
@@ -68,7 +69,7 @@ def tick(now: datetime, *, send: Send) -> list[Run]:
 
 
 def _look_at(entry: Entry, now: datetime) -> Run | None:
-    """Open the schedule's run if it is due. None where it is not, or another consumer did it."""
+    """Open the schedule's run if it is due. None if it is not, or another consumer opened it."""
     state = entry.state
     if state is None or state.computed_from != entry.source:
         state = start_afresh(entry, now)
@@ -84,15 +85,15 @@ def _send(opened: list[Run], send: Send) -> None:
     for run in opened:
         try:
             recovery.send_or_mark(run, send)
-        except QueueUnreachable as error:  # the row is there; it is sent for with the next look
+        except QueueUnreachable as error:  # the row is there, and is sent at the next look
             logger.error("Run %s could not be sent: %s", run, error)
 
 
 def _is_too_late(entry: Entry, state: ScheduleState, now: datetime) -> bool:
-    """Does the schedule wait for a later fire time than its trigger gives from now?
+    """Does the schedule wait for a later fire time than its trigger gives from now on?
 
-    Where the rules of the zone have changed, a time that the clock has shown may be ahead of it
-    again. It is not owed twice: what counts then is the last local time.
+    If the zone's rules have changed, the clock may show a local time again that has fired already.
+    It is not owed twice, so the last local time decides.
     """
     zone = timezone.get_default_timezone()
     soon = now.replace(second=0, microsecond=0) + timedelta(minutes=1) + conf.ahead()
@@ -102,20 +103,20 @@ def _is_too_late(entry: Entry, state: ScheduleState, now: datetime) -> bool:
     return after is None or after > soon or state.next_fire_at > entry.trigger.resume(after, zone)
 
 
-# A cron trigger takes a millisecond to compute: once a minute is enough for what is looked at each second.
+# A cron trigger takes a millisecond to compute. Ticks come each second; once a minute is enough here.
 @lru_cache(maxsize=1_000)
 def _fire_time_after(trigger: Cron | Interval, after: datetime, zone: tzinfo) -> datetime:
     return trigger.next_fire_time(after, zone)
 
 
 def _correct(entry: Entry, state: ScheduleState, now: datetime) -> None:
-    """Compute a fire time anew that was computed while the clock was ahead.
+    """Compute a fire time again that was computed while the clock was ahead.
 
-    That clock opened runs of fire times that have not come yet, too. They keep what they did, but
-    answer for no fire time any more, so that those that come are not taken for done. A fixed hour that
-    the clock has shown a short while ago is done, as where clocks change.
+    Runs that were opened early, for fire times still to come, keep their results but lose their
+    fire times: otherwise the coming ones would count as done. A fixed hour that the clock has shown
+    a short while ago counts as done, as when clocks change.
     """
-    now = max(now, clock.now())  # this look may have been stalled since it asked for the time
+    now = max(now, clock.now())  # this tick may have been stalled since it asked for the time
     if not _is_too_late(entry, state, now):
         return
     wrong, right = state.next_fire_at, next_after(entry.trigger, now) | {"computed_at": now}
@@ -133,10 +134,10 @@ def _correct(entry: Entry, state: ScheduleState, now: datetime) -> None:
 
 
 def _follow_the_zone(entry: Entry, state: ScheduleState) -> None:
-    """Compute what is owed anew where the rules of the zone have changed since it was computed.
+    """Compute the next fire time again if the zone's rules have changed since it was computed.
 
-    The next fire time would come at another local time. A daily task could run twice on one day,
-    as a time that the clock has shown is ahead of it again: what is owed follows the last local time.
+    Otherwise it would come at a different local time, and a daily task could run twice on one day.
+    The new fire time follows the last local time.
     """
     zone = timezone.get_default_timezone()
     after, following = known_local_times(state) or (None, None)
@@ -165,10 +166,10 @@ def _log_zone(schedule_id: str, owed: datetime, before: datetime) -> None:
 def _open_run(entry: Entry, state: ScheduleState, now: datetime) -> Run | None:
     """Move the schedule on, and open the run of the newest fire time that has passed.
 
-    None where another consumer did it.
+    None if another consumer did it.
     """
     schedule, zone = entry.schedule, timezone.get_default_timezone()
-    # Not before the fire time that is owed: a clock that was set back finds it all the same.
+    # Never before the fire time that is owed, even if the clock was set back.
     fire_time = max(entry.trigger.last_fire_time(now, zone), state.next_fire_at)
     late = now - fire_time
     run = _run_of(schedule, fire_time, now)
@@ -194,9 +195,9 @@ def _open_run(entry: Entry, state: ScheduleState, now: datetime) -> Run | None:
 
 
 def _store(run: Run, late: timedelta) -> bool:
-    """Store the run of a fire time, as missed where it is too late or another run does its work.
+    """Store the run of a fire time: as missed if it is too late or another run does its work.
 
-    False where another consumer has stored it.
+    False if another consumer has stored it.
     """
     grace = SCHEDULES[run.schedule].grace
     if grace is not None and late > grace:
@@ -215,7 +216,7 @@ def _store(run: Run, late: timedelta) -> bool:
 
 
 def _older_runs(entry: Entry, first: datetime, newest: datetime, now: datetime) -> Iterator[tuple[Run, str]]:
-    """The fire times before the newest, the last few of them one by one, and why each was missed."""
+    """The last few of the fire times before the newest, as missed runs, each with the reason."""
     zone = timezone.get_default_timezone()
     fire_time = first
     if newest - first > MISSED_ROWS_SPAN:
