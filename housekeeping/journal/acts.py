@@ -1,4 +1,4 @@
-"""Who did what, when and from where: recorded in the transaction of the act itself."""
+"""Acts: who did what, when and from where. Recorded in the transaction of the act itself."""
 
 import getpass
 import os
@@ -15,14 +15,14 @@ from housekeeping.models import Act
 
 @dataclass(frozen=True)
 class Actor:
-    """Somebody who acts, and the face and address that they act from."""
+    """A person who does something, and the face and address that they use."""
 
     name: str
     origin: str
 
 
 def operator() -> Actor:
-    """Whoever uses the command line of this machine."""
+    """The user of this machine's command line."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name
@@ -31,7 +31,7 @@ def operator() -> Actor:
 
 
 def record(actor: Actor | None, what: str, target: object, **details: Any) -> None:
-    """Write one line of history. Without an actor (a schedule) there is none to write."""
+    """Record an act. Without an actor, as when a schedule opens a run, nothing is recorded."""
     if actor:
         Act.objects.create(
             done_at=clock.Now(),
@@ -44,7 +44,7 @@ def record(actor: Actor | None, what: str, target: object, **details: Any) -> No
 
 
 def failed(target: object, reason: QueueUnreachable) -> None:
-    """Note on the newest act on ``target`` that it came to nothing, as its run was never sent."""
+    """Note on the newest act on ``target`` that it had no effect, because its run was never sent."""
     act = Act.objects.filter(target=str(target)).order_by("-done_at", "-pk").first()
     if act:
         act.details["failed"] = reason.english
@@ -52,7 +52,7 @@ def failed(target: object, reason: QueueUnreachable) -> None:
 
 
 def history(filters: dict[str, Any]) -> QuerySet[Act]:
-    """The record, newest first, by ``who``, ``what``, ``target``, ``after``, ``before``."""
+    """Acts, newest first, filtered by ``who``, ``what``, ``target``, ``after``, ``before``."""
     acts = Act.objects.order_by("-done_at", "-pk")
     for name in ("who", "what", "target"):
         if filters.get(name):

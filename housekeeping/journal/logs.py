@@ -1,7 +1,7 @@
-"""A run's own log: what is logged while it is carried out, kept with it.
+"""A run's own log: the lines that are logged while it is carried out, saved with the run.
 
-Lines are gathered in memory and written between batches, so that a batch's transaction
-holds none of them and one that is rolled back takes none of them along.
+Lines are collected in memory and written between batches, outside of the batches' transactions.
+A batch that is rolled back therefore loses none of them.
 """
 
 import logging
@@ -16,30 +16,30 @@ from housekeeping.database import clock, discreet
 from housekeeping.declared import registry
 from housekeeping.models import LogLine, Run, storable
 
-# A task that logs each row must not fill the database that it tidies.
+# A task that logs each row must not fill the database that it cleans up.
 MOST_LINES = 2_000
 LINE_LENGTH = 2_000
-AT_MOST_EACH = 1.0  # seconds; whoever looks at a run that goes on looks no more often
+WRITTEN_EACH = 1.0  # seconds; the page of a running run is not refreshed more often
 
 
 class RunLog(logging.Handler):
-    """Gathers what this thread logs, until it is written."""
+    """Collects what this thread logs, until it is written."""
 
     def __init__(self, run: Run) -> None:
         super().__init__(logging.INFO)
         self.addFilter(discreet.Filter())
         self.run, self.thread = run, threading.get_ident()
         self.waiting: list[LogLine] = []
-        self.kept = 0
+        self.count = 0
         self.written_at = time.monotonic()
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.thread != self.thread or self.kept >= MOST_LINES:
+        if record.thread != self.thread or self.count >= MOST_LINES:
             return
-        self.kept += 1
+        self.count += 1
         try:
-            text = record.getMessage() if self.kept < MOST_LINES else "The rest is in the site's log alone."
-        except Exception:  # arguments that don't fit its text
+            text = record.getMessage() if self.count < MOST_LINES else "The rest is in the site's log alone."
+        except Exception:  # the arguments don't fit the text
             self.handleError(record)
             return
         clean = storable(text)[:LINE_LENGTH]
@@ -48,12 +48,12 @@ class RunLog(logging.Handler):
         )
 
     def write_now_and_then(self) -> None:
-        """Write what was gathered, unless that was done just now: each time is a transaction."""
-        if time.monotonic() >= self.written_at + AT_MOST_EACH:
+        """Write what was collected, at most once a second: each time takes a transaction."""
+        if time.monotonic() >= self.written_at + WRITTEN_EACH:
             self.write()
 
     def write(self) -> None:
-        """Write what was gathered since the last time. What can't be written waits for the next."""
+        """Write what was collected since the last time. If that fails, the lines wait for the next time."""
         self.written_at = time.monotonic()
         waiting, self.waiting = self.waiting, []
         if not waiting:
@@ -66,8 +66,8 @@ class RunLog(logging.Handler):
 
 
 @contextmanager
-def kept(run: Run) -> Iterator[RunLog]:
-    """Keep what is logged meanwhile as the run's own log. Who enters it writes it."""
+def collect(run: Run) -> Iterator[RunLog]:
+    """Collect what is logged in this block as the run's own log. The caller has to write it."""
     handler = RunLog(run)
     names = registry.loggers()
     for name in names:

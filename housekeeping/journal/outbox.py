@@ -1,13 +1,13 @@
-"""Mails that nobody waits for: kept as rows, sent by a consumer, or beside the site where none is up.
+"""The outbox: mails stored as rows. A consumer sends them; without one, the process that wrote them.
 
 What it promises:
 
-- Neither a run nor a request waits for a mail server, and a server that is down for up to a day
-  costs no mail: each is tried for that long, ever more seldom, and then given up.
-- A mail may be sent twice: a process that dies between the mail and its mark leaves a mail that
-  is sent again once its lease has run out.
+- Neither a run nor a request waits for a mail server. No mail is lost while the server is down for
+  up to a day: each is tried for that long, at growing intervals, and then given up.
+- A mail may be sent twice: if a process dies between sending a mail and marking it as sent, it is
+  sent again once its lease has run out.
 - Any number of processes may send: one conditional UPDATE claims each mail.
-- What a mail says is deleted as soon as it is sent or given up.
+- The text of a mail is deleted as soon as the mail is sent or given up.
 """
 
 import logging
@@ -27,16 +27,16 @@ from housekeeping.models import Consumer, Delivery
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(minutes=2)  # more than one mail may take
+LEASE = timedelta(minutes=2)  # longer than one mail may take
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
 GIVE_UP_AFTER = timedelta(days=1)
-# After so many failures in a row that are the mail server's own, the rest waits for the next look.
-MOST_FAULTS = 3
+# After so many errors of the mail server itself in a row, the rest waits for the next look.
+MOST_SERVER_ERRORS = 3
 AT_ONCE = 100
 
 
 class Backend(BaseEmailBackend):
-    """A mail backend that keeps each mail as a row instead of sending it. Plain text alone."""
+    """A mail backend that stores each mail as a row instead of sending it. Plain text only."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         for message in email_messages:
@@ -45,7 +45,7 @@ class Backend(BaseEmailBackend):
 
 
 def put(subject: str, text: str, recipients: Sequence[str], *, kind: str = "mail", sender: str = "") -> None:
-    """Keep a mail for each of ``recipients``. They are sent once the transaction is committed."""
+    """Store a mail for each of ``recipients``. They are sent once the transaction is committed."""
     now = clock.now()
     payload = {"subject": subject, "text": text, "sender": sender}
     Delivery.objects.bulk_create(
@@ -55,8 +55,8 @@ def put(subject: str, text: str, recipients: Sequence[str], *, kind: str = "mail
 
 
 def deliver() -> int:
-    """Send what is due. Returns how many mails were sent. Raises DatabaseError."""
-    sent = faults = 0
+    """Send the mails that are due. Returns how many were sent. Raises DatabaseError."""
+    sent = server_errors = 0
     for pk in list(_due().values_list("pk", flat=True)[:AT_ONCE]):
         delivery = _claim(pk)
         if delivery is None:
@@ -65,13 +65,13 @@ def deliver() -> int:
             _send(delivery)
         except DatabaseError:
             raise
-        except Exception as error:  # a mail fails in many ways, and none of them is the next one's
-            faults = 0 if _is_final(error) else faults + 1
+        except Exception as error:  # a mail can fail in many ways; the next one must not suffer
+            server_errors = 0 if _is_final(error) else server_errors + 1
             _put_off(delivery, error)
-            if faults >= MOST_FAULTS:
+            if server_errors >= MOST_SERVER_ERRORS:
                 break
         else:
-            sent, faults = sent + 1, 0
+            sent, server_errors = sent + 1, 0
             _own(delivery).update(sent_at=clock.now(), payload=None, lease_until=None, error="")
     return sent
 
@@ -79,7 +79,7 @@ def deliver() -> int:
 def _due() -> QuerySet[Delivery]:
     waiting = Delivery.objects.filter(sent_at=None, failed_at=None).order_by("pk")
     now = clock.Now()
-    # A pause or a lease that is longer than any was written while the clock was ahead.
+    # A pause or a lease that is longer than they ever are was written while the clock was ahead.
     is_due = Q(not_before=None) | ~Q(not_before__range=(now, now + LONGEST_PAUSE + conf.ahead()))
     is_free = Q(lease_until=None) | ~Q(lease_until__range=(now, now + LEASE + conf.ahead()))
     return waiting.filter(is_due, is_free)
@@ -91,14 +91,14 @@ def _claim(pk: int) -> Delivery | None:
 
 
 def _own(delivery: Delivery) -> QuerySet[Delivery]:
-    """The row, as long as nobody else has claimed it since."""
+    """The mail's row, unless another process has claimed it since."""
     return Delivery.objects.filter(pk=delivery.pk, attempts=delivery.attempts, sent_at=None)
 
 
 def _send(delivery: Delivery) -> None:
     facts = delivery.payload
     if not isinstance(facts, dict) or not {"subject", "text", "sender"} <= facts.keys():
-        raise ValueError("not what a mail is made of")
+        raise ValueError("the stored mail is incomplete")
     message = EmailMessage(
         facts["subject"],
         facts["text"],
@@ -110,7 +110,7 @@ def _send(delivery: Delivery) -> None:
 
 
 def _put_off(delivery: Delivery, error: Exception) -> None:
-    """Plan the next attempt, or give up. Neither the log nor the row holds an address or a text."""
+    """Plan the next attempt, or give up. Neither the log nor the row gets an address or a text."""
     kind, now = type(error).__name__, clock.now()
     if _is_final(error) or now >= delivery.created_at + GIVE_UP_AFTER:
         _own(delivery).update(failed_at=now, payload=None, lease_until=None, error=kind)
@@ -122,7 +122,7 @@ def _put_off(delivery: Delivery, error: Exception) -> None:
 
 
 def _is_final(error: Exception) -> bool:
-    """Does the server refuse this mail for good, or can it not be a mail at all?"""
+    """Does the server refuse this mail for good, or is it not a valid mail?"""
     if isinstance(error, SMTPRecipientsRefused):
         return all(code >= 500 for code, _ in error.recipients.values())
     if isinstance(error, SMTPDataError):
@@ -130,31 +130,31 @@ def _is_final(error: Exception) -> bool:
     return isinstance(error, ValueError)
 
 
-# --- Where no consumer is up ------------------------------------------------------------------
+# --- Without a consumer -----------------------------------------------------------------------
 
 _sender: threading.Thread | None = None
 _turn = threading.Lock()
 
 
 def send_if_nobody_else() -> None:
-    """Send what is due in a thread of this process, unless a consumer is up to do it."""
+    """Send what is due in a thread of this process, unless a consumer is running."""
     global _sender
     _sender = threading.Thread(target=_deliver_here, name="outbox", daemon=True)
     _sender.start()
 
 
 def settle(seconds: float = 60.0) -> None:
-    """Wait until this process has sent what it is sending, for at most so many seconds."""
+    """Wait until this process has finished sending, for at most so many seconds."""
     if _sender:
         _sender.join(seconds)
 
 
 def _deliver_here() -> None:
     try:
-        with _turn:  # who waits for the newest thread waits for those before it
+        with _turn:  # one after the other: waiting for the newest thread waits for all
             if not Consumer.objects.alive(clock.now()).exists():
                 deliver()
-    except DatabaseError as error:  # what is kept is sent later
+    except DatabaseError as error:  # the mails are stored, and sent later
         logger.warning("The outbox can't be read: %s", error)
     finally:
         connection.close()

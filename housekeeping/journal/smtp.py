@@ -1,4 +1,4 @@
-"""Mail by SMTP that ends in time, whatever the mail server does."""
+"""Mail by SMTP with a time limit that holds whatever the mail server does."""
 
 import socket
 import threading
@@ -10,19 +10,19 @@ from typing import Any
 from django.core.mail import EmailMessage
 from django.core.mail.backends import smtp
 
-# Threads that a server holds in a place where no socket can be cut: so many, and no more are begun.
+# So many threads may hang where closing the socket does not help; then no more are started.
 MOST_STUCK = 4
 
 
 class EmailBackend(smtp.EmailBackend):
-    """Django's SMTP backend, with a time limit for all that is said to the server about a mail.
+    """Django's SMTP backend, with a time limit for the whole exchange about a mail.
 
-    EMAIL_TIMEOUT begins anew with each byte: a server that sends one each second could hold the
-    caller for minutes. Here the exchange has a thread of its own, which is left behind at the
-    limit. Raises TimeoutError then; the server may have taken the mail all the same.
+    EMAIL_TIMEOUT starts again with each byte: a server that sends one each second could hold the
+    caller for minutes. Here the exchange runs in a thread of its own, which is abandoned at the
+    limit. TimeoutError is raised then; the server may have accepted the mail nevertheless.
     """
 
-    seconds_per_mail = 20.0  # less than the consumer has to stop in
+    seconds_per_mail = 20.0  # less than a consumer gets for its stop
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         send = super().send_messages
@@ -40,24 +40,24 @@ _stuck: list[threading.Thread] = []
 
 
 def _within(seconds: float, work: Callable[[], Any], *, cut: Callable[[], None]) -> Any:
-    """What ``work`` returns or raises; TimeoutError where it takes longer."""
+    """Return or raise what ``work`` does; raise TimeoutError if it takes longer."""
     _stuck[:] = [thread for thread in _stuck if thread.is_alive()]
     if len(_stuck) >= MOST_STUCK:
         raise TimeoutError("The mail server still holds earlier mails.")
-    outcome: Future[Any] = Future()
-    thread = threading.Thread(target=_carry_out, args=(work, outcome), name="mail", daemon=True)
+    future: Future[Any] = Future()
+    thread = threading.Thread(target=_carry_out, args=(work, future), name="mail", daemon=True)
     thread.start()
     try:
-        return outcome.result(seconds)
+        return future.result(seconds)
     except TimeoutError:
-        if not outcome.done():  # else it is the server's own, of one operation
+        if not future.done():  # otherwise the timeout of a single operation was raised by ``work``
             _stuck.append(thread)
             cut()
         raise
 
 
-def _carry_out(work: Callable[[], Any], outcome: "Future[Any]") -> None:
+def _carry_out(work: Callable[[], Any], future: "Future[Any]") -> None:
     try:
-        outcome.set_result(work())
+        future.set_result(work())
     except BaseException as error:
-        outcome.set_exception(error)
+        future.set_exception(error)

@@ -1,4 +1,4 @@
-"""Tallies: how many runs ended how on each day, kept as they end, so that a chart counts no runs."""
+"""Tallies: how many runs ended in which way on each day. Charts read them instead of counting runs."""
 
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from housekeeping.models import Run, Tally
 
 
 def add(run: Run) -> None:
-    """Count a run that has ended, on the day of its end; one that was missed, on the day it was due."""
+    """Count a run that has ended on the day of its end, or a missed one on the day it was due."""
     was_due = run.scheduled_for if run.status == Run.Status.MISSED else None
     day = timezone.localdate(was_due or run.finished_at)
     tally, _ = Tally.objects.get_or_create(day=day, task=run.task, status=run.status)
@@ -23,14 +23,14 @@ def add(run: Run) -> None:
 
 
 def since(now: datetime, days: int) -> Iterable[Tally]:
-    """The tallies of the last so many days, today included, oldest first."""
+    """The tallies of the last ``days`` days including today, oldest first."""
     first = timezone.localdate(now) - timedelta(days=days - 1)
     return Tally.objects.filter(day__gte=first).order_by("day")
 
 
 @dataclass
 class Total:
-    """The runs of one task that ended in one way, of all days."""
+    """The runs of one task that ended in one way, on all days together."""
 
     runs: int = 0
     rows: int = 0
@@ -38,8 +38,11 @@ class Total:
 
 
 def totals(known: Container[str]) -> dict[tuple[str, str], Total]:
-    """By task and status. Tasks that are not ``known`` are told of as one, ``unknown``: the
-    name of such a one came in a message, and there may be any number of them."""
+    """Totals by task and status.
+
+    Tasks that are not ``known`` are counted together as ``unknown``: their names came in messages,
+    so there may be any number of them.
+    """
     found: dict[tuple[str, str], Total] = {}
     sums = Tally.objects.values_list("task", "status").annotate(Sum("runs"), Sum("rows"), Sum("duration_ms"))
     for task, status, runs, rows, duration_ms in sums:

@@ -115,7 +115,7 @@ def execute(
     out.
     """
     how = f"{run.cause} {'dry run' if run.dry_run else 'run'}, attempt {run.attempts}"
-    with logs.kept(run) as log:
+    with logs.collect(run) as log:
         logger.info("Starting housekeeping task %s (%s)", run, how)
         try:
             _end(Attempt(run, should_stop, watch, gone, publish, batch_size, log))

@@ -45,7 +45,7 @@ def test_a_purge_says_the_number_of_rows_and_the_retention_in_force_before_it_de
 
 
 def test_the_lines_are_there_while_it_goes_on(monkeypatch):
-    monkeypatch.setattr(logs, "AT_MOST_EACH", 0)
+    monkeypatch.setattr(logs, "WRITTEN_EACH", 0)
     for _ in range(4):
         make.conversation(age=days(40))
     seen = []
@@ -56,7 +56,7 @@ def test_the_lines_are_there_while_it_goes_on(monkeypatch):
 
 
 def test_what_is_logged_beside_a_run_is_not_the_runs():
-    with logs.kept(make.run()) as log:
+    with logs.collect(make.run()) as log:
         pass
     logging.getLogger("housekeeping").info("Something else")
 
@@ -69,7 +69,7 @@ def test_a_run_that_logs_without_end_keeps_a_bounded_part(monkeypatch):
     monkeypatch.setattr(logs, "MOST_LINES", 5)
     run = make.run()
 
-    with logs.kept(run) as log:
+    with logs.collect(run) as log:
         for number in range(20):
             logging.getLogger("chat").warning("line %s\0", number)
         log.write()
