@@ -159,7 +159,7 @@ def warn_never_verified_users(mail: Mail = mail_each) -> TaskResult:
         lambda user: accounts.warn_of_deletion(user, goes_at=clock.roughly() + _warning_time()),
     )
     result = TaskResult(warned_users=mailed.sent, failed_mails=mailed.failed)
-    result.failures = mailed.faults[-1:]
+    result.failures = mailed.server_errors[-1:]
     return result
 
 

@@ -1,4 +1,4 @@
-"""Mail to many people, one after the other: what a task is handed to mail with."""
+"""Mailing: the tool with which a task mails many people, one after the other."""
 
 import logging
 from collections.abc import Callable
@@ -6,34 +6,36 @@ from dataclasses import dataclass, field
 from smtplib import SMTPDataError, SMTPNotSupportedError, SMTPRecipientsRefused
 from typing import Any, Protocol
 
-from django.db import Error as DatabaseFault
+from django import db
 from django.db.models import QuerySet
 
 from housekeeping.declared.steps import Checkpoint, no_checkpoint
 
 logger = logging.getLogger(__name__)
 
-# What a mail server says of one mail. Any other failure is the server's own.
+# Errors about one mail. Any other error is the mail server's own.
 ABOUT_ONE_MAIL = (SMTPRecipientsRefused, SMTPDataError, SMTPNotSupportedError, ValueError)
-# A server that hangs takes EMAIL_TIMEOUT for each mail: after so many failures of its own
-# in a row, the rest waits for the next run.
-MOST_FAULTS = 3
+# A server that hangs takes EMAIL_TIMEOUT for each mail. After so many errors of its own in a row,
+# the rest waits for the next run.
+MOST_SERVER_ERRORS = 3
 
 
 @dataclass
 class Mailed:
-    """How many mails were sent and how many failed; ``faults``: those of the mail server
-    that came last, empty where a mail got through after them."""
+    """How many mails were sent and how many failed.
+
+    ``server_errors``: the newest errors of the mail server itself; empty once a mail got through.
+    """
 
     sent: int = 0
     failed: int = 0
-    faults: list[Exception] = field(default_factory=list)
+    server_errors: list[Exception] = field(default_factory=list)
 
 
 class Mail(Protocol):
-    """What a task is handed to mail with: :func:`mail_each`, or a count that sends nothing.
+    """The tool with which a task mails: :func:`mail_each`, or a count that sends nothing.
 
-    ``name`` is what its mails are counted under on the run.
+    The run counts the mails under ``name``.
     """
 
     def __call__(self, name: str, people: QuerySet[Any], send: Callable[[Any], None]) -> Mailed: ...
@@ -47,33 +49,34 @@ def mail_each(
     checkpoint: Checkpoint = no_checkpoint,
     record: Callable[[], None] = lambda: None,
 ) -> Mailed:
-    """Call ``send`` with each of ``people``, lowest key first.
+    """Call ``send`` with each of ``people``, in the order of their keys.
 
-    ``send`` mails one of them and marks the row, so that it is none of ``people`` any more.
-    Each is looked up just before the mail: who has left ``people`` meanwhile gets none. One
-    that fails is logged and counted, and the next ones are still sent, unless the mail
-    server itself is at fault. ``checkpoint`` is called before each mail, and what it raises
-    ends the walk between two; ``record`` after each that was sent.
+    ``send`` mails one person and marks the row, so that it no longer belongs to ``people``. Each
+    row is read just before its mail: a person who has left ``people`` by then gets none. A mail
+    that fails is logged and counted, and the next ones are still sent, unless the mail server
+    itself fails again and again. ``checkpoint`` is called before each mail and may end the walk by
+    raising; ``record`` is called after each mail that was sent.
     """
     mailed = Mailed()
     person = None
-    while len(mailed.faults) < MOST_FAULTS:
+    while len(mailed.server_errors) < MOST_SERVER_ERRORS:
         checkpoint()
         person = _after(person, people)
         if person is None:
             break
         try:
             send(person)
-        except DatabaseFault:  # not the mail's: the run fails, or goes on once the database is back
+        except db.Error:  # not about the mail: the run fails, or resumes once the database is back
             raise
-        except Exception as error:  # a mail fails in many ways, and none of them is the next one's
-            # Its text may hold the address; the log names nobody.
+        except Exception as error:  # a mail can fail in many ways; the next one must not suffer
+            # The error's text may hold the address, and the log must not name anybody.
             logger.warning("%s: the mail to key %s failed (%s)", name, person.pk, type(error).__name__)
             mailed.failed += 1
-            mailed.faults = [] if isinstance(error, ABOUT_ONE_MAIL) else [*mailed.faults, error]
+            is_about_the_mail = isinstance(error, ABOUT_ONE_MAIL)
+            mailed.server_errors = [] if is_about_the_mail else [*mailed.server_errors, error]
         else:
             mailed.sent += 1
-            mailed.faults = []
+            mailed.server_errors = []
             record()
     logger.info("%s: %s mails sent, %s failed", name, mailed.sent, mailed.failed)
     return mailed

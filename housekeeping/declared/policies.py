@@ -1,4 +1,4 @@
-"""Policies: which rows are expired, and for how long rows are kept."""
+"""Policies: which rows expire, and how long rows are kept."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,14 +13,13 @@ from housekeeping.models import PolicyState
 
 @dataclass(frozen=True)
 class Policy:
-    """Rows that are kept for ``retention`` and deleted after it.
+    """Rows that are kept for ``retention`` and deleted afterwards.
 
-    ``rows(cutoff)`` gives the rows that had expired at ``cutoff``, as an unsliced
-    queryset of one model that gives each row once. A policy without an age (``retention``
-    None) is handed the run's own moment as its cutoff. ``age``: the column (never null, best
-    with an index) or expression that the rows grow old by. ``shortest_days``: the shortest
-    retention that an operator may set. ``is_upkeep``: the housekeeping's own rows, which are
-    neither archived nor braked.
+    ``rows(cutoff)`` returns the rows that had expired at ``cutoff``: an unsliced queryset of one
+    model that contains each row once. Without a retention, the cutoff is the moment of the run
+    itself. ``age``: the column (never null, best with an index) or expression that a row's age
+    counts from. ``shortest_days``: the shortest retention that an operator may set. ``is_upkeep``:
+    the policy is about housekeeping's own rows, which are neither archived nor braked.
     """
 
     name: str
@@ -31,12 +30,12 @@ class Policy:
     shortest_days: int = 1
 
     def age_of(self) -> Combinable:
-        """What a purge walks by, and what tells the oldest row."""
+        """The expression by which a purge orders the rows, oldest first."""
         return F(self.age) if isinstance(self.age, str) else self.age()
 
     @property
     def model(self) -> type[Model]:
-        """The table, also where the rows are a proxy's."""
+        """The model of the table, even if ``rows`` is a queryset of a proxy."""
         model = self.rows(datetime.max.replace(tzinfo=UTC)).model
         return model._meta.concrete_model or model
 
@@ -46,16 +45,16 @@ class Policy:
         return self.model._meta.label
 
     def in_words(self, rows: int) -> str:
-        """So many of the policy's rows: ``5 conversations``."""
+        """A number of the policy's rows in words: ``5 conversations``."""
         names = self.model._meta
         return f"{rows:,} {names.verbose_name if rows == 1 else names.verbose_name_plural}"
 
     def retention_in_force(self) -> timedelta | None:
-        """As an operator has set it, else as declared. None for a policy without an age."""
+        """The retention that an operator has set, else the declared one. None if the policy has none."""
         return self.retention_with(PolicyState.objects.filter(name=self.name).first())
 
     def retention_with(self, state: PolicyState | None) -> timedelta | None:
-        """The retention in force, for who has the policy's state at hand."""
+        """The retention in force, for a caller that has read the policy's state already."""
         if self.retention is None or state is None or state.retention_days is None:
             return self.retention
         return timedelta(days=state.retention_days)
@@ -74,7 +73,7 @@ def cutoff_for(retention: timedelta | None, as_of: datetime) -> datetime:
 
 
 def in_days(retention: timedelta | None) -> float | None:
-    """A retention as a number of days, whole where it is whole."""
+    """A retention as a number of days: an int if it is whole."""
     if retention is None:
         return None
     days = retention / timedelta(days=1)

@@ -1,15 +1,16 @@
-"""Triggers: what gives a schedule its fire times, and how it reads. No database, no clock.
+"""Triggers: they compute the fire times of a schedule. No database, no clock.
 
-Moments go in and come out as aware datetimes in UTC. An interval counts elapsed time from
-the start of 1970, so that restarts and machines agree on its phase. A cron trigger is read
-in the time zone that it is handed. Where the clock is changed,
+Moments are aware datetimes in UTC. An interval counts elapsed time from the start of 1970, so
+restarts and machines agree on its phase. A cron trigger is read in the time zone passed to it.
+When clocks change,
 
-- a trigger with a fixed hour fires once for each time that the clock shows, at its first
-  pass. Times that the clock skips fire once, together, at the end of the gap.
-- a trigger with a wildcard hour (``*``, ``*/2``, ``0-23``) goes by real time: it fires
-  whenever the clock shows a matching time, in both passes of a repeated hour.
+- a trigger with a fixed hour fires once for each time that the clock shows, at the first pass.
+  Times that the clock skips fire once, together, at the end of the gap.
+- a trigger with a wildcard hour (``*``, ``*/2``, ``0-23``) follows real time: it fires whenever
+  the clock shows a matching time, in both passes of a repeated hour.
 
-The answer is the next, or last, member of that set of moments, wherever one starts to look.
+These rules define a set of moments. The next and the last fire time are members of that set,
+whatever moment the search starts from.
 """
 
 import re
@@ -28,9 +29,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SHORTEST_INTERVAL = timedelta(minutes=1)
 LONGEST_EXPRESSION = 200  # what a schedule's row holds
 LONGEST_INTERVAL = timedelta(days=366)
-# Clocks are put back by an hour or less, and by a day where a country crosses the date line.
+# Clocks are set back by an hour or less, and by a day if a country crosses the date line.
 LONGEST_REPEAT = timedelta(hours=25)
-# What cronsim says of a field, for the catalogue.
+# The texts of cronsim's errors, for the catalogue of translations.
 CRONSIM_SAYS = (
     _("Bad minute"),
     _("Bad hour"),
@@ -45,12 +46,12 @@ class Trigger(Protocol):
         """The first fire time later than ``after``, in UTC."""
 
     def last_fire_time(self, until: datetime, zone: tzinfo) -> datetime:
-        """The newest fire time at or before ``until``, in UTC."""
+        """The last fire time at or before ``until``, in UTC."""
 
     def resume(self, local: datetime, zone: tzinfo) -> datetime:
         """The first fire time that is owed after ``local``, in UTC.
 
-        ``local`` has the offset that the zone gave it before the zone's rules were changed.
+        ``local`` has the offset from before a change of the zone's rules.
         """
 
     def expression(self) -> str:
@@ -62,9 +63,9 @@ class Trigger(Protocol):
 
 @dataclass(frozen=True, init=False)
 class Cron:
-    """Five cron fields. A field left out is ``*``, save ``minute``, which is 0.
+    """Five cron fields. A field that is left out is ``*``, but ``minute`` is 0.
 
-    ``str()`` shows the minute, and each other field but ``*``: ``cron[hour='2', minute='0']``.
+    ``str()`` shows the minute and the fields that are not ``*``: ``cron[hour='2', minute='0']``.
     """
 
     minute: str
@@ -82,7 +83,7 @@ class Cron:
         month: int | str = "*",
         day_of_week: int | str = "*",
     ) -> None:
-        """Raises BadTrigger where cron can't read a field or no day ever matches."""
+        """Raises BadTrigger if a field is not valid or no day ever matches."""
         fields = {"minute": minute, "hour": hour, "day": day, "month": month, "day_of_week": day_of_week}
         for name, value in fields.items():
             object.__setattr__(self, name, str(value).strip().lower())
@@ -98,14 +99,14 @@ class Cron:
 
     @cached_property
     def has_fixed_hour(self) -> bool:
-        """Else the hour is a wildcard: it begins with ``*`` or is every hour, however that is written."""
+        """False for a wildcard hour: one that begins with ``*`` or means every hour, however written."""
         return not self.hour.startswith("*") and len(CronSim(self.expression(), EPOCH).hours) < 24
 
     def next_fire_time(self, after: datetime, zone: tzinfo) -> datetime:
         repeated: datetime | None = None  # the earliest one in the second pass of a repeated hour
         for clock in self._clock_times_from(after, zone):
             first, *second = self._moments(clock, zone)
-            if first > after:  # and so are those of all later clock times
+            if first > after:  # as are the moments of all later clock times
                 return min(first, repeated or first)
             repeated = repeated or next((moment for moment in second if moment > after), None)
         raise AssertionError("a cron trigger fires again and again")
@@ -114,25 +115,25 @@ class Cron:
         repeated: datetime | None = None  # the latest one in the first pass of a repeated hour
         for clock in self._clock_times_back_from(until, zone):
             *first, last = self._moments(clock, zone)
-            if last <= until:  # and so are those of all earlier clock times
+            if last <= until:  # as are the moments of all earlier clock times
                 return max(last, repeated or last)
             repeated = repeated or next((moment for moment in first if moment <= until), None)
         raise AssertionError("a cron trigger has fired before")
 
     def resume(self, local: datetime, zone: tzinfo) -> datetime:
-        if self.has_fixed_hour:  # a time that the clock has shown has fired, whenever that was
+        if self.has_fixed_hour:  # the local time has fired, whatever moment it was
             return self.next_fire_time(_shown(local.replace(tzinfo=None), zone)[0], zone)
         return self.next_fire_time(local, zone)
 
     def _clock_times_from(self, after: datetime, zone: tzinfo) -> Iterator[datetime]:
-        """Matching times of the clock, ascending: from the earliest that it shows later than ``after``."""
+        """Matching clock times, ascending, from the earliest that is shown later than ``after``."""
         offset = min(_offset(after, zone), _offset(after + LONGEST_REPEAT, zone))
         return self._matching(_naive(after + offset), zone)
 
     def _clock_times_back_from(self, until: datetime, zone: tzinfo) -> Iterator[datetime]:
-        """Matching times of the clock, descending: from the latest that it has shown by ``until``."""
+        """Matching clock times, descending, from the latest that has been shown by ``until``."""
         offset = max(_offset(until, zone), _offset(until - LONGEST_REPEAT, zone))
-        # cronsim begins strictly before its start.
+        # In reverse, cronsim begins strictly before its start.
         return self._matching(_naive(until + offset) + timedelta(seconds=1), zone, reverse=True)
 
     def _matching(self, start: datetime, zone: tzinfo, *, reverse: bool = False) -> Iterator[datetime]:
@@ -141,7 +142,7 @@ class Cron:
                 yield clock
 
     def _moments(self, clock: datetime, zone: tzinfo) -> list[datetime]:
-        """When a time of the clock fires, ascending."""
+        """The moments at which a clock time fires, ascending."""
         shown = _shown(clock, zone)
         return shown[:1] if self.has_fixed_hour else shown
 
@@ -162,12 +163,12 @@ class Cron:
 
 @dataclass(frozen=True)
 class Interval:
-    """A length of elapsed time: ``Interval(hours=6)``; ``str()`` is ``interval[0:06:00:00]``."""
+    """A length of elapsed time: ``Interval(hours=6)``. Its ``str()`` is ``interval[0:06:00:00]``."""
 
     length: timedelta
 
     def __init__(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> None:
-        """Raises BadTrigger for less than a minute, more than a year, or parts of a second."""
+        """Raises BadTrigger for less than a minute, more than 366 days, or fractions of a second."""
         length = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
         if not SHORTEST_INTERVAL <= length <= LONGEST_INTERVAL or length.microseconds:
             raise BadTrigger(_("An interval is of whole seconds, from one minute to 366 days."))
@@ -219,9 +220,9 @@ def _is_skipped(clock: datetime, zone: tzinfo) -> bool:
 
 
 def _shown(clock: datetime, zone: tzinfo) -> list[datetime]:
-    """The moments at which the clock shows a time: one, or two where it is repeated.
+    """The moments at which the clock shows a time: one, or two if the time is repeated.
 
-    Where it is skipped: the end of the gap.
+    For a skipped time, the end of the gap.
     """
     first, second = (clock.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     if first > second:
@@ -230,7 +231,7 @@ def _shown(clock: datetime, zone: tzinfo) -> list[datetime]:
 
 
 def _end_of_gap(before: datetime, after: datetime, zone: tzinfo) -> datetime:
-    """The moment of the clock change between two moments that lie on either side of it."""
+    """The moment of the clock change between two moments on either side of it."""
     new = _offset(after, zone)
     while after - before > timedelta(seconds=1):
         middle = before + (after - before) // 2
@@ -242,9 +243,9 @@ def _end_of_gap(before: datetime, after: datetime, zone: tzinfo) -> datetime:
 
 
 def parse(text: str) -> Cron | Interval:
-    """Read what an operator wrote: five cron fields, or an interval ``[D ]HH:MM:SS``.
+    """Read the text of an operator: five cron fields, or an interval ``[D ]HH:MM:SS``.
 
-    Raises BadTrigger, whose text says what would be right.
+    Raises BadTrigger, whose text shows the correct forms.
     """
     if len(text) > LONGEST_EXPRESSION:
         raise BadTrigger(_("A trigger has at most %(most)s characters."), most=LONGEST_EXPRESSION)
@@ -268,7 +269,7 @@ def _clock(hour: int, minute: int) -> str:
 
 
 def _days_in_words(field: str) -> str | None:
-    """``sun`` as Sunday, ``mon-fri`` as Monday to Friday; nothing for ``*``, None for the rest."""
+    """``sun`` as Sunday, ``mon-fri`` as Monday to Friday, ``*`` as an empty text; None for the rest."""
     if field == "*":
         return ""
     spans = [[_DAYS.get(day) for day in span.split("-")] for span in field.split(",")]

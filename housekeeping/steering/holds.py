@@ -1,6 +1,6 @@
-"""Keeping rows: make, change and end holds. What they keep is asked of ``holds.py``.
+"""Holds as operators change them: make, change and end. ``engine.holds`` says which rows are held.
 
-A hold that was made is seen by the next batch of a purge that is under way.
+The next batch of a purge that is under way sees a new hold.
 """
 
 from dataclasses import dataclass
@@ -29,24 +29,27 @@ UNCHANGED: Any = object()
 
 @dataclass(frozen=True)
 class Group:
-    """The holds that one undo made: how many, and the dates that they end by."""
+    """The holds that one undo made: how many, and when they end."""
 
     count: int
     earliest: datetime | None
-    latest: datetime | None  # None: one of them is for good
+    latest: datetime | None  # None: at least one of them has no end
 
     def is_active(self, now: datetime) -> bool:
         return self.latest is None or self.latest > now
 
 
 def holdable() -> dict[str, type[Model]]:
-    """The site's models whose rows some policy deletes, itself or by its cascade, by their label."""
+    """The models whose rows a policy of the site deletes, directly or by cascade, by their label."""
     found = [policy for policy in policies().values() if not policy.is_upkeep]
     return {table._meta.label: table for policy in found for table in cascade.tables(policy.model)}
 
 
 def moment(text: str) -> datetime | None:
-    """Until when: a date (to its end, in TIME_ZONE), ISO 8601, or nothing: for good. Raises BadHold."""
+    """Read the end of a hold: a date (to its end, in TIME_ZONE) or ISO 8601; empty: no end.
+
+    Raises BadHold.
+    """
     text = text.strip()
     if not text:
         return None
@@ -56,7 +59,7 @@ def moment(text: str) -> datetime | None:
         if read and timezone.is_naive(read):
             read = timezone.make_aware(read)
         if read:
-            # The database keeps it in UTC, and it is shown in TIME_ZONE: it must be a moment in both.
+            # Stored in UTC and shown in TIME_ZONE: it must be a valid moment in both.
             timezone.localtime(read.astimezone(UTC))
     except (ValueError, OverflowError):
         read = None
@@ -67,7 +70,7 @@ def moment(text: str) -> datetime | None:
 
 
 def end_of(day: date) -> datetime:
-    """The last second of a day in TIME_ZONE: who names a date wants that day kept, too."""
+    """The last second of a day in TIME_ZONE: a person who names a date includes that day."""
     return datetime.combine(day, time(23, 59, 59), timezone.get_default_timezone())
 
 
@@ -77,17 +80,17 @@ def end_of(day: date) -> datetime:
 def add(
     model: str, key: object, *, until: datetime | None = None, reason: str, by: Actor | None = None
 ) -> Hold:
-    """Keep the row of ``model`` with this key, until a moment or (None) for good.
+    """Hold the row of ``model`` with this key until a moment, or (None) without an end.
 
-    Raises BadHold for a model that no policy deletes from, a row that is not there (any
-    more), no reason, or a moment that has passed; then nothing is kept.
+    Raises BadHold for a model that no policy deletes from, a row that does not exist (any more), a
+    missing reason, or a moment that has passed; then nothing is held.
     """
     table = _holdable(model)
     hold = Hold(model=table._meta.label, key=str(key).strip(), reason=reason.strip(), until=until)
     hold.made_by = by.name if by else ""
     _check_until(until)
     with transaction.atomic():
-        # A batch at work on the row is either through with it or spares it.
+        # A batch that is under way has either deleted the row by now or will spare it.
         wait_for_batches()
         _check(hold)
         hold.save(force_insert=True)
@@ -107,7 +110,7 @@ def change(hold: Hold, *, until: Any = UNCHANGED, reason: Any = UNCHANGED, by: A
         if reason is not UNCHANGED:
             hold.reason = reason.strip()
         if _facts(hold) == before:
-            return hold  # nothing to do, nothing to record
+            return hold  # nothing changes, so nothing is recorded
         wait_for_batches()
         _check(hold, is_new=False)
         hold.save(update_fields=["until", "reason"])
@@ -117,7 +120,7 @@ def change(hold: Hold, *, until: Any = UNCHANGED, reason: Any = UNCHANGED, by: A
 
 
 def end(hold: Hold, *, by: Actor | None = None) -> None:
-    """Let the policies have the row again. Raises NotPossible if the hold has ended already."""
+    """End a hold, so that policies may delete the row again. Raises NotPossible if it has ended."""
     with transaction.atomic():
         hold = _locked(hold)
         _record(by, "end hold", hold, before=_facts(hold))
@@ -166,7 +169,7 @@ def _check(hold: Hold, *, is_new: bool = True) -> None:
 
 
 def group(undo: Run) -> Group:
-    """The holds that the run ``undo`` made."""
+    """The holds that the run ``undo`` made, as one."""
     found = undo.holds.aggregate(
         count=Count("*"), dated=Count("until"), least=Min("until"), most=Max("until")
     )
@@ -177,7 +180,7 @@ def group(undo: Run) -> Group:
 def change_all(undo: Run, until: datetime | None, *, by: Actor | None = None) -> int:
     """Give all holds of an undo another end. Returns their number.
 
-    Raises BadHold for a moment that has passed, NotPossible where the run has no holds.
+    Raises BadHold for a moment that has passed, NotPossible if the run has no holds.
     """
     _check_until(until)
     with transaction.atomic():
@@ -190,7 +193,7 @@ def change_all(undo: Run, until: datetime | None, *, by: Actor | None = None) ->
 
 
 def end_all(undo: Run, *, by: Actor | None = None) -> int:
-    """End all holds of an undo. Returns their number; raises NotPossible where there are none."""
+    """End all holds of an undo. Returns their number. Raises NotPossible if there are none."""
     with transaction.atomic():
         before = _some(undo)
         ended, _ = undo.holds.all().delete()
@@ -208,7 +211,7 @@ def _some(undo: Run) -> Group:
     return found
 
 
-# --- On record --------------------------------------------------------------------------------
+# --- Acts -------------------------------------------------------------------------------------
 
 
 def _record(by: Actor | None, what: str, hold: Hold, **details: Any) -> None:

@@ -1,4 +1,5 @@
-"""Retentions changed while everything runs: validated, recorded, kept apart from the declared."""
+"""Retentions as operators change them, while the site runs: validated, recorded, and stored beside
+the declared ones."""
 
 import logging
 from dataclasses import dataclass
@@ -19,13 +20,13 @@ from housekeeping.models import PolicyState
 
 logger = logging.getLogger(__name__)
 
-# A day at least: nothing less is meant by anybody. A century at most, as in the settings.
+# At least a day: nobody means less. At most a century, as in the settings.
 LONGEST_DAYS = 36_500
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What a retention of so many days would do to the next run."""
+    """What a retention of so many days would change for the next run."""
 
     days: float
     days_now: float
@@ -38,12 +39,12 @@ class Effect:
 
     @property
     def rows_more(self) -> int:
-        """Rows that the next run would delete beyond those that it deletes anyway."""
+        """Rows that the next run would delete in addition to those that it deletes anyway."""
         return max(self.rows - self.rows_now, 0)
 
 
 def parse(text: object) -> int:
-    """A number of days from what a person or program wrote. Raises BadRetention."""
+    """Read a number of days that a person or a program wrote. Raises BadRetention."""
     try:
         days = int(str(text))
     except ValueError:
@@ -55,13 +56,13 @@ def parse(text: object) -> int:
 
 
 def declared_days(policy: Policy) -> float:
-    """The retention as declared. Raises BadRetention where the policy has none."""
+    """The declared retention. Raises BadRetention if the policy has none."""
     _in_force(policy)
     return in_days(policy.retention) or 0
 
 
 def effect(policy: Policy, days: float, now: datetime) -> Effect:
-    """What a retention of ``days`` would hit, before it is saved. Raises BadRetention."""
+    """What a retention of ``days`` would delete, before it is saved. Raises BadRetention."""
     in_force = _in_force(policy)
     _check_shortest(policy, days)
     return Effect(
@@ -73,7 +74,7 @@ def effect(policy: Policy, days: float, now: datetime) -> Effect:
 
 
 def change(name: str, days: object, *, by: Actor | None = None) -> Policy:
-    """Keep rows for ``days`` from the next run on; a run that has started goes by what it was.
+    """Keep rows for ``days`` from the next run on. A run that has started uses the old retention.
 
     Raises UnknownPolicy, BadRetention; then nothing has changed.
     """
@@ -81,7 +82,7 @@ def change(name: str, days: object, *, by: Actor | None = None) -> Policy:
 
 
 def reset(name: str, *, by: Actor | None = None) -> Policy:
-    """Keep rows as long as declared again."""
+    """Keep rows for as long as declared again."""
     return _set(name, None, "reset retention", by)
 
 
@@ -93,7 +94,7 @@ def _set(name: str, days: int | None, act: str, by: Actor | None) -> Policy:
     with transaction.atomic():
         state, _ = PolicyState.objects.select_for_update().get_or_create(name=name)
         if state.retention_days == days:
-            return policy  # nothing to do, nothing to record
+            return policy  # nothing changes, so nothing is recorded
         before = in_days(policy.retention_in_force())
         state.retention_days, state.changed_at = days, clock.now()
         state.changed_by = by.name if by else ""
@@ -101,7 +102,8 @@ def _set(name: str, days: int | None, act: str, by: Actor | None) -> Policy:
         rules.changed()
         after = in_days(policy.retention_in_force())
         acts.record(by, act, name, before={"retention_days": before}, after={"retention_days": after})
-    logger.info("Policy %s keeps rows for %s days, %s before: by %s", name, after, before, by and by.name)
+    who = by.name if by else "the site"
+    logger.info("Policy %s keeps rows for %s days instead of %s: changed by %s", name, after, before, who)
     return policy
 
 

@@ -33,7 +33,7 @@ def test_addresses_that_are_refused_keep_nobody_else_from_their_mail(refusing):
 
     mailed = mail_each("test", people(), send)
 
-    assert (mailed.sent, mailed.failed, mailed.faults) == (1, 5, [])
+    assert (mailed.sent, mailed.failed, mailed.server_errors) == (1, 5, [])
     assert refusing.accepted == ["<ada@example.com>"]
     assert list(people()) == bots
     assert person not in people()
@@ -48,7 +48,7 @@ def test_a_mail_server_that_is_out_of_reach_is_not_tried_for_ever(settings):
     mailed = mail_each("test", people(), send)
 
     assert (mailed.sent, mailed.failed) == (0, 3)
-    assert [type(fault) for fault in mailed.faults] == [ConnectionRefusedError] * 3
+    assert [type(error) for error in mailed.server_errors] == [ConnectionRefusedError] * 3
 
 
 def test_who_has_left_meanwhile_gets_no_mail():
