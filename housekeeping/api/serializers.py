@@ -225,7 +225,7 @@ class KeyField(serializers.CharField):
 
 
 class HoldSerializer(Strict):
-    """A new hold. What the row, the reason and the date must be, ``holds.add`` says."""
+    """A new hold."""
 
     model = TextField(help_text="app_label.Model")
     key = KeyField()
