@@ -24,6 +24,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from housekeeping import rights
 from housekeeping.api import errors, problems, shapes, throttles
 from housekeeping.api.permissions import MayConfigure, MayOperate, MaySteer, MayView, check_right
 from housekeeping.api.schema import described, location, request_example
@@ -46,7 +47,7 @@ from housekeeping.api.serializers import (
 from housekeeping.database import clock
 from housekeeping.declared import registry
 from housekeeping.declared.triggers import parse
-from housekeeping.exceptions import AlreadyRequested, NotAllowed
+from housekeeping.exceptions import AlreadyRequested
 from housekeeping.journal import acts, tallies
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Consumer, Run, Snapshot
@@ -515,9 +516,7 @@ def _outcome(one: bulk.Answer, done: int) -> dict[str, Any]:
 
 
 def _retry(request: Request, run: Run) -> Run:
-    """As the core does; but putting rows back again is for who may put them back."""
-    if run.undo_of_id and not request.user.has_perm(MayConfigure.right):
-        raise NotAllowed("Putting rows back needs the right to configure.")
+    rights.check_retry(request.user, run)
     return control.retry(run, send=queue.send, by=_actor(request))
 
 

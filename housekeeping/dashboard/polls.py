@@ -4,21 +4,16 @@ from django.http import HttpRequest
 from django.utils.translation import get_language
 from django_htmx.middleware import HtmxDetails
 
-from housekeeping.dashboard.run_page import Rights
+from housekeeping import rights
 
 
 class HtmxHttpRequest(HttpRequest):
     htmx: HtmxDetails
 
 
-def rights(request: HttpRequest) -> Rights:
-    may = request.user.has_perm
-    return Rights(operate=may("housekeeping.operate"), configure=may("housekeeping.configure"))
-
-
 def tag(request: HttpRequest, fingerprint: str) -> str:
     """The same facts, for the same eyes."""
-    seen_by = rights(request)
+    seen_by = rights.of(request.user)
     return f"{fingerprint}-{seen_by.operate:d}{seen_by.configure:d}-{get_language()}"
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 from housekeeping.dashboard import wording
 from housekeeping.dashboard.filters import CAUSES, STATUSES
 from housekeeping.models import Run
+from housekeeping.rights import NOTHING, Rights
 
 ERROR_LENGTH = 120
 RESULTS = 3  # numbers of a result that a row has room for
@@ -33,8 +34,8 @@ NO_PICK = SafeString('<td class="pick"></td>')
 ERROR = '<span class="{}">{}</span>'
 
 
-def rows(runs: Iterable[Run], *, has_picks: bool = False, may_configure: bool = False) -> list[SafeString]:
-    """The rows of a table of runs; with boxes to pick those that can be cancelled or retried."""
+def rows(runs: Iterable[Run], *, picked_by: Rights = NOTHING) -> list[SafeString]:
+    """The rows of a table of runs, with boxes to pick those that these rights cancel or retry."""
     words = {str(key): str(text) for texts in (STATUSES, CAUSES) for key, text in texts.items()}
     labels = {
         "status_label": gettext("Status"),
@@ -50,8 +51,8 @@ def rows(runs: Iterable[Run], *, has_picks: bool = False, may_configure: bool = 
         local = timezone.localtime(run.requested_at)
         at, status = f"{local:%Y-%m-%d %H:%M:%S}", words[run.status]
         pick = ""
-        if has_picks:
-            pick = _pick(run, name % {"task": run.task, "at": at, "status": status}, may_configure)
+        if picked_by.operate:
+            pick = _pick(run, name % {"task": run.task, "at": at, "status": status}, picked_by)
         html = format_html(
             ROW,
             **labels,
@@ -72,9 +73,8 @@ def rows(runs: Iterable[Run], *, has_picks: bool = False, may_configure: bool = 
     return made
 
 
-def _pick(run: Run, name: str, may_configure: bool) -> SafeString:
-    # A failed undo puts rows back when it is retried: that is for who may undo.
-    may_retry = run.can_be_retried and (may_configure or not run.undo_of_id)
+def _pick(run: Run, name: str, rights: Rights) -> SafeString:
+    may_retry = run.can_be_retried and rights.may("retry", run)
     can = "cancel" if run.is_active else "retry" if may_retry else ""
     return format_html(PICK, key=run.pk, can=can, name=name) if can else NO_PICK
 

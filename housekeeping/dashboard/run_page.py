@@ -27,6 +27,7 @@ from housekeeping.journal import acts
 from housekeeping.models import Act, Consumer, LogLine, Run
 from housekeeping.reading import search
 from housekeeping.reading.samples import Words
+from housekeeping.rights import Rights
 from housekeeping.runs import control
 
 LOG_LINES = 200
@@ -35,14 +36,6 @@ MOST_RELATED = 20
 # How fast a run goes is told anew so often, even where nothing moves.
 CLOCK = timedelta(seconds=10)
 _SEEN = ("status", "attempts", "losses", "retried", "cancel_requested", "deleted", "total", "finished_at")
-
-
-@dataclass(frozen=True)
-class Rights:
-    """What the person who looks may do."""
-
-    operate: bool = False
-    configure: bool = False
 
 
 @dataclass(frozen=True)
@@ -453,8 +446,16 @@ class _Offers:
         self.obstacle: Run | None = None
 
     def all(self) -> list[Action]:
-        offers = [self.carry_out(), self.approve(), self.retry(), self.dry_run(), self.undo(), self.cancel()]
-        return [offer for offer in offers if offer]
+        offers = {
+            "carry out": self.carry_out,
+            "approve": self.approve,
+            "retry": self.retry,
+            "dry run": self.dry_run,
+            "undo": self.undo,
+            "cancel": self.cancel,
+        }
+        made = [offer() for act, offer in offers.items() if self.rights.may(act, self.run)]
+        return [one for one in made if one]
 
     def _action(self, name: str, label: str, effect: str, **more: Any) -> Action:
         return Action(name, label, effect, reverse(f"housekeeping:run-{name}", args=[self.run.pk]), **more)
@@ -469,7 +470,7 @@ class _Offers:
 
     def carry_out(self) -> Action | None:
         run = self.run
-        if not (self.rights.operate and run.is_plan and run.plan_rows and self._can_be_planned(run)):
+        if not (run.is_plan and run.plan_rows and self._can_be_planned(run)):
             return None
         if not self._is_free(dry_run=False):
             return None
@@ -483,7 +484,7 @@ class _Offers:
         )
 
     def approve(self) -> Action | None:
-        if not (self.rights.operate and self.run.status == Run.Status.HELD) or _outdated(self.run):
+        if self.run.status != Run.Status.HELD or _outdated(self.run):
             return None
         rows = rows_in_words(planned(self.run))
         return self._action(
@@ -500,7 +501,7 @@ class _Offers:
             return None
         if run.undo_of_id:
             return self._retry_undo()
-        if not self.rights.operate or (run.plan_of and not self._can_be_planned(run.plan_of)):
+        if run.plan_of and not self._can_be_planned(run.plan_of):
             return None
         if run.dry_run and not (self.task and self.task.can_be_previewed):
             return None
@@ -526,7 +527,7 @@ class _Offers:
 
     def _retry_undo(self) -> Action | None:
         purged = self.run.undo_of
-        kept = kept_of(purged, self.now) if purged and self.rights.configure else None
+        kept = kept_of(purged, self.now) if purged else None
         if not (purged and kept) or purged.undos.active().exists():
             return None
         return self._action(
@@ -539,7 +540,7 @@ class _Offers:
 
     def dry_run(self) -> Action | None:
         run, task = self.run, self.task
-        if not (self.rights.operate and task and task.policies and task.can_be_previewed):
+        if not (task and task.policies and task.can_be_previewed):
             return None
         if run.is_active or run.undo_of_id:
             return None
@@ -550,7 +551,7 @@ class _Offers:
         return Action("dry-run", label, effect, reverse("housekeeping:trigger", args=[run.task]), is_dry=True)
 
     def undo(self) -> Action | None:
-        if not (self.rights.configure and self.kept) or self.undo_under_way:
+        if not self.kept or self.undo_under_way:
             return None
         rows = {"rows": self.kept.words}
         if verification.is_unvouched(self.run):
@@ -580,7 +581,7 @@ class _Offers:
 
     def cancel(self) -> Action | None:
         run = self.run
-        if not (self.rights.operate and run.is_active) or run.cancel_requested:
+        if not run.is_active or run.cancel_requested:
             return None
         question = gettext("Cancel this run?")
         if run.status == Run.Status.HELD:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from housekeeping import rights
 from housekeeping.dashboard import polls, questions, run_page
 from housekeeping.dashboard.filters import RunFilters
 from housekeeping.dashboard.polls import HtmxHttpRequest
@@ -22,7 +23,7 @@ from housekeeping.dashboard.rows import rows
 from housekeeping.dashboard.views import _actor, may_operate, may_view, signed_in
 from housekeeping.database import clock
 from housekeeping.declared.registry import SCHEDULES
-from housekeeping.exceptions import BadPlace, NotAllowed, NotPossible
+from housekeeping.exceptions import BadPlace, NotPossible
 from housekeeping.journal import acts
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
@@ -68,8 +69,7 @@ def _list(
         page = _page(request, found, filters.query)
         seen = [tuple(getattr(run, name) for name in SEEN) for run in page.rows]
         tag = polls.tag(request, _fingerprint(seen, filters.address))
-        may = polls.rights(request)
-        shown = rows(page.rows, has_picks=may.operate, may_configure=may.configure)
+        shown = rows(page.rows, picked_by=rights.of(request.user))
         facts |= {"page": page, "rows": shown, "tag": tag}
         facts["is_newest"] = not page.newer
         facts["is_busy"] = any(run.status in ("queued", "running") for run in page.rows)
@@ -122,7 +122,7 @@ def run_detail(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
         return HttpResponse(status=304)
     beside = Run.objects.select_related("consumer", "plan_of", "undo_of", "retry_of")
     run = get_object_or_404(beside, pk=pk)
-    page = run_page.read(run, polls.rights(request), now)
+    page = run_page.read(run, rights.of(request.user), now)
     template = "_run.html" if polls.is_fragment(request) else "run_detail.html"
     facts = {"page": page, "run": run, "tag": tag, "is_schedule_known": run.schedule in SCHEDULES}
     answer = render(request, f"housekeeping/{template}", facts)
@@ -206,9 +206,7 @@ def _ids(request: HttpRequest) -> list[uuid.UUID]:
 
 
 def _retry(request: HtmxHttpRequest, run: Run) -> Run:
-    """As the core does; but putting rows back again is for who may put them back."""
-    if run.undo_of_id and not request.user.has_perm("housekeeping.configure"):
-        raise NotAllowed(gettext("Putting rows back needs the right to configure."))
+    rights.check_retry(request.user, run)
     return control.retry(run, send=queue.send, by=_actor(request))
 
 

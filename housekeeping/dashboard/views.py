@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseClientRefresh
 
+from housekeeping import rights
 from housekeeping.dashboard import charts, polls, questions, wording
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.questions import Question
@@ -75,10 +76,9 @@ def _page_of(act: str) -> str:
 
 
 # An act is answered with the page that it was done on: who acts here must be allowed to see, too.
-VIEW = "housekeeping.view_run"
-may_view = permission_required(VIEW, raise_exception=True)
-may_configure = permission_required([VIEW, "housekeeping.configure"], raise_exception=True)
-may_operate = permission_required([VIEW, "housekeeping.operate"], raise_exception=True)
+may_view = permission_required(rights.VIEW, raise_exception=True)
+may_configure = permission_required([rights.VIEW, rights.CONFIGURE], raise_exception=True)
+may_operate = permission_required([rights.VIEW, rights.OPERATE], raise_exception=True)
 
 
 @require_safe
@@ -175,8 +175,8 @@ def cancel_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
 @may_operate
 def retry_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     run = get_object_or_404(Run.objects.select_related("plan_of"), pk=pk)
-    if run.undo_of_id and not request.user.has_perm("housekeeping.configure"):
-        raise PermissionDenied  # it puts rows back, as an undo does
+    if not rights.of(request.user).may("retry", run):
+        raise PermissionDenied
 
     def start() -> Run:
         return control.retry(run, send=queue.send, by=_actor(request))

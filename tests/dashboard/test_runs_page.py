@@ -672,6 +672,16 @@ def test_a_failed_undo_is_tried_again_only_by_who_may_undo(operator, transaction
     assert purged_run.undos.active().count() == 1
 
 
+def test_a_failed_undo_is_not_offered_again_to_who_may_undo_and_not_operate():
+    purged_run = make.run("messages", status="succeeded")
+    make.archive(purged_run)
+    undo = make.run("messages", status="failed", undo_of=purged_run)
+    client = as_user(account("view_run", "configure"))
+
+    assert client.post(f"{page_of(undo)}/retry").status_code == 403
+    assert "retry" not in offered(client.get(page_of(undo)))
+
+
 def test_the_dry_run_that_is_offered_is_one(dashboard, worker):
     make.message()
     run = make.run("messages", status="failed", requested_at=make.ago(hours=1))

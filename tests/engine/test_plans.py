@@ -15,6 +15,7 @@ from housekeeping.engine import plans
 from housekeeping.exceptions import NotPossible
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Hold, PlannedRows, Run, Tally
+from housekeeping.rights import Rights
 from housekeeping.runs import control, execution
 from housekeeping.steering import retentions
 from tests import make
@@ -348,4 +349,4 @@ def test_a_policy_that_its_task_got_after_the_plan_deletes_nothing(monkeypatch):
 
 
 def _page(run):
-    return run_page.read(run, run_page.Rights(operate=True), timezone.now())
+    return run_page.read(run, Rights(operate=True), timezone.now())
