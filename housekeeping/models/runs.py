@@ -1,6 +1,8 @@
 """Runs, their logs, and the daily tallies of them."""
 
 import uuid
+from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -255,9 +257,19 @@ class Run(OwnModel):
         return in_words(self.time_left)
 
     @property
+    def plan_tables(self) -> dict[str, int]:
+        """Rows that would go by the plan, by table."""
+        return _summed(facts["tables"] for facts in self.plan.values())
+
+    @property
     def plan_rows(self) -> int:
         """Rows that the plan would delete, in all tables together."""
-        return sum(rows for facts in self.plan.values() for rows in facts["tables"].values())
+        return sum(self.plan_tables.values())
+
+    @property
+    def removed(self) -> dict[str, int]:
+        """Rows that are gone by the receipts of its policies, by table."""
+        return _summed(facts["rows"] for facts in self.receipt.values())
 
     @property
     def rows_per_second(self) -> float | None:
@@ -285,6 +297,13 @@ class Run(OwnModel):
     def progress(self) -> dict[str, int]:
         # Rows may expire or disappear after they were counted at the start.
         return {"done": self.done, "total": max(self.total, self.done)}
+
+
+def _summed(tables: Iterable[dict[str, int]]) -> dict[str, int]:
+    rows: Counter[str] = Counter()
+    for counts in tables:
+        rows.update(counts)
+    return dict(rows)
 
 
 class LogLine(OwnModel):

@@ -162,9 +162,7 @@ class Preflight:
 
     def _lost(self, skipped: Collection[Place] = ()) -> Counter[str]:
         """The rows by table that the run removed, and that are not back and can't come back."""
-        rows: Counter[str] = Counter()
-        for facts in self.purged.receipt.values():
-            rows.update(facts["rows"])
+        rows = Counter(self.purged.removed)
         archives = self.purged.archives.filter(emptied="").values_list("model", "batch", "part", "rows")
         for model, batch, part, count in archives:
             if place(batch, part) not in skipped:
