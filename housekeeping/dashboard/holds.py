@@ -15,12 +15,11 @@ from django.views.decorators.vary import vary_on_headers
 
 from housekeeping.dashboard import polls
 from housekeeping.dashboard.polls import HtmxHttpRequest
-from housekeeping.dashboard.run_page import number
 from housekeeping.dashboard.views import _actor, may_configure, may_view, signed_in
 from housekeeping.database import clock
 from housekeeping.exceptions import BadHold, HousekeepingError
 from housekeeping.models import Hold, Run
-from housekeeping.reading import overview
+from housekeeping.reading import overview, words
 from housekeeping.steering import holds
 
 
@@ -81,7 +80,7 @@ def change_undo_holds(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
 
     def act() -> str:
         rows = holds.change_all(undo, holds.moment(text), by=_actor(request))
-        return gettext("%(n)s rows are kept %(until)s.") % {"n": number(rows), "until": _until(text)}
+        return gettext("%(n)s rows are kept %(until)s.") % {"n": words.number(rows), "until": _until(text)}
 
     return _acted(request, act)
 
@@ -93,7 +92,8 @@ def end_undo_holds(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     undo = get_object_or_404(Run, pk=pk)
 
     def act() -> str:
-        return gettext("%(n)s holds are ended.") % {"n": number(holds.end_all(undo, by=_actor(request)))}
+        ended = holds.end_all(undo, by=_actor(request))
+        return gettext("%(n)s holds are ended.") % {"n": words.number(ended)}
 
     return _acted(request, act)
 

@@ -24,13 +24,12 @@ from django_htmx.http import reswap, retarget
 from housekeeping import conf
 from housekeeping.dashboard import wording
 from housekeeping.dashboard.polls import HtmxHttpRequest
-from housekeeping.dashboard.run_page import number, planned, rows_in_words
 from housekeeping.database import clock
 from housekeeping.declared import rules
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import TASKS, Task
 from housekeeping.models import Run
-from housekeeping.reading import impact
+from housekeeping.reading import impact, words
 from housekeeping.reading.impact import Impact
 
 ANSWERED_WITHIN = timedelta(minutes=15)
@@ -65,7 +64,7 @@ def before_plan(run: Run) -> Question:
         gettext("Deletes exactly the rows listed in this preview."),
         *_undo_in_words(_policies_of(run)),
     ]
-    return Question(_delete(rows_in_words(planned(run))), effects, gettext("Delete them"))
+    return Question(_delete(words.planned(run)), effects, gettext("Delete them"))
 
 
 def before_retries(runs: Sequence[Run], fields: Sequence[tuple[str, str]] = ()) -> Question:
@@ -110,12 +109,12 @@ def _before(
         title = gettext("Delete everything that is eligible?")
         effects = [gettext("There are no numbers, as counting takes too long."), *effects, *undo]
         return Question(title, effects, gettext("Delete everything eligible"), facts, fields)
-    tables = sum((Counter(planned(plan)) for plan in plans), Counter(counted))
+    tables = sum((Counter(words.own_first(plan.plan_tables, plan.plan)) for plan in plans), Counter(counted))
     if not tables.total():
         nothing = [gettext("Nothing is eligible for deletion at the moment.")] if impacts else []
         return Question(title, [*nothing, *effects], gettext("Run now"), facts, fields, is_harmful=False)
     is_upkeep = not plans and all(policy.is_upkeep for policy in policies)
-    rows = _rows(tables.total()) if is_upkeep else rows_in_words(tables)
+    rows = words.rows(tables.total()) if is_upkeep else words.tables(tables)
     return Question(_delete(rows), [*effects, *undo], gettext("Delete them"), facts, fields)
 
 
@@ -135,16 +134,12 @@ def _delete(rows: str) -> str:
     return gettext("Delete %(rows)s?") % {"rows": rows}
 
 
-def _rows(count: int) -> str:
-    return ngettext("%(n)s row", "%(n)s rows", count) % {"n": number(count)}
-
-
 def _in_words(one: Impact) -> str:
-    rows = gettext("not counted") if one.rows is None else _rows(one.rows)
+    rows = gettext("not counted") if one.rows is None else words.rows(one.rows)
     days = one.retention_days
     if days is None:
         return gettext("%(rows)s, regardless of age") % {"rows": rows}
-    age = ngettext("%(days)s day", "%(days)s days", ceil(days)) % {"days": number(days)}
+    age = ngettext("%(days)s day", "%(days)s days", ceil(days)) % {"days": words.number(days)}
     return gettext("%(rows)s, older than %(age)s") % {"rows": rows, "age": age}
 
 

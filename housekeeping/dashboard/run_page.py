@@ -2,30 +2,25 @@
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.apps import apps
-from django.db.models import Exists, Max, Min, OuterRef, Subquery, Sum
+from django.db.models import Exists, Max, OuterRef, Subquery
 from django.urls import reverse
-from django.utils.formats import number_format
-from django.utils.text import get_text_list
 from django.utils.translation import gettext, ngettext
 
 from housekeeping.dashboard import record
 from housekeeping.database import stored
-from housekeeping.declared import registry
-from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import TASKS, Task
 from housekeeping.engine import plans, verification
 from housekeeping.exceptions import NotPossible
 from housekeeping.journal import acts
 from housekeeping.models import Act, Consumer, LogLine, Run
-from housekeeping.reading import search
+from housekeeping.reading import restorable, search, words
+from housekeeping.reading.restorable import Restorable
 from housekeeping.reading.samples import Words
 from housekeeping.rights import Rights
 from housekeeping.runs import control
@@ -54,19 +49,6 @@ class Action:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What undo can put back."""
-
-    tables: dict[str, int]
-    size: int  # bytes
-    until: datetime
-
-    @property
-    def words(self) -> str:
-        return rows_in_words(self.tables)
-
-
-@dataclass(frozen=True)
 class ResultRow:
     """A line of the result; ``is_head``: the name of the lines below it."""
 
@@ -80,7 +62,7 @@ class Page:
     run: Run
     task: Task | None
     standing: str
-    kept: Kept | None
+    kept: Restorable | None
     actions: list[Action]
     obstacle: Run | None  # the run that has to end first
     related: list[tuple[str, Run]]
@@ -119,10 +101,10 @@ class Page:
     @property
     def attempts(self) -> str:
         """How often it was begun, and how often its worker went silent."""
-        text = number(self.run.attempts)
+        text = words.number(self.run.attempts)
         if self.run.losses:
             lost = ngettext("%(n)s lost with its worker", "%(n)s lost with their workers", self.run.losses)
-            text += ", " + lost % {"n": number(self.run.losses)}
+            text += ", " + lost % {"n": words.number(self.run.losses)}
         return text
 
 
@@ -146,7 +128,7 @@ def fingerprint(pk: UUID, now: datetime) -> str:
 def read(run: Run, rights: Rights, now: datetime) -> Page:
     """``run`` with its consumer, and the runs that it names, selected beside it."""
     task = TASKS.get(run.task)
-    kept = kept_of(run, now)
+    kept = restorable.of(run, now)
     undo = next((one for one in _followers(run) if one.undo_of_id == run.pk and one.is_active), None)
     offers = _Offers(run, task, rights, kept, undo, now)
     beside = Run.objects.filter(schedule=run.schedule) if run.schedule else Run.objects.filter(task=run.task)
@@ -170,52 +152,6 @@ def read(run: Run, rights: Rights, now: datetime) -> Page:
 
 
 # --- In words ---------------------------------------------------------------------------------
-
-
-def number(value: float) -> str:
-    return str(number_format(value, use_l10n=True, force_grouping=True))
-
-
-def rows_in_words(tables: Mapping[str, int]) -> str:
-    """``1,204 conversations and 9,873 chat messages``; ``no rows`` for none."""
-    parts = [f"{number(rows)} {_rows_of(table, rows)}" for table, rows in tables.items() if rows]
-    return get_text_list(parts, gettext("and")) if parts else gettext("no rows")
-
-
-def _rows_of(table: str, rows: int) -> str:
-    try:
-        meta = apps.get_model(table)._meta
-    except (LookupError, ValueError):  # a table that this version of the site does not know
-        return table
-    return gettext(str(meta.verbose_name if rows == 1 else meta.verbose_name_plural))
-
-
-def _rows(count: int) -> str:
-    return ngettext("%(n)s row", "%(n)s rows", count) % {"n": number(count)}
-
-
-def planned(run: Run) -> dict[str, int]:
-    """Rows of the run's plan, by table."""
-    tables: Counter[str] = Counter()
-    known = registry.policies()
-    for policy, facts in run.plan.items():
-        tables.update(_own_first(facts["tables"], [known.get(policy)]))
-    return dict(tables)
-
-
-def removed(run: Run) -> dict[str, int]:
-    """Rows that the run has deleted, by table."""
-    tables: Counter[str] = Counter()
-    known = registry.policies()
-    for policy, facts in run.receipt.items():
-        tables.update(_own_first(facts["rows"], [known.get(policy)]))
-    return dict(tables)
-
-
-def _own_first(tables: Mapping[str, int], policies: Iterable[Policy | None]) -> dict[str, int]:
-    """The policies' own rows before those that hang from them; a database keeps no order of keys."""
-    own = {policy.model_name for policy in policies if policy}
-    return dict(sorted(tables.items(), key=lambda table: table[0] not in own))
 
 
 def _standing(run: Run, task: Task | None, now: datetime) -> str:
@@ -259,28 +195,29 @@ def _running(run: Run) -> str:
     if run.cancel_requested:
         return gettext("It was asked to stop, and does so after the batch at hand.")
     if run.undo_of_id:
-        return gettext("It puts rows back in batches; %(rows)s are back so far.") % {"rows": _rows(run.done)}
+        text = gettext("It puts rows back in batches; %(rows)s are back so far.")
+        return text % {"rows": words.rows(run.done)}
     if run.dry_run:
         return gettext("It counts what would go, and deletes nothing.")
     if run.purged:
-        return gettext("It is running; %(rows)s are deleted so far.") % {"rows": _rows(run.purged)}
+        return gettext("It is running; %(rows)s are deleted so far.") % {"rows": words.rows(run.purged)}
     return gettext("It is running.")
 
 
 def _succeeded(run: Run, task: Task | None) -> str:
     took = {"took": run.took}
     if run.undo_of_id:
-        restored = _own_first(run.restored, task.policies if task else ())
+        restored = words.own_first(run.restored, [one.name for one in task.policies] if task else ())
         if not any(restored.values()):
             return gettext("No rows put back, in %(took)s.") % took + _left(run)
-        text = gettext("%(rows)s put back in %(took)s.") % {"rows": rows_in_words(restored), **took}
+        text = gettext("%(rows)s put back in %(took)s.") % {"rows": words.tables(restored), **took}
         return text + _left(run)
     if run.dry_run:
-        rows = rows_in_words(planned(run))
+        rows = words.planned(run)
         return gettext("A dry run: %(rows)s would go. Nothing was deleted.") % {"rows": rows}
-    tables, spared = removed(run), in_use(sum(facts.get("in_use", 0) for facts in run.receipt.values()))
-    if any(tables.values()):
-        return gettext("%(rows)s deleted in %(took)s.") % {"rows": rows_in_words(tables), **took} + spared
+    spared = words.in_use(sum(facts.get("in_use", 0) for facts in run.receipt.values()))
+    if any(run.removed.values()):
+        return gettext("%(rows)s deleted in %(took)s.") % {"rows": words.removed(run), **took} + spared
     if spared:
         return gettext("No rows deleted, in %(took)s.") % took + spared
     if task and task.policies:
@@ -297,12 +234,12 @@ def _left(undo: Run) -> str:
     """A sentence, after a space, about what an undo could not put back; empty for nothing."""
     rows = _not_restored(undo)
     text = ngettext("%(n)s row could not be put back.", "%(n)s rows could not be put back.", rows)
-    return " " + text % {"n": number(rows)} if rows else ""
+    return " " + text % {"n": words.number(rows)} if rows else ""
 
 
 def _since(run: Run) -> str:
     """A sentence, after a space, about what undos have put back since; empty where none was asked for."""
-    tables = removed(run)
+    tables = run.removed
     undos = [one for one in _followers(run) if one.undo_of_id == run.pk]
     if not undos or not any(tables.values()):
         return ""
@@ -312,17 +249,7 @@ def _since(run: Run) -> str:
     if not back:
         return " " + gettext("None of them is back yet.")
     text = ngettext("%(n)s of these rows is put back since.", "%(n)s of these rows are put back since.", back)
-    return " " + text % {"n": number(back)}
-
-
-def in_use(rows: int) -> str:
-    """A sentence, after a space, about rows that somebody had locked; empty for none."""
-    text = ngettext(
-        "%(n)s row was in use and stays for the next run.",
-        "%(n)s rows were in use and stay for the next run.",
-        rows,
-    )
-    return " " + text % {"n": number(rows)} if rows else ""
+    return " " + text % {"n": words.number(back)}
 
 
 def _failed(run: Run) -> str:
@@ -330,10 +257,10 @@ def _failed(run: Run) -> str:
         return gettext("It failed before it began.")
     if run.undo_of_id and run.done:
         text = gettext("It failed after %(took)s; %(rows)s are back, the rest stays in the archive.")
-        return text % {"took": run.took, "rows": _rows(run.done)}
+        return text % {"took": run.took, "rows": words.rows(run.done)}
     if run.dry_run or run.undo_of_id:
         return gettext("It failed after %(took)s, and changed nothing.") % {"took": run.took}
-    deleted = {"rows": rows_in_words(removed(run)), "took": run.took}
+    deleted = {"rows": words.removed(run), "took": run.took}
     if run.purged:
         return gettext("It failed after %(took)s; %(rows)s were deleted before that.") % deleted
     return gettext("It failed after %(took)s, and deleted nothing.") % deleted
@@ -343,10 +270,10 @@ def _cancelled(run: Run) -> str:
     if run.error:
         return gettext("Cancelled.") + f" {run.error}"
     if run.undo_of_id and run.done:
-        rows = _rows(run.done)
+        rows = words.rows(run.done)
         return gettext("Cancelled; %(rows)s are back, the rest stays in the archive.") % {"rows": rows}
     if run.purged:
-        rows = rows_in_words(removed(run))
+        rows = words.removed(run)
         return gettext("Cancelled; %(rows)s were deleted before that.") % {"rows": rows}
     return gettext("Cancelled before it changed anything.")
 
@@ -370,29 +297,11 @@ def _label(key: str) -> str:
 
 def _written(value: Any) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return number(value)
+        return words.number(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 # --- Beside it --------------------------------------------------------------------------------
-
-
-def kept_of(run: Run, now: datetime) -> Kept | None:
-    """What undo can put back at ``now``; None for nothing. One query.
-
-    As in restore.check_window: once a part has expired, half would come back.
-    """
-    rows = run.archives.values("model", "emptied", "is_own").annotate(
-        count=Sum("rows"), bytes=Sum("size"), until=Min("expires_at")
-    )
-    found = list(rows.order_by("-is_own", "model"))  # the policies' own rows first
-    if not found or min(one["until"] for one in found) <= now:
-        return None
-    tables: Counter[str] = Counter()
-    for one in found:
-        if not one["emptied"]:
-            tables[one["model"]] += one["count"]
-    return Kept(dict(tables), sum(one["bytes"] for one in found), min(one["until"] for one in found))
 
 
 def _followers(run: Run) -> list[Run]:
@@ -437,7 +346,7 @@ class _Offers:
         run: Run,
         task: Task | None,
         rights: Rights,
-        kept: Kept | None,
+        kept: Restorable | None,
         undo: Run | None,
         now: datetime,
     ) -> None:
@@ -474,7 +383,7 @@ class _Offers:
             return None
         if not self._is_free(dry_run=False):
             return None
-        rows = rows_in_words(planned(run))
+        rows = words.planned(run)
         return self._action(
             "carry-out",
             gettext("Run this plan"),
@@ -486,7 +395,7 @@ class _Offers:
     def approve(self) -> Action | None:
         if self.run.status != Run.Status.HELD or _outdated(self.run):
             return None
-        rows = rows_in_words(planned(self.run))
+        rows = words.planned(self.run)
         return self._action(
             "approve",
             gettext("Approve"),
@@ -519,7 +428,7 @@ class _Offers:
         if run.dry_run:
             return gettext("Counts what would go by now; deletes nothing.")
         if run.plan_of:
-            rows = {"rows": rows_in_words(planned(run.plan_of))}
+            rows = {"rows": words.planned(run.plan_of)}
             return gettext("Carries the plan out as a new run: deletes %(rows)s.") % rows
         if task and task.may_delete:
             return gettext("Runs the task again, as a new run. Asks first, and counts what it would delete.")
@@ -527,7 +436,7 @@ class _Offers:
 
     def _retry_undo(self) -> Action | None:
         purged = self.run.undo_of
-        kept = kept_of(purged, self.now) if purged else None
+        kept = restorable.of(purged, self.now) if purged else None
         if not (purged and kept) or purged.undos.active().exists():
             return None
         return self._action(
@@ -585,13 +494,13 @@ class _Offers:
             return None
         question = gettext("Cancel this run?")
         if run.status == Run.Status.HELD:
-            effect = gettext("Drops its plan: %(rows)s stay.") % {"rows": rows_in_words(planned(run))}
+            effect = gettext("Drops its plan: %(rows)s stay.") % {"rows": words.planned(run)}
         elif run.undo_of_id:
             effect = gettext("Stops after this batch; rows restored so far stay.")
         elif run.dry_run:
             effect, question = gettext("Stops counting; no plan is kept."), ""
         elif run.purged:
-            done = {"rows": _rows(run.purged)}
+            done = {"rows": words.rows(run.purged)}
             effect = gettext("Stops after the batch at hand; %(rows)s deleted so far stay deleted.") % done
             question += " " + gettext("%(rows)s deleted so far stay deleted.") % done
         elif run.status == Run.Status.RUNNING:

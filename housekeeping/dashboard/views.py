@@ -38,7 +38,7 @@ from housekeeping.journal.acts import Actor
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
 from housekeeping.reading import overview as core
-from housekeeping.reading import receipts
+from housekeeping.reading import receipts, words
 from housekeeping.runs import control, schedules
 from housekeeping.steering import retentions
 
@@ -407,7 +407,7 @@ def _act(request: HtmxHttpRequest, act: Callable[[], Run], page: str) -> HttpRes
     if error:
         messages.error(request, error)
     elif run:
-        messages.success(request, core.message(run))
+        messages.success(request, words.message(run))
     if run and page == "housekeeping:run":
         return redirect(page, pk=run.pk)
     return redirect("housekeeping:overview")

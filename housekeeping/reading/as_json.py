@@ -9,10 +9,10 @@ from typing import Any
 from django.utils import timezone
 
 from housekeeping import addresses
-from housekeeping.dashboard import run_page
 from housekeeping.database import clock
 from housekeeping.engine.verification import Report
 from housekeeping.models import Act, Consumer, Hold, LogLine, Run, Snapshot, Tally
+from housekeeping.reading import restorable
 from housekeeping.reading.overview import Job, Mark, Overview, PolicyCard, SchedulerStatus
 from housekeeping.reading.samples import Words
 from housekeeping.reading.verdict import Finding
@@ -77,7 +77,7 @@ def verified(report: Report) -> dict[str, Any]:
 
 def run_in_full(one: Run) -> dict[str, Any]:
     """A run with all that its page says, for whoever may view it: what is heavy, what undo can put back."""
-    kept = run_page.kept_of(one, clock.roughly())
+    kept = restorable.of(one, clock.roughly())
     return {
         **run(one, words(one)),
         "traceback": one.traceback or None,

@@ -10,7 +10,6 @@ from typing import Any
 from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext
 
 from housekeeping import conf
 from housekeeping.declared import registry
@@ -35,6 +34,7 @@ from housekeeping.models import (
 )
 from housekeeping.reading import gauges, samples
 from housekeeping.reading.verdict import Verdict, is_late, verdict
+from housekeeping.reading.words import message as message
 from housekeeping.runs import schedules
 from housekeeping.steering import retentions
 from housekeeping.steering.holds import Group, group, holdable
@@ -494,37 +494,6 @@ def older_than(history: QuerySet[Run], pk: str) -> QuerySet[Run]:
     # One look at the schedules opens several runs at the same moment: the id tells them apart.
     shown_beside = {"requested_at": last.requested_at, "pk__gte": last.pk}
     return history.filter(requested_at__lte=last.requested_at).exclude(**shown_beside)
-
-
-def message(run: Run) -> str:
-    """The sentence that tells somebody how the run they asked for stands."""
-    task = TASKS.get(run.task)
-    words = {
-        Run.Status.QUEUED: gettext("%(task)s: waiting for a consumer"),
-        Run.Status.RUNNING: gettext("%(task)s: running"),
-        Run.Status.HELD: gettext("%(task)s: held for approval"),
-        Run.Status.SUCCEEDED: gettext("%(task)s: done"),
-        Run.Status.FAILED: gettext("%(task)s: failed"),
-        Run.Status.CANCELLED: gettext("%(task)s: cancelled"),
-        Run.Status.MISSED: gettext("%(task)s: missed"),
-    }[Run.Status(run.status)]
-    title = task.title if task else run.task
-    name = _undo_of(title) if run.undo_of_id else gettext(title)
-    if run.status == Run.Status.SUCCEEDED:
-        if run.undo_of_id:
-            words = gettext("%(task)s: put back")
-        elif run.dry_run:
-            words = gettext("%(task)s: a dry run, nothing was deleted")
-        elif task:
-            return gettext(task.done)
-    return words % {"task": name}
-
-
-def _undo_of(title: str) -> str:
-    name = gettext(title)
-    if name == title:  # a translation may begin with a noun, whose capital German keeps
-        name = f"{title[:1].lower()}{title[1:]}"
-    return gettext("Undo of %(task)s") % {"task": name}
 
 
 # By the index that begins with what is asked for: the planner finds no better way.

@@ -11,7 +11,7 @@ from housekeeping.declared.triggers import parse
 from housekeeping.journal import acts
 from housekeeping.management.base import ActionCommand, plain
 from housekeeping.queue import tasks as queue
-from housekeeping.reading import as_json, overview
+from housekeeping.reading import as_json, overview, words
 from housekeeping.runs import control, schedules
 
 
@@ -79,4 +79,4 @@ class Command(ActionCommand):
     def _run(self, options: dict[str, Any]) -> None:
         schedule = schedules.find(options["id"]).schedule
         run = control.request(schedule.task.name, send=queue.send, schedule=schedule.id, by=acts.operator())
-        self.stdout.write(f"{overview.message(run)}. Run {run.pk}")
+        self.stdout.write(f"{words.message(run)}. Run {run.pk}")

@@ -5,7 +5,6 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from housekeeping.dashboard import run_page
 from housekeeping.declared.registry import TASKS
 from housekeeping.exceptions import PlanInDryRun, RunInProgress
 from housekeeping.journal import acts
@@ -13,7 +12,7 @@ from housekeeping.journal.acts import Actor
 from housekeeping.management import by_hand
 from housekeeping.management.base import OperatorCommand, run_of
 from housekeeping.models import Run
-from housekeeping.reading import as_json, overview
+from housekeeping.reading import as_json, words
 from housekeeping.runs import control
 
 
@@ -83,12 +82,12 @@ class Command(OperatorCommand):
 
     def _print_json(self, run: Run) -> None:
         facts = as_json.run(run, as_json.words(run))
-        answer = {"message": overview.message(run), "result": run.result, "run": facts}
+        answer = {"message": words.message(run), "result": run.result, "run": facts}
         self.print_json(answer)
 
     def _print(self, run: Run) -> None:
         style = self.style.SUCCESS if run.status == Run.Status.SUCCEEDED else self.style.ERROR
-        self.stdout.write(style(overview.message(run)))
+        self.stdout.write(style(words.message(run)))
         for name, number in run.result_lines():
             self.stdout.write(f"  {name}: {number}")
         if run.error:
@@ -104,5 +103,5 @@ class Command(OperatorCommand):
             for key in ("warning", "stopped"):
                 if facts.get(key):
                     self.stdout.write(self.style.WARNING(f"  {policy}: {facts[key]}"))
-            if spared := run_page.in_use(facts.get("in_use", 0)):
+            if spared := words.in_use(facts.get("in_use", 0)):
                 self.stdout.write(self.style.WARNING(f"  {policy}:{spared}"))

@@ -1,0 +1,98 @@
+"""Numbers, rows and runs in words: what pages, the API and the commands say in the same sentences."""
+
+from collections.abc import Iterable, Mapping
+
+from django.apps import apps
+from django.utils.formats import number_format
+from django.utils.text import get_text_list
+from django.utils.translation import gettext, ngettext
+
+from housekeeping.declared import registry
+from housekeeping.declared.registry import TASKS
+from housekeeping.models import Run
+
+
+def number(value: float) -> str:
+    return str(number_format(value, use_l10n=True, force_grouping=True))
+
+
+# --- Rows -------------------------------------------------------------------------------------
+
+
+def rows(count: int) -> str:
+    return ngettext("%(n)s row", "%(n)s rows", count) % {"n": number(count)}
+
+
+def tables(rows_of: Mapping[str, int]) -> str:
+    """``1,204 conversations and 9,873 chat messages``; ``no rows`` for none."""
+    parts = [f"{number(rows)} {_rows_of(table, rows)}" for table, rows in rows_of.items() if rows]
+    return get_text_list(parts, gettext("and")) if parts else gettext("no rows")
+
+
+def _rows_of(table: str, rows: int) -> str:
+    try:
+        meta = apps.get_model(table)._meta
+    except (LookupError, ValueError):  # a table that this version of the site doesn't have
+        return table
+    return gettext(str(meta.verbose_name if rows == 1 else meta.verbose_name_plural))
+
+
+def in_use(rows: int) -> str:
+    """A sentence, after a space, about rows that somebody had locked; empty for none."""
+    text = ngettext(
+        "%(n)s row was in use and stays for the next run.",
+        "%(n)s rows were in use and stay for the next run.",
+        rows,
+    )
+    return " " + text % {"n": number(rows)} if rows else ""
+
+
+def planned(run: Run) -> str:
+    """The rows of the run's plan, by table."""
+    return tables(own_first(run.plan_tables, run.plan))
+
+
+def removed(run: Run) -> str:
+    """The rows that the run has deleted, by table."""
+    return tables(own_first(run.removed, run.receipt))
+
+
+def own_first(rows_of: Mapping[str, int], policies: Iterable[str]) -> dict[str, int]:
+    """The policies' own tables before the related ones: a database may store keys in any order."""
+    known = registry.policies()
+    own = {known[name].model_name for name in policies if name in known}
+    return dict(sorted(rows_of.items(), key=lambda table: table[0] not in own))
+
+
+# --- Runs -------------------------------------------------------------------------------------
+
+
+def message(run: Run) -> str:
+    """The sentence that tells somebody how the run they asked for stands."""
+    task = TASKS.get(run.task)
+    words = {
+        Run.Status.QUEUED: gettext("%(task)s: waiting for a consumer"),
+        Run.Status.RUNNING: gettext("%(task)s: running"),
+        Run.Status.HELD: gettext("%(task)s: held for approval"),
+        Run.Status.SUCCEEDED: gettext("%(task)s: done"),
+        Run.Status.FAILED: gettext("%(task)s: failed"),
+        Run.Status.CANCELLED: gettext("%(task)s: cancelled"),
+        Run.Status.MISSED: gettext("%(task)s: missed"),
+    }[Run.Status(run.status)]
+    title = task.title if task else run.task
+    name = _undo_of(title) if run.undo_of_id else gettext(title)
+    if run.status == Run.Status.SUCCEEDED:
+        if run.undo_of_id:
+            words = gettext("%(task)s: put back")
+        elif run.dry_run:
+            words = gettext("%(task)s: a dry run, nothing was deleted")
+        elif task:
+            return gettext(task.done)
+    return words % {"task": name}
+
+
+def _undo_of(title: str) -> str:
+    name = gettext(title)
+    if name == title:  # a translation may begin with a noun, which German writes with a capital
+        name = f"{title[:1].lower()}{title[1:]}"
+    return gettext("Undo of %(task)s") % {"task": name}
