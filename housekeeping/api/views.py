@@ -52,7 +52,7 @@ from housekeeping.journal import acts, tallies
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Consumer, Run, Snapshot
 from housekeeping.queue import tasks as queue
-from housekeeping.reading import as_json, gauges, overview, receipts, search
+from housekeeping.reading import as_json, gauges, overview, policies, receipts, search
 from housekeeping.runs import control, schedules
 from housekeeping.steering import bulk, retentions
 
@@ -397,7 +397,7 @@ def run_schedule(request: Request, pk: str) -> Response:
 @api_view(["GET"])
 @permission_classes([MayView])
 def policy_list(request: Request) -> Response:
-    body = {"results": [as_json.policy(card) for card in overview.policies()]}
+    body = {"results": [as_json.policy(card) for card in policies.cards()]}
     return Response(body, headers=_etag_but_for_age(body))
 
 

@@ -38,7 +38,7 @@ from housekeeping.journal.acts import Actor
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
 from housekeeping.reading import overview as core
-from housekeeping.reading import receipts, words
+from housekeeping.reading import policies, receipts, words
 from housekeeping.runs import control, schedules
 from housekeeping.steering import retentions
 
@@ -306,7 +306,7 @@ def policy_detail(request: HtmxHttpRequest, pk: str) -> HttpResponse:
 @vary_on_headers("HX-Request")
 def policy_preview(request: HtmxHttpRequest, pk: str) -> HttpResponse:
     """Counts large tables: the policy's page fetches it once it is there itself."""
-    facts = {"page": _policy_page(pk), "preview": core.preview(pk, clock.roughly())}
+    facts = {"page": _policy_page(pk), "preview": policies.preview(pk, clock.roughly())}
     template = "_preview.html" if request.htmx else "policy_detail.html"
     return render(request, f"housekeeping/{template}", facts)
 

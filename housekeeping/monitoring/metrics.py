@@ -22,7 +22,7 @@ from housekeeping.database import clock
 from housekeeping.declared.registry import TASKS
 from housekeeping.journal import tallies
 from housekeeping.models import Run
-from housekeeping.reading import overview
+from housekeeping.reading import newest, overview
 from housekeeping.reading.overview import Overview
 from housekeeping.reading.verdict import BAD, GOOD, WARNING
 
@@ -87,7 +87,7 @@ def _runs(seen: Overview) -> Iterator[Metric]:
         took.add_metric(of, total.seconds)
         purged.add_metric(of, total.rows)
     yield from (ended, took, purged)
-    successes = {task: run.finished_at for task, run in overview.successes().items()}
+    successes = {task: run.finished_at for task, run in newest.successes().items()}
     yield _moments("last_success_timestamp_seconds", "When a task last did its work.", "task", successes)
 
 

@@ -13,7 +13,8 @@ from housekeeping.database import clock
 from housekeeping.engine.verification import Report
 from housekeeping.models import Act, Consumer, Hold, LogLine, Run, Snapshot, Tally
 from housekeeping.reading import restorable
-from housekeeping.reading.overview import Job, Mark, Overview, PolicyCard, SchedulerStatus
+from housekeeping.reading.overview import Job, Mark, Overview, SchedulerStatus
+from housekeeping.reading.policies import PolicyCard
 from housekeeping.reading.samples import Words
 from housekeeping.reading.verdict import Finding
 from housekeeping.runs import schedules

@@ -15,7 +15,7 @@ from django.db.models import Model, Q, QuerySet
 from django.utils.translation import gettext
 
 from housekeeping.exceptions import BadPlace
-from housekeeping.models import Run
+from housekeeping.models import Hold, Run
 
 PAGE = 50
 # No index finds a text within texts: it is looked for in so many runs, the newest of those
@@ -88,6 +88,19 @@ def _whole_id(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         return None
+
+
+# --- Which holds ------------------------------------------------------------------------------
+
+
+def holds(filters: dict[str, Any], now: datetime) -> QuerySet[Hold]:
+    """Holds by ``model``, ``key``, ``undo`` (a run's id) and ``active``."""
+    found = Hold.objects.filter(
+        **{name: filters[name] for name in ("model", "key", "undo") if name in filters}
+    )
+    if "active" in filters:
+        found = found.active(now) if filters["active"] else found.filter(until__lte=now)
+    return found.order_by("-pk")
 
 
 # --- A page at a time -------------------------------------------------------------------------

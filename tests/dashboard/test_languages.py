@@ -16,7 +16,7 @@ from housekeeping.declared import registry
 from housekeeping.declared.registry import TASKS
 from housekeeping.declared.triggers import parse
 from housekeeping.models import Act, Run
-from housekeeping.reading import overview
+from housekeeping.reading import words
 from tests import make
 from tests.browser import world
 from tests.processes import ROOT
@@ -292,12 +292,12 @@ def test_how_a_run_stands_is_said_in_both_languages(fields, german, english):
     run = make.run(**fields)
     undo = make.run(status="succeeded", undo_of=run)
 
-    assert overview.message(run) == english
-    assert overview.message(undo) == "Undo of delete old conversations: put back"
+    assert words.message(run) == english
+    assert words.message(undo) == "Undo of delete old conversations: put back"
     with translation.override("de"):
-        assert overview.message(run) == german
+        assert words.message(run) == german
         undone = "Rückgängig-Lauf zu „Alte Unterhaltungen löschen“: wiederhergestellt"
-        assert overview.message(undo) == undone
+        assert words.message(undo) == undone
 
 
 def test_that_the_queue_is_out_of_reach_is_said_in_german_and_kept_in_english(

@@ -12,7 +12,7 @@ from housekeeping.engine.holds import without_row
 from housekeeping.journal import acts
 from housekeeping.management.base import ActionCommand
 from housekeeping.models import Hold, Run
-from housekeeping.reading import as_json, overview
+from housekeeping.reading import as_json, search
 from housekeeping.steering import holds
 
 WHICH = "a hold's number, or the id of the undo run that made them: all of its holds"
@@ -60,7 +60,7 @@ class Command(ActionCommand):
             raise CommandError("--limit is a whole number from 1.")
         filters = {name: options[name] for name in ("model", "key", "undo", "active") if options[name]}
         now = clock.now()
-        newest = list(overview.holds(filters, now)[: options["limit"]])
+        newest = list(search.holds(filters, now)[: options["limit"]])
         gone = without_row(newest)
         if options["json"]:
             self.print_json([as_json.hold(hold, now, gone) for hold in newest])

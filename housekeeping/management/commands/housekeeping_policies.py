@@ -7,7 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 from housekeeping.database import clock
 from housekeeping.journal import acts
 from housekeeping.management.base import ActionCommand
-from housekeeping.reading import as_json, overview
+from housekeeping.reading import as_json, policies
 from housekeeping.steering import retentions
 
 
@@ -31,7 +31,7 @@ class Command(ActionCommand):
         actions.add_parser("reset", help="keep rows as long as declared").add_argument("name")
 
     def _list(self, options: dict[str, Any]) -> None:
-        cards = overview.policies()
+        cards = policies.cards()
         if options["json"]:
             self.print_json([as_json.policy(card) for card in cards])
             return
@@ -42,7 +42,7 @@ class Command(ActionCommand):
 
     def _preview(self, options: dict[str, Any]) -> None:
         days = options["retention_days"]
-        facts = overview.preview(
+        facts = policies.preview(
             options["name"], clock.now(), retention_days=None if days is None else retentions.parse(days)
         )
         if options["json"]:
@@ -62,7 +62,7 @@ class Command(ActionCommand):
 
     def _change(self, options: dict[str, Any]) -> None:
         name, days = options["name"], retentions.parse(options["days"])
-        effect = retentions.effect(overview.policy(name).policy, days, clock.now())
+        effect = retentions.effect(policies.card(name).policy, days, clock.now())
         self.stdout.write(
             f"At {days} days the next run deletes {effect.rows:,} rows;"
             f" at {effect.days_now}, {effect.rows_now:,}."

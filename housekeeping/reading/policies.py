@@ -1,0 +1,96 @@
+"""The policies as they are in force, what is past due by each, and what a purge would delete."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from housekeeping.declared import registry
+from housekeeping.declared.policies import Policy, in_days
+from housekeeping.declared.registry import TASKS, Task
+from housekeeping.engine import plans
+from housekeeping.models import Gauge, PolicyState
+from housekeeping.reading import gauges, samples
+
+
+@dataclass(frozen=True)
+class PolicyCard:
+    """A policy as it is in force, and what is past due by it."""
+
+    policy: Policy
+    retention_days: float | None
+    state: PolicyState | None
+    backlog: Gauge
+    task: Task | None  # that purges by this policy alone
+
+    @property
+    def declared_days(self) -> float | None:
+        return in_days(self.policy.retention)
+
+    @property
+    def is_changed(self) -> bool:
+        return self.state is not None and self.state.retention_days is not None
+
+    @property
+    def rows_due(self) -> int:
+        return int(self.backlog.value["rows"])
+
+    @property
+    def due_since(self) -> datetime | None:
+        since = self.backlog.value["due_since"]
+        return datetime.fromisoformat(since) if since else None
+
+
+def cards(*, upkeep: bool = True) -> list[PolicyCard]:
+    """Every policy, in the order declared; without ``upkeep``, those on the site's own rows."""
+    return cards_of(gauges.read_all(backlogs(upkeep=upkeep)), upkeep=upkeep)
+
+
+def backlogs(*, upkeep: bool) -> list[str]:
+    return [f"backlog:{name}" for name in _known(upkeep=upkeep)]
+
+
+def _known(*, upkeep: bool) -> dict[str, Policy]:
+    return {name: found for name, found in registry.policies().items() if upkeep or not found.is_upkeep}
+
+
+def cards_of(figures: dict[str, Gauge], *, upkeep: bool) -> list[PolicyCard]:
+    known = _known(upkeep=upkeep)
+    states = PolicyState.objects.in_bulk(known)
+    return [
+        PolicyCard(
+            policy,
+            in_days(policy.retention_with(states.get(name))),
+            states.get(name),
+            figures[f"backlog:{name}"],
+            TASKS.get(name),
+        )
+        for name, policy in known.items()
+    ]
+
+
+def card(name: str) -> PolicyCard:
+    """Raises UnknownPolicy."""
+    found = registry.find_policy(name)
+    state = PolicyState.objects.filter(name=name).first()
+    backlog = gauges.read_all([f"backlog:{name}"])[f"backlog:{name}"]
+    return PolicyCard(found, in_days(found.retention_in_force()), state, backlog, TASKS.get(name))
+
+
+def preview(name: str, now: datetime, *, retention_days: int | None = None) -> dict[str, Any]:
+    """What a purge by the policy would delete now, and what it would by other retentions.
+
+    ``retention_days``: instead of the retention in force. Raises UnknownPolicy.
+    """
+    found = registry.find_policy(name)
+    retention = found.retention_in_force()
+    if retention is not None and retention_days is not None:
+        retention = timedelta(days=retention_days)
+    facts = plans.look(found, cutoff=now - (retention or timedelta()), retention=retention)
+    seen = samples.Words([{name: facts}]).added_to({name: facts})[name]
+    return {
+        "policy": name,
+        **seen,
+        "what_if": [
+            {"retention_days": days, "rows": rows} for days, rows in plans.what_if(found, now).items()
+        ],
+    }
