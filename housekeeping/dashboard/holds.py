@@ -14,12 +14,14 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from housekeeping.dashboard import polls
+from housekeeping.dashboard.pages import holds as hold_page
+from housekeeping.dashboard.pages.holds import HoldPage
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.views import _actor, may_configure, may_view, signed_in
 from housekeeping.database import clock
 from housekeeping.exceptions import BadHold, HousekeepingError
 from housekeeping.models import Hold, Run
-from housekeeping.reading import overview, words
+from housekeeping.reading import words
 from housekeeping.steering import holds
 
 
@@ -125,7 +127,7 @@ def _place(request: HtmxHttpRequest) -> str:
 
 def _holds(request: HtmxHttpRequest, *, status: int = 200, **facts: Any) -> HttpResponse:
     """The holds: their fragment to htmx, else the page. 304 to a poll that knows them."""
-    page = overview.hold_page(
+    page = hold_page.read(
         clock.roughly(),
         before=request.GET.get("before", ""),
         undos_before=request.GET.get("undos_before", ""),
@@ -143,7 +145,7 @@ def _holds(request: HtmxHttpRequest, *, status: int = 200, **facts: Any) -> Http
     return answer
 
 
-def _fingerprint(page: overview.HoldPage, place: str) -> str:
+def _fingerprint(page: HoldPage, place: str) -> str:
     undos = [(one.undo.pk, one.group, one.group.is_active(page.now)) for one in page.undos]
     single = [(hold.pk, hold.until, hold.reason, hold.is_active(page.now)) for hold in page.single]
     facts = (place, undos, page.older_undos, single, page.older, sorted(page.gone))

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial, wraps
 from posixpath import dirname
 from typing import Any
@@ -21,6 +22,10 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from housekeeping import rights
 from housekeeping.dashboard import charts, polls, questions, wording
+from housekeeping.dashboard.pages import overview as overview_page
+from housekeeping.dashboard.pages import policy as policy_page
+from housekeeping.dashboard.pages import schedule as schedule_page
+from housekeeping.dashboard.pages.policy import PolicyPage
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.questions import Question
 from housekeeping.dashboard.rows import rows
@@ -34,16 +39,16 @@ from housekeeping.exceptions import (
     RunInProgress,
     UnknownPolicy,
 )
+from housekeeping.journal import tallies
 from housekeeping.journal.acts import Actor
-from housekeeping.models import Run
+from housekeeping.models import Run, Snapshot
 from housekeeping.queue import tasks as queue
-from housekeeping.reading import overview as core
 from housekeeping.reading import policies, receipts, words
 from housekeeping.runs import control, schedules
 from housekeeping.steering import retentions
 
 TREND_DAYS = ("7", "30", "90")
-PAGE = 50
+MOST_SNAPSHOTS = 1_000
 GLANCE = 0.8  # seconds
 
 
@@ -86,7 +91,7 @@ may_operate = permission_required([rights.VIEW, rights.OPERATE], raise_exception
 @may_view
 @vary_on_headers("HX-Request")
 def overview(request: HtmxHttpRequest) -> HttpResponse:
-    tag = polls.tag(request, core.fingerprint(clock.roughly()))
+    tag = polls.tag(request, overview_page.fingerprint(clock.roughly()))
     if request.htmx and polls.is_unchanged(request, tag):
         return HttpResponse(status=304)
     template = "_overview.html" if request.htmx else "overview.html"
@@ -101,7 +106,8 @@ def overview(request: HtmxHttpRequest) -> HttpResponse:
 def trends(request: HtmxHttpRequest) -> HttpResponse:
     days = int(asked) if (asked := request.GET.get("days", "")) in TREND_DAYS else 30
     now = clock.roughly()
-    shown = charts.trends(*core.trends(now, days), timezone.localdate(now), days)
+    newest = Snapshot.objects.filter(taken_at__gte=now - timedelta(days=days))[:MOST_SNAPSHOTS]
+    shown = charts.trends(tallies.since(now, days), list(newest)[::-1], timezone.localdate(now), days)
     facts = {"charts": shown, "days": str(days), "choices": TREND_DAYS}
     return render(request, "housekeeping/trends.html", facts)
 
@@ -216,7 +222,7 @@ def undo_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
 @vary_on_headers("HX-Request")
 def schedule_detail(request: HtmxHttpRequest, pk: str) -> HttpResponse:
     """The schedule, and when the trigger in ``?trigger=`` would fire, before it is saved."""
-    page = core.schedule_page(_known(pk), clock.roughly(), trigger=request.GET.get("trigger"))
+    page = schedule_page.read(_known(pk), clock.roughly(), trigger=request.GET.get("trigger"))
     template = "_fire_times.html" if request.htmx else "schedule_detail.html"
     return render(request, f"housekeeping/{template}", {"page": page})
 
@@ -274,7 +280,7 @@ def change_schedule(request: HtmxHttpRequest, pk: str) -> HttpResponse:
     try:
         entry = schedules.change(_known(pk), trigger, by=_actor(request))
     except BadTrigger:
-        page = core.schedule_page(pk, clock.roughly(), trigger=trigger)
+        page = schedule_page.read(pk, clock.roughly(), trigger=trigger)
         return render(request, "housekeeping/schedule_detail.html", {"page": page}, status=400)
     words = gettext("%(name)s runs %(trigger)s from now on.")
     return _steered(request, entry, words)
@@ -342,9 +348,9 @@ def reset_retention(request: HtmxHttpRequest, pk: str) -> HttpResponse:
     return redirect("housekeeping:policy", pk=pk)
 
 
-def _policy_page(pk: str, days: str | None = None) -> core.PolicyPage:
+def _policy_page(pk: str, days: str | None = None) -> PolicyPage:
     try:
-        return core.policy_page(pk, clock.roughly(), retention_days=days)
+        return policy_page.read(pk, clock.roughly(), retention_days=days)
     except UnknownPolicy as error:
         raise Http404(str(error)) from None
 
@@ -372,8 +378,8 @@ def _overview(request: HtmxHttpRequest, *, error: str | None = None, status: int
 
 
 def _facts() -> dict[str, Any]:
-    now = core.overview(clock.roughly())
-    return {"overview": now, "rows": rows(now.recent)}
+    page = overview_page.read(clock.roughly())
+    return {"page": page, "overview": page.seen, "rows": rows(page.seen.recent)}
 
 
 def _asked_first(

@@ -289,6 +289,15 @@ def test_the_overview_lists_the_ten_newest_runs(dashboard):
     assert re.findall(r'id="run-row-([^"]*)"', recent) == [str(run.pk) for run in made[:10]]
 
 
+def test_the_table_of_the_timeline_leads_to_its_runs(dashboard):
+    run = make.run("stats", status="succeeded", requested_at=make.ago(hours=3))
+    make.run("stats", status="succeeded", requested_at=make.ago(hours=25))
+
+    table = dashboard.get(HOME).text.partition('id="timeline-table"')[2].partition("</table>")[0]
+
+    assert re.findall(r'href="([^"]*)">stats</a>', table) == [page_of(run)]
+
+
 def test_without_a_consumer_a_banner_says_that_nothing_will_be_cleaned_up(dashboard):
     answer = dashboard.get(HOME)
 

@@ -7,10 +7,11 @@ from django.utils import timezone
 
 from chat.models import Conversation
 from chat.tasks import old_conversations
+from housekeeping.dashboard.pages.overview import fingerprint
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy
 from housekeeping.models import Gauge, Run
-from housekeeping.reading import gauges, overview
+from housekeeping.reading import gauges
 from housekeeping.runs import control, execution
 from housekeeping.steering import holds, retentions
 from tests import make
@@ -170,11 +171,11 @@ def test_a_change_of_retention_or_of_holds_is_seen_at_once(arrange, change, befo
     make.conversation(age=days(25))
     made = arrange()
     assert shown() == before
-    seen = overview.fingerprint(timezone.now())
+    seen = fingerprint(timezone.now())
 
     change(made)
 
-    assert overview.fingerprint(timezone.now()) != seen
+    assert fingerprint(timezone.now()) != seen
     assert shown() == after
 
 

@@ -1,12 +1,9 @@
-from datetime import timedelta
-
 import pytest
 from django.utils import timezone
 
 from housekeeping.declared.registry import Unreadable
-from housekeeping.models import Consumer, Gauge
 from housekeeping.reading import overview
-from housekeeping.runs import consumers, schedules
+from housekeeping.runs import schedules
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -98,53 +95,6 @@ def test_an_archive_over_its_budget_is_said(consumer, settings):
     assert texts() == ["What undo keeps is over its budget of 1 MB."]
 
 
-def test_the_fingerprint_changes_with_what_is_shown_and_not_by_itself(consumer):
-    overview.overview(timezone.now())
-    Gauge.objects.update(measured_at=timezone.now())
-    now = timezone.now().replace(minute=1, second=1)
-    before = overview.fingerprint(now)
-    assert overview.fingerprint(now + timedelta(seconds=2)) == before
-
-    schedules.pause("weekly_cleanup", by=make.ADA)
-    paused = overview.fingerprint(now)
-    make.run("stats")
-
-    assert len({before, paused, overview.fingerprint(now)}) == 3
-
-
-def at_the_start_of_a_minute():
-    return timezone.now().replace(second=1)
-
-
-def test_what_grows_fresher_alone_changes_nothing_and_what_nobody_measures_does(consumer):
-    """The page knows that what it is answered 304 for is as fresh as ever."""
-    overview.overview(timezone.now())
-    now = at_the_start_of_a_minute().replace(minute=1)
-    Gauge.objects.update(measured_at=now)
-    consumers.beat(consumer, now)
-    before = overview.fingerprint(now)
-
-    later = now + timedelta(seconds=35)
-    consumers.beat(consumer, later)
-    Gauge.objects.update(measured_at=later)
-    assert overview.fingerprint(later) == before
-
-    Gauge.objects.update(measured_at=now - timedelta(minutes=5))
-    assert overview.fingerprint(later) != before
-
-
-@pytest.mark.parametrize("fields", [{"schedules": False}, {"version": "2.0"}], ids=str)
-def test_another_consumer_in_the_place_of_one_changes_the_fingerprint(consumer, fields):
-    now = at_the_start_of_a_minute()
-    consumers.beat(consumer, now)
-    before = overview.fingerprint(now)
-
-    consumers.leave(consumer, now)
-    make.consumer(last_heartbeat_at=now, **fields)
-
-    assert overview.fingerprint(now) != before
-
-
 @pytest.mark.parametrize(
     ("offset_ms", "words"), [(3_600_000, "1 h 0 min ahead of"), (-90_000, "1 min 30 s behind")]
 )
@@ -164,31 +114,11 @@ def test_a_clock_that_is_off_by_a_second_or_was_never_measured_is_no_warning():
     assert look().findings == []
 
 
-def test_a_clock_that_goes_wrong_changes_the_fingerprint(consumer):
-    now = at_the_start_of_a_minute()
-    consumers.beat(consumer, now)
-    before = overview.fingerprint(now)
-
-    Consumer.objects.update(clock_offset_ms=5_000)
-
-    assert overview.fingerprint(now) != before
-
-
-def test_a_schedule_that_becomes_late_changes_the_fingerprint(consumer):
-    now = at_the_start_of_a_minute()
-    make.schedule_state("daily_housekeeping", due=now - schedules.PUNCTUAL)
-    before = overview.fingerprint(now)
-
-    assert overview.fingerprint(now + timedelta(seconds=2)) != before
-
-
 def test_the_timeline_shows_what_was_and_what_comes(consumer):
     run = make.run("stats", status="succeeded", requested_at=make.ago(hours=3), started_at=make.ago(hours=3))
     make.run("stats", status="succeeded", requested_at=make.ago(hours=25))
 
-    seen = overview.overview(timezone.now())
-    marks = seen.timeline
+    marks = overview.overview(timezone.now()).timeline
 
     assert [mark.task for mark in marks if mark.status != "next"] == [run.task]
-    assert [mark.run_id for mark in seen.marks_around if mark.run_id] == [run.pk]
     assert sum(mark.status == "next" and mark.task == "stats" for mark in marks) in (3, 4)

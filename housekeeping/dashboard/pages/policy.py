@@ -1,0 +1,34 @@
+"""The page of a policy."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from housekeeping.exceptions import BadRetention
+from housekeeping.models import Act
+from housekeeping.reading import policies
+from housekeeping.reading.policies import PolicyCard
+from housekeeping.steering import retentions
+
+
+@dataclass(frozen=True)
+class PolicyPage:
+    """A policy, and what a retention that somebody is about to save would hit."""
+
+    card: PolicyCard
+    days: str
+    problem: str
+    effect: retentions.Effect | None
+    acts: list[Act]
+
+
+def read(name: str, now: datetime, *, retention_days: str | None = None) -> PolicyPage:
+    """``retention_days``: what is asked about. Raises UnknownPolicy."""
+    card = policies.card(name)
+    problem, effect = "", None
+    if retention_days is not None:
+        try:
+            effect = retentions.effect(card.policy, retentions.parse(retention_days), now)
+        except BadRetention as error:
+            problem = str(error)
+    days = retention_days if retention_days is not None else str(card.retention_days)
+    return PolicyPage(card, days, problem, effect, list(Act.objects.filter(target=name)[:5]))

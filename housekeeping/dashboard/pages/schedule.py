@@ -1,0 +1,41 @@
+"""The page of a schedule."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils import timezone
+
+from housekeeping.declared.triggers import parse
+from housekeeping.exceptions import BadTrigger
+from housekeeping.models import Act, Run
+from housekeeping.reading.overview import Job
+from housekeeping.runs import schedules
+
+
+@dataclass(frozen=True)
+class SchedulePage:
+    """A schedule, and the fire times of the trigger that somebody is about to save."""
+
+    job: Job
+    trigger: str
+    problem: str
+    fire_times: list[datetime]
+    acts: list[Act]
+
+    @property
+    def time_zone(self) -> str:
+        return timezone.get_current_timezone_name()
+
+
+def read(schedule_id: str, now: datetime, *, trigger: str | None = None) -> SchedulePage:
+    """``trigger``: what is asked about; without it, the trigger in force."""
+    entry = schedules.find(schedule_id)
+    last = Run.objects.filter(schedule=schedule_id).newest_first().first()
+    text = entry.trigger.expression() if trigger is None else trigger
+    problem, times = "", []
+    try:
+        times = schedules.fire_times(parse(text), now)
+    except BadTrigger as error:
+        problem = str(error)
+    acts = list(Act.objects.filter(target=schedule_id)[:5])
+    return SchedulePage(Job(entry, entry.next_fire_time(now), last), text, problem, times, acts)
