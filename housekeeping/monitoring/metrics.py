@@ -92,10 +92,10 @@ def _runs(seen: Overview) -> Iterator[Metric]:
 
 
 def _schedules(seen: Overview) -> Iterator[Metric]:
-    jobs = {job.schedule.id: job for job in seen.scheduler.jobs}
-    due = {name: job.next_run_at for name, job in jobs.items()}
-    late = {name: job.is_late for name, job in jobs.items()}
-    paused = {name: job.entry.is_paused for name, job in jobs.items()}
+    cards = {card.schedule.id: card for card in seen.scheduler.schedules}
+    due = {name: card.next_run_at for name, card in cards.items()}
+    late = {name: card.is_late for name, card in cards.items()}
+    paused = {name: card.entry.is_paused for name, card in cards.items()}
     yield _moments("schedule_next_fire_timestamp_seconds", "When a schedule is due.", "schedule", due)
     yield _each("schedule_late", "Is a fire time overdue that no run was opened for?", "schedule", late)
     yield _each("schedule_paused", "Is it paused?", "schedule", paused)

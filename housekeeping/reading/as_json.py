@@ -13,7 +13,7 @@ from housekeeping.database import clock
 from housekeeping.engine.verification import Report
 from housekeeping.models import Act, Consumer, Hold, LogLine, Run, Snapshot, Tally
 from housekeeping.reading import restorable
-from housekeeping.reading.overview import Job, Mark, Overview, SchedulerStatus
+from housekeeping.reading.overview import Mark, Overview, ScheduleCard, SchedulerStatus
 from housekeeping.reading.policies import PolicyCard
 from housekeeping.reading.samples import Words
 from housekeeping.reading.verdict import Finding
@@ -99,7 +99,7 @@ def progress(run: Run) -> dict[str, Any]:
 
 def overview(seen: Overview) -> dict[str, Any]:
     """The dashboard's first page. Runs are told of by their ids where they stand beside something else."""
-    job, verdict = seen.next_job, seen.verdict
+    job, verdict = seen.next_schedule, seen.verdict
     following = {"schedule": job.schedule.id, "at": iso(job.next_run_at)} if job else None
     return {
         "status": seen.scheduler.status,
@@ -155,7 +155,7 @@ def status(scheduler: SchedulerStatus) -> dict[str, Any]:
     }
 
 
-def schedule(job: Job, now: datetime) -> dict[str, Any]:
+def schedule(job: ScheduleCard, now: datetime) -> dict[str, Any]:
     """A schedule with all that can be said and changed about it."""
     entry, zone = job.entry, timezone.get_default_timezone_name()
     times = [] if entry.is_paused else schedules.fire_times(entry.trigger, now)

@@ -23,7 +23,7 @@ RUNNING, PAUSED, STOPPED = "running", "paused", "stopped"
 
 
 @dataclass(frozen=True)
-class Job:
+class ScheduleCard:
     """A schedule, when it is due next, and the run it opened last."""
 
     entry: schedules.Entry
@@ -47,12 +47,17 @@ class TaskCard:
 @dataclass(frozen=True)
 class SchedulerStatus:
     status: str
-    jobs: list[Job]
+    schedules: list[ScheduleCard]
 
     @property
-    def listed(self) -> list[Job]:
-        """The jobs that the contract lists: all but our own upkeep."""
-        return [job for job in self.jobs if not job.schedule.is_upkeep]
+    def listed(self) -> list[ScheduleCard]:
+        """Those that the contract lists: all but our own upkeep."""
+        return [card for card in self.schedules if not card.schedule.is_upkeep]
+
+    @property
+    def jobs(self) -> list[ScheduleCard]:
+        """Until the API asks for ``schedules``."""
+        return self.schedules
 
 
 @dataclass(frozen=True)
@@ -91,10 +96,10 @@ class Overview:
         return int(conf.ARCHIVE_BUDGET_MB) * 1_000_000
 
     @property
-    def next_job(self) -> Job | None:
-        """The job that is due first."""
-        due = [job for job in self.scheduler.jobs if job.next_run_at]
-        return min(due, key=lambda job: job.next_run_at or self.now, default=None)
+    def next_schedule(self) -> ScheduleCard | None:
+        """The schedule that is due first."""
+        due = [card for card in self.scheduler.schedules if card.next_run_at]
+        return min(due, key=lambda card: card.next_run_at or self.now, default=None)
 
 
 # The timeline reaches so far back and ahead, with so many marks at most on either side.
@@ -113,7 +118,7 @@ def overview(now: datetime) -> Overview:
     )
     latest |= {run.task: run for run in active}
     scheduler = _scheduler_status(now, alive, opened)
-    entries = [job.entry for job in scheduler.jobs]
+    entries = [card.entry for card in scheduler.schedules]
     figures = gauges.read_all(["statistics", "archive", *policies.backlogs(upkeep=False)])
     return Overview(
         now=now,
@@ -161,17 +166,17 @@ def scheduler_status(now: datetime) -> SchedulerStatus:
 
 
 def _scheduler_status(now: datetime, alive: list[Consumer], last: dict[str, Run]) -> SchedulerStatus:
-    jobs = [
-        Job(entry, entry.next_fire_time(now), last.get(entry.schedule.id), is_late(entry, now))
+    cards = [
+        ScheduleCard(entry, entry.next_fire_time(now), last.get(entry.schedule.id), is_late(entry, now))
         for entry in schedules.entries()
     ]
-    if all(job.entry.is_paused for job in jobs if not job.schedule.is_upkeep):
+    if all(card.entry.is_paused for card in cards if not card.schedule.is_upkeep):
         status = PAUSED
     elif any(consumer.schedules for consumer in alive):
         status = RUNNING
     else:
         status = STOPPED
-    return SchedulerStatus(status, jobs)
+    return SchedulerStatus(status, cards)
 
 
 # Until the API asks the modules that these moved to.

@@ -12,7 +12,7 @@ from housekeeping.declared.registry import STATISTICS
 from housekeeping.declared.statistics import Numbers
 from housekeeping.models import MOST_OFFSET, Snapshot
 from housekeeping.reading import overview
-from housekeeping.reading.overview import TIMELINE, Job, Mark, Overview, TaskCard
+from housekeeping.reading.overview import TIMELINE, Mark, Overview, ScheduleCard, TaskCard
 from housekeeping.runs import schedules
 
 
@@ -33,17 +33,17 @@ class OverviewPage:
 
     @property
     def has_paused_schedule(self) -> bool:
-        return any(job.entry.is_paused for job in self.seen.scheduler.jobs)
+        return any(card.entry.is_paused for card in self.seen.scheduler.schedules)
 
     @property
     def has_running_schedule(self) -> bool:
-        return any(not job.entry.is_paused for job in self.seen.scheduler.jobs)
+        return any(not card.entry.is_paused for card in self.seen.scheduler.schedules)
 
     @property
-    def jobs(self) -> list[tuple[Job, TaskCard]]:
-        """Each job, and the card of its task."""
-        cards = {card.task.name: card for card in self.seen.cards}
-        return [(job, cards[job.schedule.task.name]) for job in self.seen.scheduler.jobs]
+    def schedules(self) -> list[tuple[ScheduleCard, TaskCard]]:
+        """Each schedule, and the card of its task."""
+        tasks = {card.task.name: card for card in self.seen.cards}
+        return [(card, tasks[card.schedule.task.name]) for card in self.seen.scheduler.schedules]
 
     @property
     def marks_around(self) -> list[Mark]:

@@ -8,7 +8,7 @@ from django.utils import timezone
 from housekeeping.declared.triggers import parse
 from housekeeping.exceptions import BadTrigger
 from housekeeping.models import Act, Run
-from housekeeping.reading.overview import Job
+from housekeeping.reading.overview import ScheduleCard
 from housekeeping.runs import schedules
 
 
@@ -16,7 +16,7 @@ from housekeeping.runs import schedules
 class SchedulePage:
     """A schedule, and the fire times of the trigger that somebody is about to save."""
 
-    job: Job
+    card: ScheduleCard
     trigger: str
     problem: str
     fire_times: list[datetime]
@@ -38,4 +38,4 @@ def read(schedule_id: str, now: datetime, *, trigger: str | None = None) -> Sche
     except BadTrigger as error:
         problem = str(error)
     acts = list(Act.objects.filter(target=schedule_id)[:5])
-    return SchedulePage(Job(entry, entry.next_fire_time(now), last), text, problem, times, acts)
+    return SchedulePage(ScheduleCard(entry, entry.next_fire_time(now), last), text, problem, times, acts)

@@ -39,14 +39,14 @@ class Command(ActionCommand):
 
     def _list(self, options: dict[str, Any]) -> None:
         now = clock.now()
-        jobs = overview.scheduler_status(now).jobs
+        cards = overview.scheduler_status(now).schedules
         if options["json"]:
-            self.print_json([as_json.schedule(job, now) for job in jobs])
+            self.print_json([as_json.schedule(card, now) for card in cards])
             return
-        for job in jobs:
-            when = plain(job.next_run_at) if job.next_run_at else "paused"
-            changed = f" (declared: {job.schedule.trigger})" if job.entry.changed_trigger else ""
-            self.stdout.write(f"{job.schedule.id:<24} {when:<26} {job.entry.trigger}{changed}")
+        for card in cards:
+            when = plain(card.next_run_at) if card.next_run_at else "paused"
+            changed = f" (declared: {card.schedule.trigger})" if card.entry.changed_trigger else ""
+            self.stdout.write(f"{card.schedule.id:<24} {when:<26} {card.entry.trigger}{changed}")
 
     def _pause(self, options: dict[str, Any]) -> None:
         self._each(options["id"], schedules.pause, "paused")

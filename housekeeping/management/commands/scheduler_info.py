@@ -37,14 +37,14 @@ class Command(OperatorCommand):
             f"Total Scheduled Jobs: {len(scheduler.listed)}",
             RULE,
         ]
-        for number, job in enumerate(scheduler.listed, start=1):
+        for number, card in enumerate(scheduler.listed, start=1):
             lines += [
                 "",
                 f"Job #{number}:",
-                f"  ID: {job.schedule.id}",
-                f"  Name: {job.schedule.name}",
-                f"  Next Run: {plain(job.next_run_at) if job.next_run_at else 'paused'}",
-                f"  Trigger: {job.entry.trigger}",
+                f"  ID: {card.schedule.id}",
+                f"  Name: {card.schedule.name}",
+                f"  Next Run: {plain(card.next_run_at) if card.next_run_at else 'paused'}",
+                f"  Trigger: {card.entry.trigger}",
             ]
         lines.append(RULE)
         self.stdout.write("\n".join(lines))
