@@ -16,8 +16,9 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from housekeeping import rights
-from housekeeping.dashboard import polls, questions, run_page
+from housekeeping.dashboard import polls, questions
 from housekeeping.dashboard.filters import RunFilters
+from housekeeping.dashboard.pages import run as run_page
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.rows import rows
 from housekeeping.dashboard.views import _actor, may_operate, may_view, signed_in

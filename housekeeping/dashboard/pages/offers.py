@@ -1,0 +1,213 @@
+"""What can be done about a run: the buttons of its page, each with what it will do, in numbers."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext
+
+from housekeeping.dashboard.pages.standing import outdated
+from housekeeping.declared.registry import Task
+from housekeeping.engine import verification
+from housekeeping.exceptions import NotPossible
+from housekeeping.models import Run
+from housekeeping.reading import restorable, words
+from housekeeping.reading.restorable import Restorable
+from housekeeping.rights import Rights
+from housekeeping.runs import control
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something to press: what it will do, in numbers. ``question``: what is asked first, where there
+    is JavaScript; ``is_asked``: a page of its own asks first, as rows may be deleted."""
+
+    name: str
+    label: str
+    effect: str
+    address: str
+    question: str = ""
+    is_asked: bool = False
+    is_primary: bool = False
+    is_dry: bool = False
+
+
+class Offers:
+    """The actions that would not be refused: by who looks, and by how things stand."""
+
+    def __init__(
+        self,
+        run: Run,
+        task: Task | None,
+        rights: Rights,
+        kept: Restorable | None,
+        undo: Run | None,
+        now: datetime,
+    ) -> None:
+        self.run, self.task, self.rights, self.kept = run, task, rights, kept
+        self.undo_under_way, self.now = undo, now
+        self.obstacle: Run | None = None
+
+    def all(self) -> list[Action]:
+        offers = {
+            "carry out": self.carry_out,
+            "approve": self.approve,
+            "retry": self.retry,
+            "dry run": self.dry_run,
+            "undo": self.undo,
+            "cancel": self.cancel,
+        }
+        made = [offer() for act, offer in offers.items() if self.rights.may(act, self.run)]
+        return [one for one in made if one]
+
+    def _action(self, name: str, label: str, effect: str, **more: Any) -> Action:
+        return Action(name, label, effect, reverse(f"housekeeping:run-{name}", args=[self.run.pk]), **more)
+
+    def _is_free(self, *, dry_run: bool) -> bool:
+        """Would a new run of the task be accepted?"""
+        if self.task is None:
+            return False
+        other = Run.objects.exclude(pk=self.run.pk).in_the_way(self.run.task, dry_run=dry_run)
+        self.obstacle = self.obstacle or other
+        return other is None
+
+    def carry_out(self) -> Action | None:
+        run = self.run
+        if not (run.is_plan and run.plan_rows and self._can_be_planned(run)):
+            return None
+        if not self._is_free(dry_run=False):
+            return None
+        rows = words.planned(run)
+        return self._action(
+            "carry-out",
+            gettext("Run this plan"),
+            gettext("Deletes %(rows)s: those that were seen, and no others.") % {"rows": rows},
+            is_asked=True,
+            is_primary=True,
+        )
+
+    def approve(self) -> Action | None:
+        if self.run.status != Run.Status.HELD or outdated(self.run):
+            return None
+        rows = words.planned(self.run)
+        return self._action(
+            "approve",
+            gettext("Approve"),
+            gettext("Deletes %(rows)s: those that it was held with, and no others.") % {"rows": rows},
+            is_asked=True,
+            is_primary=True,
+        )
+
+    def retry(self) -> Action | None:
+        run = self.run
+        if not run.can_be_retried:
+            return None
+        if run.undo_of_id:
+            return self._retry_undo()
+        if run.plan_of and not self._can_be_planned(run.plan_of):
+            return None
+        if run.dry_run and not (self.task and self.task.can_be_previewed):
+            return None
+        if not run.dry_run and outdated(run):
+            return None
+        if not self._is_free(dry_run=run.dry_run):
+            return None
+        is_asked = not run.dry_run and self.task is not None and self.task.may_delete
+        return self._action(
+            "retry", gettext("Retry"), self._retry_in_words(), is_asked=is_asked, is_primary=True
+        )
+
+    def _retry_in_words(self) -> str:
+        run, task = self.run, self.task
+        if run.dry_run:
+            return gettext("Counts what would go by now; deletes nothing.")
+        if run.plan_of:
+            rows = {"rows": words.planned(run.plan_of)}
+            return gettext("Carries the plan out as a new run: deletes %(rows)s.") % rows
+        if task and task.may_delete:
+            return gettext("Runs the task again, as a new run. Asks first, and counts what it would delete.")
+        return gettext("Runs the task again, as a new run.")
+
+    def _retry_undo(self) -> Action | None:
+        purged = self.run.undo_of
+        kept = restorable.of(purged, self.now) if purged else None
+        if not (purged and kept) or purged.undos.active().exists():
+            return None
+        return self._action(
+            "retry",
+            gettext("Retry"),
+            gettext("Tries again to put %(rows)s back.") % {"rows": kept.words},
+            question=gettext("Put %(rows)s back?") % {"rows": kept.words},
+            is_primary=True,
+        )
+
+    def dry_run(self) -> Action | None:
+        run, task = self.run, self.task
+        if not (task and task.policies and task.can_be_previewed):
+            return None
+        if run.is_active or run.undo_of_id:
+            return None
+        if not self._is_free(dry_run=True):
+            return None
+        label = gettext("Dry run again") if run.dry_run else gettext("Dry run")
+        effect = gettext("Counts what would go by now, and keeps it as a plan; deletes nothing.")
+        return Action("dry-run", label, effect, reverse("housekeeping:trigger", args=[run.task]), is_dry=True)
+
+    def undo(self) -> Action | None:
+        if not self.kept or self.undo_under_way:
+            return None
+        rows = {"rows": self.kept.words}
+        if verification.is_unvouched(self.run):
+            return self._undo_unverified()
+        if self.run.archive_damage:
+            return self._undo_what_is_intact()
+        effect = gettext("Puts %(rows)s back and holds them from every policy for 30 days.")
+        if self.run.is_active:
+            effect = gettext("Cancels this run first. ") + effect
+        question = gettext("Put %(rows)s back?") % rows
+        return self._action("undo", gettext("Undo"), effect % rows, question=question)
+
+    def _undo_what_is_intact(self) -> Action:
+        effect = gettext("A part of what this run keeps is damaged: puts back the batches that are intact.")
+        address = reverse("housekeeping:run-undo", args=[self.run.pk]) + "?intact_only=1"
+        question = gettext("Put back what is intact?")
+        return Action("undo", gettext("Undo"), effect, address, question=question)
+
+    def _undo_unverified(self) -> Action:
+        effect = gettext(
+            "What version 1.0 kept of this run can't be verified: puts it back unverified, all but what"
+            " is seen to be damaged."
+        )
+        address = reverse("housekeeping:run-undo", args=[self.run.pk]) + "?unverified=1&intact_only=1"
+        question = gettext("Put it back unverified?")
+        return Action("undo", gettext("Undo"), effect, address, question=question)
+
+    def cancel(self) -> Action | None:
+        run = self.run
+        if not run.is_active or run.cancel_requested:
+            return None
+        question = gettext("Cancel this run?")
+        if run.status == Run.Status.HELD:
+            effect = gettext("Drops its plan: %(rows)s stay.") % {"rows": words.planned(run)}
+        elif run.undo_of_id:
+            effect = gettext("Stops after this batch; rows restored so far stay.")
+        elif run.dry_run:
+            effect, question = gettext("Stops counting; no plan is kept."), ""
+        elif run.purged:
+            done = {"rows": words.rows(run.purged)}
+            effect = gettext("Stops after the batch at hand; %(rows)s deleted so far stay deleted.") % done
+            question += " " + gettext("%(rows)s deleted so far stay deleted.") % done
+        elif run.status == Run.Status.RUNNING:
+            effect = gettext("Stops after the batch at hand; nothing is deleted so far.")
+        else:
+            effect = gettext("Takes it out of the queue; it has deleted nothing.")
+        return self._action("cancel", gettext("Cancel"), effect, question=question)
+
+    @staticmethod
+    def _can_be_planned(plan: Run) -> bool:
+        try:
+            control.check_plan(plan, plan.task)
+        except NotPossible:
+            return False
+        return True

@@ -1,0 +1,147 @@
+"""All that the page of a run says: how it stands, what it did, and what can be done about it."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Exists, Max, OuterRef, Subquery
+from django.utils.translation import gettext, ngettext
+
+from housekeeping.dashboard import record
+from housekeeping.dashboard.pages import results, standing
+from housekeeping.dashboard.pages.offers import Action, Offers
+from housekeeping.dashboard.pages.results import ResultRow
+from housekeeping.declared.registry import TASKS, Task
+from housekeeping.journal import acts
+from housekeeping.models import Act, Consumer, LogLine, Run
+from housekeeping.reading import restorable, search, words
+from housekeeping.reading.restorable import Restorable
+from housekeeping.reading.samples import Words
+from housekeeping.rights import Rights
+
+LOG_LINES = 200
+MOST_ACTS = 50
+MOST_RELATED = 20
+# How fast a run goes is told anew so often, even where nothing moves.
+CLOCK = timedelta(seconds=10)
+_SEEN = ("status", "attempts", "losses", "retried", "cancel_requested", "deleted", "total", "finished_at")
+
+
+@dataclass(frozen=True)
+class RunPage:
+    run: Run
+    task: Task | None
+    standing: str
+    kept: Restorable | None
+    actions: list[Action]
+    obstacle: Run | None  # the run that has to end first
+    related: list[tuple[str, Run]]
+    older: Run | None
+    newer: Run | None
+    acts: list[record.Line]
+    log: list[LogLine]
+    has_more_log: bool
+    plan: dict[str, Any]  # with the words of the rows that it names
+
+    @property
+    def title(self) -> str:
+        name = gettext(self.task.title) if self.task else self.run.task
+        return gettext("Undo: %(task)s") % {"task": name} if self.run.undo_of_id else name
+
+    @property
+    def level(self) -> str:
+        return standing.level(self.run)
+
+    @property
+    def result(self) -> list[ResultRow]:
+        return results.rows(self.run.result or {})
+
+    @property
+    def result_json(self) -> str:
+        return json.dumps(self.run.result, indent=2, ensure_ascii=False)
+
+    @property
+    def attempts(self) -> str:
+        """How often it was begun, and how often its worker went silent."""
+        text = words.number(self.run.attempts)
+        if self.run.losses:
+            lost = ngettext("%(n)s lost with its worker", "%(n)s lost with their workers", self.run.losses)
+            text += ", " + lost % {"n": words.number(self.run.losses)}
+        return text
+
+
+def fingerprint(pk: UUID, now: datetime) -> str:
+    """Changes with anything that the page of a run shows while it is active. One query."""
+    line = LogLine.objects.filter(run=OuterRef("pk")).values("run").annotate(last=Max("pk")).values("last")
+    act = Act.objects.filter(target=str(pk)).order_by("-done_at", "-pk").values("pk")[:1]
+    # What a queued run waits for.
+    beside = Run.objects.active().filter(task=OuterRef("task"), status=Run.Status.RUNNING, dry_run=False)
+    run = Run.objects.filter(pk=pk).annotate(
+        last_line=Subquery(line),
+        last_act=Subquery(act),
+        is_watched=Exists(Consumer.objects.alive(now)),
+        is_behind=Exists(beside.exclude(pk=OuterRef("pk"))),
+    )
+    facts = run.values_list(*_SEEN, "last_line", "last_act", "is_watched", "is_behind").first()
+    clock = int(now.timestamp() // CLOCK.total_seconds()) if facts and facts[0] == Run.Status.RUNNING else 0
+    return hashlib.sha256(repr((facts, clock)).encode()).hexdigest()[:32]
+
+
+def read(run: Run, rights: Rights, now: datetime) -> RunPage:
+    """``run`` with its consumer, and the runs that it names, selected beside it."""
+    task = TASKS.get(run.task)
+    kept = restorable.of(run, now)
+    followers = _followers(run)
+    undos = [one for one in followers if one.undo_of_id == run.pk]
+    undo = next((one for one in undos if one.is_active), None)
+    offers = Offers(run, task, rights, kept, undo, now)
+    beside = Run.objects.filter(schedule=run.schedule) if run.schedule else Run.objects.filter(task=run.task)
+    older, newer = search.neighbours(beside, run, "requested_at")
+    log = list(run.log_lines.order_by("-pk")[: LOG_LINES + 1])
+    return RunPage(
+        run=run,
+        task=task,
+        standing=standing.of(run, task, undos, now),
+        kept=kept,
+        actions=offers.all(),
+        obstacle=offers.obstacle,
+        related=_related(run, followers),
+        older=older,
+        newer=newer,
+        acts=record.lines(acts.history({"target": str(run.pk)})[:MOST_ACTS]),
+        log=log[:LOG_LINES][::-1],
+        has_more_log=len(log) > LOG_LINES,
+        plan=Words([run.plan]).added_to(run.plan) if not run.receipt else {},
+    )
+
+
+def _followers(run: Run) -> list[Run]:
+    """The runs that came of this one, newest first."""
+    # Each by its own index: an OR of them would be looked for along the whole history.
+    found = run.undos.union(run.carried_out.all(), run.retries.all(), all=True)
+    newest = {one.pk: one for one in found.order_by("-requested_at")[:MOST_RELATED]}
+    return list(newest.values())
+
+
+def _related(run: Run, followers: list[Run]) -> list[tuple[str, Run]]:
+    found = [
+        (label, one)
+        for label, one in (
+            (gettext("Carries out the plan of"), run.plan_of),
+            (gettext("Undo of"), run.undo_of),
+            (gettext("Retry of"), run.retry_of),
+        )
+        if one
+    ]
+    for one in followers:
+        if one.retry_of_id == run.pk:
+            label = gettext("Retried as")
+        elif one.undo_of_id == run.pk:
+            label = gettext("Undone by")
+        else:
+            label = gettext("Carried out by")
+        found.append((label, one))
+    return found

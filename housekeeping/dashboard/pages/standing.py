@@ -1,0 +1,149 @@
+"""The sentence at the top of a run's page: how the run stands, or what came of it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.utils.translation import gettext, ngettext
+
+from housekeeping.database import stored
+from housekeeping.declared.registry import Task
+from housekeeping.engine import plans
+from housekeeping.exceptions import NotPossible
+from housekeeping.models import Consumer, Run
+from housekeeping.reading import words
+
+
+def of(run: Run, task: Task | None, undos: Sequence[Run], now: datetime) -> str:
+    """``undos``: the undos of ``run``."""
+    status = Run.Status(run.status)
+    if status == Run.Status.QUEUED:
+        return _queued(run, now)
+    if status == Run.Status.RUNNING:
+        return _running(run)
+    if status == Run.Status.HELD:
+        return f"{run.error} " + (outdated(run) or gettext("Nothing is deleted until somebody approves it."))
+    if status == Run.Status.SUCCEEDED:
+        return _succeeded(run, task) + _since(run, undos)
+    if status == Run.Status.FAILED:
+        return _failed(run) + _since(run, undos)
+    if status == Run.Status.CANCELLED:
+        return _cancelled(run) + _since(run, undos)
+    return gettext("It did not run.") + f" {run.error}"
+
+
+def _queued(run: Run, now: datetime) -> str:
+    if not Consumer.objects.alive(now).exists():
+        return gettext("It waits, and no consumer is running: start one with “python manage.py run_huey”.")
+    beside = Run.objects.active().filter(task=run.task, status=Run.Status.RUNNING, dry_run=False)
+    if not run.dry_run and beside.exists():
+        return gettext("It waits for another run of this task to end.")
+    if run.attempts:
+        return gettext("It was handed back, and waits for a consumer to go on with it.")
+    return gettext("It waits for a consumer.")
+
+
+def _running(run: Run) -> str:
+    if run.cancel_requested:
+        return gettext("It was asked to stop, and does so after the batch at hand.")
+    if run.undo_of_id:
+        text = gettext("It puts rows back in batches; %(rows)s are back so far.")
+        return text % {"rows": words.rows(run.done)}
+    if run.dry_run:
+        return gettext("It counts what would go, and deletes nothing.")
+    if run.purged:
+        return gettext("It is running; %(rows)s are deleted so far.") % {"rows": words.rows(run.purged)}
+    return gettext("It is running.")
+
+
+def _succeeded(run: Run, task: Task | None) -> str:
+    took = {"took": run.took}
+    if run.undo_of_id:
+        restored = words.own_first(run.restored, [one.name for one in task.policies] if task else ())
+        if not any(restored.values()):
+            return gettext("No rows put back, in %(took)s.") % took + _left(run)
+        text = gettext("%(rows)s put back in %(took)s.") % {"rows": words.tables(restored), **took}
+        return text + _left(run)
+    if run.dry_run:
+        rows = words.planned(run)
+        return gettext("A dry run: %(rows)s would go. Nothing was deleted.") % {"rows": rows}
+    spared = words.in_use(sum(facts.get("in_use", 0) for facts in run.receipt.values()))
+    if any(run.removed.values()):
+        return gettext("%(rows)s deleted in %(took)s.") % {"rows": words.removed(run), **took} + spared
+    if spared:
+        return gettext("No rows deleted, in %(took)s.") % took + spared
+    if task and task.policies:
+        return gettext("Nothing was past due: no rows deleted, in %(took)s.") % took
+    return gettext("Done in %(took)s.") % took
+
+
+def _not_restored(undo: Run) -> int:
+    """Of an undo that has ended."""
+    return sum(stored.counts((undo.result or {}).get("not_restored")).values())
+
+
+def _left(undo: Run) -> str:
+    """A sentence, after a space, about what an undo could not put back; empty for nothing."""
+    rows = _not_restored(undo)
+    text = ngettext("%(n)s row could not be put back.", "%(n)s rows could not be put back.", rows)
+    return " " + text % {"n": words.number(rows)} if rows else ""
+
+
+def _since(run: Run, undos: Sequence[Run]) -> str:
+    """A sentence, after a space, about what undos have put back since; empty where none was asked for."""
+    tables = run.removed
+    if not undos or not any(tables.values()):
+        return ""
+    back = sum(undo.restored.get(table, 0) for undo in undos for table in tables)
+    if back >= sum(tables.values()):
+        return " " + gettext("They are put back since.")
+    if not back:
+        return " " + gettext("None of them is back yet.")
+    text = ngettext("%(n)s of these rows is put back since.", "%(n)s of these rows are put back since.", back)
+    return " " + text % {"n": words.number(back)}
+
+
+def _failed(run: Run) -> str:
+    if run.started_at is None:
+        return gettext("It failed before it began.")
+    if run.undo_of_id and run.done:
+        text = gettext("It failed after %(took)s; %(rows)s are back, the rest stays in the archive.")
+        return text % {"took": run.took, "rows": words.rows(run.done)}
+    if run.dry_run or run.undo_of_id:
+        return gettext("It failed after %(took)s, and changed nothing.") % {"took": run.took}
+    deleted = {"rows": words.removed(run), "took": run.took}
+    if run.purged:
+        return gettext("It failed after %(took)s; %(rows)s were deleted before that.") % deleted
+    return gettext("It failed after %(took)s, and deleted nothing.") % deleted
+
+
+def _cancelled(run: Run) -> str:
+    if run.error:
+        return gettext("Cancelled.") + f" {run.error}"
+    if run.undo_of_id and run.done:
+        rows = words.rows(run.done)
+        return gettext("Cancelled; %(rows)s are back, the rest stays in the archive.") % {"rows": rows}
+    if run.purged:
+        rows = words.removed(run)
+        return gettext("Cancelled; %(rows)s were deleted before that.") % {"rows": rows}
+    return gettext("Cancelled before it changed anything.")
+
+
+def level(run: Run) -> str:
+    """How the sentence is coloured."""
+    if run.status == Run.Status.SUCCEEDED and run.undo_of_id and _not_restored(run):
+        return "warning"
+    return {
+        Run.Status.SUCCEEDED: "success",
+        Run.Status.FAILED: "error",
+        Run.Status.HELD: "warning",
+        Run.Status.MISSED: "warning",
+    }.get(Run.Status(run.status), "info")
+
+
+def outdated(run: Run) -> str:
+    """Why the rows that the run was held with can't be deleted any more; empty where they can."""
+    try:
+        plans.check_retentions(run.plan)
+    except NotPossible as error:
+        return str(error)
+    return ""
