@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from housekeeping.dashboard import polls, record
+from housekeeping.dashboard import act_lines, polls
 from housekeeping.dashboard.filters import ActFilters
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.views import may_view, signed_in
@@ -39,7 +39,7 @@ def act_list(request: HtmxHttpRequest) -> HttpResponse:
         is_newest = not page.newer
         if is_newest and polls.is_unchanged(request, tag):
             return HttpResponse(status=304)
-        facts |= {"page": page, "lines": record.lines(page.rows), "is_newest": is_newest, "tag": tag}
+        facts |= {"page": page, "lines": act_lines.lines(page.rows), "is_newest": is_newest, "tag": tag}
     if not is_fragment:
         facts["kept_days"] = in_days(registry.find_policy("acts").retention_in_force())
     template = "_acts.html" if is_fragment else "act_list.html"

@@ -76,7 +76,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Line:
+class Curve:
     """Places are in time, heights from zero: a small change must not look like a great one."""
 
     points: str
@@ -95,7 +95,7 @@ class Chart:
     columns: list[str]
     rows: list[tuple[date | datetime, list[float]]]
     bars: list[Bar] = field(default_factory=list)
-    line: Line | None = None
+    line: Curve | None = None
     legend: list[str] = field(default_factory=list)
 
     @property
@@ -186,7 +186,7 @@ def _line(id: str, title: str, unit: str, values: list[tuple[datetime, int]], sp
             for at, number in values
         ]
         chart.first, chart.last = first.date(), last.date()
-        chart.line = Line(" ".join(points))
+        chart.line = Curve(" ".join(points))
     return chart
 
 

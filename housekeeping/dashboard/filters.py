@@ -10,7 +10,7 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 
-from housekeeping.dashboard import record, wording
+from housekeeping.dashboard import act_lines, wording
 from housekeeping.declared import registry
 from housekeeping.declared.registry import SCHEDULES, TASKS
 from housekeeping.models import Run
@@ -198,7 +198,7 @@ class ActFilters(Filters):
         targets = [*SCHEDULES, *registry.policies()]
         self.fields = {
             "who": forms.CharField(label=gettext("Who"), required=False, max_length=150),
-            "what": OneOf(gettext("What"), record.WORDS.items()),
+            "what": OneOf(gettext("What"), act_lines.WORDS.items()),
             "target": forms.CharField(label=gettext("To what"), required=False, max_length=100),
             **self.fields,
         }

@@ -20,14 +20,14 @@ ERROR_LENGTH = 120
 RESULTS = 3  # numbers of a result that a row has room for
 
 ROW = """<tr id="run-row-{key}">{pick}
-<th scope="row"><a href="{address}">{task}</a>{marks}</th>
+<th scope="row"><a href="{address}">{task}</a>{badges}</th>
 <td data-label="{status_label}"><span class="badge" data-status="{status}">{status_word}</span></td>
 <td data-label="{requested_label}">
 <time datetime="{iso}">{at}</time><br><span class="muted small">{origin}</span></td>
 <td data-label="{took_label}"><span class="nowrap">{took}</span></td>
 <td data-label="{result_label}" class="result">{result}</td></tr>
 """
-MARK = ' <span class="badge">{}</span>'
+BADGE = ' <span class="badge">{}</span>'
 PICK = """<td class="pick"><input type="checkbox" name="run" value="{key}" id="pick-{can}-{key}"
  data-can="{can}" aria-label="{name}"></td>"""
 NO_PICK = SafeString('<td class="pick"></td>')
@@ -60,7 +60,7 @@ def rows(runs: Iterable[Run], *, picked_by: Rights = NOTHING) -> list[SafeString
             pick=pick,
             address=f"{base}/{run.pk}",
             task=run.task,
-            marks=format_html_join("", MARK, ((mark,) for mark in _marks(run))),
+            badges=format_html_join("", BADGE, ((badge,) for badge in _badges(run))),
             status=run.status,
             status_word=status,
             iso=local.isoformat(),
@@ -84,15 +84,15 @@ def _error(run: Run) -> SafeString:
     return format_html(ERROR, look, Truncator(run.error).chars(ERROR_LENGTH))
 
 
-def _marks(run: Run) -> list[str]:
-    marks = []
+def _badges(run: Run) -> list[str]:
+    badges = []
     if run.dry_run:
-        marks.append(gettext("dry run"))
+        badges.append(gettext("dry run"))
     if run.undo_of_id:
-        marks.append(gettext("undo"))
+        badges.append(gettext("undo"))
     if run.cancel_requested and run.is_active:
-        marks.append(gettext("cancelling"))
-    return marks
+        badges.append(gettext("cancelling"))
+    return badges
 
 
 def _result(run: Run) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 from django import template
 from django.utils.translation import gettext_lazy
 
-from housekeeping.dashboard import record, wording
+from housekeeping.dashboard import act_lines, wording
 from housekeeping.dashboard.filters import CAUSES, STATUSES, Filters
 from housekeeping.declared.triggers import Trigger
 
@@ -23,7 +23,7 @@ def word(value: str) -> Any:
 @register.filter
 def deed(what: str) -> Any:
     """An act in words."""
-    return record.WORDS.get(what, what)
+    return act_lines.WORDS.get(what, what)
 
 
 @register.filter

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db.models import Exists, Max, OuterRef, Subquery
 from django.utils.translation import gettext, ngettext
 
-from housekeeping.dashboard import record
+from housekeeping.dashboard import act_lines
 from housekeeping.dashboard.pages import results, standing
 from housekeeping.dashboard.pages.offers import Action, Offers
 from housekeeping.dashboard.pages.results import ResultRow
@@ -41,7 +41,7 @@ class RunPage:
     related: list[tuple[str, Run]]
     older: Run | None
     newer: Run | None
-    acts: list[record.Line]
+    acts: list[act_lines.ActLine]
     log: list[LogLine]
     has_more_log: bool
     plan: dict[str, Any]  # with the words of the rows that it names
@@ -111,7 +111,7 @@ def read(run: Run, rights: Rights, now: datetime) -> RunPage:
         related=_related(run, followers),
         older=older,
         newer=newer,
-        acts=record.lines(acts.history({"target": str(run.pk)})[:MOST_ACTS]),
+        acts=act_lines.lines(acts.history({"target": str(run.pk)})[:MOST_ACTS]),
         log=log[:LOG_LINES][::-1],
         has_more_log=len(log) > LOG_LINES,
         plan=Words([run.plan]).added_to(run.plan) if not run.receipt else {},

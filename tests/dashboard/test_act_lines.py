@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from housekeeping.dashboard import record
+from housekeeping.dashboard import act_lines
 from housekeeping.exceptions import QueueUnreachable
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Act, Run
@@ -154,7 +154,7 @@ def test_each_act_has_its_words():
         Run.objects.all().delete()
         deed()
 
-    assert {act.what for act in Act.objects.all()} - set(record.WORDS) == set()
+    assert {act.what for act in Act.objects.all()} - set(act_lines.WORDS) == set()
 
 
 def unreachable(run):
@@ -178,7 +178,7 @@ def test_an_act_that_came_to_nothing_says_so(deed):
 
     act = Act.objects.get()
     assert (act.what, act.details["failed"]) == (deed, "The queue can't be reached.")
-    assert record.Fact("failed", "The queue can't be reached.") in record.lines([act])[0].facts
+    assert act_lines.Fact("failed", "The queue can't be reached.") in act_lines.lines([act])[0].facts
 
 
 # --- As a line --------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ def test_an_act_that_came_to_nothing_says_so(deed):
 
 def line(what, target, **details):
     act = Act.objects.create(done_at=make.ago(), who="ada", what=what, target=str(target), details=details)
-    [found] = record.lines([act])
+    [found] = act_lines.lines([act])
     return found
 
 
@@ -198,7 +198,7 @@ def test_a_change_is_read_as_before_and_after():
 
     assert (found.what, found.target) == ("retention changed", "policy conversations")
     assert found.address == "/scheduler-admin/policies/conversations"
-    assert found.changes == [record.Change("days kept", "30", "1,000")]
+    assert found.changes == [act_lines.Change("days kept", "30", "1,000")]
 
 
 @pytest.mark.django_db
@@ -210,7 +210,7 @@ def test_what_stayed_as_it_was_is_no_change():
         after={"until": None, "reason": "b"},
     )
 
-    assert found.changes == [record.Change("reason", "a", "b")]
+    assert found.changes == [act_lines.Change("reason", "a", "b")]
 
 
 @pytest.mark.django_db
@@ -221,7 +221,7 @@ def test_a_trigger_that_is_empty_is_the_declared_one():
         "Weekly Conversation Cleanup",
         "/scheduler-admin/schedules/weekly_cleanup",
     )
-    assert found.changes == [record.Change("trigger", "0 4 * * *", "as declared")]
+    assert found.changes == [act_lines.Change("trigger", "0 4 * * *", "as declared")]
 
 
 @pytest.mark.django_db
@@ -248,7 +248,7 @@ def test_the_runs_that_a_page_of_acts_names_are_asked_for_at_once(django_assert_
     ]
 
     with django_assert_num_queries(1):
-        assert all(one.address and one.facts[0].address for one in record.lines(acts))
+        assert all(one.address and one.facts[0].address for one in act_lines.lines(acts))
 
 
 @pytest.mark.django_db

@@ -82,7 +82,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Line:
+class ActLine:
     """An act, with what it was done to and where that is to be seen, if it is still there."""
 
     act: Act
@@ -93,7 +93,7 @@ class Line:
     facts: list[Fact]
 
 
-def lines(acts: Iterable[Act]) -> list[Line]:
+def lines(acts: Iterable[Act]) -> list[ActLine]:
     """Each act as a line; one query tells which of the runs that they name are still there."""
     shown = list(acts)
     named = {pk for act in shown for pk in _ids(act)}
@@ -101,7 +101,7 @@ def lines(acts: Iterable[Act]) -> list[Line]:
     return [_line(act, there) for act in shown]
 
 
-def _line(act: Act, there: set[UUID]) -> Line:
+def _line(act: Act, there: set[UUID]) -> ActLine:
     details = dict(act.details)
     before, after = details.pop("before", None) or {}, details.pop("after", None) or {}
     target, address = _target(act, details, there)
@@ -111,7 +111,7 @@ def _line(act: Act, there: set[UUID]) -> Line:
         if before.get(key) != after.get(key)
     ]
     facts = [_fact(key, value, there) for key, value in details.items() if value not in (None, "")]
-    return Line(act, str(WORDS.get(act.what, act.what)), target, address, changes, facts)
+    return ActLine(act, str(WORDS.get(act.what, act.what)), target, address, changes, facts)
 
 
 def _target(act: Act, details: dict[str, Any], there: set[UUID]) -> tuple[str, str]:
