@@ -11,7 +11,7 @@ from django.views.generic import RedirectView
 from chat import token_views
 from chat.views import PasswordPage, verify_page
 from housekeeping.api import description
-from housekeeping.dashboard import views as dashboard
+from housekeeping.dashboard.views import overview as dashboard
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="dashboard"), name="home"),

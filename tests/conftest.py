@@ -126,7 +126,7 @@ def operator(db):
 def worker(transactional_db, monkeypatch):
     """A thread that carries out what is queued, as a worker of run_huey does."""
     # Pages wait for a run as long as a person would not notice; a busy machine may need longer.
-    monkeypatch.setattr("housekeeping.dashboard.views.GLANCE", 30.0)
+    monkeypatch.setattr("housekeeping.dashboard.acting.GLANCE", 30.0)
     done = threading.Event()
 
     def work():

@@ -8,22 +8,20 @@ from typing import Any
 from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from housekeeping import rights
 from housekeeping.dashboard import polls, questions
+from housekeeping.dashboard.acting import actor
 from housekeeping.dashboard.filters import RunFilters
-from housekeeping.dashboard.pages import run as run_page
+from housekeeping.dashboard.guards import may_operate, may_view, signed_in
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.rows import rows
-from housekeeping.dashboard.views import _actor, may_operate, may_view, signed_in
 from housekeeping.database import clock
-from housekeeping.declared.registry import SCHEDULES
 from housekeeping.exceptions import BadPlace, NotPossible
 from housekeeping.journal import acts
 from housekeeping.models import Run
@@ -112,44 +110,6 @@ def _people() -> list[str]:
     return sorted(set(acts.history({}).values_list("who", flat=True)[:SUGGESTIONS]) - {""})
 
 
-@require_safe
-@signed_in
-@may_view
-@vary_on_headers("HX-Request")
-def run_detail(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
-    now = clock.roughly()
-    tag = polls.tag(request, run_page.fingerprint(pk, now))
-    if polls.is_unchanged(request, tag):
-        return HttpResponse(status=304)
-    beside = Run.objects.select_related("consumer", "plan_of", "undo_of", "retry_of")
-    run = get_object_or_404(beside, pk=pk)
-    page = run_page.read(run, rights.of(request.user), now)
-    template = "_run.html" if polls.is_fragment(request) else "run_detail.html"
-    facts = {"page": page, "run": run, "tag": tag, "is_schedule_known": run.schedule in SCHEDULES}
-    answer = render(request, f"housekeeping/{template}", facts)
-    answer["HX-PTag"] = tag
-    return answer
-
-
-@require_safe
-@signed_in
-@may_view
-def run_log(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """All of a run's log lines, as plain text."""
-    run = get_object_or_404(Run, pk=pk)
-    lines = run.log_lines.values_list("logged_at", "level", "text")
-    # A text with line breaks must not look like lines of the log.
-    text = "".join(
-        f"{timezone.localtime(at).isoformat(timespec='milliseconds')} {level:<8} {_one_line(text)}\n"
-        for at, level, text in lines.iterator()
-    )
-    return HttpResponse(text, content_type="text/plain; charset=utf-8")
-
-
-def _one_line(text: str) -> str:
-    return "\n    ".join(text.splitlines())
-
-
 @require_POST
 @signed_in
 @may_operate
@@ -184,7 +144,7 @@ def _to_be_asked(request: HtmxHttpRequest, chosen: list[str]) -> list[Run]:
 
 
 def _act_on(request: HtmxHttpRequest) -> tuple[dict[str, Any], int]:
-    by = _actor(request)
+    by = actor(request)
     known: dict[str, Callable[[Run], Run]] = {
         "cancel": lambda run: control.cancel(run, by=by),
         "retry": lambda run: _retry(request, run),
@@ -208,7 +168,7 @@ def _ids(request: HttpRequest) -> list[uuid.UUID]:
 
 def _retry(request: HtmxHttpRequest, run: Run) -> Run:
     rights.check_retry(request.user, run)
-    return control.retry(run, send=queue.send, by=_actor(request))
+    return control.retry(run, send=queue.send, by=actor(request))
 
 
 def _told(name: str, summary: bulk.Summary) -> dict[str, Any]:

@@ -14,10 +14,11 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from housekeeping.dashboard import polls
+from housekeeping.dashboard.acting import actor
+from housekeeping.dashboard.guards import may_configure, may_view, signed_in
 from housekeeping.dashboard.pages import holds as hold_page
 from housekeeping.dashboard.pages.holds import HoldPage
 from housekeeping.dashboard.polls import HtmxHttpRequest
-from housekeeping.dashboard.views import _actor, may_configure, may_view, signed_in
 from housekeeping.database import clock
 from housekeeping.exceptions import BadHold, HousekeepingError
 from housekeeping.models import Hold, Run
@@ -40,7 +41,7 @@ def add_hold(request: HtmxHttpRequest) -> HttpResponse:
     typed = {name: request.POST.get(name, "") for name in ("model", "key", "until", "reason")}
     try:
         until = holds.moment(typed["until"])
-        reason, by = typed["reason"], _actor(request)
+        reason, by = typed["reason"], actor(request)
         hold = holds.add(typed["model"], typed["key"], until=until, reason=reason, by=by)
     except BadHold as problem:
         return _holds(request, typed=typed, problem=problem, status=400)
@@ -55,7 +56,7 @@ def change_hold(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     hold, text = get_object_or_404(Hold, pk=pk), request.POST.get("until", "")
 
     def act() -> str:
-        holds.change(hold, until=holds.moment(text), by=_actor(request))
+        holds.change(hold, until=holds.moment(text), by=actor(request))
         return gettext("%(row)s is kept %(until)s.") % {"row": hold, "until": _until(text)}
 
     return _acted(request, act)
@@ -68,7 +69,7 @@ def end_hold(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     hold = get_object_or_404(Hold, pk=pk)
 
     def act() -> str:
-        holds.end(hold, by=_actor(request))
+        holds.end(hold, by=actor(request))
         return gettext("The hold on %(row)s is ended.") % {"row": hold}
 
     return _acted(request, act)
@@ -81,7 +82,7 @@ def change_undo_holds(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     undo, text = get_object_or_404(Run, pk=pk), request.POST.get("until", "")
 
     def act() -> str:
-        rows = holds.change_all(undo, holds.moment(text), by=_actor(request))
+        rows = holds.change_all(undo, holds.moment(text), by=actor(request))
         return gettext("%(n)s rows are kept %(until)s.") % {"n": words.number(rows), "until": _until(text)}
 
     return _acted(request, act)
@@ -94,7 +95,7 @@ def end_undo_holds(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     undo = get_object_or_404(Run, pk=pk)
 
     def act() -> str:
-        ended = holds.end_all(undo, by=_actor(request))
+        ended = holds.end_all(undo, by=actor(request))
         return gettext("%(n)s holds are ended.") % {"n": words.number(ended)}
 
     return _acted(request, act)

@@ -13,8 +13,8 @@ from django.views.decorators.vary import vary_on_headers
 
 from housekeeping.dashboard import act_lines, polls
 from housekeeping.dashboard.filters import ActFilters
+from housekeeping.dashboard.guards import may_view, signed_in
 from housekeeping.dashboard.polls import HtmxHttpRequest
-from housekeeping.dashboard.views import may_view, signed_in
 from housekeeping.declared import registry
 from housekeeping.declared.policies import in_days
 from housekeeping.exceptions import BadPlace

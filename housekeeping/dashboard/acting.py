@@ -1,0 +1,80 @@
+"""What an act is answered with: how its run stands, or why it could not be done."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from housekeeping.dashboard import questions
+from housekeeping.dashboard.guards import page_of
+from housekeeping.dashboard.pages import overview as overview_page
+from housekeeping.dashboard.polls import HtmxHttpRequest
+from housekeeping.dashboard.questions import Question
+from housekeeping.dashboard.rows import rows
+from housekeeping.database import clock
+from housekeeping.exceptions import HousekeepingError, QueueUnreachable, RunInProgress
+from housekeeping.journal.acts import Actor
+from housekeeping.models import Run
+from housekeeping.reading import words
+from housekeeping.runs import control
+
+GLANCE = 0.8  # seconds
+
+asked_or_done = require_http_methods(["GET", "HEAD", "POST"])
+
+
+def actor(request: HtmxHttpRequest) -> Actor:
+    return Actor(request.user.get_username(), f"dashboard from {request.META.get('REMOTE_ADDR', 'unknown')}")
+
+
+def ask_first(
+    request: HtmxHttpRequest,
+    question: Callable[[], Question],
+    act: Callable[[], Run],
+    page: str,
+    task: str,
+    may_delete: bool,
+) -> HttpResponse:
+    """Do what may delete rows once the question is answered, and anything else at once."""
+    if request.method == "POST" and not may_delete:
+        return answer(request, act, page)
+    newest = questions.newest_run([task])
+    if request.method == "POST" and questions.is_answered(request, newest):
+        return answer(request, act, page)
+    return questions.ask(request, question(), newest, back=page_of(request.path))
+
+
+def answer(request: HtmxHttpRequest, act: Callable[[], Run], page: str) -> HttpResponse:
+    """Ask for a run or change one, and show how it stands, or why it could not be done."""
+    error, code, run = None, 200, None
+    try:
+        # Most runs end sooner than a person looks up: then the answer is the result.
+        run = control.wait(act(), GLANCE)
+    except HousekeepingError as problem:
+        error, code = str(problem), 503 if isinstance(problem, QueueUnreachable) else 409
+        run = problem.run if isinstance(problem, RunInProgress) else None
+    if request.htmx:
+        return show_overview(request, error=error, status=code)
+    if error:
+        messages.error(request, error)
+    elif run:
+        messages.success(request, words.message(run))
+    if run and page == "housekeeping:run":
+        return redirect(page, pk=run.pk)
+    return redirect("housekeeping:overview")
+
+
+def show_overview(request: HtmxHttpRequest, *, error: str | None = None, status: int = 200) -> HttpResponse:
+    """How things stand now: the fragment to htmx, else the page."""
+    if not request.htmx:
+        return redirect("housekeeping:overview")
+    facts = {**overview_facts(), "error": error}
+    return render(request, "housekeeping/_overview.html", facts, status=status)
+
+
+def overview_facts() -> dict[str, Any]:
+    page = overview_page.read(clock.roughly())
+    return {"page": page, "overview": page.seen, "rows": rows(page.seen.recent)}

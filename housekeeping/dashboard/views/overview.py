@@ -1,0 +1,84 @@
+"""The first page, the trends, and the acts on tasks and on all schedules."""
+
+from datetime import timedelta
+from functools import partial
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from housekeeping.dashboard import acting, charts, polls, questions
+from housekeeping.dashboard.acting import actor, asked_or_done
+from housekeeping.dashboard.guards import may_operate, may_view, signed_in
+from housekeeping.dashboard.pages import overview as overview_page
+from housekeeping.dashboard.polls import HtmxHttpRequest
+from housekeeping.database import clock
+from housekeeping.declared.registry import TASKS
+from housekeeping.journal import tallies
+from housekeeping.models import Run, Snapshot
+from housekeeping.queue import tasks as queue
+from housekeeping.runs import control, schedules
+
+TREND_DAYS = ("7", "30", "90")
+MOST_SNAPSHOTS = 1_000
+
+
+@require_safe
+@signed_in
+@may_view
+@vary_on_headers("HX-Request")
+def overview(request: HtmxHttpRequest) -> HttpResponse:
+    tag = polls.tag(request, overview_page.fingerprint(clock.roughly()))
+    if request.htmx and polls.is_unchanged(request, tag):
+        return HttpResponse(status=304)
+    template = "_overview.html" if request.htmx else "overview.html"
+    answer = render(request, f"housekeeping/{template}", {**acting.overview_facts(), "tag": tag})
+    answer["HX-PTag"] = tag
+    return answer
+
+
+@require_safe
+@signed_in
+@may_view
+def trends(request: HtmxHttpRequest) -> HttpResponse:
+    days = int(asked) if (asked := request.GET.get("days", "")) in TREND_DAYS else 30
+    now = clock.roughly()
+    newest = Snapshot.objects.filter(taken_at__gte=now - timedelta(days=days))[:MOST_SNAPSHOTS]
+    shown = charts.trends(tallies.since(now, days), list(newest)[::-1], timezone.localdate(now), days)
+    facts = {"charts": shown, "days": str(days), "choices": TREND_DAYS}
+    return render(request, "housekeeping/trends.html", facts)
+
+
+@asked_or_done
+@signed_in
+@may_operate
+def trigger(request: HtmxHttpRequest, name: str) -> HttpResponse:
+    if name not in TASKS:
+        raise Http404(f"There is no task {name!r}.")
+    dry_run = request.POST.get("dry_run") == "true"
+    page = "housekeeping:run" if request.POST.get("show") == "run" else "housekeeping:overview"
+
+    def start() -> Run:
+        return control.request(name, send=queue.send, dry_run=dry_run, by=actor(request))
+
+    question = partial(questions.before_task, TASKS[name])
+    may_delete = TASKS[name].may_delete and not dry_run
+    return acting.ask_first(request, question, start, page, name, may_delete)
+
+
+@require_POST
+@signed_in
+@may_operate
+def pause_all(request: HtmxHttpRequest) -> HttpResponse:
+    schedules.pause_all(by=actor(request))
+    return acting.show_overview(request)
+
+
+@require_POST
+@signed_in
+@may_operate
+def resume_all(request: HtmxHttpRequest) -> HttpResponse:
+    schedules.resume_all(by=actor(request))
+    return acting.show_overview(request)

@@ -1,0 +1,82 @@
+"""The page of a policy, and the acts on its retention."""
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext
+from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from housekeeping.dashboard.acting import actor
+from housekeeping.dashboard.guards import may_configure, may_view, signed_in
+from housekeeping.dashboard.pages import policy as policy_page
+from housekeeping.dashboard.pages.policy import PolicyPage
+from housekeeping.dashboard.polls import HtmxHttpRequest
+from housekeeping.database import clock
+from housekeeping.exceptions import (
+    BadRetention,
+    UnknownPolicy,
+)
+from housekeeping.reading import policies
+from housekeeping.steering import retentions
+
+
+@require_safe
+@signed_in
+@may_view
+@vary_on_headers("HX-Request")
+def policy_detail(request: HtmxHttpRequest, pk: str) -> HttpResponse:
+    """The policy, and what the retention in ``?retention_days=`` would hit, before it is saved."""
+    asked = request.GET.get("retention_days")
+    page = _policy_page(pk, asked)
+    template = "_effect.html" if request.htmx else "policy_detail.html"
+    return render(request, f"housekeeping/{template}", {"page": page})
+
+
+@require_safe
+@signed_in
+@may_view
+@vary_on_headers("HX-Request")
+def policy_preview(request: HtmxHttpRequest, pk: str) -> HttpResponse:
+    """Counts large tables: the policy's page fetches it once it is there itself."""
+    facts = {"page": _policy_page(pk), "preview": policies.preview(pk, clock.roughly())}
+    template = "_preview.html" if request.htmx else "policy_detail.html"
+    return render(request, f"housekeeping/{template}", facts)
+
+
+@require_POST
+@signed_in
+@may_configure
+def change_retention(request: HtmxHttpRequest, pk: str) -> HttpResponse:
+    """Save a retention; a shorter one only once its effect has been seen."""
+    days = request.POST.get("retention_days", "")
+    page = _policy_page(pk, days)
+    is_seen = page.effect and request.POST.get("seen") == str(page.effect.days)
+    if page.problem or (page.effect and page.effect.is_shorter and not is_seen):
+        return render(request, "housekeeping/policy_detail.html", {"page": page}, status=422)
+    retentions.change(pk, days, by=actor(request))
+    kept = gettext("Rows of %(policy)s are kept for %(days)s days from the next run on.")
+    messages.success(request, kept % {"policy": pk, "days": days})
+    return redirect("housekeeping:policy", pk=pk)
+
+
+@require_POST
+@signed_in
+@may_configure
+def reset_retention(request: HtmxHttpRequest, pk: str) -> HttpResponse:
+    page = _policy_page(pk)
+    try:
+        retentions.reset(pk, by=actor(request))
+    except BadRetention as error:
+        messages.error(request, str(error))
+        return redirect("housekeeping:policy", pk=pk)
+    kept = gettext("Rows of %(policy)s are kept as declared: %(days)s days.")
+    messages.success(request, kept % {"policy": pk, "days": page.card.declared_days})
+    return redirect("housekeeping:policy", pk=pk)
+
+
+def _policy_page(pk: str, days: str | None = None) -> PolicyPage:
+    try:
+        return policy_page.read(pk, clock.roughly(), retention_days=days)
+    except UnknownPolicy as error:
+        raise Http404(str(error)) from None
