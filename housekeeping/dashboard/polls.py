@@ -1,5 +1,8 @@
 """Fragments that are asked for again and again: an unchanged one is answered 304."""
 
+import hashlib
+from typing import Any
+
 from django.http import HttpRequest
 from django.utils.translation import get_language
 from django_htmx.middleware import HtmxDetails
@@ -9,6 +12,11 @@ from housekeeping import rights
 
 class HtmxHttpRequest(HttpRequest):
     htmx: HtmxDetails
+
+
+def fingerprint(*facts: Any) -> str:
+    """32 characters that change with any of ``facts``."""
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
 
 def tag(request: HttpRequest, fingerprint: str) -> str:

@@ -1,6 +1,5 @@
 """What the first page shows beside what every face reads, and what tells whether it has changed."""
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,6 +7,7 @@ from django.db import connection
 from django.utils import timezone
 
 from housekeeping import conf
+from housekeeping.dashboard import polls
 from housekeeping.declared.registry import STATISTICS
 from housekeeping.declared.statistics import Numbers
 from housekeeping.models import MOST_OFFSET, Snapshot
@@ -108,5 +108,4 @@ def fingerprint(now: datetime) -> str:
     # timeline moves on. The ages of heartbeats and figures are left out: a page that is answered
     # 304 knows that they are as fresh as ever (site.js).
     seconds = 1 if is_busy else 300 if is_measured else 30
-    facts = [rows[0][:12], [row[13:] for row in rows], int(now.timestamp()) // seconds]
-    return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
+    return polls.fingerprint(rows[0][:12], [row[13:] for row in rows], int(now.timestamp()) // seconds)

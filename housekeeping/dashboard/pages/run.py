@@ -1,6 +1,5 @@
 """All that the page of a run says: how it stands, what it did, and what can be done about it."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,7 +9,7 @@ from uuid import UUID
 from django.db.models import Exists, Max, OuterRef, Subquery
 from django.utils.translation import gettext, ngettext
 
-from housekeeping.dashboard import act_lines
+from housekeeping.dashboard import act_lines, polls
 from housekeeping.dashboard.pages import results, standing
 from housekeeping.dashboard.pages.offers import Action, Offers
 from housekeeping.dashboard.pages.results import ResultRow
@@ -87,7 +86,7 @@ def fingerprint(pk: UUID, now: datetime) -> str:
     )
     facts = run.values_list(*_SEEN, "last_line", "last_act", "is_watched", "is_behind").first()
     clock = int(now.timestamp() // CLOCK.total_seconds()) if facts and facts[0] == Run.Status.RUNNING else 0
-    return hashlib.sha256(repr((facts, clock)).encode()).hexdigest()[:32]
+    return polls.fingerprint(facts, clock)
 
 
 def read(run: Run, rights: Rights, now: datetime) -> RunPage:

@@ -1,6 +1,5 @@
 """The page of acts: who did what, to what, when and from where."""
 
-import hashlib
 from typing import Any
 
 from django.contrib import messages
@@ -52,8 +51,7 @@ def act_list(request: HtmxHttpRequest) -> HttpResponse:
 
 def _fingerprint(page: search.Page[Act], filters: ActFilters) -> str:
     """Acts are only ever added; but that one came to nothing is noted on it later."""
-    facts = (filters.address, [(act.pk, act.details.get("failed")) for act in page.rows])
-    return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
+    return polls.fingerprint(filters.address, [(act.pk, act.details.get("failed")) for act in page.rows])
 
 
 def _page(request: HtmxHttpRequest, filters: ActFilters) -> search.Page[Act]:

@@ -1,6 +1,5 @@
 """The page of holds: what is kept from every policy, why, and until when."""
 
-import hashlib
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -149,5 +148,4 @@ def _holds(request: HtmxHttpRequest, *, status: int = 200, **facts: Any) -> Http
 def _fingerprint(page: HoldPage, place: str) -> str:
     undos = [(one.undo.pk, one.group, one.group.is_active(page.now)) for one in page.undos]
     single = [(hold.pk, hold.until, hold.reason, hold.is_active(page.now)) for hold in page.single]
-    facts = (place, undos, page.older_undos, single, page.older, sorted(page.gone))
-    return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
+    return polls.fingerprint(place, undos, page.older_undos, single, page.older, sorted(page.gone))

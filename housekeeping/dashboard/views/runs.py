@@ -1,6 +1,5 @@
 """The list of runs, the page of a run, and acts on many runs at once."""
 
-import hashlib
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -92,7 +91,7 @@ def _place(query: QueryDict) -> bool:
 
 def _fingerprint(seen: list[tuple[Any, ...]], address: str) -> str:
     now = clock.roughly().timestamp() if any(row[1] == Run.Status.RUNNING for row in seen) else 0
-    return hashlib.sha256(repr((address, seen, int(now) // 5)).encode()).hexdigest()[:32]
+    return polls.fingerprint(address, seen, int(now) // 5)
 
 
 def _page(request: HtmxHttpRequest, found: QuerySet[Run], query: QueryDict) -> search.Page[Run]:
