@@ -1,4 +1,4 @@
-"""Finding runs in a long history: by filters that have an index, a page at a time.
+"""Finding runs and holds in a long list: by filters that have an index, a page at a time.
 
 A page is found by its place, the moment and key of a row, and not by counting rows: the last
 of a million is as near as the first, and rows that come in meanwhile shift nothing.
@@ -115,9 +115,23 @@ class Page(Generic[Row]):
     older: str
 
 
+def page_or_newest(
+    rows: QuerySet[Row], moment: str | None, places: Mapping[str, Any], *, size: int = PAGE
+) -> tuple[Page[Row], bool]:
+    """The page that ``older``, ``newer`` or ``oldest`` of a list's address ask for.
+
+    Where they name a place that no page has given: the newest, and False.
+    """
+    older, newer = str(places.get("older") or ""), str(places.get("newer") or "")
+    try:
+        return page(rows, moment, older=older, newer=newer, oldest="oldest" in places, size=size), True
+    except BadPlace:
+        return page(rows, moment, size=size), False
+
+
 def page(
     rows: QuerySet[Row],
-    moment: str,
+    moment: str | None,
     *,
     older: str = "",
     newer: str = "",
@@ -126,10 +140,10 @@ def page(
 ) -> Page[Row]:
     """The newest page of ``rows``; or the one below or above a place, or the oldest.
 
-    ``moment``: the column that they are ordered by, before their key. Raises BadPlace for a
-    place that no page has given.
+    ``moment``: the column that they are ordered by before their key; None for the key alone. Raises
+    BadPlace for a place that no page has given.
     """
-    upwards = rows.order_by(moment, "pk")
+    upwards = rows.order_by(*([moment] if moment else []), "pk")
     if older:
         return _down(_beside(rows, moment, older, "lt"), moment, size, is_below=True)
     if oldest:
@@ -141,42 +155,47 @@ def page(
     return _down(rows, moment, size, is_below=False)
 
 
-def _down(rows: QuerySet[Row], moment: str, size: int, *, is_below: bool) -> Page[Row]:
+def _down(rows: QuerySet[Row], moment: str | None, size: int, *, is_below: bool) -> Page[Row]:
     found = list(rows[: size + 1])
     shown = found[:size]
     has_older = len(found) > size
     return Page(
         shown,
-        newer=_place(shown[0], moment) if is_below and shown else "",
-        older=_place(shown[-1], moment) if has_older else "",
+        newer=place_of(shown[0], moment) if is_below and shown else "",
+        older=place_of(shown[-1], moment) if has_older else "",
     )
 
 
-def _up(rows: QuerySet[Row], moment: str, size: int, *, is_above: bool) -> Page[Row]:
+def _up(rows: QuerySet[Row], moment: str | None, size: int, *, is_above: bool) -> Page[Row]:
     found = list(rows[: size + 1])
     shown = found[:size][::-1]
     has_newer = len(found) > size
     return Page(
         shown,
-        newer=_place(shown[0], moment) if has_newer else "",
-        older=_place(shown[-1], moment) if is_above and shown else "",
+        newer=place_of(shown[0], moment) if has_newer else "",
+        older=place_of(shown[-1], moment) if is_above and shown else "",
     )
 
 
-def _place(row: Model, moment: str) -> str:
+def place_of(row: Model, moment: str | None) -> str:
+    """Where a row stands in a list that is ordered by ``moment`` and its key, or by its key alone."""
+    if moment is None:
+        return str(row.pk)
     return f"{(getattr(row, moment) - _EPOCH) // timedelta(microseconds=1)}-{row.pk}"
 
 
-def _beside(rows: QuerySet[Row], moment: str, place: str, side: str) -> QuerySet[Row]:
+def _beside(rows: QuerySet[Row], moment: str | None, place: str, side: str) -> QuerySet[Row]:
     """The rows on one ``side`` (lt, gt) of a place. The key tells rows of one moment apart."""
-    microseconds, _, key = place.partition("-")
+    microseconds, _, key = place.partition("-") if moment else ("", "", place)
     try:
-        at = _EPOCH + timedelta(microseconds=int(microseconds))
+        at = _EPOCH + timedelta(microseconds=int(microseconds)) if moment else None
         pk = rows.model._meta.pk.to_python(key)
     except (ValueError, OverflowError, ValidationError):
         raise _no_place(place) from None
     if isinstance(pk, int) and pk > MOST_KEY:
         raise _no_place(place)
+    if at is None:
+        return rows.filter(**{f"pk__{side}": pk})
     # The first condition alone would do with the second; it is the one that walks the index.
     return rows.filter(**{f"{moment}__{side}e": at}).filter(
         Q(**{f"{moment}__{side}": at}) | Q(**{f"pk__{side}": pk})
@@ -189,7 +208,7 @@ def _no_place(place: str) -> BadPlace:
 
 def neighbours(rows: QuerySet[Row], row: Row, moment: str) -> tuple[Row | None, Row | None]:
     """The rows just below and just above ``row``: the older, the newer."""
-    place = _place(row, moment)
+    place = place_of(row, moment)
     older = _beside(rows.order_by(f"-{moment}", "-pk"), moment, place, "lt")
     newer = _beside(rows.order_by(moment, "pk"), moment, place, "gt")
     return older.first(), newer.first()

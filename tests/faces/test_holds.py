@@ -325,14 +325,37 @@ def test_older_holds_and_older_undos_are_a_page_away(dashboard):
         undo_with_holds(1, row=row)
 
     first = dashboard.get(PAGE).text
-    links = re.findall(r'href="\?((?:undos_)?before=[^"]*)"', first)
-    rows = [set(re.findall(r'<tr id="([^"]*)"', dashboard.get(f"{PAGE}?{link}").text)) for link in links]
+    links = re.findall(r'href="\?((?:undos_)?older=[^"]*)"', first)
+    rows = [listed(dashboard.get(f"{PAGE}?{link}")) for link in links]
     shown = set(re.findall(r'<tr id="([^"]*)"', first))
 
     assert len(shown) == 100
     assert f"hold-{made[0]}" in rows[1] - shown
     assert len(rows[0] - shown) == 1
-    assert all(dashboard.get(f"{PAGE}?{query}").status_code == 200 for query in ("before=x", "before=²"))
+
+
+def listed(answer):
+    return set(re.findall(r'<tr id="([^"]*)"', answer.text))
+
+
+def test_the_addresses_of_older_holds_from_before_lead_to_them_still(dashboard):
+    single, undos = [hold() for _ in range(3)], [undo_with_holds(1) for _ in range(3)]
+
+    older = dashboard.get(f"{PAGE}?before={single[1].pk}")
+    older_undos = dashboard.get(f"{PAGE}?undos_before={undos[1].pk}")
+
+    assert listed(older) - {f"undo-holds-{undo.pk}" for undo in undos} == {f"hold-{single[0].pk}"}
+    assert listed(older_undos) - {f"hold-{one.pk}" for one in single} == {f"undo-holds-{undos[0].pk}"}
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["before=x", "before=²", "older=", f"older={'9' * 30}", "undos_older=x", "undos_before=x", "older=-"],
+)
+def test_a_place_that_is_not_in_the_list_of_holds_is_its_newest_page(query, dashboard):
+    one, undo = hold(), undo_with_holds(1)
+
+    assert listed(dashboard.get(f"{PAGE}?{query}")) == {f"hold-{one.pk}", f"undo-holds-{undo.pk}"}
 
 
 def test_unchanged_holds_are_answered_304_and_changed_ones_anew(dashboard, viewer, client):

@@ -259,6 +259,28 @@ def test_a_key_beyond_the_database_s_numbers_is_refused():
         search.page(Act.objects.all(), "done_at", older=f"1-{2**63}")
 
 
+def test_rows_that_are_ordered_by_their_key_alone_have_it_as_their_place():
+    made = [Act.objects.create(done_at=timezone.now()) for _ in range(5)][::-1]
+    acts = Act.objects.order_by("-pk")
+
+    newest = search.page(acts, None, size=3)
+    older = search.page(acts, None, older=newest.older, size=3)
+
+    assert (newest.rows, newest.older, older.rows) == (made[:3], str(made[2].pk), made[3:])
+    assert search.page(acts, None, oldest=True, size=3).rows == made[2:]
+
+
+def test_a_place_that_no_page_has_given_leads_to_the_newest():
+    newest = runs(4)
+
+    assert search.page_or_newest(search.runs({}), "requested_at", {"older": "x"}) == (page_of(newest), False)
+    assert search.page_or_newest(search.runs({}), "requested_at", {}) == (page_of(newest), True)
+
+
+def page_of(rows):
+    return search.Page(rows, "", "")
+
+
 def test_the_neighbours_of_a_run_are_the_next_older_and_newer():
     newest = runs(3, requested_at=timezone.now())
 

@@ -1,19 +1,21 @@
 """The page of holds."""
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef
 
 from housekeeping.engine.holds import without_row
 from housekeeping.models import Hold, Run
+from housekeeping.reading import search
 from housekeeping.steering.holds import Group, group, holdable
 
 
 @dataclass(frozen=True)
 class UndoHolds:
-    """What an undo put back and holds, as one thing."""
+    """All the holds of one undo, as one thing."""
 
     undo: Run
     group: Group
@@ -21,14 +23,14 @@ class UndoHolds:
 
 @dataclass(frozen=True)
 class HoldPage:
-    """A page of holds: an undo's as one, and those that somebody made one by one. ``older``:
-    what the next page of either begins after."""
+    """Two lists, each with the place that its next page begins after: the holds of each undo as one,
+    and those that somebody made one by one."""
 
     now: datetime
     undos: list[UndoHolds]
-    older_undos: uuid.UUID | None
+    older_undos: str
     single: list[Hold]
-    older: int | None
+    older: str
     gone: frozenset[int]  # the ids of single holds whose row is gone
 
     @property
@@ -36,30 +38,28 @@ class HoldPage:
         return list(holdable())
 
 
-def read(now: datetime, *, before: str = "", undos_before: str = "", size: int = 50) -> HoldPage:
-    """``before`` and ``undos_before``: the last hold, and the last undo, of the page before."""
-    holding = Exists(Hold.objects.filter(undo=OuterRef("pk")))
-    runs = list(older_than(Run.objects.newest_first().filter(holding), undos_before)[: size + 1])
-    single = Hold.objects.filter(undo=None).order_by("-pk")
-    if before.isdecimal() and len(before) < 19:
-        single = single.filter(pk__lt=int(before))
-    found = list(single[: size + 1])
+def read(now: datetime, places: Mapping[str, str]) -> HoldPage:
+    """``places``: from an address, ``older`` of the single holds and ``undos_older`` of the undos.
+
+    Addresses from before have ``before``, and ``undos_before`` with the id of a run.
+    """
+    holding = Run.objects.newest_first().filter(Exists(Hold.objects.filter(undo=OuterRef("pk"))))
+    undos_older = places.get("undos_older") or _place_of_run(places.get("undos_before", ""))
+    runs, _ = search.page_or_newest(holding, "requested_at", {"older": undos_older})
+    older = places.get("older") or places.get("before")
+    single, _ = search.page_or_newest(Hold.objects.filter(undo=None).order_by("-pk"), None, {"older": older})
     return HoldPage(
         now=now,
-        undos=[UndoHolds(run, group(run)) for run in runs[:size]],
-        older_undos=runs[size - 1].pk if len(runs) > size else None,
-        single=found[:size],
-        older=found[size - 1].pk if len(found) > size else None,
-        gone=without_row(found[:size]),
+        undos=[UndoHolds(run, group(run)) for run in runs.rows],
+        older_undos=runs.older,
+        single=single.rows,
+        older=single.older,
+        gone=without_row(single.rows),
     )
 
 
-def older_than(history: QuerySet[Run], pk: str) -> QuerySet[Run]:
-    """The part of the history below the run of that id; all of it, if there is no such run."""
+def _place_of_run(pk: str) -> str:
     try:
-        last = Run.objects.get(pk=uuid.UUID(pk))
+        return search.place_of(Run.objects.get(pk=uuid.UUID(pk)), "requested_at")
     except (ValueError, Run.DoesNotExist):
-        return history
-    # One look at the schedules opens several runs at the same moment: the id tells them apart.
-    shown_beside = {"requested_at": last.requested_at, "pk__gte": last.pk}
-    return history.filter(requested_at__lte=last.requested_at).exclude(**shown_beside)
+        return ""

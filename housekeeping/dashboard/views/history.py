@@ -16,7 +16,6 @@ from housekeeping.dashboard.guards import may_view, signed_in
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.declared import registry
 from housekeeping.declared.policies import in_days
-from housekeeping.exceptions import BadPlace
 from housekeeping.journal import acts as core
 from housekeeping.models import Act
 from housekeeping.reading import search
@@ -55,10 +54,7 @@ def _fingerprint(page: search.Page[Act], filters: ActFilters) -> str:
 
 
 def _page(request: HtmxHttpRequest, filters: ActFilters) -> search.Page[Act]:
-    found, query = core.history(filters.cleaned_data), filters.query
-    older, newer = query.get("older", ""), query.get("newer", "")
-    try:
-        return search.page(found, "done_at", older=older, newer=newer, oldest="oldest" in query)
-    except BadPlace:
+    page, is_there = search.page_or_newest(core.history(filters.cleaned_data), "done_at", filters.query)
+    if not is_there:
         messages.warning(request, gettext("There is no such place in the list; these are the newest acts."))
-        return search.page(found, "done_at")
+    return page

@@ -127,11 +127,7 @@ def _place(request: HtmxHttpRequest) -> str:
 
 def _holds(request: HtmxHttpRequest, *, status: int = 200, **facts: Any) -> HttpResponse:
     """The holds: their fragment to htmx, else the page. 304 to a poll that knows them."""
-    page = hold_page.read(
-        clock.roughly(),
-        before=request.GET.get("before", ""),
-        undos_before=request.GET.get("undos_before", ""),
-    )
+    page = hold_page.read(clock.roughly(), request.GET)
     is_fragment, place = polls.is_fragment(request), _place(request)
     # What was just done, or refused, is said until the next poll.
     tag = "" if facts else polls.tag(request, _fingerprint(page, place))

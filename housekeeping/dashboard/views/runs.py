@@ -21,7 +21,7 @@ from housekeeping.dashboard.guards import may_operate, may_view, signed_in
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.rows import rows
 from housekeeping.database import clock
-from housekeeping.exceptions import BadPlace, NotPossible
+from housekeeping.exceptions import NotPossible
 from housekeeping.journal import acts
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
@@ -95,13 +95,10 @@ def _fingerprint(seen: list[tuple[Any, ...]], address: str) -> str:
 
 
 def _page(request: HtmxHttpRequest, found: QuerySet[Run], query: QueryDict) -> search.Page[Run]:
-    light = found.only(*FIELDS)
-    older, newer = query.get("older", ""), query.get("newer", "")
-    try:
-        return search.page(light, "requested_at", older=older, newer=newer, oldest="oldest" in query)
-    except BadPlace:
+    page, is_there = search.page_or_newest(found.only(*FIELDS), "requested_at", query)
+    if not is_there:
         messages.warning(request, gettext("There is no such place in the list; these are the newest runs."))
-        return search.page(light, "requested_at")
+    return page
 
 
 def _people() -> list[str]:
