@@ -3,13 +3,10 @@
 The log, the API and the commands say the same in English, whoever asks.
 """
 
-import re
-from datetime import time
-
 from django.utils.formats import time_format
 from django.utils.translation import get_language, gettext, gettext_noop, ngettext
 
-from housekeeping.declared.triggers import Trigger
+from housekeeping.declared.triggers import At, Every, Trigger
 
 # Names and descriptions in our own tasks.py, for the catalogue. One that is not here is shown as declared.
 DECLARED = (
@@ -44,16 +41,15 @@ def declared(text: str) -> str:
 
 def described(trigger: Trigger) -> str:
     """When it fires, as :meth:`Trigger.describe` says it."""
-    text = trigger.describe()
     if (get_language() or "en").startswith("en"):
-        return text
-    if every := re.fullmatch(r"every (?:(\d+) )?(day|hour|minute|second)s?", text):
-        return _every(int(every[1] or 1), every[2])
-    if at := re.fullmatch(r"(?:on (.+) )?at (\d+):(\d\d) (AM|PM)", text):
-        hour = int(at[2]) % 12 + (12 if at[4] == "PM" else 0)
-        words = {"time": time_format(time(hour, int(at[3])), "H:i"), "days": _days(at[1] or "")}
-        return gettext("on %(days)s at %(time)s") % words if at[1] else gettext("at %(time)s") % words
-    return gettext("by cron %(expression)s") % {"expression": trigger.expression()}
+        return trigger.describe()
+    pattern = trigger.pattern()
+    if isinstance(pattern, Every):
+        return _every(pattern.number, pattern.unit)
+    if isinstance(pattern, At):
+        words = {"time": time_format(pattern.time, "H:i"), "days": _days(pattern)}
+        return gettext("on %(days)s at %(time)s") % words if pattern.days else gettext("at %(time)s") % words
+    return gettext("by cron %(expression)s") % {"expression": pattern.expression}
 
 
 def _every(count: int, unit: str) -> str:
@@ -66,8 +62,7 @@ def _every(count: int, unit: str) -> str:
     return words[unit] % {"n": count}
 
 
-def _days(text: str) -> str:
+def _days(pattern: At) -> str:
     """``Monday to Friday and Sunday``, in Django's own names of the days."""
     to, plus = gettext("to"), gettext("and")
-    spans = (f" {to} ".join(map(gettext, span.split(" to "))) for span in text.split(" and "))
-    return f" {plus} ".join(spans)
+    return f" {plus} ".join(f" {to} ".join(map(gettext, span)) for span in pattern.days)

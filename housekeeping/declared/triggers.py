@@ -16,9 +16,9 @@ whatever moment the search starts from.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from functools import cached_property
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from cronsim import CronSim, CronSimError
 from django.utils.translation import gettext_noop as _
@@ -41,6 +41,30 @@ CRONSIM_SAYS = (
 )
 
 
+class Every(NamedTuple):
+    """``every 6 hours``. ``unit``: day, hour, minute or second."""
+
+    number: int
+    unit: str
+
+
+class At(NamedTuple):
+    """``on Monday to Friday at 2:00 AM``. ``days``: spans, each of one day or of its first and its
+    last, in English; none for every day."""
+
+    time: time
+    days: tuple[tuple[str, ...], ...]
+
+
+class ByCron(NamedTuple):
+    """What takes more than a few words."""
+
+    expression: str
+
+
+Pattern = Every | At | ByCron
+
+
 class Trigger(Protocol):
     def next_fire_time(self, after: datetime, zone: tzinfo) -> datetime:
         """The first fire time later than ``after``, in UTC."""
@@ -57,8 +81,11 @@ class Trigger(Protocol):
     def expression(self) -> str:
         """The text that :func:`parse` reads: five cron fields, or ``[D ]HH:MM:SS``."""
 
+    def pattern(self) -> Pattern:
+        """What :meth:`describe` says, in parts: for another language."""
+
     def describe(self) -> str:
-        """The trigger in words: ``at 2:00 AM``, ``every 6 hours``."""
+        """The trigger in English: ``at 2:00 AM``, ``every 6 hours``."""
 
 
 @dataclass(frozen=True, init=False)
@@ -146,13 +173,15 @@ class Cron:
         shown = _shown(clock, zone)
         return shown[:1] if self.has_fixed_hour else shown
 
-    def describe(self) -> str:
+    def pattern(self) -> Pattern:
         in_words = self.day == self.month == "*" and self.minute.isdigit() and self.hour.isdigit()
-        days = _days_in_words(self.day_of_week)
+        days = _days(self.day_of_week)
         if not in_words or days is None:
-            return f"by cron {self.expression()}"
-        at = f"at {_clock(int(self.hour), int(self.minute))}"
-        return f"on {days} {at}" if days else at
+            return ByCron(self.expression())
+        return At(time(int(self.hour), int(self.minute)), days)
+
+    def describe(self) -> str:
+        return _in_english(self.pattern())
 
     def __str__(self) -> str:
         fields = ("month", "day", "day_of_week", "hour", "minute")
@@ -187,12 +216,15 @@ class Interval:
     def resume(self, local: datetime, zone: tzinfo) -> datetime:
         return self.next_fire_time(local, zone)
 
-    def describe(self) -> str:
+    def pattern(self) -> Pattern:
         for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
             count, rest = divmod(int(self.length.total_seconds()), size)
             if not rest:
-                return f"every {unit}" if count == 1 else f"every {count} {unit}s"
+                return Every(count, unit)
         raise AssertionError("an interval is of whole seconds")
+
+    def describe(self) -> str:
+        return _in_english(self.pattern())
 
     def _parts(self) -> tuple[int, str]:
         minutes, seconds = divmod(self.length.seconds, 60)
@@ -264,18 +296,23 @@ def parse(text: str) -> Cron | Interval:
     return Cron(**dict(zip(("minute", "hour", "day", "month", "day_of_week"), fields, strict=True)))
 
 
-def _clock(hour: int, minute: int) -> str:
-    return f"{hour % 12 or 12}:{minute:02} {'AM' if hour < 12 else 'PM'}"
+def _in_english(pattern: Pattern) -> str:
+    if isinstance(pattern, Every):
+        return f"every {pattern.number} {pattern.unit}s" if pattern.number > 1 else f"every {pattern.unit}"
+    if isinstance(pattern, ByCron):
+        return f"by cron {pattern.expression}"
+    hour, minute = pattern.time.hour, pattern.time.minute
+    at = f"at {hour % 12 or 12}:{minute:02} {'AM' if hour < 12 else 'PM'}"
+    days = " and ".join(" to ".join(span) for span in pattern.days)
+    return f"on {days} {at}" if days else at
 
 
-def _days_in_words(field: str) -> str | None:
-    """``sun`` as Sunday, ``mon-fri`` as Monday to Friday, ``*`` as an empty text; None for the rest."""
+def _days(field: str) -> tuple[tuple[str, ...], ...] | None:
+    """``sun`` as Sunday, ``mon-fri`` as Monday, Friday; no span for ``*``, None for the rest."""
     if field == "*":
-        return ""
-    spans = [[_DAYS.get(day) for day in span.split("-")] for span in field.split(",")]
-    if not all(all(span) and len(span) <= 2 for span in spans):
-        return None
-    return " and ".join(" to ".join(map(str, span)) for span in spans)
+        return ()
+    spans = tuple(tuple(_DAYS.get(day, "") for day in span.split("-")) for span in field.split(","))
+    return spans if all(all(span) and len(span) <= 2 for span in spans) else None
 
 
 _DAY_NAMES = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
