@@ -8,12 +8,13 @@ from uuid import UUID
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.translation import gettext, gettext_lazy
 
 from housekeeping.declared import registry
 from housekeeping.declared.registry import SCHEDULES
 from housekeeping.models import Act, Run
+from housekeeping.reading import words
 
 # The acts that are recorded, each in the words of a sentence: "ada has … the run".
 WORDS = {
@@ -148,7 +149,7 @@ def _value(key: str, value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
     if isinstance(value, int | float):
-        return number_format(value, use_l10n=True, force_grouping=True)
+        return words.number(value)
     if isinstance(value, str) and (moment := _moment(value)):
         return date_format(timezone.localtime(moment), "j M Y, H:i T")
     return str(value)

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
@@ -14,6 +13,7 @@ from django.utils.translation import gettext
 from housekeeping.dashboard import wording
 from housekeeping.dashboard.filters import CAUSES, STATUSES
 from housekeeping.models import Run
+from housekeeping.reading import words
 from housekeeping.rights import NOTHING, Rights
 
 ERROR_LENGTH = 120
@@ -36,7 +36,7 @@ ERROR = '<span class="{}">{}</span>'
 
 def rows(runs: Iterable[Run], *, picked_by: Rights = NOTHING) -> list[SafeString]:
     """The rows of a table of runs, with boxes to pick those that these rights cancel or retry."""
-    words = {str(key): str(text) for texts in (STATUSES, CAUSES) for key, text in texts.items()}
+    known = {str(key): str(text) for texts in (STATUSES, CAUSES) for key, text in texts.items()}
     labels = {
         "status_label": gettext("Status"),
         "requested_label": gettext("Requested"),
@@ -49,7 +49,7 @@ def rows(runs: Iterable[Run], *, picked_by: Rights = NOTHING) -> list[SafeString
     made = []
     for run in runs:
         local = timezone.localtime(run.requested_at)
-        at, status = f"{local:%Y-%m-%d %H:%M:%S}", words[run.status]
+        at, status = f"{local:%Y-%m-%d %H:%M:%S}", known[run.status]
         pick = ""
         if picked_by.operate:
             pick = _pick(run, name % {"task": run.task, "at": at, "status": status}, picked_by)
@@ -65,7 +65,7 @@ def rows(runs: Iterable[Run], *, picked_by: Rights = NOTHING) -> list[SafeString
             status_word=status,
             iso=local.isoformat(),
             at=at,
-            origin=", ".join(part for part in (words[run.cause], run.requested_by, run.schedule) if part),
+            origin=", ".join(part for part in (known[run.cause], run.requested_by, run.schedule) if part),
             took=run.took or "–",
             result=_error(run) if run.error else _result(run),
         )
@@ -107,4 +107,4 @@ def _result(run: Run) -> str:
 
 def _number(value: object) -> str:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return str(number_format(value, use_l10n=True, force_grouping=True)) if is_number else str(value)  # type: ignore[arg-type]
+    return words.number(value) if is_number else str(value)  # type: ignore[arg-type]

@@ -27,7 +27,7 @@ from housekeeping.engine import archive, plans
 from housekeeping.exceptions import each, takes_no_writes
 from housekeeping.models import Gauge, Run
 
-DEAR_MS = 50
+EXPENSIVE_MS = 50
 FRESH = timedelta(seconds=20)
 OLD = timedelta(seconds=30)
 # Measuring may take this part of the time at most, however large the database is.
@@ -61,14 +61,14 @@ def _current(name: str, kept: Gauge | None, oldest: datetime, mark: str | None) 
     if kept is None or _is_outdated(kept, mark) or kept.measured_at > soon:
         return measure(name)
     is_fresh = oldest < kept.measured_at
-    return kept if is_fresh or kept.took_ms >= DEAR_MS else measure(name)
+    return kept if is_fresh or kept.took_ms >= EXPENSIVE_MS else measure(name)
 
 
 def read_now(name: str) -> Gauge:
     """The figure as it is now; where it is expensive, no more than 30 seconds old."""
     now = clock.roughly()
     fresh = Gauge.objects.filter(name=name, measured_at__range=(now - OLD, now + conf.ahead()))
-    kept = fresh.filter(took_ms__gte=DEAR_MS).first()
+    kept = fresh.filter(took_ms__gte=EXPENSIVE_MS).first()
     return kept if kept and _is_readable(kept) else measure(name)
 
 
