@@ -104,7 +104,6 @@ def register_schedules() -> None:
 
 
 def _register(schedule: Schedule) -> None:
-
     def is_due(timestamp: datetime) -> bool:
         # Not by the timestamp, which is of the host's clock.
         return schedules.is_due(schedule, clock.roughly())
@@ -112,7 +111,3 @@ def _register(schedule: Schedule) -> None:
     @db_periodic_task(is_due, name=schedule.id)
     def open_run() -> None:
         ticks.tick(clock.now(), send=send)
-
-
-for _schedule in SCHEDULES.values():
-    _register(_schedule)
