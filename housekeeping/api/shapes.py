@@ -175,16 +175,17 @@ class FireTimes(Shape):
 
 
 class Backlog(Shape):
-    rows = IntegerField(help_text="Past due by now.")
+    rows = IntegerField(allow_null=True, help_text="Past due by now; null where they can't be counted.")
     due_since = DateTimeField(allow_null=True)
     tables = DictField(child=IntegerField(), help_text="Rows that would go, by table.")
+    error = CharField(allow_null=True, help_text="What the policy raised instead of rows.")
     measured_at = DateTimeField()
 
 
 class Policy(Shape):
     name = CharField()
     task = CharField(allow_null=True, help_text="That purges by this policy alone.")
-    model = CharField()
+    model = CharField(allow_null=True, help_text="null where the policy raises an error.")
     retention_days = FloatField(allow_null=True)
     declared_retention_days = FloatField(allow_null=True)
     changed = BooleanField()

@@ -48,6 +48,15 @@ def kind(error: BaseException) -> tuple[str, ...]:
     return (type(error).__name__,)
 
 
+def sentence(error: BaseException) -> str:
+    """The kind of ``error`` and the first line of its message, cleaned: ``ValueError: bad date``."""
+    try:
+        message = str(clean(error)).partition("\n")[0]
+    except Exception:  # its own __str__ is broken
+        message = ""
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
 class Filter(logging.Filter):
     """Cleans the errors of a record: the one whose traceback it holds, and those in its text."""
 

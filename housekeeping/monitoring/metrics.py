@@ -103,7 +103,7 @@ def _schedules(seen: Overview) -> Iterator[Metric]:
 
 def _policies(seen: Overview) -> Iterator[Metric]:
     cards = {card.policy.name: card for card in seen.policies}
-    rows = {name: card.rows_due for name, card in cards.items()}
+    rows = {name: card.rows_due for name, card in cards.items() if card.rows_due is not None}
     since = {name: card.due_since for name, card in cards.items()}
     kept = {name: card.retention_days for name, card in cards.items()}
     seconds = {name: days * 86_400 for name, days in kept.items() if days is not None}

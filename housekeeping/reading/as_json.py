@@ -181,14 +181,18 @@ def policy(card: PolicyCard) -> dict[str, Any]:
     return {
         "name": card.policy.name,
         "task": card.task.name if card.task else None,
-        "model": card.policy.model._meta.label,
+        "model": card.model,
         "retention_days": card.retention_days,
         "declared_retention_days": card.declared_days,
         "changed": card.is_changed,
         "changed_by": card.state.changed_by or None if card.state else None,
         "changed_at": iso(card.state.changed_at) if card.state else None,
         "upkeep": card.policy.is_upkeep,
-        "backlog": {**card.backlog.value, "measured_at": iso(card.backlog.measured_at)},
+        "backlog": {
+            **card.backlog.value,
+            "error": card.error or None,
+            "measured_at": iso(card.backlog.measured_at),
+        },
         "url": addresses.api("policy", card.policy.name),
     }
 

@@ -12,19 +12,20 @@ shown, in any process, even if its measurement began before the change and ended
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Q, Subquery
 
 from housekeeping import conf
-from housekeeping.database import clock, stored
+from housekeeping.database import clock, discreet, stored
 from housekeeping.declared import registry, rules, statistics
 from housekeeping.declared.registry import STATISTICS
 from housekeeping.engine import archive, plans
-from housekeeping.exceptions import each, takes_no_writes
+from housekeeping.exceptions import each, is_database_gone, takes_no_writes
 from housekeeping.models import Gauge, Run
 
 EXPENSIVE_MS = 50
@@ -34,6 +35,10 @@ OLD = timedelta(seconds=30)
 DUTY = 0.1
 BACKLOG = "backlog:"
 LONGEST_POLICY = (Gauge._meta.get_field("name").max_length or 0) - len(BACKLOG)  # characters of its name
+
+
+class PolicyFailed(Exception):
+    """A policy can't be counted, as it raised an error: its text is that error's kind and message."""
 
 
 def measures() -> dict[str, Callable[[], Any]]:
@@ -48,7 +53,10 @@ def measures() -> dict[str, Callable[[], Any]]:
 
 
 def read_all(names: list[str]) -> dict[str, Gauge]:
-    """The kept figures for a page, or new ones where that costs little or the kept one is outdated."""
+    """The kept figures for a page, or new ones where that costs little or the kept one is outdated.
+
+    The backlog of a policy that raises an error has None as its ``rows``, and an ``error``.
+    """
     last_end = Run.objects.exclude(finished_at=None).order_by("-finished_at").values("finished_at")[:1]
     kept = Gauge.objects.annotate(last_end=Subquery(last_end)).in_bulk([*names, rules.MARK])
     mark = rules.mark_of(kept.get(rules.MARK))
@@ -59,9 +67,18 @@ def read_all(names: list[str]) -> dict[str, Gauge]:
 def _current(name: str, kept: Gauge | None, oldest: datetime, mark: str | None) -> Gauge:
     soon = clock.roughly() + conf.ahead()
     if kept is None or _is_outdated(kept, mark) or kept.measured_at > soon:
-        return measure(name)
+        return _measure_or_tell(name)
     is_fresh = oldest < kept.measured_at
-    return kept if is_fresh or kept.took_ms >= EXPENSIVE_MS else measure(name)
+    return kept if is_fresh or kept.took_ms >= EXPENSIVE_MS else _measure_or_tell(name)
+
+
+def _measure_or_tell(name: str) -> Gauge:
+    """Measure; where a policy raises an error, a gauge without figures that tells it, and is not kept."""
+    try:
+        return _measured(name, lambda: _figure(name))
+    except PolicyFailed as failure:
+        value: dict[str, Any] = {"rows": None, "tables": {}, "due_since": None, "error": str(failure)}
+        return Gauge(name=name, value=value, measured_at=clock.roughly(), took_ms=0)
 
 
 def read_now(name: str) -> Gauge:
@@ -96,9 +113,13 @@ def _is_readable(gauge: Gauge) -> bool:
 
 def measure(name: str) -> Gauge:
     """Measure one gauge now, and keep the figure. Whoever reads gets it even where it can't be kept."""
+    return _measured(name, measures()[name])
+
+
+def _measured(name: str, figure: Callable[[], Any]) -> Gauge:
     began = time.monotonic()
     under = _rules_of(name, rules.mark())  # before it is measured
-    value = stored.in_order(measures()[name]())  # as a kept one: the same figure is the same answer
+    value = stored.in_order(figure())  # as a kept one: the same figure is the same answer
     took_ms = round((time.monotonic() - began) * 1000)
     gauge = Gauge(name=name, value=value, measured_at=clock.roughly(), took_ms=took_ms, rules=under)
     try:
@@ -108,6 +129,19 @@ def measure(name: str) -> Gauge:
         if not takes_no_writes(error):
             raise
     return gauge
+
+
+def _figure(name: str) -> Any:
+    """Raises PolicyFailed where a policy raises an error, and anything else as it is."""
+    # In a transaction that is open already, PostgreSQL takes no statement after one that failed.
+    savepoint = transaction.atomic() if connection.in_atomic_block else nullcontext()
+    try:
+        with savepoint:
+            return measures()[name]()
+    except Exception as error:
+        if not name.startswith(BACKLOG) or is_database_gone(error) or takes_no_writes(error):
+            raise
+        raise PolicyFailed(discreet.sentence(error)) from error
 
 
 def _keep(gauge: Gauge) -> None:

@@ -120,6 +120,7 @@ def overview(now: datetime) -> Overview:
     scheduler = _scheduler_status(now, alive, opened)
     entries = [card.entry for card in scheduler.schedules]
     figures = gauges.read_all(["statistics", "archive", *policies.backlogs(upkeep=False)])
+    cards = policies.cards_of(figures, upkeep=False)
     return Overview(
         now=now,
         verdict=verdict(
@@ -130,12 +131,13 @@ def overview(now: datetime) -> Overview:
             newest=list(ended.values()),
             archive_bytes=figures["archive"].value,
             damaged=verification.damaged_runs(),
+            failing={card.policy.name: card.error for card in cards if card.error},
         ),
         scheduler=scheduler,
         consumers=alive,
         waiting=sum(run.status == Run.Status.QUEUED for run in active),
         statistics=figures["statistics"],
-        policies=policies.cards_of(figures, upkeep=False),
+        policies=cards,
         archive=figures["archive"],
         cards=[TaskCard(task, latest.get(name)) for name, task in TASKS.items()],
         active=active,

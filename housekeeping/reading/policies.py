@@ -31,13 +31,33 @@ class PolicyCard:
         return self.state is not None and self.state.retention_days is not None
 
     @property
-    def rows_due(self) -> int:
-        return int(self.backlog.value["rows"])
+    def model(self) -> str | None:
+        """``chat.Conversation``; None where the policy raises an error."""
+        return model_of(self.policy)
+
+    @property
+    def error(self) -> str:
+        """Why the policy can't be counted; empty where it can."""
+        return str(self.backlog.value.get("error") or "")
+
+    @property
+    def rows_due(self) -> int | None:
+        """None where the policy can't be counted."""
+        rows: int | None = self.backlog.value["rows"]
+        return rows
 
     @property
     def due_since(self) -> datetime | None:
         since = self.backlog.value["due_since"]
         return datetime.fromisoformat(since) if since else None
+
+
+def model_of(policy: Policy) -> str | None:
+    """The label of the policy's model; None where the policy raises an error as it is asked."""
+    try:
+        return policy.model_name
+    except Exception:  # whatever a site's own code raises
+        return None
 
 
 def cards(*, upkeep: bool = True) -> list[PolicyCard]:

@@ -1,6 +1,6 @@
 """Is all well? One sentence of truth, and what to do where it is not."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -49,16 +49,18 @@ def verdict(
     active: Sequence[Run],
     newest: Sequence[Run],
     archive_bytes: int,
-    damaged: Sequence[Run] = (),
+    damaged: Sequence[Run],
+    failing: Mapping[str, str],
 ) -> Verdict:
     """``active``: runs that have not ended; ``newest``: the newest that has ended, of each task;
-    ``damaged``: runs whose archives are."""
+    ``damaged``: runs whose archives are; ``failing``: policies that can't be counted, with the error."""
     findings = [
         *_unreadable(),
         *_consumers(consumers),
         *_schedules(entries, now),
         *_ended(newest),
         *_active(active, now),
+        *_failing(failing),
         *_damaged(damaged),
         *_archive(archive_bytes),
     ]
@@ -146,6 +148,13 @@ def _active(active: Sequence[Run], now: datetime) -> Iterator[Finding]:
             len(waiting),
         )
         yield Finding(WARNING, text % {"count": len(waiting)}, run=waiting[0])
+
+
+def _failing(policies: Mapping[str, str]) -> Iterator[Finding]:
+    for policy, error in policies.items():
+        text = _("The rows of the policy %(policy)s can't be counted: %(error)s")
+        facts = {"policy": policy, "error": _short(error)}
+        yield Finding(BAD, text % facts, _("Correct it where it is declared."))
 
 
 def _damaged(damaged: Sequence[Run]) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext, ngettext
 from housekeeping.declared import registry
 from housekeeping.declared.registry import TASKS
 from housekeeping.models import Run
+from housekeeping.reading.policies import model_of
 
 
 def number(value: float) -> str:
@@ -60,7 +61,7 @@ def removed(run: Run) -> str:
 def own_first(rows_of: Mapping[str, int], policies: Iterable[str]) -> dict[str, int]:
     """The policies' own tables before the related ones: a database may store keys in any order."""
     known = registry.policies()
-    own = {known[name].model_name for name in policies if name in known}
+    own = {model_of(known[name]) for name in policies if name in known}
     return dict(sorted(rows_of.items(), key=lambda table: table[0] not in own))
 
 

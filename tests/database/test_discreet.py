@@ -197,3 +197,14 @@ def test_the_filter_cleans_whatever_a_record_holds(caplog):
 
     assert caplog.text.count("invalid input syntax for type integer") >= 3
     assert "secret" not in caplog.text
+
+
+class Speechless(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+
+def test_a_sentence_is_the_kind_and_the_first_line_of_an_error():
+    assert discreet.sentence(ValueError("a mistake\nand its story")) == "ValueError: a mistake"
+    assert discreet.sentence(KeyError()) == "KeyError"
+    assert discreet.sentence(Speechless()) == "Speechless"

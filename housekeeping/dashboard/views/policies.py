@@ -39,9 +39,10 @@ def policy_detail(request: HtmxHttpRequest, pk: str) -> HttpResponse:
 @vary_on_headers("HX-Request")
 def policy_preview(request: HtmxHttpRequest, pk: str) -> HttpResponse:
     """Counts large tables: the policy's page fetches it once it is there itself."""
-    facts = {"page": _policy_page(pk), "preview": policies.preview(pk, clock.roughly())}
+    page = _policy_page(pk)
+    preview = None if page.card.error else policies.preview(pk, clock.roughly())
     template = "_preview.html" if request.htmx else "policy_detail.html"
-    return render(request, f"housekeeping/{template}", facts)
+    return render(request, f"housekeeping/{template}", {"page": page, "preview": preview})
 
 
 @require_POST

@@ -38,7 +38,8 @@ class Command(ActionCommand):
         for card in cards:
             kept = "any age" if card.retention_days is None else f"{card.retention_days} days"
             declared = f" (declared: {card.declared_days})" if card.is_changed else ""
-            self.stdout.write(f"{card.policy.name:<16} {kept + declared:<26} {card.rows_due:,} rows past due")
+            due = f"{card.rows_due:,} rows past due" if card.rows_due is not None else card.error
+            self.stdout.write(f"{card.policy.name:<16} {kept + declared:<26} {due}")
 
     def _preview(self, options: dict[str, Any]) -> None:
         days = options["retention_days"]

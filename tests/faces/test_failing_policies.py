@@ -1,0 +1,114 @@
+"""A policy of the site whose rows can't be counted takes nothing else with it."""
+
+import pytest
+from django.core.management import call_command
+from django.db import DatabaseError
+from django.utils import timezone
+
+from chat.models import Conversation
+from housekeeping.declared.policies import Policy
+from housekeeping.models import Gauge
+from housekeeping.reading import gauges
+from tests import make
+from tests.make import days
+
+pytestmark = pytest.mark.django_db
+
+PAGE = "/scheduler-admin/policies/broken"
+API = "/api/admin/scheduler/policies"
+SECRET = "O'Hara, born in 1961"
+
+
+def fails_at_once(cutoff):
+    return Conversation.objects.filter(no_such_field__lt=cutoff)
+
+
+def fails_for_its_retention(cutoff):
+    if cutoff < timezone.now():
+        raise ValueError("a mistake\nin the policy")
+    return Conversation.objects.all()
+
+
+def fails_in_the_database(cutoff):
+    return Conversation.objects.extra(where=["no_such_column = %s"], params=[SECRET])
+
+
+FAILURES = {
+    fails_at_once: "FieldError: Cannot resolve keyword 'no_such_field' into field",
+    fails_for_its_retention: "ValueError: a mistake",
+    fails_in_the_database: "Error: ",
+}
+
+
+@pytest.fixture(params=FAILURES, ids=lambda rows: rows.__name__)
+def failure(request, add_task):
+    """What is told of the one policy that fails. All others work."""
+    make.consumer()
+    make.conversation(age=days(31))
+    policy = Policy("broken", request.param, days(30), "created_at")
+    add_task("broken", lambda purge: {}, policy=policy)
+    return FAILURES[request.param]
+
+
+def test_its_figures_are_missing_on_the_overview_and_the_verdict_names_it(failure, dashboard):
+    answer = dashboard.get("/scheduler-admin")
+
+    verdict, table = answer.text.partition('id="policies"')[::2]
+    assert answer.status_code == 200
+    assert 'class="verdict" data-level="bad"' in verdict
+    assert "The rows of the policy broken can&#x27;t be counted: " in verdict
+    assert failure.replace("'", "&#x27;") in verdict
+    assert table.partition('id="policy-broken"')[2].partition("</tr>")[0].count("–") == 2
+    assert "<strong>1</strong> row" in table.partition('id="policy-conversations"')[2].partition("</tr>")[0]
+    assert SECRET not in answer.text
+
+
+def test_its_page_says_why_and_does_not_ask_for_a_preview(failure, dashboard):
+    pages = [dashboard.get(address) for address in (PAGE, f"{PAGE}/preview")]
+
+    assert [page.status_code for page in pages] == [200, 200]
+    assert all(failure.replace("'", "&#x27;") in page.text for page in pages)
+    assert not any('id="preview"' in page.text for page in pages)
+
+
+def test_the_api_lists_it_without_figures(failure, api):
+    found = {one["name"]: one for one in api.get(API).json()["results"]}
+
+    backlog = found["broken"]["backlog"]
+    assert failure in backlog["error"]
+    assert "\n" not in backlog["error"]
+    assert (backlog["rows"], backlog["tables"], backlog["due_since"]) == (None, {}, None)
+    others = found["conversations"]["backlog"]
+    assert (others["rows"], others["error"]) == (1, None)
+    assert api.get(f"{API}/broken").json()["backlog"]["error"] == backlog["error"]
+
+
+def test_metrics_leave_its_figures_out(failure, client):
+    answer = client.get("/metrics")
+
+    assert answer.status_code == 200
+    assert 'housekeeping_policy_due_rows{policy="conversations"} 1.0' in answer.text
+    assert 'housekeeping_policy_due_rows{policy="broken"}' not in answer.text
+    assert "housekeeping_healthy 0.0" in answer.text
+
+
+def test_the_command_lists_it_with_the_error(failure, capsys):
+    call_command("housekeeping_policies", "list")
+
+    assert failure in next(line for line in capsys.readouterr().out.splitlines() if line.startswith("broken"))
+
+
+def test_what_is_no_mistake_of_a_policy_is_raised(monkeypatch):
+    def fail():
+        raise DatabaseError("no such table")
+
+    monkeypatch.setattr(gauges, "measures", lambda: {"statistics": fail})
+
+    with pytest.raises(DatabaseError):
+        gauges.read_all(["statistics"])
+
+
+def test_the_error_is_not_kept(failure, dashboard):
+    dashboard.get("/scheduler-admin")
+
+    assert not Gauge.objects.filter(name="backlog:broken").exists()
