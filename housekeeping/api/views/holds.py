@@ -1,4 +1,4 @@
-"""Holds in the JSON API: parse, call one function of the core, answer."""
+"""Holds: look at them, make them, change them, end them."""
 
 import uuid
 
@@ -10,6 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from housekeeping.api import shapes
+from housekeeping.api.asked import actor, read
+from housekeeping.api.pages import HoldPages
 from housekeeping.api.permissions import MayConfigure, MayKeep
 from housekeeping.api.schema import described, location, request_example
 from housekeeping.api.serializers import (
@@ -18,18 +20,13 @@ from housekeeping.api.serializers import (
     HoldGroupSerializer,
     HoldSerializer,
 )
-from housekeeping.api.views import _actor, _Pages, _read
 from housekeeping.database import clock
 from housekeeping.engine.holds import without_row
 from housekeeping.models import Hold, Run
-from housekeeping.reading import as_json, overview
+from housekeeping.reading import as_json, search
 from housekeeping.steering import holds
 
 LOCATION = location("Where the hold is.", 201)
-
-
-class HoldPages(_Pages):
-    ordering = "-id"
 
 
 @described(
@@ -55,12 +52,12 @@ def hold_list(request: Request) -> Response:
     """The holds, newest first; POST keeps a row."""
     now = clock.roughly()
     if request.method == "POST":
-        hold = holds.add(**_read(HoldSerializer, request.data), by=_actor(request))
+        hold = holds.add(**read(HoldSerializer, request.data), by=actor(request))
         facts = as_json.hold(hold, now, without_row([hold]))
         return Response(facts, status=status.HTTP_201_CREATED, headers={"Location": facts["url"]})
-    filters = _read(HoldFilterSerializer, request.query_params.dict())
+    filters = read(HoldFilterSerializer, request.query_params.dict())
     pages = HoldPages()
-    page = pages.paginate_queryset(overview.holds(filters, now), request) or []
+    page = pages.paginate_queryset(search.holds(filters, now), request) or []
     gone = without_row(page)
     return pages.get_paginated_response([as_json.hold(hold, now, gone) for hold in page])
 
@@ -90,10 +87,10 @@ def hold_detail(request: Request, pk: str) -> Response:
     """A hold; PATCH changes its end or its reason, DELETE ends it."""
     hold = get_object_or_404(Hold, pk=pk)
     if request.method == "DELETE":
-        holds.end(hold, by=_actor(request))
+        holds.end(hold, by=actor(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
     if request.method == "PATCH":
-        hold = holds.change(hold, **_read(HoldChangeSerializer, request.data), by=_actor(request))
+        hold = holds.change(hold, **read(HoldChangeSerializer, request.data), by=actor(request))
     return Response(as_json.hold(hold, clock.now(), without_row([hold])))
 
 
@@ -119,7 +116,7 @@ def undo_holds(request: Request, pk: uuid.UUID) -> Response:
     """All holds that an undo made: PATCH changes their end, DELETE ends them."""
     undo = get_object_or_404(Run, pk=pk)
     if request.method == "DELETE":
-        return Response({"ended": holds.end_all(undo, by=_actor(request))})
-    until = _read(HoldGroupSerializer, request.data)["until"]
-    changed = holds.change_all(undo, until, by=_actor(request))
+        return Response({"ended": holds.end_all(undo, by=actor(request))})
+    until = read(HoldGroupSerializer, request.data)["until"]
+    changed = holds.change_all(undo, until, by=actor(request))
     return Response({"changed": changed, "until": as_json.iso(until)})
