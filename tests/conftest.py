@@ -5,6 +5,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 from django.conf import settings
+from django.core.cache import cache
 from django.db import connection, connections
 from django.utils import translation
 from huey.contrib.djhuey import HUEY
@@ -39,6 +40,27 @@ def _unthrottled():
     """Tests ask more often than people do. Those of the throttles set rates of their own."""
     for scope in SimpleRateThrottle.THROTTLE_RATES:
         SimpleRateThrottle.THROTTLE_RATES[scope] = None
+
+
+@pytest.fixture
+def rate(monkeypatch, db):
+    """Set the rate of a throttle, for the length of the test."""
+    cache.clear()
+
+    def set_rate(scope, value):
+        monkeypatch.setitem(SimpleRateThrottle.THROTTLE_RATES, scope, value)
+
+    yield set_rate
+    cache.clear()
+
+
+def throttled(answer):
+    """Is it refused for now, with the seconds to wait?"""
+    if answer.status_code != 429:
+        return False
+    assert answer.json()["code"] == "throttled"
+    assert 0 < int(answer["Retry-After"]) <= 60
+    return True
 
 
 # What is tried in these folders sends for a consumer, and looks at what it was sent.

@@ -1,0 +1,55 @@
+"""What answers say about themselves: who may keep them, and whether they have changed."""
+
+import pytest
+from rest_framework.test import APIClient
+
+from housekeeping.runs import control
+from tests import make
+from tests.api.addresses import RUNS, SCHEDULER
+from tests.conftest import with_token
+from tests.visitors import account
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "status", "statistics", "runs/{run}", "results/{run}", "runs", "schedules",
+        "schedules/weekly_cleanup", "policies", "consumers", "acts", "tallies", "overview", "runs/{run}/log",
+    ],
+)  # fmt: skip
+def test_what_has_not_changed_is_not_sent_again(path, api):
+    make.consumer()
+    url = f"{SCHEDULER}/{path.format(run=make.run(status='succeeded').pk)}"
+    first = api.get(url)
+
+    again = api.get(url, headers={"If-None-Match": first["ETag"]})
+
+    assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+
+
+def test_what_has_changed_is_sent(api):
+    run = make.run("former")
+    first = api.get(f"{RUNS}/{run.pk}")
+
+    control.cancel(run)
+
+    again = api.get(f"{RUNS}/{run.pk}", headers={"If-None-Match": first["ETag"]})
+    assert (again.status_code, again.json()["status"]) == (200, "cancelled")
+
+
+def test_who_may_not_see_it_is_not_told_that_nothing_has_changed(api):
+    tag = api.get(RUNS)["ETag"]
+
+    assert APIClient().get(RUNS, headers={"If-None-Match": tag}).status_code == 401
+    assert with_token(account()).get(RUNS, headers={"If-None-Match": tag}).status_code == 403
+
+
+def test_answers_are_kept_by_nobody_but_who_asked(api):
+    seen = api.get(RUNS)
+    signed_in = APIClient().post("/api/token", {"username": "ada", "password": "wrong"})
+
+    assert seen["Cache-Control"] == "private, no-cache"
+    assert "Authorization" in seen["Vary"]
+    assert signed_in["Cache-Control"] == "no-store"

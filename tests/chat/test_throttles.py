@@ -1,0 +1,78 @@
+"""How often somebody may try to sign in or to register."""
+
+import json
+
+import pytest
+from rest_framework.test import APIClient
+
+from tests import make
+from tests.conftest import throttled
+
+pytestmark = pytest.mark.django_db
+
+
+def sign_in(name, **headers):
+    return APIClient().post("/api/token", {"username": name, "password": "wrong"}, headers=headers)
+
+
+def test_tokens_are_throttled_by_address_whatever_the_account(rate):
+    rate("token_by_address", "2/min")
+
+    assert [throttled(sign_in(name)) for name in ("a", "b", "c")] == [False, False, True]
+
+
+def test_an_address_is_not_changed_by_a_header(rate):
+    rate("token_by_address", "1/min")
+
+    tries = [sign_in("a", **{"X-Forwarded-For": address}) for address in ("1.1.1.1", "2.2.2.2")]
+
+    assert [throttled(one) for one in tries] == [False, True]
+
+
+def test_tokens_are_throttled_by_account_whatever_the_address_and_whether_it_exists(rate):
+    rate("token_by_account", "1/min")
+    make.user(username="ada")
+
+    for name in ("ada", "nobody"):
+        first, second = sign_in(name), sign_in(name.upper())
+        assert [throttled(first), throttled(second)] == [False, True]
+
+
+@pytest.mark.parametrize("other", [" 1815", "1815 ", "\t1815", "1815\u2003", 1815])
+def test_no_other_way_to_write_a_name_gets_a_guess_more(other, rate):
+    rate("token_by_account", "1/min")
+
+    assert [throttled(sign_in(name)) for name in ("1815", other)] == [False, True]
+
+
+def test_a_name_that_is_no_text_at_all_makes_no_throttle_fail(rate):
+    rate("token_by_account", "9/min")
+
+    def guess(name):
+        body = json.dumps({"username": name, "password": "wrong"})
+        return APIClient().post("/api/token", body, content_type="application/json").status_code
+
+    assert {guess(name) for name in ("\ud800", None, True, [], {})} == {400}
+
+
+@pytest.mark.parametrize("path", ["token", "token/refresh", "register", "verify"])
+def test_who_has_an_ipv6_network_is_throttled_once(path, rate):
+    for scope in ("token_by_address", "refresh", "register", "verify"):
+        rate(scope, "1/min")
+
+    tries = [
+        APIClient(REMOTE_ADDR=address).post(f"/api/{path}", {})
+        for address in ("2001:db8:1:1::1", "2001:db8:1:1:ffff::2", "2001:db8:1:2::1")
+    ]
+
+    assert [throttled(one) for one in tries] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("scope", "path"),
+    [("refresh", "/api/token/refresh"), ("register", "/api/register"), ("verify", "/api/verify")],
+)
+def test_each_open_address_is_throttled(scope, path, rate):
+    rate(scope, "1/min")
+
+    assert [throttled(APIClient().post(path, {})) for _ in range(2)] == [False, True]
