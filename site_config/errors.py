@@ -12,8 +12,8 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.views import csrf, defaults
 
-from housekeeping.api import problems
-from housekeeping.api.problems import is_api
+from housekeeping.api.rules import problems
+from housekeeping.api.rules.problems import is_api
 from housekeeping.exceptions import outage_of
 
 logger = logging.getLogger(__name__)

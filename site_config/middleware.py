@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
 
-from housekeeping.api import problems
+from housekeeping.api.rules import problems
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 

@@ -283,9 +283,9 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("DEFAULT_FROM_EMAIL", "housekeeping
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework_simplejwt.authentication.JWTAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_PARSER_CLASSES": ["housekeeping.api.parsers.BoundedJSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["housekeeping.api.rules.parsers.BoundedJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "housekeeping.api.schema.Schema",
+    "DEFAULT_SCHEMA_CLASS": "housekeeping.api.description.schema.Schema",
     "DEFAULT_THROTTLE_RATES": {
         "token_by_address": "30/min",
         "token_by_account": "10/min",
@@ -296,7 +296,7 @@ REST_FRAMEWORK = {
     },
     # Whose X-Forwarded-For is believed: nobody's, unless a proxy in front of the site sets it.
     "NUM_PROXIES": 1 if BEHIND_PROXY else 0,
-    "EXCEPTION_HANDLER": "housekeeping.api.errors.answer",
+    "EXCEPTION_HANDLER": "housekeeping.api.rules.errors.answer",
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -309,7 +309,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api",
     "COMPONENT_SPLIT_REQUEST": True,
     "COMPONENT_SPLIT_PATCH": False,
-    "POSTPROCESSING_HOOKS": ["housekeeping.api.schema.tidy"],
+    "POSTPROCESSING_HOOKS": ["housekeeping.api.description.schema.tidy"],
     "TAGS": [
         {
             "name": "housekeeping",

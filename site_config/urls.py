@@ -10,7 +10,7 @@ from django.views.generic import RedirectView
 
 from chat import token_views
 from chat.views import PasswordPage, verify_page
-from housekeeping.api import description
+from housekeeping.api.description import page as description
 from housekeeping.dashboard.views import overview as dashboard
 
 urlpatterns = [

@@ -7,7 +7,7 @@ from django.http.response import HttpResponseBase
 from django.middleware.http import ConditionalGetMiddleware
 from django.utils.cache import patch_cache_control, patch_vary_headers
 
-from housekeeping.api.problems import is_api
+from housekeeping.api.rules.problems import is_api
 
 
 class ApiAnswers:

@@ -12,8 +12,8 @@ from rest_framework.test import APIClient
 from rest_framework_simplejwt import authentication
 from rest_framework_simplejwt.serializers import TokenObtainPairSerializer
 
-from housekeeping.api import errors
-from housekeeping.api.description import document
+from housekeeping.api.description.page import document
+from housekeeping.api.rules import errors
 from housekeeping.models import Run
 from tests import make
 from tests.api.addresses import RUNS, SCHEDULER, TRIGGER

@@ -8,7 +8,7 @@ import yaml
 from django.urls import resolvers
 from drf_spectacular.renderers import OpenApiYamlRenderer
 
-from housekeeping.api.description import document
+from housekeeping.api.description.page import document
 from housekeeping.reading.search import TEXT_REACH
 from tests.test_project import ROOT
 

@@ -12,7 +12,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 
 from chat import accounts
-from housekeeping.api.description import document
+from housekeeping.api.description.page import document
 from housekeeping.models import Act, Hold, LogLine, Run, Snapshot, Tally
 from housekeeping.runs import execution
 from tests import make

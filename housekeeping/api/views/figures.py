@@ -10,11 +10,11 @@ from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from housekeeping.api import shapes
 from housekeeping.api.asked import read
-from housekeeping.api.pages import ActPages
-from housekeeping.api.permissions import MayView
-from housekeeping.api.schema import described
+from housekeeping.api.description import shapes
+from housekeeping.api.description.schema import described
+from housekeeping.api.rules.pages import ActPages
+from housekeeping.api.rules.permissions import MayView
 from housekeeping.api.serializers import ActFilterSerializer, DaysSerializer
 from housekeeping.database import clock
 from housekeeping.journal import acts, tallies

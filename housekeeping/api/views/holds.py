@@ -9,11 +9,11 @@ from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from housekeeping.api import shapes
 from housekeeping.api.asked import actor, read
-from housekeeping.api.pages import HoldPages
-from housekeeping.api.permissions import MayConfigure, MayKeep
-from housekeeping.api.schema import described, location, request_example
+from housekeeping.api.description import shapes
+from housekeeping.api.description.schema import described, location, request_example
+from housekeeping.api.rules.pages import HoldPages
+from housekeeping.api.rules.permissions import MayConfigure, MayKeep
 from housekeeping.api.serializers import (
     HoldChangeSerializer,
     HoldFilterSerializer,

@@ -7,10 +7,10 @@ from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from housekeeping.api import shapes
 from housekeeping.api.asked import actor, read
-from housekeeping.api.permissions import MayConfigure, MaySteer, MayView, check_right
-from housekeeping.api.schema import described, request_example
+from housekeeping.api.description import shapes
+from housekeeping.api.description.schema import described, request_example
+from housekeeping.api.rules.permissions import MayConfigure, MaySteer, MayView, check_right
 from housekeeping.api.serializers import PolicySerializer, PreviewSerializer
 from housekeeping.api.views.figures import etag_but_for_age
 from housekeeping.database import clock

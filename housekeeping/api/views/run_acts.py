@@ -14,10 +14,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from housekeeping import rights
-from housekeeping.api import errors, problems, shapes, throttles
 from housekeeping.api.asked import actor, read
-from housekeeping.api.permissions import MayConfigure, MayOperate, MayView
-from housekeeping.api.schema import described, location, request_example
+from housekeeping.api.description import shapes
+from housekeeping.api.description.schema import described, location, request_example
+from housekeeping.api.rules import errors, problems, throttles
+from housekeeping.api.rules.permissions import MayConfigure, MayOperate, MayView
 from housekeeping.api.serializers import IdsSerializer, TriggerSerializer, UndoSerializer
 from housekeeping.exceptions import AlreadyRequested
 from housekeeping.models import Run

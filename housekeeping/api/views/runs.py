@@ -11,11 +11,11 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from housekeeping.api import shapes
 from housekeeping.api.asked import read
-from housekeeping.api.pages import RunPages
-from housekeeping.api.permissions import MayView
-from housekeeping.api.schema import described
+from housekeeping.api.description import shapes
+from housekeeping.api.description.schema import described
+from housekeeping.api.rules.pages import RunPages
+from housekeeping.api.rules.permissions import MayView
 from housekeeping.api.serializers import LogSerializer, RunFilterSerializer
 from housekeeping.models import Run
 from housekeeping.reading import as_json, receipts, search

@@ -5,10 +5,11 @@ from rest_framework.decorators import api_view, permission_classes, throttle_cla
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from housekeeping.api import shapes, throttles
 from housekeeping.api.asked import actor, read
-from housekeeping.api.permissions import MayConfigure, MayOperate, MaySteer, MayView, check_right
-from housekeeping.api.schema import described, request_example
+from housekeeping.api.description import shapes
+from housekeeping.api.description.schema import described, request_example
+from housekeeping.api.rules import throttles
+from housekeeping.api.rules.permissions import MayConfigure, MayOperate, MaySteer, MayView, check_right
 from housekeeping.api.serializers import (
     FireTimesSerializer,
     PauseSerializer,

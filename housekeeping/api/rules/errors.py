@@ -12,7 +12,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from housekeeping.api import problems
+from housekeeping.api.rules import problems
 from housekeeping.exceptions import (
     AlreadyRequested,
     BadHold,

@@ -14,8 +14,8 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework_simplejwt.views import TokenViewBase
 
-from housekeeping.api import shapes
-from housekeeping.api.parsers import LARGEST
+from housekeeping.api.description import shapes
+from housekeeping.api.rules.parsers import LARGEST
 from housekeeping.api.serializers import TaskField
 from housekeeping.declared import registry
 

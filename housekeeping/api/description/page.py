@@ -22,7 +22,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from housekeeping.api import problems
+from housekeeping.api.rules import problems
 
 Facts = dict[str, Any]
 
