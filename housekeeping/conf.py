@@ -28,7 +28,7 @@ HEARTBEAT_SECONDS: int
 SITE_URL: str
 # What Prometheus sends as bearer token; empty: metrics are for everybody.
 METRICS_TOKEN: str
-# How often one account may start runs over the API, as Django REST framework writes a rate.
+# How often one account may start runs over the API, as Django REST framework writes a rate; empty: no limit.
 TRIGGER_RATE: str
 # Ready-made policies that are switched on, by their names (recipes/).
 RECIPES: list[str]

@@ -292,7 +292,6 @@ REST_FRAMEWORK = {
         "refresh": "120/min",
         "register": "10/hour",
         "verify": "30/hour",
-        "trigger": "60/min",
     },
     # Whose X-Forwarded-For is believed: nobody's, unless a proxy in front of the site sets it.
     "NUM_PROXIES": 1 if BEHIND_PROXY else 0,

@@ -43,12 +43,15 @@ def _unthrottled():
 
 
 @pytest.fixture
-def rate(monkeypatch, db):
-    """Set the rate of a throttle, for the length of the test."""
+def rate(monkeypatch, settings, db):
+    """Set the rate of a throttle of the site's, or of ours ("trigger"), for the length of the test."""
     cache.clear()
 
     def set_rate(scope, value):
-        monkeypatch.setitem(SimpleRateThrottle.THROTTLE_RATES, scope, value)
+        if scope == "trigger":
+            settings.HOUSEKEEPING_TRIGGER_RATE = value
+        else:
+            monkeypatch.setitem(SimpleRateThrottle.THROTTLE_RATES, scope, value)
 
     yield set_rate
     cache.clear()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, NoReturn
 
 from drf_spectacular.utils import extend_schema_field
-from rest_framework import serializers
+from rest_framework import ISO_8601, serializers
 
 from housekeeping.declared.registry import TASKS
 from housekeeping.exceptions import BadHold, BadRetention
@@ -118,6 +118,10 @@ class TriggerSerializer(WaitSerializer):
         "additionalProperties": False,
         "not": {"required": ["plan", "dry_run"], "properties": {"dry_run": {"const": True}}},
     }
+
+    def to_internal_value(self, data: Any) -> Any:
+        """A body that is no object names no task, and is told the choices."""
+        return super().to_internal_value(data if isinstance(data, dict) else {})
 
 
 class IdsSerializer(Strict):
@@ -265,6 +269,8 @@ class HoldFilterSerializer(PageSerializer):
 
 class MomentField(serializers.DateTimeField):
     """ISO 8601, within the years that every time zone and database can take."""
+
+    input_formats = (ISO_8601,)
 
     def to_internal_value(self, value: Any) -> datetime:
         try:

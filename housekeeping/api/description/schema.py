@@ -5,17 +5,17 @@ with follows from its rights, its throttles and what it reads.
 """
 
 import re
-from collections.abc import Callable, Sequence
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework_simplejwt.views import TokenViewBase
 
 from housekeeping.api.description import shapes
 from housekeeping.api.rules.parsers import LARGEST
+from housekeeping.api.rules.problems import snake_case
 from housekeeping.api.serializers import TaskField
 from housekeeping.declared import registry
 
@@ -124,31 +124,6 @@ PROBLEMS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 }
 
 
-def described(
-    summary: str,
-    answers: Any,
-    *,
-    asked: Any = None,
-    also: Sequence[int] = (),
-    parameters: Sequence[Any] = (),
-    examples: Sequence[OpenApiExample] = (),
-    methods: Sequence[str] | None = None,
-    name: str | None = None,
-) -> Callable[[Any], Any]:
-    """Describe a view, or one of its methods. ``also``: problems that can't be told by looking."""
-    responses = answers if isinstance(answers, dict) else {200: answers}
-    responses |= {code: OpenApiResponse(shapes.Problem, PROBLEMS[str(code)][0]) for code in also}
-    return extend_schema(
-        summary=summary,
-        request=asked,
-        responses=responses,
-        parameters=list(parameters),
-        examples=list(examples),
-        methods=list(methods) if methods else None,
-        operation_id=name,
-    )
-
-
 def location(meaning: str, code: int) -> OpenApiParameter:
     """The Location header of the answers with this code."""
     return OpenApiParameter(
@@ -169,17 +144,15 @@ class Schema(AutoSchema):
     """DRF's DEFAULT_SCHEMA_CLASS."""
 
     def get_tags(self) -> list[str]:
-        if self.path.startswith("/api/admin/"):
-            return ["housekeeping"]
         if self.path.startswith("/api/token"):
             return ["tokens"]
         return ["about"] if self.path.startswith("/api/schema") else ["chat"]
 
     def get_operation_id(self) -> str:
-        """The view's name, which is GET's where a view has several methods."""
-        name: str = self.view.__class__.__name__
-        is_beside_get = self.method != "GET" and "get" in self.view.http_method_names
-        return f"{self.method.lower()}_{name}" if is_beside_get else name
+        """``hold_list`` for HoldList; with several methods, ``post_hold_list`` for each but GET."""
+        name = snake_case(type(self.view).__name__)
+        is_one_of_several = len(set(self.view.http_method_names) - {"options"}) > 1
+        return f"{self.method.lower()}_{name}" if is_one_of_several and self.method != "GET" else name
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
         extra = getattr(serializer, "schema_extra", {})
@@ -204,7 +177,7 @@ class Schema(AutoSchema):
     def _problems(self) -> set[str]:
         reads_body = bool(self._get_request_body())  # type: ignore[no-untyped-call]
         reads = reads_body or any(one["in"] != "path" for one in self._get_parameters())
-        is_for_some = set(self.view.permission_classes) - {AllowAny, IsAuthenticated}
+        is_for_some = {type(one) for one in self.view.get_permissions()} - {AllowAny, IsAuthenticated}
         knows_tokens = self.view.get_authenticators() or isinstance(self.view, TokenViewBase)
         found = {
             "400": reads,

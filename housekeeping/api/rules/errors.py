@@ -1,18 +1,17 @@
 """The core's errors as answers: the one place where the API translates them."""
 
 import logging
-import re
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from rest_framework import status
 from rest_framework.exceptions import APIException
-from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from housekeeping.api.rules import problems
+from housekeeping.api.rules.renderers import PlainJSONRenderer
 from housekeeping.exceptions import (
     AlreadyRequested,
     BadHold,
@@ -59,7 +58,8 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's EXCEPTION_HANDLER. None leaves the error to Django, as a failure of the site."""
     # A problem is JSON, also where what was asked for is a table or YAML.
     request = context["request"]
-    request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
+    request.accepted_renderer = PlainJSONRenderer()
+    request.accepted_media_type = PlainJSONRenderer.media_type
     if isinstance(error, HousekeepingError) and type(error) in {**CODES, **FIELDS, BadHold: ""}:
         code, body = translate(error)
         return Response(body, status=code)
@@ -86,7 +86,7 @@ def translate(error: HousekeepingError) -> tuple[int, dict[str, Any]]:
 
 def word_for(kind: type[HousekeepingError]) -> str:
     """The ``code`` of what the core refuses: ``queue_unreachable``."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
+    return problems.snake_case(kind.__name__)
 
 
 def _code_of(error: Exception) -> str:

@@ -18,6 +18,8 @@ class TooLarge(APIException):
 class BoundedJSONParser(JSONParser):
     """As DRF's own, which takes a body of any size, and fails on one that is nested too deeply."""
 
+    strict = True  # no NaN or Infinity, whatever a project has set
+
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
         body = stream.read(LARGEST + 1)
         if len(body) > LARGEST:

@@ -1,7 +1,7 @@
 """The three rights of the contract, as DRF permissions. Superusers have them all."""
 
 from rest_framework.exceptions import PermissionDenied
-from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -10,7 +10,8 @@ class _HasRight(BasePermission):
     right: str
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return bool(request.user.is_authenticated and request.user.has_perm(self.right))
+        # A project may set UNAUTHENTICATED_USER to None.
+        return bool(request.user and request.user.is_authenticated and request.user.has_perm(self.right))
 
 
 class MayView(_HasRight):
@@ -25,25 +26,11 @@ class MayConfigure(_HasRight):
     right = "housekeeping.configure"
 
 
-class MaySteer(BasePermission):
-    """Who may view may GET; who operates or configures may PATCH: the view asks which of the two."""
+class MayOperateOrConfigure(BasePermission):
+    """Which of the two is needed depends on what is asked for: the view checks that."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        needed = MayView if request.method in SAFE_METHODS else _MayOperateOrConfigure
-        return needed().has_permission(request, view)
-
-
-class MayKeep(BasePermission):
-    """Who may view may GET; who configures may make, change and end holds."""
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        needed = MayView if request.method in SAFE_METHODS else MayConfigure
-        return needed().has_permission(request, view)
-
-
-class _MayOperateOrConfigure(BasePermission):
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        return MayOperate().has_permission(request, view) or MayConfigure().has_permission(request, view)
+        return any(may().has_permission(request, view) for may in (MayOperate, MayConfigure))
 
 
 def check_right(request: Request, permission: type[_HasRight]) -> None:

@@ -6,6 +6,7 @@
 has ``run``.
 """
 
+import re
 from typing import Any
 
 from django.http import HttpRequest, JsonResponse
@@ -14,6 +15,7 @@ from rest_framework.settings import api_settings
 Fields = dict[str, list[str]]
 
 RESERVED = ("message", "code", "fields")
+NO_FIELD = "non_field_errors"  # the name of what is wrong with no field in particular
 
 
 def body(message: str, code: str, **more: Any) -> dict[str, Any]:
@@ -30,8 +32,8 @@ def complete(data: Any, code: str) -> dict[str, Any]:
     """The shape, around what Django REST framework answers by itself."""
     if isinstance(data, dict) and "detail" in data:
         return {**data, "message": str(data["detail"]), "code": str(data.get("code", code))}
-    everything = data if isinstance(data, dict) else {api_settings.NON_FIELD_ERRORS_KEY: data}
-    return refused({_clean(name): _flat(sentences) for name, sentences in everything.items()})
+    everything = data if isinstance(data, dict) else {NO_FIELD: data}
+    return refused({_name(field): _flat(sentences) for field, sentences in everything.items()})
 
 
 def answer(message: str, code: str, status: int, **more: Any) -> JsonResponse:
@@ -43,12 +45,22 @@ def is_api(request: HttpRequest) -> bool:
     return request.path.startswith("/api/")
 
 
+def snake_case(name: str) -> str:
+    """``queue_unreachable`` for QueueUnreachable: how names of classes are written in JSON."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
 def _in_one_line(fields: Fields) -> str:
     return " ".join(
-        sentence if name == api_settings.NON_FIELD_ERRORS_KEY else f"{name}: {sentence}"
+        sentence if name == NO_FIELD else f"{name}: {sentence}"
         for name, sentences in fields.items()
         for sentence in sentences
     )
+
+
+def _name(field: str) -> str:
+    """A project may have another word for errors of no field."""
+    return NO_FIELD if field == api_settings.NON_FIELD_ERRORS_KEY else _clean(field)
 
 
 def _flat(sentences: Any) -> list[str]:

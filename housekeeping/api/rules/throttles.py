@@ -1,17 +1,14 @@
-"""How often an account may ask for runs. The rates stand in the settings."""
+"""How often one account may start runs: ``conf.TRIGGER_RATE``."""
 
-from typing import Any
-
-from rest_framework.request import Request
 from rest_framework.throttling import UserRateThrottle
 
+from housekeeping import conf
 
-class Trigger(UserRateThrottle):
-    """Of everything that opens a run: trigger, retry, approve, undo."""
 
-    scope = "trigger"
+class OpensRun(UserRateThrottle):
+    """Counts everything that opens a run: trigger, retry, approve, undo."""
 
-    def allow_request(self, request: Request, view: Any) -> bool:
-        """Counts only what can open a run: a GET that is answered 405 opens none."""
-        opens = request.method != "OPTIONS" and hasattr(view, str(request.method).lower())
-        return not opens or super().allow_request(request, view)
+    scope = "housekeeping"  # a part of the key in the cache, which the project shares
+
+    def get_rate(self) -> str | None:
+        return conf.TRIGGER_RATE or None

@@ -5,15 +5,14 @@ import uuid
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import status
-from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from housekeeping.api.asked import actor, read
+from housekeeping.api.base import HousekeepingView, operation
 from housekeeping.api.description import shapes
-from housekeeping.api.description.schema import described, location, request_example
+from housekeeping.api.description.schema import location, request_example
 from housekeeping.api.rules.pages import HoldPages
-from housekeeping.api.rules.permissions import MayConfigure, MayKeep
+from housekeeping.api.rules.permissions import MayConfigure
 from housekeeping.api.serializers import (
     HoldChangeSerializer,
     HoldFilterSerializer,
@@ -26,97 +25,91 @@ from housekeeping.models import Hold, Run
 from housekeeping.reading import as_json, search
 from housekeeping.steering import holds
 
-LOCATION = location("Where the hold is.", 201)
 
-
-@described(
-    "Holds, newest first", shapes.page_of(shapes.Hold), parameters=[HoldFilterSerializer], methods=["GET"]
-)
-@described(
-    "Keep a row from every policy",
-    {201: shapes.Hold},
-    asked=HoldSerializer,
-    parameters=[LOCATION],
-    methods=["POST"],
-    examples=[
-        request_example(
-            "Until a day",
-            {"model": "chat.Conversation", "key": "4711", "until": "2127-01-31", "reason": "A dispute"},
-        ),
-        request_example("For good", {"model": "chat.Conversation", "key": "4711", "reason": "Evidence"}),
-    ],
-)
-@api_view(["GET", "POST"])
-@permission_classes([MayKeep])
-def hold_list(request: Request) -> Response:
+class HoldList(HousekeepingView):
     """The holds, newest first; POST keeps a row."""
-    now = clock.roughly()
-    if request.method == "POST":
-        hold = holds.add(**read(HoldSerializer, request.data), by=actor(request))
-        facts = as_json.hold(hold, now, without_row([hold]))
+
+    @operation("Holds, newest first", shapes.page_of(shapes.Hold), query=HoldFilterSerializer)
+    def get(self, request: Request) -> Response:
+        now, pages = clock.roughly(), HoldPages()
+        page = pages.paginate_queryset(search.holds(self.read(), now), request) or []
+        gone = without_row(page)
+        return pages.get_paginated_response([as_json.hold(hold, now, gone) for hold in page])
+
+    @operation(
+        "Keep a row from every policy",
+        {201: shapes.Hold},
+        right=MayConfigure,
+        body=HoldSerializer,
+        parameters=[location("Where the hold is.", 201)],
+        examples=[
+            request_example(
+                "Until a day",
+                {"model": "chat.Conversation", "key": "4711", "until": "2127-01-31", "reason": "A dispute"},
+            ),
+            request_example("For good", {"model": "chat.Conversation", "key": "4711", "reason": "Evidence"}),
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        hold = holds.add(**self.read(), by=self.actor)
+        facts = as_json.hold(hold, clock.roughly(), without_row([hold]))
         return Response(facts, status=status.HTTP_201_CREATED, headers={"Location": facts["url"]})
-    filters = read(HoldFilterSerializer, request.query_params.dict())
-    pages = HoldPages()
-    page = pages.paginate_queryset(search.holds(filters, now), request) or []
-    gone = without_row(page)
-    return pages.get_paginated_response([as_json.hold(hold, now, gone) for hold in page])
 
 
-@described("A hold", shapes.Hold, methods=["GET"])
-@described(
-    "Change a hold's end or its reason",
-    shapes.Hold,
-    asked=HoldChangeSerializer,
-    also=[409],
-    methods=["PATCH"],
-    examples=[
-        request_example("Until a day", {"until": "2127-01-31"}),
-        request_example("For good", {"until": None}),
-        request_example("Another reason", {"reason": "A dispute, number 7"}),
-    ],
-)
-@described(
-    "End a hold",
-    {204: OpenApiResponse(description="The policies have the row again.")},
-    also=[409],
-    methods=["DELETE"],
-)
-@api_view(["GET", "PATCH", "DELETE"])
-@permission_classes([MayKeep])
-def hold_detail(request: Request, pk: str) -> Response:
+class HoldDetail(HousekeepingView):
     """A hold; PATCH changes its end or its reason, DELETE ends it."""
-    hold = get_object_or_404(Hold, pk=pk)
-    if request.method == "DELETE":
-        holds.end(hold, by=actor(request))
+
+    @operation("A hold", shapes.Hold)
+    def get(self, request: Request, pk: str) -> Response:
+        return self._told(get_object_or_404(Hold, pk=pk))
+
+    @operation(
+        "Change a hold's end or its reason",
+        shapes.Hold,
+        right=MayConfigure,
+        body=HoldChangeSerializer,
+        also=[409],
+        examples=[
+            request_example("Until a day", {"until": "2127-01-31"}),
+            request_example("For good", {"until": None}),
+            request_example("Another reason", {"reason": "A dispute, number 7"}),
+        ],
+    )
+    def patch(self, request: Request, pk: str) -> Response:
+        hold = get_object_or_404(Hold, pk=pk)
+        return self._told(holds.change(hold, **self.read(), by=self.actor))
+
+    @operation(
+        "End a hold",
+        {204: OpenApiResponse(description="The policies have the row again.")},
+        right=MayConfigure,
+        also=[409],
+    )
+    def delete(self, request: Request, pk: str) -> Response:
+        holds.end(get_object_or_404(Hold, pk=pk), by=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
-    if request.method == "PATCH":
-        hold = holds.change(hold, **read(HoldChangeSerializer, request.data), by=actor(request))
-    return Response(as_json.hold(hold, clock.now(), without_row([hold])))
+
+    def _told(self, hold: Hold) -> Response:
+        return Response(as_json.hold(hold, clock.now(), without_row([hold])))
 
 
-@described(
-    "Change the end of all holds that an undo made",
-    shapes.HoldsChanged,
-    asked=HoldGroupSerializer,
-    also=[409],
-    methods=["PATCH"],
-    name="patch_undo_holds",
-    examples=[request_example("Until a day", {"until": "2127-01-31"})],
-)
-@described(
-    "End all holds that an undo made",
-    shapes.HoldsEnded,
-    also=[409],
-    methods=["DELETE"],
-    name="delete_undo_holds",
-)
-@api_view(["PATCH", "DELETE"])
-@permission_classes([MayConfigure])
-def undo_holds(request: Request, pk: uuid.UUID) -> Response:
+class UndoHolds(HousekeepingView):
     """All holds that an undo made: PATCH changes their end, DELETE ends them."""
-    undo = get_object_or_404(Run, pk=pk)
-    if request.method == "DELETE":
-        return Response({"ended": holds.end_all(undo, by=actor(request))})
-    until = read(HoldGroupSerializer, request.data)["until"]
-    changed = holds.change_all(undo, until, by=actor(request))
-    return Response({"changed": changed, "until": as_json.iso(until)})
+
+    @operation(
+        "Change the end of all holds that an undo made",
+        shapes.HoldsChanged,
+        right=MayConfigure,
+        body=HoldGroupSerializer,
+        also=[409],
+        examples=[request_example("Until a day", {"until": "2127-01-31"})],
+    )
+    def patch(self, request: Request, pk: uuid.UUID) -> Response:
+        undo = get_object_or_404(Run, pk=pk)
+        until = self.read()["until"]
+        changed = holds.change_all(undo, until, by=self.actor)
+        return Response({"changed": changed, "until": as_json.iso(until)})
+
+    @operation("End all holds that an undo made", shapes.HoldsEnded, right=MayConfigure, also=[409])
+    def delete(self, request: Request, pk: uuid.UUID) -> Response:
+        return Response({"ended": holds.end_all(get_object_or_404(Run, pk=pk), by=self.actor)})

@@ -1,22 +1,20 @@
 """Schedules: look at them, pause them, change their triggers, run them now."""
 
 from django.db import transaction
-from rest_framework.decorators import api_view, permission_classes, throttle_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from housekeeping.api.asked import actor, read
+from housekeeping.api.base import HousekeepingView, operation
 from housekeeping.api.description import shapes
-from housekeeping.api.description.schema import described, request_example
-from housekeeping.api.rules import throttles
-from housekeeping.api.rules.permissions import MayConfigure, MayOperate, MaySteer, MayView, check_right
+from housekeeping.api.description.schema import request_example
+from housekeeping.api.rules.permissions import MayConfigure, MayOperate, MayOperateOrConfigure, check_right
 from housekeeping.api.serializers import (
     FireTimesSerializer,
     PauseSerializer,
     ScheduleSerializer,
     WaitSerializer,
 )
-from housekeeping.api.views.run_acts import LOCATION, WAITED, answer_with
+from housekeeping.api.views.run_acts import LOCATION, PROBLEMS_OF_A_RUN, WAITED, standing
 from housekeeping.database import clock
 from housekeeping.declared.triggers import parse
 from housekeeping.queue import tasks as queue
@@ -24,48 +22,53 @@ from housekeeping.reading import as_json, overview
 from housekeeping.runs import control, schedules
 
 
-@described("Every schedule", shapes.several(shapes.Job), methods=["GET"])
-@described(
-    "Pause or resume all schedules",
-    shapes.several(shapes.Job),
-    asked=PauseSerializer,
-    methods=["PATCH"],
-    examples=[request_example("Pause", {"paused": True})],
-)
-@api_view(["GET", "PATCH"])
-@permission_classes([MaySteer])
-def schedule_list(request: Request) -> Response:
+class ScheduleList(HousekeepingView):
     """Every schedule; PATCH ``{"paused": true}`` pauses all of them, and false resumes them."""
-    if request.method == "PATCH":
-        check_right(request, MayOperate)
-        asked = read(PauseSerializer, request.data)
-        steer = schedules.pause_all if asked["paused"] else schedules.resume_all
-        steer(by=actor(request))
-    now = clock.roughly()
-    jobs = overview.scheduler_status(now).schedules
-    return Response({"results": [as_json.schedule(job, now) for job in jobs]})
+
+    @operation("Every schedule", shapes.several(shapes.Job))
+    def get(self, request: Request) -> Response:
+        now = clock.roughly()
+        jobs = overview.scheduler_status(now).schedules
+        return Response({"results": [as_json.schedule(job, now) for job in jobs]})
+
+    @operation(
+        "Pause or resume all schedules",
+        shapes.several(shapes.Job),
+        right=MayOperate,
+        body=PauseSerializer,
+        examples=[request_example("Pause", {"paused": True})],
+    )
+    def patch(self, request: Request) -> Response:
+        steer = schedules.pause_all if self.read()["paused"] else schedules.resume_all
+        steer(by=self.actor)
+        return self.get(request)
 
 
-@described("A schedule", shapes.Job, methods=["GET"])
-@described(
-    "Pause a schedule, or change its trigger",
-    shapes.Job,
-    asked=ScheduleSerializer,
-    methods=["PATCH"],
-    examples=[
-        request_example("Pause", {"paused": True}),
-        request_example("At 2:00 AM", {"trigger": "0 2 * * *"}),
-        request_example("Every six hours", {"trigger": "06:00:00"}),
-        request_example("As declared", {"reset": True}),
-    ],
-)
-@api_view(["GET", "PATCH"])
-@permission_classes([MaySteer])
-def schedule_detail(request: Request, pk: str) -> Response:
+class ScheduleDetail(HousekeepingView):
     """A schedule; PATCH pauses it or changes its trigger, all that is asked for or nothing."""
-    schedules.find(pk)
-    if request.method == "PATCH":
-        asked = read(ScheduleSerializer, request.data)
+
+    @operation("A schedule", shapes.Job)
+    def get(self, request: Request, pk: str) -> Response:
+        schedules.find(pk)
+        now = clock.roughly()
+        [job] = [job for job in overview.scheduler_status(now).schedules if job.schedule.id == pk]
+        return Response(as_json.schedule(job, now))
+
+    @operation(
+        "Pause a schedule, or change its trigger",
+        shapes.Job,
+        right=MayOperateOrConfigure,
+        body=ScheduleSerializer,
+        examples=[
+            request_example("Pause", {"paused": True}),
+            request_example("At 2:00 AM", {"trigger": "0 2 * * *"}),
+            request_example("Every six hours", {"trigger": "06:00:00"}),
+            request_example("As declared", {"reset": True}),
+        ],
+    )
+    def patch(self, request: Request, pk: str) -> Response:
+        schedules.find(pk)
+        asked = self.read()
         if "paused" in asked:
             check_right(request, MayOperate)
         if {"trigger", "reset"} & set(asked):
@@ -73,40 +76,38 @@ def schedule_detail(request: Request, pk: str) -> Response:
         with transaction.atomic():
             if "paused" in asked:
                 steer = schedules.pause if asked["paused"] else schedules.resume
-                steer(pk, by=actor(request))
+                steer(pk, by=self.actor)
             if "trigger" in asked:
-                schedules.change(pk, asked["trigger"], by=actor(request))
+                schedules.change(pk, asked["trigger"], by=self.actor)
             if asked.get("reset"):
-                schedules.reset(pk, by=actor(request))
-    now = clock.roughly()
-    [job] = [job for job in overview.scheduler_status(now).schedules if job.schedule.id == pk]
-    return Response(as_json.schedule(job, now))
+                schedules.reset(pk, by=self.actor)
+        return self.get(request, pk)
 
 
-@described(
-    "Run a schedule's task now, as a run of that schedule",
-    WAITED,
-    asked=WaitSerializer,
-    also=[409, 500],
-    parameters=[LOCATION],
-)
-@api_view(["POST"])
-@permission_classes([MayOperate])
-@throttle_classes([throttles.Trigger])
-def run_schedule(request: Request, pk: str) -> Response:
-    task = schedules.find(pk).schedule.task.name
-    asked = read(WaitSerializer, request.data)
-    run = control.request(task, send=queue.send, schedule=pk, by=actor(request))
-    return answer_with(request, control.wait(run, asked["wait"]))
+class RunSchedule(HousekeepingView):
+    @operation(
+        "Run a schedule's task now, as a run of that schedule",
+        WAITED,
+        right=MayOperate,
+        body=WaitSerializer,
+        opens_run=True,
+        also=PROBLEMS_OF_A_RUN,
+        parameters=[LOCATION],
+    )
+    def post(self, request: Request, pk: str) -> Response:
+        task = schedules.find(pk).schedule.task.name
+        wait = self.read()["wait"]
+        run = control.request(task, send=queue.send, schedule=pk, by=self.actor)
+        return standing(request, control.wait(run, wait))
 
 
-@described(
-    "When a trigger would fire, before it is saved", shapes.FireTimes, parameters=[FireTimesSerializer]
-)
-@api_view(["GET"])
-@permission_classes([MayView])
-def fire_times(request: Request) -> Response:
+class FireTimes(HousekeepingView):
     """When a trigger would fire: ``?trigger=0 2 * * *``, before it is saved."""
-    trigger = parse(read(FireTimesSerializer, request.query_params.dict())["trigger"])
-    times = schedules.fire_times(trigger, clock.roughly())
-    return Response({"trigger": str(trigger), "next_fire_times": [as_json.iso(moment) for moment in times]})
+
+    @operation("When a trigger would fire, before it is saved", shapes.FireTimes, query=FireTimesSerializer)
+    def get(self, request: Request) -> Response:
+        trigger = parse(self.read()["trigger"])
+        times = schedules.fire_times(trigger, clock.roughly())
+        return Response(
+            {"trigger": str(trigger), "next_fire_times": [as_json.iso(moment) for moment in times]}
+        )

@@ -1,0 +1,150 @@
+"""What all views of the API share: its rules, and how an operation is declared.
+
+The rules are the app's own, whatever a project sets in REST_FRAMEWORK. Only who is asking is the
+project's business: its DEFAULT_AUTHENTICATION_CLASSES find out.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar, TypeVar, cast
+
+from django.db import transaction
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from rest_framework.decorators import schema
+from rest_framework.metadata import SimpleMetadata
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.permissions import BasePermission
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.settings import APISettings
+from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
+
+from housekeeping.api.description import shapes
+from housekeeping.api.description.schema import PROBLEMS, Schema
+from housekeeping.api.rules import errors, headers
+from housekeeping.api.rules.parsers import BoundedJSONParser
+from housekeeping.api.rules.permissions import MayView
+from housekeeping.api.rules.renderers import PlainJSONRenderer
+from housekeeping.api.rules.throttles import OpensRun
+from housekeeping.api.serializers import Strict
+from housekeeping.journal.acts import Actor
+
+Handler = TypeVar("Handler", bound=Callable[..., Response])
+
+# What DRF reads from settings instead of from a view's attributes; for all else, DRF's defaults.
+RULES: Any = APISettings(cast(Any, {"EXCEPTION_HANDLER": errors.answer, "URL_FORMAT_OVERRIDE": None}))
+
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+class Negotiation(DefaultContentNegotiation):
+    settings = RULES
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What an address does for one method: the right that it needs, and what it is asked."""
+
+    right: type[BasePermission]
+    asks: type[Strict] | None
+    opens_run: bool
+
+
+def operation(
+    summary: str,
+    answers: Any,
+    *,
+    right: type[BasePermission] = MayView,
+    query: type[Strict] | None = None,
+    body: type[Strict] | None = None,
+    opens_run: bool = False,
+    also: Sequence[int] = (),
+    parameters: Sequence[Any] = (),
+    examples: Sequence[OpenApiExample] = (),
+    tag: str = "housekeeping",
+) -> Callable[[Handler], Handler]:
+    """Declare a method of a :class:`HousekeepingView`: who may use it, and its description.
+
+    ``query`` or ``body`` is what :meth:`HousekeepingView.read` reads. ``opens_run``: it is
+    throttled. ``also``: the statuses of problems that the description can't tell from the rest.
+    """
+    responses = dict(answers) if isinstance(answers, dict) else {200: answers}
+    responses |= {code: OpenApiResponse(shapes.Problem, PROBLEMS[str(code)][0]) for code in also}
+    describe = extend_schema(
+        summary=summary,
+        request=body,
+        responses=responses,
+        parameters=[*([query] if query else []), *parameters],
+        examples=list(examples),
+        tags=[tag],
+    )
+
+    def declare(handler: Handler) -> Handler:
+        handler.operation = Operation(right, query or body, opens_run)  # type: ignore[attr-defined]
+        # Before extend_schema, which would else build on the project's DEFAULT_SCHEMA_CLASS.
+        return describe(schema(Schema())(handler))
+
+    return declare
+
+
+class HousekeepingView(APIView):
+    # Without a docstring: the description would repeat it for each view that has none. A subclass has
+    # a method, declared by ``operation``, for each HTTP method that its address answers.
+
+    settings = RULES
+    parser_classes = (BoundedJSONParser,)
+    renderer_classes: Sequence[type[BaseRenderer]] = (PlainJSONRenderer,)
+    content_negotiation_class = Negotiation
+    metadata_class = SimpleMetadata
+    versioning_class = None
+    schema = Schema()
+
+    operations: ClassVar[dict[str, Operation]]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        declared = {name: getattr(getattr(cls, name, None), "operation", None) for name in METHODS}
+        cls.operations = {name.upper(): found for name, found in declared.items() if found}
+        cls.http_method_names = [*map(str.lower, cls.operations), "options"]
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        """Outside of ATOMIC_REQUESTS: a run has to be there for the consumer while a request waits for it."""
+        return transaction.non_atomic_requests(super().as_view(**initkwargs))
+
+    @property
+    def operation(self) -> Operation:
+        """What is asked for. To hear that a method is not answered takes the right of the first that is."""
+        found = self.operations.get(self.request.method or "")
+        return found or next(iter(self.operations.values()))
+
+    def get_permissions(self) -> list[BasePermission]:
+        return [self.operation.right()]
+
+    def get_throttles(self) -> list[BaseThrottle]:
+        opens_run = self.request.method in self.operations and self.operation.opens_run
+        return [OpensRun()] if opens_run else []
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **options: Any) -> Response:
+        response = super().finalize_response(request, response, *args, **options)
+        headers.mark(request, response)
+        response.add_post_render_callback(partial(headers.unless_known, request))
+        return response
+
+    def read(self) -> dict[str, Any]:
+        """What is asked, from the body or, with GET, from the query. Raises ValidationError."""
+        assert self.operation.asks is not None
+        is_query = self.request.method == "GET"
+        fields = self.operation.asks(data=self.request.query_params.dict() if is_query else self.request.data)
+        fields.is_valid(raise_exception=True)
+        asked: dict[str, Any] = fields.validated_data
+        return asked
+
+    @property
+    def actor(self) -> Actor:
+        origin = f"API from {self.request.META.get('REMOTE_ADDR', 'unknown')}"
+        return Actor(self.request.user.get_username(), origin)

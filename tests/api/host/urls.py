@@ -1,0 +1,3 @@
+from django.urls import include, path
+
+urlpatterns = [path("housekeeping/api/", include("housekeeping.api.urls"))]
