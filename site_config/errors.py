@@ -13,8 +13,8 @@ from django.template.loader import render_to_string
 from django.views import csrf, defaults
 
 from housekeeping.api.rules import problems
-from housekeeping.api.rules.problems import is_api
 from housekeeping.exceptions import outage_of
+from site_config.api import is_api
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
 
-from housekeeping.api.rules import problems
+from housekeeping.api.rules import headers, problems
+from site_config.api import is_api
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -57,7 +58,7 @@ def _how_long_kept(request: HttpRequest, answer: HttpResponse) -> str:
     """Pages, files and what a POST answers (tokens!) are kept nowhere. The API's JSON may be, by
     its client alone, and is asked for again each time: that is what ETags are for."""
     is_json = answer.headers.get("Content-Type", "").startswith("application/json")
-    may_be_kept = is_json and request.path.startswith("/api/") and request.method in ("GET", "HEAD")
+    may_be_kept = is_json and is_api(request) and request.method in ("GET", "HEAD")
     return "private, no-cache" if may_be_kept else "no-store"
 
 
@@ -95,10 +96,25 @@ class PlainApi:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if settings.SECURE_SSL_REDIRECT and problems.is_api(request) and not request.is_secure():
+        if settings.SECURE_SSL_REDIRECT and is_api(request) and not request.is_secure():
             message = "Use https://; what you sent could be read on its way."
             return problems.answer(message, "https_required", 403, detail=message)
         return self.get_response(request)
+
+
+class ApiAnswers:
+    """Middleware: the chat's API says of its answers what the housekeeping's says."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        answer = self.get_response(request)
+        if not is_api(request):
+            return answer
+        headers.mark(request, answer)
+        told: HttpResponse = headers.unless_known(request, answer)
+        return told
 
 
 class Language:
@@ -109,7 +125,7 @@ class Language:
         self.of_pages = LocaleMiddleware(get_response)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not problems.is_api(request):
+        if not is_api(request):
             return self.of_pages(request)  # type: ignore[return-value]
         with translation.override(settings.LANGUAGE_CODE):
             return self.get_response(request)

@@ -61,7 +61,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
-    "housekeeping.api.middleware.ApiAnswers",
+    "site_config.middleware.ApiAnswers",
     "site_config.errors.DatabaseOutage",
 ]
 

@@ -1,10 +1,10 @@
-"""The whole address book on one page. Below /api/, a trailing slash is accepted and not needed."""
+"""The whole address book on one page. In the API, a trailing slash is accepted and not needed."""
 
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.http import Http404
-from django.urls import include, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views import defaults
 from django.views.generic import RedirectView
 
@@ -12,7 +12,17 @@ from chat import token_views
 from chat.views import PasswordPage, verify_page
 from housekeeping.api.description import page as description
 from housekeeping.dashboard.views import overview as dashboard
+from site_config.api import PREFIX
 
+api: list[URLPattern | URLResolver] = [
+    re_path(r"^token/?$", token_views.Obtain.as_view(), name="token"),
+    re_path(r"^token/refresh/?$", token_views.Refresh.as_view(), name="token-refresh"),
+    re_path(r"^token/blacklist/?$", token_views.Blacklist.as_view(), name="token-blacklist"),
+    re_path(r"^schema/?$", description.schema, name="schema"),
+    re_path(r"^docs/?$", description.docs, name="docs"),
+    path("admin/scheduler/", include("housekeeping.api.urls")),
+    path("", include("chat.urls")),
+]
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="dashboard"), name="home"),
     path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}icon.svg"), name="favicon"),
@@ -35,13 +45,7 @@ urlpatterns = [
     ),
     path("admin/", admin.site.urls),
     # For programs
-    re_path(r"^api/token/?$", token_views.Obtain.as_view(), name="token"),
-    re_path(r"^api/token/refresh/?$", token_views.Refresh.as_view(), name="token-refresh"),
-    re_path(r"^api/token/blacklist/?$", token_views.Blacklist.as_view(), name="token-blacklist"),
-    re_path(r"^api/schema/?$", description.schema, name="schema"),
-    re_path(r"^api/docs/?$", description.docs, name="docs"),
-    path("api/admin/scheduler/", include("housekeeping.api.urls")),
-    path("api/", include("chat.urls")),
+    path(PREFIX.removeprefix("/"), include(api)),
     # For machines
     path("", include("housekeeping.monitoring.urls")),
 ]

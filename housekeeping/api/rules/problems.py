@@ -9,7 +9,7 @@ has ``run``.
 import re
 from typing import Any
 
-from django.http import HttpRequest, JsonResponse
+from django.http import JsonResponse
 from rest_framework.settings import api_settings
 
 Fields = dict[str, list[str]]
@@ -39,10 +39,6 @@ def complete(data: Any, code: str) -> dict[str, Any]:
 def answer(message: str, code: str, status: int, **more: Any) -> JsonResponse:
     """For where no view of the API is at work."""
     return JsonResponse(body(message, code, **more), status=status)
-
-
-def is_api(request: HttpRequest) -> bool:
-    return request.path.startswith("/api/")
 
 
 def snake_case(name: str) -> str:
