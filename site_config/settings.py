@@ -285,7 +285,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["housekeeping.api.rules.parsers.BoundedJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "housekeeping.api.description.schema.Schema",
+    "DEFAULT_SCHEMA_CLASS": "site_config.schema.SiteSchema",
     "DEFAULT_THROTTLE_RATES": {
         "token_by_address": "30/min",
         "token_by_account": "10/min",

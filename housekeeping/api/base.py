@@ -23,7 +23,7 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from housekeeping.api.description import shapes
-from housekeeping.api.description.schema import PROBLEMS, Schema
+from housekeeping.api.description.schema import Schema
 from housekeeping.api.rules import errors, headers
 from housekeeping.api.rules.parsers import BoundedJSONParser
 from housekeeping.api.rules.permissions import MayView
@@ -73,7 +73,7 @@ def operation(
     throttled. ``also``: the statuses of problems that the description can't tell from the rest.
     """
     responses = dict(answers) if isinstance(answers, dict) else {200: answers}
-    responses |= {code: OpenApiResponse(shapes.Problem, PROBLEMS[str(code)][0]) for code in also}
+    responses |= {code: OpenApiResponse(shapes.Problem) for code in also}
     describe = extend_schema(
         summary=summary,
         request=body,

@@ -47,6 +47,7 @@ def _made() -> dict[str, Any]:
 
 @extend_schema(
     summary="This description, as OpenAPI 3.1",
+    tags=["about"],
     responses={
         (200, kind.media_type): {"type": "object", "additionalProperties": True}
         for kind in (OpenApiJsonRenderer2, OpenApiJsonRenderer, OpenApiYamlRenderer, OpenApiYamlRenderer2)

@@ -31,7 +31,7 @@ def refused(fields: Fields) -> dict[str, Any]:
 def complete(data: Any, code: str) -> dict[str, Any]:
     """The shape, around what Django REST framework answers by itself."""
     if isinstance(data, dict) and "detail" in data:
-        return {**data, "message": str(data["detail"]), "code": str(data.get("code", code))}
+        return body(str(data["detail"]), str(data.get("code", code))) | data
     everything = data if isinstance(data, dict) else {NO_FIELD: data}
     return refused({_name(field): _flat(sentences) for field, sentences in everything.items()})
 
