@@ -33,9 +33,10 @@ def fresh_clone(folder: Path) -> Path:
     (folder / "site_config").mkdir(parents=True)
     for name in ["__init__.py", "env.py", "logs.py", "settings.py"]:
         shutil.copy(PROJECT / "site_config" / name, folder / "site_config")
-    (folder / "housekeeping").mkdir()
-    for name in ["__init__.py", "discreet.py", "private.py"]:  # what the settings take from it
-        shutil.copy(PROJECT / "housekeeping" / name, folder / "housekeeping")
+    (folder / "housekeeping/database").mkdir(parents=True)
+    # What the settings import of the app.
+    for name in ["__init__.py", "database/__init__.py", "database/discreet.py", "database/private.py"]:
+        shutil.copy(PROJECT / "housekeeping" / name, folder / "housekeeping" / name)
     return folder
 
 
