@@ -11,7 +11,7 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 from django.db import DEFAULT_DB_ALIAS, router
 
-from housekeeping import recipes
+from housekeeping import conf, recipes
 from housekeeping.declared import registry
 from housekeeping.declared.registry import PREVIEWED, SCHEDULES, TASKS
 from housekeeping.engine import cascade
@@ -148,6 +148,24 @@ def our_own_rows_are_beside_those_that_are_purged(**kwargs: Any) -> list[CheckMe
         )
         for alias in wrong
     ]
+
+
+@register
+def settings_have_values_that_can_be_used(**kwargs: Any) -> list[CheckMessage]:
+    return [
+        Error(
+            f"HOUSEKEEPING_{name} can't be used: it is {_shown(name)}.",
+            hint=f"Write {conf.SETTINGS[name].wanted}.",
+            id="housekeeping.E010",
+        )
+        for name in conf.unusable()
+    ]
+
+
+def _shown(name: str) -> str:
+    """The value of a setting; of a secret, its type."""
+    value = conf.read(name)
+    return f"of the type {type(value).__name__}" if conf.SETTINGS[name].is_secret else repr(value)
 
 
 @register

@@ -1,77 +1,139 @@
-"""The settings: each is read from Django's settings when it is asked for, and has a default here.
+"""The settings of the app: each has a default here, and is read when it is used.
 
-``conf.UNDO_DAYS`` is ``settings.HOUSEKEEPING_UNDO_DAYS`` where a project sets it, else the
-default below. ``checks.py`` names a value that can't be used.
+``conf.UNDO_DAYS`` is ``settings.HOUSEKEEPING_UNDO_DAYS`` where a project sets it, and the default
+below where it doesn't. ``manage.py check`` reports a value that can't be used.
 """
 
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
 # How long a purge can be undone, in days; 0: no archive is kept.
 UNDO_DAYS: int
-# How much a purge yields to other traffic: gentle, normal or flat-out (engine/purge.py).
+# How much a purge yields to other traffic (engine/purge.py has the three paces).
 PACE: str
-# A purge of more than this share of a policy's table (0 to 1), and of at least so many of its rows, is
-# held for approval; a share of 1 never holds.
+# A purge is held for approval if it would delete more than this share (0 to 1) of its policy's table,
+# and at least BRAKE_ROWS rows. A share of 1 never holds a purge.
 BRAKE_SHARE: float
 BRAKE_ROWS: int
-# After so many minutes a run stops between two batches; 0: never.
+# After so many minutes a run stops between two batches; 0: no limit.
 TIME_BUDGET_MINUTES: int
-# What archives may take up, in megabytes, before the dashboard warns.
+# How much space archives may take, in megabytes, before the dashboard warns.
 ARCHIVE_BUDGET_MB: int
-# How often a consumer gives a sign of life, and a running run renews its lease, in seconds.
+# How often a consumer writes its heartbeat, and a running run renews its lease, in seconds.
 HEARTBEAT_SECONDS: int
-# Where people reach the site, such as https://example.com: mails begin their links with it. Empty:
-# mails name a run without a link.
+# The address of the site, such as https://example.com: links in mails start with it. Empty: mails
+# name a run without a link.
 SITE_URL: str
-# What Prometheus sends as bearer token; empty: metrics are for everybody.
+# The bearer token that Prometheus sends; empty: anybody may read the metrics.
 METRICS_TOKEN: str
 # How often one account may start runs over the API, as Django REST framework writes a rate; empty: no limit.
 TRIGGER_RATE: str
-# Ready-made policies that are switched on, by their names (recipes/).
+# The ready-made policies that are switched on, by name (recipes/).
 RECIPES: list[str]
 
-DEFAULTS: dict[str, Any] = {
-    "UNDO_DAYS": 7,
-    "PACE": "normal",
-    "BRAKE_SHARE": 0.5,
-    "BRAKE_ROWS": 100,
-    "TIME_BUDGET_MINUTES": 240,
-    "ARCHIVE_BUDGET_MB": 1024,
-    "HEARTBEAT_SECONDS": 10,
-    "SITE_URL": "",
-    "METRICS_TOKEN": "",
-    "TRIGGER_RATE": "60/min",
-    "RECIPES": [],
+
+@dataclass(frozen=True)
+class Setting:
+    """``wanted`` says which values ``accepts`` takes, in words that follow "write"."""
+
+    default: Any
+    wanted: str
+    accepts: Callable[[Any], bool]
+    is_secret: bool = False
+
+
+def _whole(default: int, *, at_least: int = 0, at_most: int | None = None) -> Setting:
+    def accepts(value: Any) -> bool:
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        return is_whole and value >= at_least and (at_most is None or value <= at_most)
+
+    upper = "or more" if at_most is None else f"to {at_most}"
+    return Setting(default, f"a whole number, {at_least} {upper}", accepts)
+
+
+def _share(default: float) -> Setting:
+    def accepts(value: Any) -> bool:
+        return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+
+    return Setting(default, "a number from 0 to 1", accepts)
+
+
+def _choice(default: str, choices: tuple[str, ...]) -> Setting:
+    return Setting(default, f"one of {', '.join(choices)}", lambda value: value in choices)
+
+
+def _text(
+    wanted: str, accepts: Callable[[str], bool], default: str = "", *, is_secret: bool = False
+) -> Setting:
+    return Setting(default, wanted, lambda value: isinstance(value, str) and accepts(value), is_secret)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return not text or (parts.scheme in ("http", "https") and bool(parts.hostname))
+    except ValueError:
+        return False
+
+
+def _is_rate(text: str) -> bool:
+    return bool(re.fullmatch(r"(\d+/[smhd][a-z]*)?", text))
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
+
+
+SETTINGS: dict[str, Setting] = {
+    "UNDO_DAYS": _whole(7, at_most=36_500),  # a century: more leaves Python's calendar
+    "PACE": _choice("normal", ("gentle", "normal", "flat-out")),
+    "BRAKE_SHARE": _share(0.5),
+    "BRAKE_ROWS": _whole(100),
+    "TIME_BUDGET_MINUTES": _whole(240, at_most=10_080),
+    "ARCHIVE_BUDGET_MB": _whole(1024),
+    "HEARTBEAT_SECONDS": _whole(10, at_least=1, at_most=3600),
+    "SITE_URL": _text("https:// and a host, or an empty text", _is_address),
+    "METRICS_TOKEN": _text("a text", lambda text: True, is_secret=True),
+    "TRIGGER_RATE": _text("a rate such as 60/min, or an empty text for no limit", _is_rate, "60/min"),
+    "RECIPES": Setting([], "a list of names", _are_names),
 }
 
 
 def read(name: str) -> Any:
-    """The value that is in force for a name of ``DEFAULTS``."""
-    return getattr(settings, f"HOUSEKEEPING_{name}", DEFAULTS[name])
+    """The value in force for a name in ``SETTINGS``."""
+    return getattr(settings, f"HOUSEKEEPING_{name}", SETTINGS[name].default)
+
+
+def unusable() -> list[str]:
+    """The names of the settings whose values can't be used."""
+    return [name for name, setting in SETTINGS.items() if not setting.accepts(read(name))]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in DEFAULTS:
-        raise AttributeError(f"There is no setting {name!r}; there are {', '.join(DEFAULTS)}.")
+    if name not in SETTINGS:
+        raise AttributeError(f"There is no setting {name!r}; there are {', '.join(SETTINGS)}.")
     return read(name)
 
 
-# --- Lengths of time that follow from the heartbeat ---------------------------------------------
+# --- Durations that follow from the heartbeat ---------------------------------------------------
 
 
 def beat() -> timedelta:
-    """How often a consumer beats, and a running run renews its lease."""
+    """How often a consumer writes its heartbeat, and a running run renews its lease."""
     return timedelta(seconds=read("HEARTBEAT_SECONDS"))
 
 
 def life() -> timedelta:
-    """How long a consumer counts as alive after a beat: three beats, as in Procrastinate and GoodJob."""
+    """How long a consumer counts as alive after a heartbeat: three beats, as in Procrastinate and GoodJob."""
     return 3 * beat()
 
 
 def ahead() -> timedelta:
-    """A time further in the future than this was written under a wrong clock, and proves nothing."""
+    """A time that is further in the future than this comes from a wrong clock and is ignored."""
     return beat()

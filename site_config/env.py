@@ -21,6 +21,8 @@ import redis
 from environ import Env
 from psycopg.conninfo import conninfo_to_dict
 
+from housekeeping import conf
+
 DEFAULT_ADDRESS = "http://127.0.0.1:8000"
 
 
@@ -98,16 +100,17 @@ def days(name: str, default: int) -> int:
     return integer(name, default, at_most=36_500)
 
 
-def share(name: str, default: float) -> float:
-    """A part of a whole, from 0 to 1."""
-    value = text(name, str(default))
+def setting(name: str) -> Any:
+    """A setting of housekeeping's: ``housekeeping.conf`` has its default, and the values that it takes."""
+    known = conf.SETTINGS[name.removeprefix("HOUSEKEEPING_")]
+    value = text(name, str(known.default))
     try:
-        number = float(value)
+        read = type(known.default)(value)
     except ValueError:
-        number = -1.0
-    if not 0 <= number <= 1:
-        reject(name, value, "write a number from 0 to 1")
-    return number
+        read = None
+    if not known.accepts(read):
+        reject(name, value, f"write {known.wanted}")
+    return read
 
 
 def choice(name: str, default: str, choices: tuple[str, ...]) -> str:
