@@ -1,0 +1,118 @@
+"""``{% load housekeeping %}``: what our templates need beyond Django's own filters.
+
+One library of the app's own name: all installed apps share one list of libraries, and a project may
+well have ``words`` or ``charts`` of its own. ``intcomma`` is here so that a project doesn't need
+``django.contrib.humanize``.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import template
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext_lazy
+
+from housekeeping.dashboard import act_lines, charts, wording
+from housekeeping.dashboard.filters import CAUSES, STATUSES, Filters
+from housekeeping.database import stored
+from housekeeping.declared.triggers import Trigger
+from housekeeping.models import in_words
+from housekeeping.reading.overview import Overview
+
+register = template.Library()
+register.filter(intcomma)
+
+# --- Words ------------------------------------------------------------------------------------
+
+_WORDS: dict[str, Any] = {str(key): text for words in (STATUSES, CAUSES) for key, text in words.items()}
+_WORDS["next"] = gettext_lazy("next")
+
+
+@register.filter
+def word(value: str) -> Any:
+    """A status or cause in words; anything else as it is."""
+    return _WORDS.get(value, value)
+
+
+@register.filter
+def deed(what: str) -> Any:
+    """An act in words."""
+    return act_lines.WORDS.get(what, what)
+
+
+@register.filter
+def declared(text: str) -> str:
+    return wording.declared(text)
+
+
+@register.filter
+def described(trigger: Trigger) -> str:
+    return wording.described(trigger)
+
+
+@register.filter
+def split(text: str) -> list[str]:
+    return text.split()
+
+
+# --- The fields of a list's filters -----------------------------------------------------------
+
+
+@register.filter
+def choices(filters: Filters, name: str) -> list[tuple[str, Any]]:
+    return filters.choices(name)
+
+
+@register.filter
+def label(filters: Filters, name: str) -> Any:
+    return filters.fields[name].label
+
+
+@register.filter
+def shown(filters: Filters, name: str) -> str:
+    """The text in the filter's field."""
+    return filters.shown[name]
+
+
+# --- JSON of a run ----------------------------------------------------------------------------
+
+
+@register.filter
+def moment(text: Any) -> datetime | None:
+    """The datetime that ISO 8601 text stands for; None for anything else."""
+    return stored.moment(text)
+
+
+@register.filter
+def pairs(facts: Any) -> list[tuple[str, Any]]:
+    """The names and values of an object. ``facts.items`` would be a value that is named so."""
+    return list(facts.items()) if isinstance(facts, dict) else []
+
+
+# --- Charts: numbers to coordinates -----------------------------------------------------------
+
+
+@register.filter
+def sparkline(numbers: Sequence[int]) -> str:
+    return charts.sparkline(numbers)
+
+
+@register.filter
+def timeline_lanes(overview: Overview) -> list[charts.Lane]:
+    return charts.timeline(overview.timeline, overview.now)
+
+
+@register.filter
+def in_unit(number: float, unit: str) -> str:
+    """A chart's number as a person reads it."""
+    if unit == "bytes":
+        return str(filesizeformat(number))
+    return in_words(timedelta(milliseconds=number)) if unit == "ms" else str(intcomma(int(number)))
+
+
+@register.filter
+def unlocalised(number: float) -> str:
+    """A coordinate: with a point, whatever the language."""
+    return str(number)
