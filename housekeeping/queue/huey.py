@@ -63,6 +63,9 @@ class Queue(Huey):
     is_beside_site = False  # started by runserver, on the same terminal
 
     def __init__(self, name: str, **options: Any) -> None:
+        if isinstance(settings.HUEY, dict):
+            # Huey would follow DEBUG where nothing is set, and run tasks inside the web request.
+            options["immediate"] = settings.HUEY.get("immediate", False)
         signed = SignedSerializer(secret=settings.SECRET_KEY, salt="housekeeping.queue")
         super().__init__(name, serializer=signed, **options)
         self.error_log = ThrottledErrorLog()
