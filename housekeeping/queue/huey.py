@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import DatabaseError
 from huey import Huey
 from huey.api import Task
+from huey.consumer_options import config_defaults
 from huey.serializer import SignedSerializer
 from huey.storage import PostgresStorage, RedisStorage, SqliteStorage
 
@@ -34,6 +35,11 @@ STORAGE_ERRORS: tuple[type[Exception], ...] = (
         if find_spec(client)  # a project needs the client of its own queue alone
     ),
 )
+
+# How long an idle worker may take to notice a message, in seconds, where a project sets nothing else.
+# Huey's default is for queues that block: a click on the dashboard would wait for all of it.
+MAX_DELAY = 0.5
+HUEYS_MAX_DELAY = dict(config_defaults)["max_delay"]
 
 
 class ThrottledErrorLog:
@@ -80,6 +86,8 @@ class Queue(Huey):
 
         registry.check_readable()
         tasks.register_schedules()
+        if options.get("max_delay") == HUEYS_MAX_DELAY:
+            options["max_delay"] = MAX_DELAY
         return Consumer(self, **options)
 
     def is_stopping(self) -> bool:

@@ -1,6 +1,7 @@
 """The Huey that a project's settings name."""
 
 import pytest
+from huey.consumer_options import ConsumerConfig
 
 from housekeeping.queue.huey import SqliteQueue
 
@@ -32,3 +33,10 @@ def test_a_project_that_asks_for_an_immediate_queue_gets_one(queue):
     queue(immediate=True).task()(lambda: done.append(1))()
 
     assert done == [1]
+
+
+@pytest.mark.parametrize(("written", "used"), [({}, 0.5), ({"max_delay": 2.0}, 2.0)])
+def test_an_idle_consumer_looks_often_unless_the_project_says_otherwise(queue, written, used):
+    options = ConsumerConfig(**written)
+
+    assert queue().create_consumer(**options.values).max_delay == used
