@@ -1,0 +1,190 @@
+"""What ``manage.py check`` says of a project that can't work as it is."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.checks import run_checks
+from django.urls import include, path
+from django_htmx.middleware import HtmxMiddleware
+
+import housekeeping
+from chat.models import Conversation
+from housekeeping import checks
+from housekeeping.declared.policies import Policy
+
+ROOT = Path(housekeeping.__file__).parents[1]
+
+
+def found(settings=None, **changed):
+    """The ids and words of our messages, with these settings."""
+    for name, value in changed.items():
+        setattr(settings, name, value)
+    return [(one.id, one.msg) for one in run_checks() if str(one.id).startswith("housekeeping.")]
+
+
+def ids(settings=None, **changed):
+    return [name.removeprefix("housekeeping.") for name, _ in found(settings, **changed)]
+
+
+class OnlyPages:
+    urlpatterns = [path("tidy/", include("housekeeping.urls"))]
+
+
+class OnlyTheApi:
+    urlpatterns = [path("tidy/", include("housekeeping.api.urls"))]
+
+
+class Neither:
+    urlpatterns: list = []
+
+
+class OurHtmx(HtmxMiddleware):
+    pass
+
+
+def without(names, name):
+    return [one for one in names if one != name]
+
+
+def test_of_the_site_itself_there_is_nothing_to_say():
+    assert found() == []
+
+
+def test_times_without_a_zone_are_an_error(settings):
+    assert "E011" in ids(settings, USE_TZ=False)
+
+
+# --- The queue --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("huey", [None, {}, {"huey_class": "huey.RedisHuey"}, {"huey_class": "no.such"}, 7])
+def test_a_huey_that_is_none_of_ours_is_an_error(settings, huey):
+    assert ids(settings, HUEY=huey) == ["E013"]
+
+
+def test_no_huey_at_all_is_an_error(settings):
+    del settings.HUEY
+
+    assert ids() == ["E013"]
+
+
+def test_huey_s_app_has_to_be_installed(settings):
+    assert ids(settings, INSTALLED_APPS=without(settings.INSTALLED_APPS, "huey.contrib.djhuey")) == ["E013"]
+
+
+@pytest.mark.parametrize(("immediate", "expected"), [(True, ["E002"]), (False, []), (None, [])])
+def test_only_a_queue_that_is_immediate_by_its_own_words_is_an_error(settings, immediate, expected):
+    huey = {name: value for name, value in settings.HUEY.items() if name != "immediate"}
+
+    assert ids(settings, HUEY=huey, DEBUG=True) == []
+    assert ids(settings, HUEY={**huey, "immediate": immediate}) == expected
+
+
+# --- Pages and API, where they are included ---------------------------------------------------
+
+
+@pytest.mark.parametrize(("addresses", "expected"), [(OnlyPages, ["E014"]), (OnlyTheApi, []), (Neither, [])])
+def test_the_pages_need_the_app_of_htmx(settings, addresses, expected):
+    settings.INSTALLED_APPS = without(settings.INSTALLED_APPS, "django_htmx")
+
+    assert ids(settings, ROOT_URLCONF=addresses) == expected
+
+
+@pytest.mark.parametrize("middleware", checks.MIDDLEWARE)
+def test_the_pages_need_their_middleware(settings, middleware):
+    settings.MIDDLEWARE = without(settings.MIDDLEWARE, middleware)
+
+    assert ("housekeeping.E015", f"The dashboard needs the middleware {middleware}.") in found()
+    assert "E015" not in ids(settings, ROOT_URLCONF=OnlyTheApi)
+
+
+def test_a_middleware_that_extends_the_one_needed_will_do(settings):
+    theirs = "django_htmx.middleware.HtmxMiddleware"
+    ours = [f"{__name__}.OurHtmx" if one == theirs else one for one in settings.MIDDLEWARE]
+
+    assert ids(settings, MIDDLEWARE=ours) == []
+
+
+@pytest.mark.parametrize("processor", checks.CONTEXT_PROCESSORS)
+def test_the_pages_need_their_context_processors(settings, processor):
+    [engine] = settings.TEMPLATES
+    used = without(engine["OPTIONS"]["context_processors"], processor)
+    settings.TEMPLATES = [{**engine, "OPTIONS": {"context_processors": used}}]
+
+    assert found() == [
+        ("housekeeping.E016", f"The dashboard's templates need the context processor {processor}.")
+    ]
+    assert ids(settings, ROOT_URLCONF=Neither) == []
+
+
+def test_the_pages_need_users_with_rights(settings, monkeypatch):
+    monkeypatch.setattr("housekeeping.checks.get_user_model", lambda: Conversation)
+
+    assert "E017" in ids()
+    assert "E017" not in ids(settings, ROOT_URLCONF=Neither)
+
+
+def test_the_api_needs_django_rest_framework(settings):
+    settings.INSTALLED_APPS = without(settings.INSTALLED_APPS, "rest_framework")
+
+    assert "E018" in ids()
+    assert "E018" not in ids(settings, ROOT_URLCONF=OnlyPages)
+
+
+# --- A project that is broken -----------------------------------------------------------------
+
+
+def test_a_policy_whose_rows_can_t_be_asked_for_is_an_error(add_task):
+    add_task("broken", lambda purge: {}, policy=Policy("broken", rows=lambda cutoff: 1 / 0))
+
+    problem = "asking for them raises ZeroDivisionError: division by zero"
+    assert ("housekeeping.E003", f"The policy 'broken' can't purge its rows: {problem}.") in found()
+
+
+def test_what_makes_a_check_fail_is_a_warning_and_ends_no_command(settings):
+    settings.HOUSEKEEPING_RECIPES = 7
+
+    assert set(ids()) == {"E010", "W003"}
+
+
+PROJECT = """
+SECRET_KEY = "a key for this test alone, as long as Django wants one to be"
+INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "housekeeping"]
+DATABASES = {"default": {"ENGINE": "django.db.backends.dummy"}}
+"""
+
+
+def test_another_database_is_an_error_also_where_nothing_else_is_set_up(tmp_path):
+    (tmp_path / "bare.py").write_text(PROJECT)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "django", "check"],
+        env={"DJANGO_SETTINGS_MODULE": "bare", "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        capture_output=True,
+        text=True,
+    )
+
+    said = re.findall(r"\(housekeeping\.(\w+)\)", done.stderr)
+    assert (done.returncode, said) == (1, ["E012", "E013"])
+    assert "The database engine 'django.db.backends.dummy' is not supported." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_addresses_that_can_t_be_loaded_are_django_s_to_report(settings):
+    settings.ROOT_URLCONF = "no.such.module"
+
+    assert checks.pages_have_their_middleware() == []
+
+
+# --- The page that lists them -----------------------------------------------------------------
+
+
+def test_the_docs_list_every_id_once():
+    code = Path(checks.__file__).read_text()
+    page = (ROOT / "docs/operations.md").read_text()
+
+    used = sorted(set(re.findall(r'id="(housekeeping\.[EW]\d{3})"', code)))
+    assert used == re.findall(r"^\| `(housekeeping\.[EW]\d{3})` \|", page, re.MULTILINE)
