@@ -176,7 +176,7 @@ class RunFilters(Filters):
                 "schedule",
                 ((key, wording.declared(one.name)) for key, one in SCHEDULES.items()),
             ),
-            "who": forms.CharField(label=gettext("Who"), required=False, max_length=150),
+            "who": forms.CharField(label=gettext("Who"), required=False, max_length=254),
             "dry_run": OneOf(gettext("Dry runs"), (("true", gettext("only")), ("false", gettext("without")))),
             **self.fields,
         }
@@ -197,7 +197,7 @@ class ActFilters(Filters):
         super().__init__(query)
         targets = [*SCHEDULES, *registry.policies()]
         self.fields = {
-            "who": forms.CharField(label=gettext("Who"), required=False, max_length=150),
+            "who": forms.CharField(label=gettext("Who"), required=False, max_length=254),
             "what": OneOf(gettext("What"), act_lines.WORDS.items()),
             "target": forms.CharField(label=gettext("To what"), required=False, max_length=100),
             **self.fields,

@@ -1,16 +1,7 @@
 from django.db import migrations, models
 
 import housekeeping.database.clock
-
-
-class WithoutCopying(migrations.AlterField):
-    """On SQLite the default is written into each INSERT, and altering the column would copy the table."""
-
-    def database_forwards(self, app_label, schema_editor, from_state, to_state):
-        if schema_editor.connection.vendor != "sqlite":
-            super().database_forwards(app_label, schema_editor, from_state, to_state)
-
-    database_backwards = database_forwards
+from housekeeping.migrations._operations import WithoutCopying
 
 
 def stamped(model, name):

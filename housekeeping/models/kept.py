@@ -73,7 +73,7 @@ class Hold(OwnModel):
     key = models.CharField(max_length=100)
     until = models.DateTimeField(null=True, blank=True, db_index=True, help_text="Empty: for good.")
     reason = models.CharField(max_length=200)
-    made_by = models.CharField(max_length=150, blank=True)
+    made_by = models.CharField(max_length=254, blank=True)
     made_at = clock.StampField()
     # Set if an undo put the row back: pages show all holds of an undo as one.
     undo = models.ForeignKey(

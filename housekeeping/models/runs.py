@@ -88,7 +88,7 @@ class Run(OwnModel):
     dry_run = models.BooleanField(default=False)
 
     # A name, not a foreign key: it stays on record when the account is gone.
-    requested_by = models.CharField(max_length=150, blank=True)
+    requested_by = models.CharField(max_length=254, blank=True)
     requested_at = models.DateTimeField()
     # A request that is repeated with the same key gets the same run, not a second one.
     idempotency_key = models.CharField(max_length=100, blank=True)
@@ -109,7 +109,7 @@ class Run(OwnModel):
     consumer = models.ForeignKey(Consumer, models.SET_NULL, null=True, related_name="runs")
     cancel_requested = models.BooleanField(default=False)
 
-    approved_by = models.CharField(max_length=150, blank=True, help_text="Who let it pass the brake.")
+    approved_by = models.CharField(max_length=254, blank=True, help_text="Who let it pass the brake.")
     # The run that this one undoes.
     undo_of = models.ForeignKey("self", models.SET_NULL, null=True, related_name="undos")
 

@@ -97,7 +97,7 @@ class PolicyState(OwnModel):
     name = models.CharField(primary_key=True, max_length=100)
     retention_days = models.PositiveIntegerField(null=True, help_text="An operator's; null: as declared.")
     changed_at = clock.StampField()
-    changed_by = models.CharField(max_length=150, blank=True)
+    changed_by = models.CharField(max_length=254, blank=True)
 
     def __str__(self) -> str:
         return self.name
@@ -140,7 +140,7 @@ class Act(OwnModel):
     """Who did what, when, and from where."""
 
     done_at = models.DateTimeField()
-    who = models.CharField(max_length=150, blank=True)
+    who = models.CharField(max_length=254, blank=True)
     what = models.CharField(max_length=50)
     target = models.CharField(max_length=100, help_text="The run, schedule or policy it was done to.")
     origin = models.CharField(max_length=200, help_text="A face, and the address it was used from.")
