@@ -1,5 +1,6 @@
 """The dashboard's pages: ``path("housekeeping/", include("housekeeping.urls"))``."""
 
+from django.db import transaction
 from django.urls import path
 
 from housekeeping.dashboard.views import history, holds, overview, policies, run, runs, schedules
@@ -40,3 +41,8 @@ urlpatterns = [
     path("holds/<int:pk>/end", holds.end_hold, name="hold-end"),
     path("history", history.act_list, name="acts"),
 ]
+
+# Outside of ATOMIC_REQUESTS: a run has to be committed while a request waits for it. What belongs together
+# has a transaction of its own.
+for pattern in urlpatterns:
+    transaction.non_atomic_requests(pattern.callback)
