@@ -5,8 +5,11 @@ An alert goes into the outbox once the event itself is written, so no run waits 
 
 import logging
 import uuid
+from typing import Any
 
-from django.contrib.auth import get_user_model
+from django.conf import settings
+from django.contrib.auth import get_backends, get_user_model
+from django.core.exceptions import FieldError
 
 from housekeeping import addresses
 from housekeeping.journal import outbox
@@ -64,7 +67,8 @@ def _tell(run: Run, what: str, text: str) -> None:
         logger.error("Nobody could be told that run %s %s (%s)", run, what, type(error).__name__)
         return
     if not recipients:
-        logger.warning("Nobody was told that run %s %s: no operator has a mail address", run, what)
+        nobody = "no operator has a mail address, and ADMINS is empty"
+        logger.warning("Nobody was told that run %s %s: %s", run, what, nobody)
 
 
 def _link(run: Run) -> str:
@@ -73,7 +77,27 @@ def _link(run: Run) -> str:
 
 
 def _recipients() -> list[str]:
-    """The addresses of the active accounts that have the right to operate."""
-    backend = "django.contrib.auth.backends.ModelBackend"  # with several, Django has to be told which
-    people = get_user_model().objects.with_perm("housekeeping.operate", backend=backend)
-    return list(people.exclude(email="").order_by("pk").values_list("email", flat=True))
+    """The addresses of active accounts that may operate; where none has one, those of ADMINS."""
+    people = [address for backend in get_backends() for address in _operators(backend)]
+    return list(dict.fromkeys(people)) or _admins()
+
+
+def _operators(backend: Any) -> list[str]:
+    """The addresses of those who may operate by an authentication backend; none where it can't tell."""
+    model = get_user_model()
+    name = getattr(model, "EMAIL_FIELD", "email")
+    fields = {field.name for field in model._meta.get_fields()}
+    if not hasattr(backend, "with_perm") or name not in fields:
+        return []
+    # As Django's own: without the field, every account is active.
+    is_active = {} if "is_active" in fields else {"is_active": None}
+    try:
+        people = backend.with_perm("housekeeping.operate", **is_active).order_by("pk")
+        return [address for address in people.values_list(name, flat=True) if address]
+    except (FieldError, TypeError):  # a backend for another kind of user model
+        return []
+
+
+def _admins() -> list[str]:
+    """Django's ADMINS: addresses, or before Django 6.0 pairs of a name and an address."""
+    return [admin if isinstance(admin, str) else admin[1] for admin in settings.ADMINS]

@@ -1,11 +1,13 @@
 import uuid
 
 import pytest
+from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.models import Group, Permission
 from django.core import mail
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from chat.models import User
 from housekeeping.declared import registry
 from housekeeping.journal import alerts, outbox
 from housekeeping.models import Run
@@ -169,6 +171,67 @@ def test_those_are_told_who_can_act_and_have_an_address(fails):
     carry_out()
 
     assert [message.to for message in sent()] == [["ada@example.com"], [directly.email], [by_group.email]]
+
+
+class Stranger(BaseBackend):
+    """A backend that can't tell who has a right, as Django's BaseBackend and most of other packages."""
+
+
+class Club(BaseBackend):
+    def with_perm(self, perm, is_active=True):
+        return (
+            User.objects.filter(username="boris") if perm == "housekeeping.operate" else User.objects.none()
+        )
+
+
+class OfAnotherUserModel(BaseBackend):
+    def with_perm(self, perm, is_active=True):
+        return User.objects.filter(clearance="high")
+
+
+def backends(*kinds):
+    return [f"{__name__}.{kind.__name__}" for kind in kinds]
+
+
+def test_a_project_s_own_backend_tells_who_can_act(fails, settings):
+    make.user(username="boris", email="boris@example.com")
+    settings.AUTHENTICATION_BACKENDS = [*backends(Stranger, Club), *settings.AUTHENTICATION_BACKENDS]
+    fails.append(ValueError("no water"))
+
+    carry_out()
+
+    assert [message.to for message in sent()] == [["boris@example.com"], ["ada@example.com"]]
+
+
+@pytest.mark.parametrize("kind", [Stranger, OfAnotherUserModel])
+@pytest.mark.parametrize("admins", [[("Ops", "ops@example.com")], ["ops@example.com"]])
+def test_where_no_backend_can_tell_the_admins_are_told(fails, settings, kind, admins):
+    settings.AUTHENTICATION_BACKENDS, settings.ADMINS = backends(kind), admins
+    fails.append(ValueError("no water"))
+
+    carry_out()
+
+    assert [message.to for message in sent()] == [["ops@example.com"]]
+
+
+def test_where_no_operator_has_an_address_the_admins_are_told(fails, settings, operator):
+    User.objects.update(email="")
+    settings.ADMINS = [("Ops", "ops@example.com")]
+    fails.append(ValueError("no water"))
+
+    carry_out()
+
+    assert [message.to for message in sent()] == [["ops@example.com"]]
+
+
+def test_the_address_is_in_the_field_that_the_user_model_names(fails, operator, monkeypatch):
+    monkeypatch.setattr(User, "EMAIL_FIELD", "username")
+    User.objects.update(username="ada@work.example.com")
+    fails.append(ValueError("no water"))
+
+    carry_out()
+
+    assert [message.to for message in sent()] == [["ada@work.example.com"]]
 
 
 def test_where_nobody_can_be_told_the_log_says_so(fails, operator, caplog):
