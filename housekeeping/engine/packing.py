@@ -168,8 +168,9 @@ def empty(
 
 
 def _copy_out(cursor: Any, query: str, values: list[Any], packed: Packed) -> None:
-    # psycopg's own method: its errors have to be turned into Django's, as execute() does.
-    with connection.wrap_database_errors, cursor.copy(f"COPY ({query}) TO STDOUT", values) as rows:
+    # psycopg's own cursor: Django's passes no parameters on where DEBUG is on, and turns no errors of a
+    # copy into its own.
+    with connection.wrap_database_errors, cursor.cursor.copy(f"COPY ({query}) TO STDOUT", values) as rows:
         # One row comes at a time, and the server carries on while a few hundred are compressed.
         waiting, size = [], 0
         for row in rows:
@@ -235,7 +236,10 @@ def fill(archived: Archive, payload: bytes) -> None:
 
 def copy_in(cursor: Any, into: str, fields: Sequence[models.Field[Any, Any]], packed: bytes) -> None:
     """Insert rows that PostgreSQL packed into the table ``into``."""
-    with connection.wrap_database_errors, cursor.copy(f"COPY {into} ({names(fields)}) FROM STDIN") as rows:
+    with (
+        connection.wrap_database_errors,
+        cursor.cursor.copy(f"COPY {into} ({names(fields)}) FROM STDIN") as rows,
+    ):
         rows.write(packed)
 
 
