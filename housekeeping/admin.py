@@ -5,12 +5,12 @@ from typing import Any, ClassVar, cast
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from housekeeping.database import clock
+from housekeeping.database.transactions import writing
 from housekeeping.engine import locks
 from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
@@ -27,12 +27,12 @@ class LocksFromAbove(admin.ModelAdmin):
     """
 
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
-        with transaction.atomic():
+        with writing():
             locks.take_from_above(QuerySet(type(obj)).filter(pk=obj.pk))
             super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        with transaction.atomic():
+        with writing():
             locks.take_from_above(queryset)
             super().delete_queryset(request, queryset)
 
@@ -82,12 +82,12 @@ class RecordsActs(admin.ModelAdmin):
         return super().log_deletions(request, cast(Any, [_Key(row) for row in queryset]))
 
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
-        with transaction.atomic():
+        with writing():
             self.record(request, "delete", obj, **self.lost_with(obj))
             super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        with transaction.atomic():
+        with writing():
             keys = [str(key) for key in queryset.values_list("pk", flat=True)]
             facts = {"rows": len(keys), "keys": keys[:MOST_KEYS]}
             acts.record(actor(request), "delete", queryset.model._meta.label, **facts)

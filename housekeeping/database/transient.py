@@ -12,7 +12,9 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
+from django.db import DatabaseError, connection
+
+from housekeeping.database.transactions import writing
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +49,6 @@ def transact(
     *,
     on_retry: Callable[[], None] = lambda: None,
     checkpoint: Callable[[], None] = lambda: None,
-    using: str = DEFAULT_DB_ALIAS,
 ) -> T:
     """Call ``work`` in a transaction of its own, and again if it conflicts with another one.
 
@@ -61,12 +62,12 @@ def transact(
     the whole of that transaction has to be repeated, by whoever began it. Raises the last
     conflict when the tries are used up, and any other error at once.
     """
-    is_inside = connections[using].in_atomic_block
+    is_inside = connection.in_atomic_block
     began, tries = time.monotonic(), 0
     while True:
         tries += 1
         try:
-            with transaction.atomic(using=using):
+            with writing():
                 return work()
         except DatabaseError as error:
             reason = conflict(error)

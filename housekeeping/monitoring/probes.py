@@ -8,6 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from housekeeping.database.schema import has_unapplied_migrations
+from housekeeping.database.transactions import take_write_lock
 from housekeeping.exceptions import QueueUnreachable, is_busy
 from housekeeping.queue import tasks as queue
 
@@ -52,8 +53,8 @@ def _begin_to_write() -> None:
         [timeout_ms] = cursor.execute("PRAGMA busy_timeout").fetchone()
         cursor.execute("PRAGMA busy_timeout = 0")
     try:
-        with transaction.atomic():  # BEGIN IMMEDIATE
-            pass
+        with transaction.atomic():
+            take_write_lock()
     except DatabaseError as error:
         if not is_busy(error):
             raise

@@ -17,6 +17,7 @@ from django.db.models import Sum
 from django.utils.translation import gettext, gettext_noop
 
 from housekeeping.database import clock
+from housekeeping.database.transactions import writing
 from housekeeping.declared import registry
 from housekeeping.engine import plans, restore, verification
 from housekeeping.exceptions import (
@@ -111,7 +112,7 @@ def _store(run: Run, is_approved: bool, by: Actor | None) -> None:
         if active:
             raise RunInProgress(active)
         try:
-            with transaction.atomic():
+            with writing():
                 run.save(force_insert=True)
                 if run.plan_of:
                     _carry_over(run.plan_of, run)
@@ -215,7 +216,7 @@ def cancel(run: Run, *, by: Actor | None = None) -> Run:
 
     Raises NotPossible if it has ended.
     """
-    with transaction.atomic():
+    with writing():
         run.refresh_from_db(from_queryset=Run.objects.select_for_update())
         waiting = Run.objects.filter(pk=run.pk, status__in=(Run.Status.QUEUED, Run.Status.HELD))
         running = Run.objects.filter(pk=run.pk, status=Run.Status.RUNNING)
@@ -242,7 +243,7 @@ def approve(run: Run, *, send: Send, by: Actor | None = None) -> Run:
     """
     held = Run.objects.filter(pk=run.pk, status=Run.Status.HELD)
     who = by.name if by else "the site"
-    with transaction.atomic():
+    with writing():
         if not held.update(
             status=Run.Status.QUEUED, approved_by=who, error="", started_at=None, sent_at=clock.Now()
         ):
@@ -302,7 +303,7 @@ def undo(
     putting_back.undo_of = run
     asked = {"unverified": unverified, "intact_only": intact_only}
     putting_back.undo_state = {name: True for name, is_asked in asked.items() if is_asked} or None
-    with transaction.atomic():
+    with writing():
         putting_back.save(force_insert=True)
         rows = run.archives.aggregate(rows=Sum("rows"))["rows"] or 0
         acts.record(

@@ -16,6 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from housekeeping.database import clock, transient
+from housekeeping.database.transactions import writing
 from housekeeping.exceptions import each, is_database_gone
 from housekeeping.journal import alerts, tallies
 from housekeeping.models import Run, storable
@@ -53,7 +54,7 @@ def store(run: Run, status: Run.Status, error: str) -> bool:
     """Store a run that ended before it began, such as a missed fire time. False if it exists already."""
     run.status, run.finished_at, run.sent_at, run.error = status, run.requested_at, None, error
     try:
-        with transaction.atomic():
+        with writing():
             run.save(force_insert=True)
             _complete(run)
     except IntegrityError as error:
@@ -69,7 +70,7 @@ def pay_tallies() -> None:
 
 
 def _pay_tally(run: Run) -> None:
-    with transaction.atomic():
+    with writing():
         if Run.objects.filter(pk=run.pk, tally_owed=True).update(tally_owed=None):
             tallies.add(run)
 

@@ -33,6 +33,7 @@ from django.db.models.functions import Coalesce, Least
 
 from housekeeping import conf
 from housekeeping.database import clock, discreet, guard, stored, transient
+from housekeeping.database.transactions import writing
 from housekeeping.declared import registry, statistics
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import Task
@@ -85,7 +86,7 @@ def claim(run_id: uuid.UUID, attempt: int, *, consumer: Consumer | None = None) 
 
 def approve_claimed(run: Run, *, by: Actor) -> Run:
     """Approve a run that the caller has claimed, so that the brake lets it pass."""
-    with transaction.atomic():
+    with writing():
         if own(run).filter(approved_by="").update(approved_by=by.name):
             before, after = {"approved_by": ""}, {"approved_by": by.name}
             acts.record(by, "approve", run.pk, task=run.task, before=before, after=after)

@@ -12,10 +12,10 @@ from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 from django.utils import timezone
 
 from housekeeping.database import clock
+from housekeeping.database.transactions import writing
 from housekeeping.declared.registry import SCHEDULES, Schedule
 from housekeeping.declared.triggers import Cron, Interval, parse
 from housekeeping.exceptions import BadTrigger, UnknownSchedule
@@ -122,14 +122,15 @@ def start_afresh(entry: Entry, now: datetime) -> ScheduleState:
     state = entry.state
     is_recent = state is not None and state.computed_at > now - RECENT_CHANGE
     since = min(state.computed_at, now) if state and is_recent else now
-    state, _ = ScheduleState.objects.update_or_create(
-        id=entry.schedule.id,
-        defaults={
-            "computed_from": entry.source,
-            "computed_at": now,
-            **next_after(entry.trigger, since),
-        },
-    )
+    with writing():
+        state, _ = ScheduleState.objects.update_or_create(
+            id=entry.schedule.id,
+            defaults={
+                "computed_from": entry.source,
+                "computed_at": now,
+                **next_after(entry.trigger, since),
+            },
+        )
     return state
 
 
@@ -195,7 +196,7 @@ def _steer(schedule_id: str, act: str, by: Actor | None, **fields: object) -> En
     """Change the schedule's row and record who did it. The next fire time is computed from now."""
     now = clock.now()
     find(schedule_id)
-    with transaction.atomic():
+    with writing():
         _start_afresh_if_new(schedule_id, now)
         state = ScheduleState.objects.select_for_update().get(id=schedule_id)
         before = {name: getattr(state, name) for name in fields}

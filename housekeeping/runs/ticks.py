@@ -12,11 +12,12 @@ from datetime import datetime, timedelta, tzinfo
 from functools import lru_cache
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils import timezone
 
 from housekeeping import conf
 from housekeeping.database import clock
+from housekeeping.database.transactions import writing
 from housekeeping.declared.registry import SCHEDULES, Schedule
 from housekeeping.declared.triggers import Cron, Interval
 from housekeeping.exceptions import QueueUnreachable, each
@@ -120,7 +121,7 @@ def _correct(entry: Entry, state: ScheduleState, now: datetime) -> None:
     if not _is_too_late(entry, state, now):
         return
     wrong, right = state.next_fire_at, next_after(entry.trigger, now) | {"computed_at": now}
-    with transaction.atomic():
+    with writing():
         if ScheduleState.objects.filter(id=state.id, next_fire_at=wrong).update(**right):
             is_fixed = isinstance(entry.trigger, Cron) and entry.trigger.has_fixed_hour
             early = now + (SHOWN_TWICE if is_fixed else conf.ahead())
@@ -177,7 +178,7 @@ def _open_run(entry: Entry, state: ScheduleState, now: datetime) -> Run | None:
         run.cause = Run.Cause.CATCH_UP
     older = list(_older_runs(entry, state.next_fire_at, fire_time, now))
 
-    with transaction.atomic():
+    with writing():
         due = ScheduleState.objects.filter(
             id=schedule.id,
             is_paused=False,
@@ -203,7 +204,7 @@ def _store(run: Run, late: timedelta) -> bool:
     if grace is not None and late > grace:
         return endings.store(run, Run.Status.MISSED, f"Noticed {late} late; the schedule's grace is {grace}.")
     try:
-        with transaction.atomic():
+        with writing():
             run.save(force_insert=True)
     except IntegrityError as error:
         if is_refused_by(error, ONE_PER_FIRE_TIME):

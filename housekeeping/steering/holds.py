@@ -8,13 +8,13 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.db.models import Count, Max, Min, Model
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext
 
 from housekeeping.database import clock
+from housekeeping.database.transactions import writing
 from housekeeping.declared import rules
 from housekeeping.declared.registry import policies
 from housekeeping.engine import cascade
@@ -89,7 +89,7 @@ def add(
     hold = Hold(model=table._meta.label, key=str(key).strip(), reason=reason.strip(), until=until)
     hold.made_by = by.name if by else ""
     _check_until(until)
-    with transaction.atomic():
+    with writing():
         # A batch that is under way has either deleted the row by now or will spare it.
         wait_for_batches()
         _check(hold)
@@ -101,7 +101,7 @@ def add(
 
 def change(hold: Hold, *, until: Any = UNCHANGED, reason: Any = UNCHANGED, by: Actor | None = None) -> Hold:
     """Give a hold another end or another reason. Raises BadHold; then nothing has changed."""
-    with transaction.atomic():
+    with writing():
         hold = _locked(hold)
         before = _facts(hold)
         if until is not UNCHANGED and until != hold.until:
@@ -121,7 +121,7 @@ def change(hold: Hold, *, until: Any = UNCHANGED, reason: Any = UNCHANGED, by: A
 
 def end(hold: Hold, *, by: Actor | None = None) -> None:
     """End a hold, so that policies may delete the row again. Raises NotPossible if it has ended."""
-    with transaction.atomic():
+    with writing():
         hold = _locked(hold)
         _record(by, "end hold", hold, before=_facts(hold))
         hold.delete()
@@ -183,7 +183,7 @@ def change_all(undo: Run, until: datetime | None, *, by: Actor | None = None) ->
     Raises BadHold for a moment that has passed, NotPossible if the run has no holds.
     """
     _check_until(until)
-    with transaction.atomic():
+    with writing():
         before = _some(undo)
         changed = undo.holds.update(until=until)
         rules.changed()
@@ -194,7 +194,7 @@ def change_all(undo: Run, until: datetime | None, *, by: Actor | None = None) ->
 
 def end_all(undo: Run, *, by: Actor | None = None) -> int:
     """End all holds of an undo. Returns their number. Raises NotPossible if there are none."""
-    with transaction.atomic():
+    with writing():
         before = _some(undo)
         ended, _ = undo.holds.all().delete()
         rules.changed()

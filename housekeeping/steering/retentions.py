@@ -5,11 +5,11 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import transaction
 from django.utils.formats import number_format
 from django.utils.translation import gettext
 
 from housekeeping.database import clock
+from housekeeping.database.transactions import writing
 from housekeeping.declared import registry, rules
 from housekeeping.declared.policies import Policy, cutoff_for, in_days
 from housekeeping.engine.purge import expired
@@ -91,7 +91,7 @@ def _set(name: str, days: int | None, act: str, by: Actor | None) -> Policy:
     _in_force(policy)
     if days is not None:
         _check_shortest(policy, days)
-    with transaction.atomic():
+    with writing():
         state, _ = PolicyState.objects.select_for_update().get_or_create(name=name)
         if state.retention_days == days:
             return policy  # nothing changes, so nothing is recorded

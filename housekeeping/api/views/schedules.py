@@ -1,6 +1,5 @@
 """Schedules: look at them, pause them, change their triggers, run them now."""
 
-from django.db import transaction
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -16,6 +15,7 @@ from housekeeping.api.serializers import (
 )
 from housekeeping.api.views.run_acts import LOCATION, PROBLEMS_OF_A_RUN, WAITED, standing
 from housekeeping.database import clock
+from housekeeping.database.transactions import writing
 from housekeeping.declared.triggers import parse
 from housekeeping.queue import tasks as queue
 from housekeeping.reading import as_json, overview
@@ -73,7 +73,7 @@ class ScheduleDetail(HousekeepingView):
             check_right(request, MayOperate)
         if {"trigger", "reset"} & set(asked):
             check_right(request, MayConfigure)
-        with transaction.atomic():
+        with writing():
             if "paused" in asked:
                 steer = schedules.pause if asked["paused"] else schedules.resume
                 steer(pk, by=self.actor)

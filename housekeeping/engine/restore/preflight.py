@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from django.apps import apps
-from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Greatest
 from django.utils.translation import gettext
 
 from housekeeping.database import clock
+from housekeeping.database.transactions import writing
 from housekeeping.engine import archive, verification
 from housekeeping.engine.restore.contents import Layout, label_of
 from housekeeping.engine.restore.progress import Place, Restored, place, still_to_come
@@ -112,7 +112,7 @@ class Preflight:
         """
         if not self.purged.archives.filter(Q(batch=None) | Q(digest=None)).exists():
             return
-        with transaction.atomic():
+        with writing():
             first_sealed = self._number_and_seal(report, unusable)
             sealed = self.purged.archives.filter(digest__isnull=False).count()
             # An archive that had a digest and is gone still counts as missing.
