@@ -267,9 +267,10 @@ def _import(app: AppConfig) -> None:
     except Exception as error:  # an import runs any code of the site's
         for table, declared in zip(tables, before, strict=True):
             table.known = declared
-        words = f"{type(error).__name__}: {discreet.clean(error)}"
-        UNREADABLE.append(Unreadable(module, words, _mentions_us(app)))
-        logger.error("%s can't be imported, so what it declares is missing: %s", module, words)
+        found = Unreadable(module, f"{type(error).__name__}: {discreet.clean(error)}", _mentions_us(app))
+        UNREADABLE.append(found)
+        if found.is_ours:
+            logger.error("%s can't be imported, so what it declares is missing: %s", module, found.error)
 
 
 def _mentions_us(app: AppConfig) -> bool:

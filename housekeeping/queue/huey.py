@@ -85,6 +85,8 @@ class Queue(Huey):
         from housekeeping.queue.consumer import Consumer
 
         registry.check_readable()
+        for one in registry.UNREADABLE:  # Celery's, it may be, or one with tasks of Huey's
+            logger.warning("%s can't be imported, and is ignored: %s", one.module, one.error)
         tasks.register_schedules()
         if options.get("max_delay") == HUEYS_MAX_DELAY:
             options["max_delay"] = MAX_DELAY

@@ -76,11 +76,13 @@ def test_tasks_are_found_when_they_are_first_read_and_the_upkeep_comes_last(proj
     assert statistics == ["dust"]
 
 
-def test_a_tasks_file_of_celery_s_is_passed_over(project):
-    _, tasks, _, unreadable = json.loads(project(READ, mails=CELERY, cleaning=OURS).stdout)
+def test_a_tasks_file_of_celery_s_is_passed_over_in_silence(project):
+    done = project(READ, mails=CELERY, cleaning=OURS)
 
+    _, tasks, _, unreadable = json.loads(done.stdout)
     assert tasks == ["wipe", "history", "verification"]
     assert unreadable == [["mails.tasks", False]]
+    assert done.stderr == ""
 
 
 def test_of_a_tasks_file_of_ours_that_fails_halfway_nothing_stays(project):
