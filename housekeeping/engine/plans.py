@@ -85,7 +85,8 @@ def backlog(policy: Policy) -> dict[str, Any]:
     retention = policy.retention_in_force()
     cutoff = cutoff_for(retention, clock.roughly())
     oldest = due(policy, cutoff=cutoff).aggregate(oldest=Min(policy.age_of()))["oldest"]
-    due_since = oldest + retention if retention and oldest else None
+    # The age of a policy without a date, such as that of plans, is the key.
+    due_since = oldest + retention if retention and isinstance(oldest, datetime) else None
     tables = rows_by_table(policy, cutoff, lambda keys: None)
     return {
         "rows": tables[policy.model._meta.label],

@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from chat.models import ChatMessage, Conversation
 from chat.tasks import old_conversations, orphaned_messages
-from housekeeping.dashboard.pages import run as run_page
+from housekeeping.dashboard import run_page
+from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import TASKS
 from housekeeping.engine import plans
@@ -49,6 +50,15 @@ def test_a_preview_counts_each_table_and_names_the_oldest():
     assert (seen["rows"], seen["tables"]) == (2, {"chat.Conversation": 2, "chat.ChatMessage": 4})
     assert (seen["oldest"], seen["newest"]) == (oldest.created_at.isoformat(), newest.created_at.isoformat())
     assert seen["sample"][0] == {"key": str(oldest.pk), "age_from": oldest.created_at.isoformat()}
+
+
+def test_the_backlog_of_a_policy_without_a_date_says_how_many_rows_and_not_since_when():
+    run = make.run(dry_run=True, status="succeeded", requested_at=make.ago(days=8))
+    PlannedRows.objects.create(run=run, policy="conversations", rows=1, payload=b"")
+
+    seen = plans.backlog(registry.find_policy("plans"))
+
+    assert (seen["rows"], seen["due_since"]) == (1, None)
 
 
 def test_a_preview_says_what_is_held_back_and_why():
