@@ -67,7 +67,10 @@ def elsewhere(rows: QuerySet[Any]) -> list[str]:
 
 
 def links(model: type[Model]) -> list[Link]:
-    """Every foreign key that refers to ``model``, including those of hidden many-to-many tables."""
+    """Every foreign key that points at ``model``, those of hidden many-to-many tables, too.
+
+    Loose keys are left out: Django and the database allow them to refer to a row that is gone.
+    """
     relations: list[Any] = list(model._meta.get_fields(include_hidden=True))
     return [
         Link(relation.related_model, relation.field)
@@ -76,7 +79,12 @@ def links(model: type[Model]) -> list[Link]:
         and relation.auto_created
         and not relation.concrete
         and not relation.related_model._meta.proxy
+        and not _is_loose(relation.field)
     ]
+
+
+def _is_loose(key: models.ForeignKey[Any, Any]) -> bool:
+    return key.remote_field.on_delete is models.DO_NOTHING and not getattr(key, "db_constraint", True)
 
 
 def is_leaf(model: type[Model]) -> bool:

@@ -103,6 +103,13 @@ def test_a_key_without_a_constraint_is_refused():
     assert cascade.problems(root) == ["zoo.Leaf.root has no constraint in the database"]
 
 
+def test_a_loose_key_is_not_followed():
+    """The history tables of django-simple-history have such keys: they outlive the rows they refer to."""
+    root = leaf(models.DO_NOTHING, db_constraint=False)
+
+    assert (cascade.problems(root), cascade.links(root)) == ([], [])
+
+
 def test_a_table_whose_rows_go_with_rows_of_their_own_is_refused():
     class Root(Table):
         parent = models.ForeignKey("self", models.CASCADE, null=True)
