@@ -30,7 +30,7 @@ OURS = """
         return {}
 """
 CELERY = """
-    from celery import shared_task
+    from a_celery_that_is_missing import shared_task
 
     @shared_task
     def deliver(): ...
