@@ -97,8 +97,10 @@ OWN = {
 
 def _upkeep() -> Mapping[str, tuple[Policy, ...]]:
     """Policies by the name that the result counts their rows under: our own, and those of recipes."""
-    own = {name: (policy,) for name, policy in OWN.items()}
-    return own | {name: found for recipe in recipes.modules() for name, found in recipe.UPKEEP.items()}
+    found = {name: (policy,) for name, policy in OWN.items()}
+    for recipe in recipes.modules():
+        found |= getattr(recipe, "UPKEEP", {})  # recipes without it declare their own task
+    return found
 
 
 UPKEEP = _upkeep()

@@ -23,6 +23,7 @@ from tests.visitors import account
 ON_SQLITE_ALONE = [
     "browser",
     "consumer",
+    "recipes",
     "site_config",
     "faces/test_matrix.py",
     *Path(__file__).parent.glob("test_*.py"),

@@ -2,6 +2,10 @@
 
 A project switches a recipe on by its name: ``HOUSEKEEPING_RECIPES = ["sessions", "axes"]``. Each is a
 module of this folder, which is imported only then: it imports the models of the app it is for.
+
+Secrets and measurements are upkeep: the recipe lists its policies in ``UPKEEP``, and the task ``history``
+deletes their rows without an archive. For rows that somebody may want back, the recipe declares a task and
+a schedule of its own: these purges are braked, archived and can be undone.
 """
 
 from collections.abc import Iterator
@@ -14,6 +18,7 @@ from housekeeping import conf
 
 # Each recipe, and the app that has to be installed for it, as in INSTALLED_APPS.
 RECIPES = {
+    "admin_log": "django.contrib.admin",
     "sessions": "django.contrib.sessions",
     "axes": "axes",
     "simplejwt": "rest_framework_simplejwt.token_blacklist",

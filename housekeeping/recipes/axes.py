@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 
-from housekeeping.declared.policies import Policy
+from housekeeping import Policy
 
 # It is evidence: an operator who may change retentions must not be able to shorten it.
 KEPT_DAYS = 90

@@ -2,7 +2,7 @@
 
 from django.contrib.sessions.models import Session
 
-from housekeeping.declared.policies import Policy
+from housekeeping import Policy
 
 UPKEEP = {
     "deleted_sessions": (

@@ -6,7 +6,7 @@ known as blacklisted.
 
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
-from housekeeping.declared.policies import Policy
+from housekeeping import Policy
 
 UPKEEP = {
     "deleted_tokens": (
