@@ -22,6 +22,7 @@ RECIPES = {
     "sessions": "django.contrib.sessions",
     "axes": "axes",
     "simplejwt": "rest_framework_simplejwt.token_blacklist",
+    "celery_results": "django_celery_results",
 }
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from django.core.checks import run_checks
 
 from housekeeping.recipes import RECIPES
 
@@ -53,6 +54,20 @@ def test_each_recipe_has_cases():
     of_the_site = {"sessions", "axes", "simplejwt"}  # tests/app/test_history.py
 
     assert {*CASES} | of_the_site == {*RECIPES}
+
+
+def test_check_reports_a_recipe_without_its_app_and_an_unknown_one(settings):
+    reasons = {
+        "celery_results": "its app, django_celery_results, is not installed",
+        "dust": f"there is no such recipe; there are {', '.join(RECIPES)}",
+    }
+    settings.HOUSEKEEPING_RECIPES = ["sessions", *reasons]
+
+    found = [error.msg for error in run_checks() if error.id == "housekeeping.E009"]
+
+    assert found == [
+        f"HOUSEKEEPING_RECIPES: {name!r} can't be used: {reason}." for name, reason in reasons.items()
+    ]
 
 
 def test_the_table_in_the_docs_matches_the_recipes(tmp_path):
