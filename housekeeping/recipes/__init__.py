@@ -23,6 +23,7 @@ RECIPES = {
     "axes": "axes",
     "simplejwt": "rest_framework_simplejwt.token_blacklist",
     "celery_results": "django_celery_results",
+    "oauth_toolkit": "oauth2_provider",
 }
 
 
