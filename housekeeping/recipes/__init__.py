@@ -24,6 +24,7 @@ RECIPES = {
     "simplejwt": "rest_framework_simplejwt.token_blacklist",
     "celery_results": "django_celery_results",
     "oauth_toolkit": "oauth2_provider",
+    "auditlog": "auditlog",
 }
 
 
