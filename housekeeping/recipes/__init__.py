@@ -25,6 +25,7 @@ RECIPES = {
     "celery_results": "django_celery_results",
     "oauth_toolkit": "oauth2_provider",
     "auditlog": "auditlog",
+    "simple_history": "simple_history",
 }
 
 
