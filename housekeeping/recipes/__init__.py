@@ -26,6 +26,7 @@ RECIPES = {
     "oauth_toolkit": "oauth2_provider",
     "auditlog": "auditlog",
     "simple_history": "simple_history",
+    "silk": "silk",
 }
 
 
