@@ -67,7 +67,7 @@ def elsewhere(rows: QuerySet[Any]) -> list[str]:
 
 
 def links(model: type[Model]) -> list[Link]:
-    """Every foreign key that points at ``model``, those of hidden many-to-many tables, too.
+    """Every foreign key that refers to ``model``, including those of hidden many-to-many tables.
 
     Loose keys are left out: Django and the database allow them to refer to a row that is gone.
     """

@@ -12,9 +12,8 @@ from chat.models import Conversation
 from housekeeping.database import transactions
 from housekeeping.database.transactions import writing
 from housekeeping.models import Run
-from housekeeping.runs import control as runs
-from housekeeping.runs import schedules
-from housekeeping.steering import keeping, retentions
+from housekeeping.runs import control, execution, schedules
+from housekeeping.steering import holds, retentions
 from tests import make
 from tests.make import days
 
@@ -115,14 +114,14 @@ def only_one_try(monkeypatch):
 
 def test_a_purge_waits_for_another_writer(only_one_try):
     make.conversation(age=days(40))
-    run, waiting = runs.claim(make.run().pk, 0), []
+    run, waiting = execution.claim(make.run().pk, 0), []
 
     def lock(_run):
         if not waiting:
             waiting.append(writer(0.3))
             waiting[0].__enter__()
 
-    ended = runs.execute(run, watch=lock)
+    ended = execution.execute(run, watch=lock)
     waiting[0].__exit__(None, None, None)
 
     assert (ended.status, ended.result) == ("succeeded", {"deleted_conversations": 1})
@@ -130,7 +129,7 @@ def test_a_purge_waits_for_another_writer(only_one_try):
 
 def cancel():
     run = make.run()
-    return lambda: runs.cancel(run)
+    return lambda: control.cancel(run)
 
 
 def pause():
@@ -143,17 +142,17 @@ def look_at_new_schedules():
 
 def hold():
     conversation = make.conversation()
-    return lambda: keeping.add("chat.Conversation", conversation.pk, reason="A case.")
+    return lambda: holds.add("chat.Conversation", conversation.pk, reason="A case.")
 
 
 def change_hold():
     made = hold()()
-    return lambda: keeping.change(made, reason="Another case.")
+    return lambda: holds.change(made, reason="Another case.")
 
 
 def end_hold():
     made = hold()()
-    return lambda: keeping.end(made)
+    return lambda: holds.end(made)
 
 
 def change_retention():
