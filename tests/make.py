@@ -15,7 +15,7 @@ from chat.models import ChatMessage, Conversation, User
 from housekeeping.engine.packing import columns
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Archive, Consumer, Run, ScheduleState, Tally
-from housekeeping.runs import schedules
+from housekeeping.runs import control, schedules
 
 _number = itertools.count(1)
 # Cursors that no page has given, before they are written in base64.
@@ -79,6 +79,16 @@ def message(**fields: Any) -> ChatMessage:
 def run(task: str = "conversations", **fields: Any) -> Run:
     fields = {"cause": "manual", "status": "queued", "requested_at": timezone.now()} | fields
     return Run.objects.create(task=task, **fields)
+
+
+def purge(*, batch_size: int | None = None, **fields: Any) -> Run:
+    """A purge of two conversations and five messages, as it really ran."""
+    conversation(age=days(31), messages=3)
+    conversation(age=days(32), messages=2)
+    asked = control.request("conversations", send=lambda run: None, **fields)
+    claimed = control.claim(asked.pk, 0)
+    assert claimed
+    return control.execute(claimed, batch_size=batch_size)
 
 
 def archive(run: Run, **fields: Any) -> Archive:

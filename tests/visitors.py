@@ -4,8 +4,12 @@ import re
 from html import unescape
 
 from django.contrib.auth.models import Permission
+from django.test import Client
+from django.test.html import parse_html
 
 from tests import make
+
+HTMX = {"HX-Request": "true"}
 
 
 def account(*rights):
@@ -15,6 +19,29 @@ def account(*rights):
         Permission.objects.filter(content_type__app_label="housekeeping", codename__in=rights)
     )
     return user
+
+
+def as_user(user):
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def text(response):
+    """What a person reads: the page without its tags."""
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", response.text)).split())
+
+
+def root(answer):
+    """The one element that the answer consists of. Anything beside it, or left open, is an error."""
+    element = parse_html(answer.text)
+    assert element.name, "there is more than one element, or bare text"
+    return element, dict(element.attributes)
+
+
+def poll(client, answer, address):
+    """Ask again for a fragment, as htmx does with the tag that came with it."""
+    return client.get(address, headers={**HTMX, "HX-PTag": answer["HX-PTag"]})
 
 
 def answer_of(page):

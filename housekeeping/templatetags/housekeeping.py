@@ -37,7 +37,7 @@ def word(value: str) -> Any:
 
 
 @register.filter
-def deed(what: str) -> Any:
+def act_in_words(what: str) -> Any:
     """An act in words."""
     return act_lines.WORDS.get(what, what)
 

@@ -131,7 +131,7 @@ def reset_a_retention():
     return "conversations", "reset retention", change
 
 
-DEEDS = [
+ACTS = [
     trigger, dry_run, run_a_schedule, approve_beforehand, carry_a_plan_out, retry, cancel_a_waiting_run,
     cancel_a_held_run, cancel_a_running_run, approve, undo, pause, resume, change_a_trigger,
     reset_a_trigger, change_a_retention, reset_a_retention,
@@ -139,9 +139,9 @@ DEEDS = [
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("deed", DEEDS, ids=lambda deed: deed.__name__)
-def test_each_act_is_on_record_with_what_it_changed(deed):
-    target, what, details = deed()
+@pytest.mark.parametrize("do", ACTS, ids=lambda do: do.__name__)
+def test_each_act_is_on_record_with_what_it_changed(do):
+    target, what, details = do()
 
     act = Act.objects.get()
     assert (act.who, act.origin, act.what, act.target) == ("ada", "a test", what, str(target))
@@ -150,9 +150,9 @@ def test_each_act_is_on_record_with_what_it_changed(deed):
 
 @pytest.mark.django_db(transaction=True)
 def test_each_act_has_its_words():
-    for deed in DEEDS:
+    for do in ACTS:
         Run.objects.all().delete()
-        deed()
+        do()
 
     assert {act.what for act in Act.objects.all()} - set(act_lines.WORDS) == set()
 
@@ -162,22 +162,22 @@ def unreachable(run):
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("deed", ["trigger", "undo", "approve"])
-def test_an_act_that_came_to_nothing_says_so(deed):
-    run = make.run("messages", status="held" if deed == "approve" else "succeeded", deleted={"messages": 1})
+@pytest.mark.parametrize("do", ["trigger", "undo", "approve"])
+def test_an_act_that_came_to_nothing_says_so(do):
+    run = make.run("messages", status="held" if do == "approve" else "succeeded", deleted={"messages": 1})
     make.archive(run)
 
-    deeds = {
+    acts = {
         "trigger": partial(control.request, "stats"),
         "undo": partial(control.undo, run),
         "approve": partial(control.approve, run),
     }
 
     with pytest.raises(QueueUnreachable):
-        deeds[deed](send=unreachable, by=ADA)
+        acts[do](send=unreachable, by=ADA)
 
     act = Act.objects.get()
-    assert (act.what, act.details["failed"]) == (deed, "The queue can't be reached.")
+    assert (act.what, act.details["failed"]) == (do, "The queue can't be reached.")
     assert act_lines.Fact("failed", "The queue can't be reached.") in act_lines.lines([act])[0].facts
 
 

@@ -17,19 +17,14 @@ from housekeeping.steering import holds, retentions
 from tests import make
 from tests.make import days
 from tests.reading.test_impact import slow
-from tests.visitors import account, answer_of, confirm
+from tests.visitors import HTMX, account, answer_of, confirm, text
 
 pytestmark = pytest.mark.django_db
 
 HOME = "/scheduler-admin"
 RUNS = f"{HOME}/runs"
-HTMX = {"HX-Request": "true"}
 TASK = f"{HOME}/tasks/conversations/trigger"
 SCHEDULE = f"{HOME}/schedules/weekly_cleanup/run"
-
-
-def text(answer):
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", answer.text)).split())
 
 
 def title(answer):

@@ -12,15 +12,11 @@ from housekeeping.journal import acts
 from housekeeping.models import Act
 from housekeeping.steering import retentions
 from tests import make
+from tests.visitors import HTMX, text
 
 pytestmark = pytest.mark.django_db
 
 HISTORY = "/scheduler-admin/history"
-HTMX = {"HX-Request": "true"}
-
-
-def text(response):
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", response.text)).split())
 
 
 def act(**fields):
