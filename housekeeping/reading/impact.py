@@ -1,4 +1,4 @@
-"""What a run would delete now: counted when somebody asks, and only for as long as a person waits."""
+"""What a run would delete now: counted when somebody asks, in the time that a person is willing to wait."""
 
 import time
 from collections import Counter
@@ -13,18 +13,18 @@ from housekeeping.database import clock
 from housekeeping.declared.policies import Policy, cutoff_for, in_days
 from housekeeping.engine import plans
 
-# One statement may take all of it, and so may the count: nobody waits longer than twice as long.
+# The deadline of the whole count and the limit of each statement: a person waits twice as long at most.
 SECONDS = 2.0
-SQLITE_STEPS = 10_000  # of its virtual machine, between two looks at the clock: below a millisecond
+SQLITE_STEPS = 10_000  # of its virtual machine between two checks of the time: below a millisecond
 
 
 class TooSlow(Exception):
-    """Counting would take longer than a person waits."""
+    """Counting would take longer than a person is willing to wait."""
 
 
 @dataclass(frozen=True)
 class Impact:
-    """What a run would delete by one policy: rows by table, or None where counting takes too long."""
+    """What a run would delete by one policy. ``tables``: rows by table; None if counting took too long."""
 
     policy: Policy
     retention_days: float | None
@@ -32,7 +32,7 @@ class Impact:
 
     @property
     def rows(self) -> int | None:
-        """Rows of the policy itself, without related rows."""
+        """The policy's own rows, without related rows."""
         return None if self.tables is None else self.tables[self.policy.model_name]
 
 
@@ -54,7 +54,7 @@ def _of(policy: Policy, deadline: float) -> Impact:
 
 
 def together(impacts: Iterable[Impact]) -> dict[str, int] | None:
-    """Rows by table of all of them; None where one could not be counted."""
+    """The rows of all ``impacts``, by table; None if one of them could not be counted."""
     tables: Counter[str] = Counter()
     for impact in impacts:
         if impact.tables is None:
@@ -65,7 +65,10 @@ def together(impacts: Iterable[Impact]) -> dict[str, int] | None:
 
 @contextmanager
 def _time_limit(deadline: float) -> Iterator[Callable[[], None]]:
-    """Raises TooSlow where a statement runs past the deadline, or at a call of what it gives."""
+    """Raises TooSlow for a statement that runs past the deadline.
+
+    Yields a function that raises it after the deadline, for the time between statements.
+    """
 
     def check() -> None:
         if time.monotonic() >= deadline:
@@ -88,7 +91,7 @@ def _postgresql_limit(deadline: float) -> Iterator[None]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL statement_timeout = {milliseconds}")
         yield
-        cursor.execute("SET LOCAL statement_timeout TO DEFAULT")  # for a transaction around this one
+        cursor.execute("SET LOCAL statement_timeout TO DEFAULT")  # in case this is inside another transaction
 
 
 @contextmanager

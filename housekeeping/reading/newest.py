@@ -1,4 +1,4 @@
-"""The newest run of each task and of each schedule, by any of some conditions, in two queries."""
+"""The newest run of each task and each schedule, by one or several conditions, in two queries."""
 
 import uuid
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from django.db import connection
 from housekeeping.declared.registry import TASKS
 from housekeeping.models import Run, RunQuerySet
 
-# By the index that begins with what is asked for: the planner finds no better way.
+# Each SELECT reads one row off the index that begins with its column: measured, nothing was faster.
 _NEWEST = "(SELECT id FROM housekeeping_run WHERE {} ORDER BY requested_at DESC, id DESC LIMIT 1)"
 OF_TASK, OF_SCHEDULE = "task = %s", "schedule = %s"
 SUCCEEDED = f"{OF_TASK} AND status = 'succeeded' AND NOT dry_run AND undo_of_id IS NULL"
@@ -16,7 +16,7 @@ ENDED = f"{OF_TASK} AND status IN ('succeeded', 'failed') AND NOT dry_run AND un
 
 
 def find(*asked: tuple[str, Iterable[str]]) -> list[dict[str, Run]]:
-    """For each condition and each of its values the newest run, in two queries for all."""
+    """The newest run for each value of each condition, as a dictionary for each condition."""
     looks = [(number, condition, value) for number, (condition, of) in enumerate(asked) for value in of]
     with connection.cursor() as cursor:
         chosen = ", ".join(_NEWEST.format(condition) for _, condition, _ in looks)
@@ -31,11 +31,11 @@ def find(*asked: tuple[str, Iterable[str]]) -> list[dict[str, Run]]:
 
 
 def successes() -> dict[str, Run]:
-    """Of each task the newest run that did its work."""
+    """The newest run of each task that did its work."""
     [newest] = find((SUCCEEDED, TASKS))
     return newest
 
 
 def with_consumer() -> RunQuerySet:
-    """Runs say who carries them out, without a question for each."""
+    """Runs with their consumers: shown beside others, none asks for its own."""
     return Run.objects.all().select_related("consumer")

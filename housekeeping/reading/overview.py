@@ -1,8 +1,10 @@
-"""All that the faces show, read in a few queries. Templates and serializers only print it."""
+"""How everything stands, for the dashboard, the API, the commands and the metrics: read in a few queries."""
 
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from django.utils import timezone
 
@@ -24,7 +26,7 @@ RUNNING, PAUSED, STOPPED = "running", "paused", "stopped"
 
 @dataclass(frozen=True)
 class ScheduleCard:
-    """A schedule, when it is due next, and the run it opened last."""
+    """A schedule, when it is due next, and the run that it opened last."""
 
     entry: schedules.Entry
     next_run_at: datetime | None
@@ -38,7 +40,7 @@ class ScheduleCard:
 
 @dataclass(frozen=True)
 class TaskCard:
-    """A task, with its active run, else the newest that it had."""
+    """A task, with its active run or else its newest one."""
 
     task: Task
     latest: Run | None
@@ -46,12 +48,14 @@ class TaskCard:
 
 @dataclass(frozen=True)
 class SchedulerStatus:
+    """Every schedule, in the order declared. ``status``: RUNNING, PAUSED or STOPPED."""
+
     status: str
     schedules: list[ScheduleCard]
 
     @property
     def listed(self) -> list[ScheduleCard]:
-        """Those that the contract lists: all but our own upkeep."""
+        """The schedules that the contract lists: all but the app's own upkeep."""
         return [card for card in self.schedules if not card.schedule.is_upkeep]
 
     @property
@@ -62,7 +66,7 @@ class SchedulerStatus:
 
 @dataclass(frozen=True)
 class Mark:
-    """A run that was, or a fire time that comes, on the timeline."""
+    """A past run or a coming fire time on the timeline."""
 
     at: datetime
     task: str
@@ -76,10 +80,10 @@ class Overview:
     verdict: Verdict
     scheduler: SchedulerStatus
     consumers: list[Consumer]
-    waiting: int  # runs that wait for a worker
+    waiting: int  # queued runs
     statistics: Gauge
     policies: list[PolicyCard]
-    archive: Gauge  # bytes that undo keeps
+    archive: Gauge  # bytes of all archives
     cards: list[TaskCard]
     active: list[Run]
     recent: list[Run]
@@ -87,12 +91,12 @@ class Overview:
 
     @property
     def is_busy(self) -> bool:
-        """Something is queued or running: it is worth looking again soon."""
+        """A run is queued or running, so that a page should refresh soon."""
         return any(run.status != Run.Status.HELD for run in self.active)
 
     @property
     def archive_budget(self) -> int:
-        """Bytes."""
+        """In bytes."""
         return int(conf.ARCHIVE_BUDGET_MB) * 1_000_000
 
     @property
@@ -102,16 +106,16 @@ class Overview:
         return min(due, key=lambda card: card.next_run_at or self.now, default=None)
 
 
-# The timeline reaches so far back and ahead, with so many marks at most on either side.
+# How far the timeline reaches back, and ahead.
 TIMELINE = timedelta(hours=24)
 MOST_ACTIVE = 50
-MOST_MARKS = 300
+MOST_MARKS = 300  # of past runs
 MOST_FIRE_TIMES = 50  # of one schedule
 
 
 def overview(now: datetime) -> Overview:
     alive = list(Consumer.objects.alive(now))
-    # Sorted here: asked for in order, the database would look through all runs for these few.
+    # Few runs are active, so sort them here: the planner would walk the whole history in their order.
     active = sorted(newest.with_consumer().active()[:MOST_ACTIVE], key=lambda run: run.requested_at)
     ended, latest, opened = newest.find(
         (newest.ENDED, TASKS), (newest.OF_TASK, TASKS), (newest.OF_SCHEDULE, SCHEDULES)
@@ -149,20 +153,23 @@ def overview(now: datetime) -> Overview:
 def _timeline(entries: list[schedules.Entry], now: datetime) -> list[Mark]:
     runs = Run.objects.filter(requested_at__gte=now - TIMELINE).newest_first()
     past = [Mark(*facts) for facts in runs.values_list("requested_at", "task", "status")[:MOST_MARKS]]
-    zone = timezone.get_default_timezone()
-    coming: list[Mark] = []
-    for entry in entries:
-        at = entry.next_fire_time(now)
-        times = 0
-        while at and at <= now + TIMELINE and times < MOST_FIRE_TIMES:
-            coming.append(Mark(at, entry.schedule.task.name, "next"))
-            at = entry.trigger.next_fire_time(at, zone)
-            times += 1
+    coming = [
+        Mark(at, entry.schedule.task.name, "next")
+        for entry in entries
+        for at in islice(_fire_times(entry, now), MOST_FIRE_TIMES)
+    ]
     return [*past[::-1], *sorted(coming, key=lambda mark: mark.at)]
 
 
+def _fire_times(entry: schedules.Entry, now: datetime) -> Iterator[datetime]:
+    at, zone = entry.next_fire_time(now), timezone.get_default_timezone()
+    while at and at <= now + TIMELINE:
+        yield at
+        at = entry.trigger.next_fire_time(at, zone)
+
+
 def scheduler_status(now: datetime) -> SchedulerStatus:
-    """Whether schedules are being looked at, and what is due when, in the order declared."""
+    """Whether a consumer runs the schedules, and when each is due."""
     [last] = newest.find((newest.OF_SCHEDULE, SCHEDULES))
     return _scheduler_status(now, list(Consumer.objects.alive(now)), last)
 

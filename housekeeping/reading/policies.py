@@ -1,4 +1,4 @@
-"""The policies as they are in force, what is past due by each, and what a purge would delete."""
+"""Policies: the retention in force, the rows that are past due, and what a purge would delete."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,13 +14,13 @@ from housekeeping.reading import gauges, samples
 
 @dataclass(frozen=True)
 class PolicyCard:
-    """A policy as it is in force, and what is past due by it."""
+    """A policy, its retention in force, and its rows that are past due."""
 
     policy: Policy
     retention_days: float | None
     state: PolicyState | None
     backlog: Gauge
-    task: Task | None  # that purges by this policy alone
+    task: Task | None  # the one that purges by this policy alone
 
     @property
     def declared_days(self) -> float | None:
@@ -61,11 +61,12 @@ def model_of(policy: Policy) -> str | None:
 
 
 def cards(*, upkeep: bool = True) -> list[PolicyCard]:
-    """Every policy, in the order declared; without ``upkeep``, those on the site's own rows."""
+    """Every policy, in the order declared; without ``upkeep``, only those of the site's own rows."""
     return cards_of(gauges.read_all(backlogs(upkeep=upkeep)), upkeep=upkeep)
 
 
 def backlogs(*, upkeep: bool) -> list[str]:
+    """The names of the policies' gauges."""
     return [f"backlog:{name}" for name in _known(upkeep=upkeep)]
 
 
@@ -74,6 +75,7 @@ def _known(*, upkeep: bool) -> dict[str, Policy]:
 
 
 def cards_of(figures: dict[str, Gauge], *, upkeep: bool) -> list[PolicyCard]:
+    """As :func:`cards`, where the gauges are at hand."""
     known = _known(upkeep=upkeep)
     states = PolicyState.objects.in_bulk(known)
     return [
@@ -97,9 +99,9 @@ def card(name: str) -> PolicyCard:
 
 
 def preview(name: str, now: datetime, *, retention_days: int | None = None) -> dict[str, Any]:
-    """What a purge by the policy would delete now, and what it would by other retentions.
+    """What a purge by the policy would delete now, and how many rows other retentions would.
 
-    ``retention_days``: instead of the retention in force. Raises UnknownPolicy.
+    ``retention_days`` replaces the retention in force. Raises UnknownPolicy.
     """
     found = registry.find_policy(name)
     retention = found.retention_in_force()

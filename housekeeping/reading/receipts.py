@@ -1,4 +1,4 @@
-"""Receipts: what a run deleted, by which policy, who caused it. For a data-protection question."""
+"""Receipts: what a run deleted, by which policy, and who caused it. Evidence for data protection."""
 
 import csv
 import io
@@ -25,7 +25,7 @@ COLUMNS = (
 
 
 def document(run: Run) -> dict[str, Any]:
-    """The whole receipt, as an object for JSON. ``policies`` is empty where the run purged nothing."""
+    """The whole receipt, as an object for JSON. ``policies`` is empty if the run purged nothing."""
     return {
         "run": str(run.pk),
         "task": run.task,
@@ -50,7 +50,7 @@ def document(run: Run) -> dict[str, Any]:
 
 
 def as_csv(run: Run) -> str:
-    """A line per table that rows were deleted from, with the facts of its policy and run."""
+    """One line for each table that rows were deleted from, with the facts of its policy and run."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, COLUMNS, extrasaction="ignore")
     writer.writeheader()
@@ -63,7 +63,7 @@ def as_csv(run: Run) -> str:
 
 
 def _harmless(value: object) -> object:
-    """A spreadsheet takes text that starts so for a formula, and a user's name may start so."""
+    """Quote text that a spreadsheet would run as a formula: a user may have chosen such a name."""
     return (
         f"'{value}"
         if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\0"))

@@ -12,7 +12,7 @@ from housekeeping.reading import words
 
 @dataclass(frozen=True)
 class Restorable:
-    """Rows by table, the bytes that their archives take up, and when the undo window closes."""
+    """Rows by table. ``size``: bytes of their archives. ``until``: when the undo window closes."""
 
     tables: dict[str, int]
     size: int
@@ -24,9 +24,10 @@ class Restorable:
 
 
 def of(run: Run, now: datetime) -> Restorable | None:
-    """What undo can put back at ``now``; None for nothing. One query.
+    """What an undo can put back at ``now``; None if there is nothing. One query.
 
-    Nothing once any part has expired: half of a run must not come back (restore.check_window).
+    As soon as one archive has expired, nothing can come back: a run is undone as a whole
+    (``restore.check_window``).
     """
     rows = run.archives.values("model", "emptied", "is_own").annotate(
         count=Sum("rows"), bytes=Sum("size"), until=Min("expires_at")

@@ -1,7 +1,7 @@
-"""The words of the rows that a preview names: looked up when somebody looks, and never stored.
+"""What the rows that a preview names are called: looked up when a plan is shown, and never stored.
 
-A plan is kept for months and shown to whoever may view; a title or a name must not outlive its row
-in it. So a plan keeps keys and ages alone, and a row that is gone has no words any more.
+A plan is kept for months, and everybody who may view runs can see it. A title or a name must not
+outlive its row there, so a plan holds only keys and ages.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from housekeeping.declared.policies import Policy
 
 
 class Words:
-    """What the rows in the samples of ``plans`` are called now: one query for each policy."""
+    """What the rows in the samples of ``plans`` are called now. One query for each policy."""
 
     def __init__(self, plans: Iterable[dict[str, Any]] = ()) -> None:
         keys: dict[str, set[str]] = {}
@@ -26,7 +26,7 @@ class Words:
         self._texts = {name: _texts(known[name], of) for name, of in keys.items() if name in known}
 
     def added_to(self, plan: dict[str, Any]) -> dict[str, Any]:
-        """The plan with a ``text`` for each row of its samples: None for a row that is gone."""
+        """The plan with a ``text`` for each row of its samples; None for a row that is gone."""
         return {policy: self._added_to(policy, facts) for policy, facts in plan.items()}
 
     def _added_to(self, policy: str, facts: dict[str, Any]) -> dict[str, Any]:
@@ -42,5 +42,10 @@ def _texts(policy: Policy, keys: set[str]) -> dict[str, str]:
     rows: QuerySet[Any] = QuerySet(policy.model)
     try:
         return {str(row.pk): str(row) for row in rows.filter(pk__in=keys)} if keys else {}
-    except (TypeError, ValueError, OverflowError, ValidationError):  # no keys of this table (any more)
+    except (
+        TypeError,
+        ValueError,
+        OverflowError,
+        ValidationError,
+    ):  # the table had other keys once
         return {}

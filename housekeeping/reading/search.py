@@ -1,7 +1,7 @@
-"""Finding runs and holds in a long list: by filters that have an index, a page at a time.
+"""Finding runs and holds in long lists: by filters that have an index, one page at a time.
 
-A page is found by its place, the moment and key of a row, and not by counting rows: the last
-of a million is as near as the first, and rows that come in meanwhile shift nothing.
+A page is found by the moment and key of the row before it, not by counting rows. So the last page
+of a million rows is as fast as the first, and new rows do not shift the others.
 """
 
 from collections.abc import Mapping
@@ -18,12 +18,12 @@ from housekeeping.exceptions import BadPlace
 from housekeeping.models import Hold, Run
 
 PAGE = 50
-# No index finds a text within texts: it is looked for in so many runs, the newest of those
-# that the other filters leave. Looking through them takes some tenths of a second.
+# No index finds a text within texts, so only this many runs are searched, the newest that pass the
+# other filters. That takes a few tenths of a second.
 TEXT_REACH = 100_000
 
 MOST_KEY = 2**63 - 1
-# Of a moment that is asked for: beyond them, time zones and databases run over.
+# Moments that are asked for lie between these: beyond them, time zones and databases overflow.
 FIRST_YEAR, LAST_YEAR = 1970, 9000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Row = TypeVar("Row", bound=Model)
@@ -34,10 +34,10 @@ Row = TypeVar("Row", bound=Model)
 
 def runs(filters: Mapping[str, Any]) -> QuerySet[Run]:
     """Runs, newest first, by ``task``, ``schedule``, ``status``, ``cause``, ``who``, ``dry_run``,
-    ``after``, ``before`` and ``text``; what is absent or empty filters nothing.
+    ``after``, ``before`` and ``text``. A filter that is absent or empty has no effect.
 
-    ``text`` is looked for in the error, the task, the schedule, who asked, and the start of
-    the id, within :data:`TEXT_REACH` runs; a whole id finds its run however old it is.
+    ``text`` is searched for in the error, the task, the schedule, the requester and the start of the
+    id, within :data:`TEXT_REACH` runs. A whole id finds its run however old it is.
     """
     found = _indexed(filters)
     text = str(filters.get("text") or "").strip()
@@ -50,7 +50,7 @@ def runs(filters: Mapping[str, Any]) -> QuerySet[Run]:
 
 
 def text_since(filters: Mapping[str, Any]) -> datetime | None:
-    """How far back :func:`runs` looks for ``text``; None where it looks at all the runs."""
+    """How far back :func:`runs` searches for ``text``; None if it searches all runs."""
     text = str(filters.get("text") or "").strip()
     return _reach(_indexed(filters)) if text and not _whole_id(text) else None
 
@@ -108,7 +108,7 @@ def holds(filters: dict[str, Any], now: datetime) -> QuerySet[Hold]:
 
 @dataclass(frozen=True)
 class Page(Generic[Row]):
-    """Rows, newest first, and the places that its neighbours are found by: empty where there is none."""
+    """Rows, newest first, and the places to ask for the pages beside it; empty if there is none."""
 
     rows: list[Row]
     newer: str
@@ -118,9 +118,9 @@ class Page(Generic[Row]):
 def page_or_newest(
     rows: QuerySet[Row], moment: str | None, places: Mapping[str, Any], *, size: int = PAGE
 ) -> tuple[Page[Row], bool]:
-    """The page that ``older``, ``newer`` or ``oldest`` of a list's address ask for.
+    """The page that ``older``, ``newer`` or ``oldest`` in a list's address ask for, and True.
 
-    Where they name a place that no page has given: the newest, and False.
+    The newest page, and False, if the address has a place that no page ever gave.
     """
     older, newer = str(places.get("older") or ""), str(places.get("newer") or "")
     try:
@@ -138,10 +138,10 @@ def page(
     oldest: bool = False,
     size: int = PAGE,
 ) -> Page[Row]:
-    """The newest page of ``rows``; or the one below or above a place, or the oldest.
+    """The newest page of ``rows``, the one just below or above a place, or the oldest.
 
-    ``moment``: the column that they are ordered by before their key; None for the key alone. Raises
-    BadPlace for a place that no page has given.
+    ``moment``: the column that orders them before their key; None if only the key does. Raises
+    BadPlace for a place that no page ever gave.
     """
     upwards = rows.order_by(*([moment] if moment else []), "pk")
     if older:
@@ -150,7 +150,7 @@ def page(
         return _up(upwards, moment, size, is_above=False)
     if newer:
         found = _up(_beside(upwards, moment, newer, "gt"), moment, size, is_above=True)
-        if found.newer:  # else it is the newest, and shown whole
+        if found.newer:  # else it is the newest page, which is shown in full
             return found
     return _down(rows, moment, size, is_below=False)
 
@@ -178,14 +178,14 @@ def _up(rows: QuerySet[Row], moment: str | None, size: int, *, is_above: bool) -
 
 
 def place_of(row: Model, moment: str | None) -> str:
-    """Where a row stands in a list that is ordered by ``moment`` and its key, or by its key alone."""
+    """A row's place in a list that is ordered by ``moment`` and the key, or by the key alone."""
     if moment is None:
         return str(row.pk)
     return f"{(getattr(row, moment) - _EPOCH) // timedelta(microseconds=1)}-{row.pk}"
 
 
 def _beside(rows: QuerySet[Row], moment: str | None, place: str, side: str) -> QuerySet[Row]:
-    """The rows on one ``side`` (lt, gt) of a place. The key tells rows of one moment apart."""
+    """The rows on one ``side`` (lt, gt) of a place. The key separates rows of the same moment."""
     microseconds, _, key = place.partition("-") if moment else ("", "", place)
     try:
         at = _EPOCH + timedelta(microseconds=int(microseconds)) if moment else None
@@ -196,7 +196,7 @@ def _beside(rows: QuerySet[Row], moment: str | None, place: str, side: str) -> Q
         raise _no_place(place)
     if at is None:
         return rows.filter(**{f"pk__{side}": pk})
-    # The first condition alone would do with the second; it is the one that walks the index.
+    # The second condition would be enough; the first one makes the planner walk the index.
     return rows.filter(**{f"{moment}__{side}e": at}).filter(
         Q(**{f"{moment}__{side}": at}) | Q(**{f"pk__{side}": pk})
     )
@@ -207,7 +207,7 @@ def _no_place(place: str) -> BadPlace:
 
 
 def neighbours(rows: QuerySet[Row], row: Row, moment: str) -> tuple[Row | None, Row | None]:
-    """The rows just below and just above ``row``: the older, the newer."""
+    """The rows just below and just above ``row``: the older one and the newer one."""
     place = place_of(row, moment)
     older = _beside(rows.order_by(f"-{moment}", "-pk"), moment, place, "lt")
     newer = _beside(rows.order_by(moment, "pk"), moment, place, "gt")

@@ -1,4 +1,4 @@
-"""Is all well? One sentence of truth, and what to do where it is not."""
+"""The first sentence of the dashboard: is everything in order, and if not, what is to be done?"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from housekeeping.models import Consumer, Run
 from housekeeping.runs.schedules import PUNCTUAL, Entry
 
 GOOD, WARNING, BAD = "good", "warning", "bad"
-# A queued run that no worker has taken for so long is worth a word.
+# A run that has been queued for this long is a finding.
 LONG_WAIT = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it should be."""
+    """Something that is not in order, and what to do about it."""
 
     level: str
     text: str
@@ -30,7 +30,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """``findings`` with the worst first; none where all is well."""
+    """``findings``: the worst first. ``last``: the newest purge. ``next``: a schedule and its fire time."""
 
     findings: list[Finding]
     last: Run | None
@@ -52,8 +52,9 @@ def verdict(
     damaged: Sequence[Run],
     failing: Mapping[str, str],
 ) -> Verdict:
-    """``active``: runs that have not ended; ``newest``: the newest that has ended, of each task;
-    ``damaged``: runs whose archives are; ``failing``: policies that can't be counted, with the error."""
+    """``active``: runs that have not ended. ``newest``: of each task, the newest run that has ended.
+    ``damaged``: runs with damaged archives. ``failing``: policies that can't be counted, with the error.
+    """
     findings = [
         *_unreadable(),
         *_consumers(consumers),
@@ -74,7 +75,7 @@ def verdict(
 
 
 def _is_purge(run: Run) -> bool:
-    """Is it worth the first sentence? Statistics, mails and our own upkeep are not."""
+    """Does the run delete the site's own rows? Statistics, mails and the app's upkeep do not."""
     task = TASKS.get(run.task)
     return task is not None and any(not policy.is_upkeep for policy in task.policies)
 
@@ -121,7 +122,7 @@ def _schedules(entries: Sequence[Entry], now: datetime) -> Iterator[Finding]:
 
 
 def is_late(entry: Entry, now: datetime) -> bool:
-    """Is a fire time overdue that no consumer has opened a run for?"""
+    """Has a fire time passed for which no consumer has opened a run?"""
     due = entry.next_fire_time(now)
     return bool(due and due < now - PUNCTUAL)
 

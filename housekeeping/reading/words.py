@@ -1,4 +1,4 @@
-"""Numbers, rows and runs in words: what pages, the API and the commands say in the same sentences."""
+"""Numbers, rows and runs in words, the same on pages, in the API and in commands."""
 
 from collections.abc import Iterable, Mapping
 
@@ -25,7 +25,7 @@ def rows(count: int) -> str:
 
 
 def tables(rows_of: Mapping[str, int]) -> str:
-    """``1,204 conversations and 9,873 chat messages``; ``no rows`` for none."""
+    """``1,204 conversations and 9,873 chat messages``, or ``no rows``."""
     parts = [f"{number(rows)} {_rows_of(table, rows)}" for table, rows in rows_of.items() if rows]
     return get_text_list(parts, gettext("and")) if parts else gettext("no rows")
 
@@ -39,7 +39,7 @@ def _rows_of(table: str, rows: int) -> str:
 
 
 def in_use(rows: int) -> str:
-    """A sentence, after a space, about rows that somebody had locked; empty for none."""
+    """A sentence about rows that somebody had locked, after a space; empty if there are none."""
     text = ngettext(
         "%(n)s row was in use and stays for the next run.",
         "%(n)s rows were in use and stay for the next run.",
@@ -59,7 +59,7 @@ def removed(run: Run) -> str:
 
 
 def own_first(rows_of: Mapping[str, int], policies: Iterable[str]) -> dict[str, int]:
-    """The policies' own tables before the related ones: a database may store keys in any order."""
+    """``rows_of`` with the policies' own tables first: a database may store keys in any order."""
     known = registry.policies()
     own = {model_of(known[name]) for name in policies if name in known}
     return dict(sorted(rows_of.items(), key=lambda table: table[0] not in own))
@@ -69,7 +69,7 @@ def own_first(rows_of: Mapping[str, int], policies: Iterable[str]) -> dict[str, 
 
 
 def message(run: Run) -> str:
-    """The sentence that tells somebody how the run they asked for stands."""
+    """The sentence that tells how a run stands, for the person who asked for it."""
     task = TASKS.get(run.task)
     words = {
         Run.Status.QUEUED: gettext("%(task)s: waiting for a consumer"),
