@@ -1,4 +1,4 @@
-"""The list of runs, the page of a run, and acts on many runs at once."""
+"""The list of runs, and acts on several of them at once."""
 
 import uuid
 from collections.abc import Callable
@@ -29,14 +29,14 @@ from housekeeping.reading import search
 from housekeeping.runs import control
 from housekeeping.steering import bulk
 
-# What a row is made of: the rest of a run can be large.
+# The columns that a row shows: the others can be large.
 FIELDS = (
     "task", "schedule", "cause", "status", "dry_run", "requested_by", "requested_at", "started_at",
     "finished_at", "attempts", "cancel_requested", "undo_of", "deleted", "total", "result", "error",
 )  # fmt: skip
-# What its look depends on; a running one's moves on by itself.
+# The columns that change a row; that of a running run also changes with time.
 SEEN = ("pk", "status", "attempts", "cancel_requested", "finished_at")
-SUGGESTIONS = 200  # acts that the names of people are taken from
+SUGGESTIONS = 200  # the newest acts, whose authors are suggested
 
 
 @require_safe
@@ -53,45 +53,55 @@ def run_list(request: HtmxHttpRequest) -> HttpResponse:
 def _list(
     request: HtmxHttpRequest, filters: RunFilters, *, notice: dict[str, Any] | None = None, status: int = 200
 ) -> HttpResponse:
-    """The list by these filters: its fragment to htmx, else the page. 304 to a poll that knows it."""
+    """The list by these filters: its fragment for htmx, else the page; 304 for a poll if nothing changed."""
     facts: dict[str, Any] = {"filters": filters, "notice": notice}
-    tag = ""
     if not filters.is_valid():
-        status = 400
-    else:
-        found = search.runs(filters.cleaned_data)
-        if not _place(filters.query) and "HX-PTag" in request.headers:
-            seen = list(found.values_list(*SEEN)[: search.PAGE])
-            if polls.is_unchanged(request, polls.tag(request, _fingerprint(seen, filters.address))):
-                return HttpResponse(status=304)
-        page = _page(request, found, filters.query)
-        seen = [tuple(getattr(run, name) for name in SEEN) for run in page.rows]
-        tag = polls.tag(request, _fingerprint(seen, filters.address))
-        shown = rows(page.rows, picked_by=rights.of(request.user))
-        facts |= {"page": page, "rows": shown, "tag": tag}
-        facts["is_newest"] = not page.newer
-        facts["is_busy"] = any(run.status in ("queued", "running") for run in page.rows)
-        facts["text_since"] = search.text_since(filters.cleaned_data)
-    is_fragment = polls.is_fragment(request)
-    if not is_fragment:
-        facts["people"] = _people()
-    template = "_runs.html" if is_fragment else "run_list.html"
-    answer = render(request, f"housekeeping/{template}", facts, status=status)
-    if is_fragment:
-        answer["HX-PTag"] = tag
-        if not _place(filters.query):
-            answer["HX-Replace-Url"] = reverse("housekeeping:runs") + filters.address
+        return _rendered(request, filters, facts, 400)
+    found = search.runs(filters.cleaned_data)
+    if _is_unchanged(request, found, filters):
+        return HttpResponse(status=304)
+    page = _page(request, found, filters.query)
+    seen = [tuple(getattr(run, name) for name in SEEN) for run in page.rows]
+    facts |= {
+        "page": page,
+        "rows": rows(page.rows, picked_by=rights.of(request.user)),
+        "tag": _tag(request, seen, filters),
+        "is_newest": not page.newer,
+        "is_busy": any(run.status in (Run.Status.QUEUED, Run.Status.RUNNING) for run in page.rows),
+        "text_since": search.text_since(filters.cleaned_data),
+    }
+    return _rendered(request, filters, facts, status)
+
+
+def _is_unchanged(request: HtmxHttpRequest, found: QuerySet[Run], filters: RunFilters) -> bool:
+    """Is it a poll of the newest page, and has that not changed? One query of few columns."""
+    if _place(filters.query) or "HX-PTag" not in request.headers:
+        return False
+    seen = list(found.values_list(*SEEN)[: search.PAGE])
+    return polls.is_unchanged(request, _tag(request, seen, filters))
+
+
+def _rendered(
+    request: HtmxHttpRequest, filters: RunFilters, facts: dict[str, Any], status: int
+) -> HttpResponse:
+    if not polls.is_fragment(request):
+        facts = {**facts, "people": _people()}
+        return render(request, "housekeeping/run_list.html", facts, status=status)
+    answer = render(request, "housekeeping/_runs.html", facts, status=status)
+    answer["HX-PTag"] = facts.get("tag", "")
+    if not _place(filters.query):
+        answer["HX-Replace-Url"] = reverse("housekeeping:runs") + filters.address
     return answer
 
 
 def _place(query: QueryDict) -> bool:
-    """Is a page asked for beside the newest?"""
+    """Does the address ask for another page than the newest?"""
     return any(query.get(name) for name in ("older", "newer", "oldest"))
 
 
-def _fingerprint(seen: list[tuple[Any, ...]], address: str) -> str:
+def _tag(request: HtmxHttpRequest, seen: list[tuple[Any, ...]], filters: RunFilters) -> str:
     now = clock.roughly().timestamp() if any(row[1] == Run.Status.RUNNING for row in seen) else 0
-    return polls.fingerprint(address, seen, int(now) // 5)
+    return polls.tag(request, polls.fingerprint(filters.address, seen, int(now) // 5))
 
 
 def _page(request: HtmxHttpRequest, found: QuerySet[Run], query: QueryDict) -> search.Page[Run]:
@@ -102,7 +112,7 @@ def _page(request: HtmxHttpRequest, found: QuerySet[Run], query: QueryDict) -> s
 
 
 def _people() -> list[str]:
-    """Who acted lately, to choose from."""
+    """Who acted recently, as suggestions for a filter."""
     return sorted(set(acts.history({}).values_list("who", flat=True)[:SUGGESTIONS]) - {""})
 
 
@@ -110,7 +120,7 @@ def _people() -> list[str]:
 @signed_in
 @may_operate
 def act_on_runs(request: HtmxHttpRequest) -> HttpResponse:
-    """Cancel or retry the selected runs; say how many were, and why the others were not."""
+    """Cancel or retry the selected runs; tell how many were, and why the others were not."""
     filters = RunFilters(QueryDict(request.POST.get("query", "").removeprefix("?")))
     chosen = sorted(request.POST.getlist("run"))
     asked = _to_be_asked(request, chosen)
@@ -128,7 +138,7 @@ def act_on_runs(request: HtmxHttpRequest) -> HttpResponse:
 
 
 def _to_be_asked(request: HtmxHttpRequest, chosen: list[str]) -> list[Run]:
-    """The runs that would be retried, where one of them may delete rows; else none."""
+    """The selected runs that can be retried if one of them may delete rows, else none."""
     if request.POST.get("act") != "retry" or len(chosen) > bulk.MOST:
         return []
     try:
@@ -167,27 +177,30 @@ def _retry(request: HtmxHttpRequest, run: Run) -> Run:
     return control.retry(run, send=queue.send, by=actor(request))
 
 
-def _told(name: str, summary: bulk.Summary) -> dict[str, Any]:
-    done = len(summary.done)
-    if name == "cancel":
-        stopping = sum(run.status == Run.Status.RUNNING for run in summary.done)
-        ended = done - stopping
-        text = ngettext("%(n)s run cancelled.", "%(n)s runs cancelled.", ended) % {"n": ended}
-        if stopping:
-            more = ngettext("%(n)s stops after its batch.", "%(n)s stop after their batches.", stopping)
-            text = f"{text} {more % {'n': stopping}}"
-    else:
-        text = ngettext("%(n)s run retried.", "%(n)s runs retried.", done) % {"n": done}
-    refused = len(summary.refused)
+def _told(name: str, outcome: bulk.Summary) -> dict[str, Any]:
+    done, refused = outcome.done, outcome.refused
+    text = _cancelled(done) if name == "cancel" else _retried(done)
     if refused:
-        more = ngettext("%(n)s was not:", "%(n)s were not:", refused) % {"n": refused}
-        text = f"{text} {more}"
+        text += " " + ngettext("%(n)s was not:", "%(n)s were not:", len(refused)) % {"n": len(refused)}
     reasons = [
-        f"{one.run.task if one.run else ''} {str(one.pk)[:8]}: {one.reason}".strip()
-        for one in summary.refused
+        f"{one.run.task if one.run else ''} {str(one.pk)[:8]}: {one.reason}".strip() for one in refused
     ]
     level = "warning" if refused and done else "error" if refused else "success"
     return _notice(level, text, reasons)
+
+
+def _cancelled(runs: list[Run]) -> str:
+    stopping = sum(run.status == Run.Status.RUNNING for run in runs)
+    ended = len(runs) - stopping
+    text = ngettext("%(n)s run cancelled.", "%(n)s runs cancelled.", ended) % {"n": ended}
+    if stopping:
+        more = ngettext("%(n)s stops after its batch.", "%(n)s stop after their batches.", stopping)
+        text += " " + more % {"n": stopping}
+    return text
+
+
+def _retried(runs: list[Run]) -> str:
+    return ngettext("%(n)s run retried.", "%(n)s runs retried.", len(runs)) % {"n": len(runs)}
 
 
 def _notice(level: str, text: str, reasons: list[str] | None = None) -> dict[str, Any]:
