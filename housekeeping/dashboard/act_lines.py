@@ -1,4 +1,4 @@
-"""The record of acts as a person reads it: to what each was done, and what it changed."""
+"""Acts as lines that a person reads: what was done, to what, and what it changed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from housekeeping.declared.registry import SCHEDULES
 from housekeeping.models import Act, Run
 from housekeeping.reading import words
 
-# The acts that are recorded, each in the words of a sentence: "ada has … the run".
+# The words for each act, as they follow a name: “ada: started”.
 WORDS = {
     "trigger": gettext_lazy("started"),
     "carry out": gettext_lazy("carried a plan out"),
@@ -64,7 +64,7 @@ _NAMES = {
     "permissions": gettext_lazy("permissions"),
     "keys": gettext_lazy("keys"),
 }
-# Details whose value is a run's id.
+# The details whose value is the id of a run.
 _RUNS = {"run", "retry_of", "plan_of"}
 
 
@@ -84,7 +84,7 @@ class Change:
 
 @dataclass(frozen=True)
 class ActLine:
-    """An act, with what it was done to and where that is to be seen, if it is still there."""
+    """An act in words. ``address``: the page of its target; empty if the target has none or is gone."""
 
     act: Act
     what: str
@@ -95,7 +95,7 @@ class ActLine:
 
 
 def lines(acts: Iterable[Act]) -> list[ActLine]:
-    """Each act as a line; one query tells which of the runs that they name are still there."""
+    """A line for each act. One query finds out which of the runs that they name still exist."""
     shown = list(acts)
     named = {pk for act in shown for pk in _ids(act)}
     there = set(Run.objects.filter(pk__in=named).values_list("pk", flat=True)) if named else set()
@@ -116,7 +116,7 @@ def _line(act: Act, there: set[UUID]) -> ActLine:
 
 
 def _target(act: Act, details: dict[str, Any], there: set[UUID]) -> tuple[str, str]:
-    """What it was done to, in words, and its page; ``details`` lose what the words say."""
+    """The target in words, and its page. Removes from ``details`` what these words contain."""
     pk = _id(act.target)
     if pk:
         task = details.pop("task", "")

@@ -1,4 +1,4 @@
-"""What an act is answered with: how its run stands, or why it could not be done."""
+"""Answers to acts: how the run stands, or why the act could not be done."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +21,8 @@ from housekeeping.models import Run
 from housekeeping.reading import words
 from housekeeping.runs import control
 
-GLANCE = 0.8  # seconds
+# How long an answer waits for the run to end, in seconds: most runs end within that.
+GLANCE = 0.8
 
 asked_or_done = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -38,7 +39,10 @@ def ask_first(
     task: str,
     may_delete: bool,
 ) -> HttpResponse:
-    """Do what may delete rows once the question is answered, and anything else at once."""
+    """Do ``act`` at once if it can't delete rows, else only once its question is answered.
+
+    ``page``: the URL name to go to without JavaScript. ``task``: the task that the run is of.
+    """
     if request.method == "POST" and not may_delete:
         return answer(request, act, page)
     newest = questions.newest_run([task])
@@ -48,10 +52,9 @@ def ask_first(
 
 
 def answer(request: HtmxHttpRequest, act: Callable[[], Run], page: str) -> HttpResponse:
-    """Ask for a run or change one, and show how it stands, or why it could not be done."""
+    """Do ``act``, and show how its run stands or why it could not be done."""
     error, code, run = None, 200, None
     try:
-        # Most runs end sooner than a person looks up: then the answer is the result.
         run = control.wait(act(), GLANCE)
     except HousekeepingError as problem:
         error, code = str(problem), 503 if isinstance(problem, QueueUnreachable) else 409
@@ -68,7 +71,7 @@ def answer(request: HtmxHttpRequest, act: Callable[[], Run], page: str) -> HttpR
 
 
 def show_overview(request: HtmxHttpRequest, *, error: str | None = None, status: int = 200) -> HttpResponse:
-    """How things stand now: the fragment to htmx, else the page."""
+    """The overview as it is now: its fragment for htmx, else a redirect to it."""
     if not request.htmx:
         return redirect("housekeeping:overview")
     facts = {**overview_facts(), "error": error}

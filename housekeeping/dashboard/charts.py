@@ -1,7 +1,7 @@
-"""Charts as coordinates: templates print them as SVG, with a table of the same numbers behind each.
+"""Charts as coordinates: templates print them as SVG, each with a table of the same numbers.
 
-Drawn on the server: no script, no inline style, nothing to wait for, and they print. Widths
-are in percent or stretched, so that a chart fits a phone and a wide screen alike.
+They are drawn on the server: they need no script and no inline style, and they can be printed.
+Widths are in percent or stretched, so that a chart fits a phone as well as a wide screen.
 """
 
 from collections import defaultdict
@@ -15,7 +15,7 @@ from housekeeping.declared.registry import STATISTICS
 from housekeeping.models import Run, Snapshot, Tally
 from housekeeping.reading.overview import TIMELINE, Mark
 
-# The units of a chart's own coordinates; the page stretches them.
+# The size of a chart in its own units; the page stretches it.
 WIDTH, HEIGHT = 300, 100
 STATUSES = (Run.Status.SUCCEEDED, Run.Status.FAILED, Run.Status.CANCELLED, Run.Status.MISSED)
 
@@ -25,7 +25,7 @@ STATUSES = (Run.Status.SUCCEEDED, Run.Status.FAILED, Run.Status.CANCELLED, Run.S
 
 @dataclass(frozen=True)
 class Lane:
-    """A task's runs and fire times: for each status the path of its marks."""
+    """The runs and fire times of a task: the path of the marks of each status."""
 
     task: str
     paths: dict[str, str]
@@ -34,9 +34,9 @@ class Lane:
 def timeline(marks: Iterable[Mark], now: datetime) -> list[Lane]:
     """A lane for each task that ran or will run, in the order of their first marks.
 
-    A mark is a line without length in a box of WIDTH by 2: its stroke's cap is what is seen,
-    a dot of the same size however wide the lane is. One path for all marks of a status keeps
-    the page light.
+    A mark is a line of no length in a box of WIDTH by 2. Only the cap of its stroke can be seen: a
+    dot whose size does not depend on the width of the lane. All marks of a status are one path, which
+    keeps the page small.
     """
     lanes: dict[str, dict[str, list[str]]] = {}
     for mark in marks:
@@ -50,7 +50,7 @@ def timeline(marks: Iterable[Mark], now: datetime) -> list[Lane]:
 
 
 def sparkline(numbers: Sequence[int]) -> str:
-    """The points of a polyline in a box of WIDTH by HEIGHT; empty for less than two numbers."""
+    """The points of a polyline in a box of WIDTH by HEIGHT; empty for fewer than two numbers."""
     if len(numbers) < 2:
         return ""
     least, most = min(numbers), max(numbers)
@@ -77,14 +77,14 @@ class Bar:
 
 @dataclass(frozen=True)
 class Curve:
-    """Places are in time, heights from zero: a small change must not look like a great one."""
+    """x is time, and y starts at zero so that a small change does not look like a big one."""
 
     points: str
 
 
 @dataclass
 class Chart:
-    """What a figure shows, and the same as a table. ``unit``: ``number``, ``bytes`` or ``ms``."""
+    """A figure, with its numbers as a table. ``unit``: ``number``, ``bytes`` or ``ms``."""
 
     id: str
     title: str
@@ -104,7 +104,7 @@ class Chart:
 
 
 def trends(tallies: Iterable[Tally], snapshots: Sequence[Snapshot], today: date, days: int) -> list[Chart]:
-    """Runs by outcome, rows purged and duration per day; row counts and size over time."""
+    """Runs by outcome, purged rows and mean duration per day; row counts and database size over time."""
     span = [today - timedelta(days=days - 1 - number) for number in range(days)]
     by_day: dict[date, list[Tally]] = defaultdict(list)
     for tally in tallies:

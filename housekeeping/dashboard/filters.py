@@ -1,4 +1,4 @@
-"""The filters in a list's address: read, checked, and shown as what they filter."""
+"""The filters in the address of a list: read, checked, and shown above the list."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Active:
 
 
 class OneOf(forms.CharField):
-    """One of some words; anything else is named, with the choices."""
+    """One of some words. The error for any other word names it and the choices."""
 
     def __init__(self, label: Any, choices: Iterable[tuple[str, Any]]) -> None:
         super().__init__(label=label, required=False)
@@ -51,7 +51,7 @@ class OneOf(forms.CharField):
 
 
 class Known(OneOf):
-    """A task or schedule that is declared, or that some run was of before it was dropped."""
+    """A task or schedule that is declared, or that some run belongs to although it was dropped."""
 
     def __init__(self, label: Any, column: str, choices: Iterable[tuple[str, Any]]) -> None:
         super().__init__(label, choices)
@@ -79,7 +79,7 @@ class Moment(forms.DateTimeField):
 
 
 class Filters(forms.Form):
-    """The filters of one list. What they say is in ``cleaned_data``; without it, in ``errors``."""
+    """The filters of one list: in ``cleaned_data`` if they are valid, else with their ``errors``."""
 
     after = Moment(gettext_lazy("From"))
     before = Moment(gettext_lazy("To"))
@@ -102,7 +102,7 @@ class Filters(forms.Form):
 
     @property
     def problems(self) -> list[tuple[str, str]]:
-        """What is wrong, each with the field's label (empty: with the whole)."""
+        """What is wrong, each with the label of its field; empty for the form as a whole."""
         return [
             (str(self.fields[name].label) if name in self.fields else "", str(error))
             for name, errors in self.errors.items()
@@ -111,7 +111,7 @@ class Filters(forms.Form):
 
     @property
     def address(self) -> str:
-        """The query of this list, without what is empty, and without the page: ``?task=users``."""
+        """The query of this list without empty filters and without a place: ``?task=users``."""
         return self._address()
 
     def _address(self, *, without: str = "") -> str:
@@ -122,7 +122,7 @@ class Filters(forms.Form):
         return f"?{query.urlencode()}" if query else ""
 
     def is_tidy(self) -> bool:
-        """Is the address free of empty filters, which a form without JavaScript sends?"""
+        """Without JavaScript, the form sends its empty filters too: then the address is not tidy."""
         return all(self.query.values())
 
     @property
@@ -141,7 +141,7 @@ class Filters(forms.Form):
 
     @property
     def shown(self) -> dict[str, str]:
-        """What stands in the fields: moments as the browser's own field wants them."""
+        """The values for the form's fields: moments in the format of ``datetime-local``."""
         facts = {name: self.data.get(name, "") for name in self.fields}
         for name in ("after", "before"):
             moment = self.cleaned_data.get(name)
@@ -149,7 +149,7 @@ class Filters(forms.Form):
         return facts
 
     def choices(self, name: str) -> list[tuple[str, Any]]:
-        """What the field offers; with a value that is there and not declared any more."""
+        """The choices of a field, and its present value if that is no longer declared."""
         offered = list(self.fields[name].choices)  # type: ignore[attr-defined]
         value = self.data.get(name, "")
         return offered if not value or value in dict(offered) else [*offered, (value, value)]

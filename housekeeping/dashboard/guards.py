@@ -18,9 +18,10 @@ from housekeeping.dashboard.polls import HtmxHttpRequest
 
 
 def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """As login_required; but htmx, which would swap the sign-in page in, is told to load anew.
+    """As login_required, with two differences.
 
-    And who is signed in again after an act is led to a page: the act's own address has none.
+    htmx is told to reload the page: it would put the sign-in page in place of a fragment. After an act,
+    signing in leads to the page that it was done on: the address of an act shows nothing.
     """
     guarded = login_required(view)
 
@@ -37,7 +38,7 @@ def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 
 
 def page_of(act: str) -> str:
-    """The page of what was acted on: the address above the act's own, where there is one."""
+    """The page that an act is done on: the address above the act's own, if that is one."""
     try:
         resolve(dirname(act))
     except Resolver404:
@@ -45,7 +46,7 @@ def page_of(act: str) -> str:
     return dirname(act)
 
 
-# An act is answered with the page that it was done on: who acts here must be allowed to see, too.
+# The answer to an act shows a page, so everybody who acts here must also have the right to view.
 may_view = permission_required(rights.VIEW, raise_exception=True)
 may_configure = permission_required([rights.VIEW, rights.CONFIGURE], raise_exception=True)
 may_operate = permission_required([rights.VIEW, rights.OPERATE], raise_exception=True)

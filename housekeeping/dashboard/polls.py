@@ -1,4 +1,4 @@
-"""Fragments that are asked for again and again: an unchanged one is answered 304."""
+"""Fragments that pages poll: the answer is 304 if nothing has changed."""
 
 import hashlib
 from typing import Any
@@ -20,7 +20,7 @@ def fingerprint(*facts: Any) -> str:
 
 
 def tag(request: HttpRequest, fingerprint: str) -> str:
-    """The same facts, for the same eyes."""
+    """Of a fragment with this fingerprint, for a reader with these rights and this language."""
     seen_by = rights.of(request.user)
     return f"{fingerprint}-{seen_by.operate:d}{seen_by.configure:d}-{get_language()}"
 
@@ -30,5 +30,5 @@ def is_unchanged(request: HttpRequest, tag: str) -> bool:
 
 
 def is_fragment(request: HtmxHttpRequest) -> bool:
-    """Does htmx ask for a part of the page? When it goes back in history, it wants the whole."""
+    """Does htmx ask for a fragment? When it restores history, it wants the whole page."""
     return bool(request.htmx) and not request.htmx.history_restore_request

@@ -1,10 +1,10 @@
 """Questions that are asked before rows are deleted.
 
-A question is a page of its own, and a dialog where there is JavaScript. Its numbers are counted
-when it is asked. Only the form on it can answer: the answer is signed and good for whoever was asked,
-it ends after some minutes, and it ends at once with a change of a retention, also of a declared one,
-or of holds, or with another run of what it is about, as it was given to other numbers. So it is good for
-one run, however often it is sent.
+A question is a page of its own, or a dialog with JavaScript. Its numbers are counted when it is asked.
+Only the form on it can answer: the answer is signed, and valid for the person who was asked and for
+some minutes. It becomes invalid when a retention (also a declared one) or a hold changes, and when
+another run of the task is requested: it was given to other numbers. So it starts one run at most,
+however often it is sent.
 """
 
 from collections import Counter
@@ -39,8 +39,8 @@ DIALOG = "#asked"  # in base.html
 
 @dataclass(frozen=True)
 class Question:
-    """``title`` is what is asked; ``effects`` are sentences that say what an answer does, ``facts``
-    names with what is said of each. ``button`` is the answer, and ``fields`` are sent with it."""
+    """``title``: what is asked. ``effects``: sentences about what happens then. ``facts``: names, each
+    with a text. ``button``: the answer. ``fields``: names and values that are sent with it."""
 
     title: str
     effects: Sequence[str]
@@ -68,7 +68,7 @@ def before_plan(run: Run) -> Question:
 
 
 def before_retries(runs: Sequence[Run], fields: Sequence[tuple[str, str]] = ()) -> Question:
-    """Before ``runs`` are retried, of which some may delete rows."""
+    """Before ``runs`` are retried, some of which may delete rows."""
     plans = [run.plan_of for run in runs if run.plan_of]
     if len(runs) == len(plans) == 1:
         return before_plan(plans[0])
@@ -85,7 +85,7 @@ def before_retries(runs: Sequence[Run], fields: Sequence[tuple[str, str]] = ()) 
 
 
 def may_delete(run: Run) -> bool:
-    """Would a retry of this run delete rows, as far as anybody can tell?"""
+    """Could a retry of this run delete rows?"""
     task = TASKS.get(run.task)
     return task is not None and task.may_delete and not run.dry_run and not run.undo_of_id
 
@@ -98,7 +98,7 @@ def _before(
     title: str,
     fields: Sequence[tuple[str, str]] = (),
 ) -> Question:
-    """In numbers, as far as they can be had. ``title``: what is asked where no rows would go."""
+    """With numbers where rows can be counted in time. ``title``: what is asked if there are no rows."""
     impacts = impact.of(policies)
     facts = [
         (one.policy.name, _in_words(one)) for one in impacts if one.rows != 0 or not one.policy.is_upkeep
@@ -163,15 +163,15 @@ def _undo_in_words(policies: Sequence[Policy]) -> list[str]:
 
 
 def newest_run(tasks: Collection[str]) -> str:
-    """The run of one of ``tasks`` that was requested last, and is no dry run. Empty: none was."""
-    # One from the future, as the clock was ahead, would stay the newest.
+    """The id of the newest run of any of ``tasks`` that is not a dry run; empty if there is none."""
+    # A run that was requested while the clock was ahead would stay the newest, so leave it out.
     runs = Run.objects.filter(task__in=tasks, dry_run=False, requested_at__lte=clock.Now() + conf.ahead())
     runs = runs.newest_first()
     return str(runs.values_list("pk", flat=True).first() or "")
 
 
 def is_answered(request: HttpRequest, *about: str) -> bool:
-    """Does the request carry the answer to this question as it stands now?"""
+    """Does the request answer this question, and is the answer still valid?"""
     try:
         answer = signing.loads(request.POST.get("answer", ""), salt=SALT, max_age=ANSWERED_WITHIN)
     except signing.BadSignature:
@@ -180,9 +180,9 @@ def is_answered(request: HttpRequest, *about: str) -> bool:
 
 
 def ask(request: HtmxHttpRequest, question: Question, *about: str, back: str) -> HttpResponse:
-    """The question, as a page or for the dialog. Its form posts to the address of ``request``.
+    """The question as a page, or for the dialog. Its form posts to the address of ``request``.
 
-    ``about``: what the answer is bound to beside that address. ``back``: the page to leave to.
+    ``about``: what else the answer depends on. ``back``: the page that "Go back" leads to.
     """
     is_outdated = "answer" in request.POST
     is_dialog = bool(request.htmx)
@@ -205,7 +205,7 @@ def _subject(request: HttpRequest, *about: str) -> list[str]:
 
 
 def _place(request: HtmxHttpRequest) -> str:
-    """The part of the page below the dialog that the answer's own answer replaces; empty: go there."""
+    """The part of the page below the dialog that is replaced afterwards; empty: go to another page."""
     path = (request.htmx.current_url_abs_path or "").partition("?")[0].rstrip("/")
     places = {"overview": "#overview", "runs": "#runs"}
     return next(

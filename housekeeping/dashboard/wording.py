@@ -1,6 +1,6 @@
-"""What the core says in English, in the language of who looks: triggers, and names that are declared.
+"""Triggers and declared names in the language of the reader.
 
-The log, the API and the commands say the same in English, whoever asks.
+Logs, the API and commands always have them in English.
 """
 
 from django.utils.formats import time_format
@@ -8,7 +8,7 @@ from django.utils.translation import get_language, gettext, gettext_noop, ngette
 
 from housekeeping.declared.triggers import At, Every, Trigger
 
-# Names and descriptions in our own tasks.py, for the catalogue. One that is not here is shown as declared.
+# Names and descriptions from tasks.py, for the catalogue. Others are shown as they are declared.
 DECLARED = (
     gettext_noop("Tidy history"),
     gettext_noop("Verify archives"),
@@ -16,6 +16,23 @@ DECLARED = (
     gettext_noop("Verify what purges have kept for an undo since the last look."),
     gettext_noop("History Cleanup"),
     gettext_noop("Archive Verification"),
+    gettext_noop("Daily Housekeeping Tasks"),
+    gettext_noop("Weekly Conversation Cleanup"),
+    gettext_noop("Generate System Statistics"),
+    gettext_noop("Test Housekeeping (Every 5 min)"),
+    gettext_noop("conversation"),
+    gettext_noop("conversations"),
+    gettext_noop("chat message"),
+    gettext_noop("chat messages"),
+    gettext_noop("user"),
+    gettext_noop("users"),
+    # The message after a task has succeeded
+    gettext_noop("All housekeeping tasks completed"),
+    gettext_noop("Old conversations deleted"),
+    gettext_noop("Orphaned messages deleted"),
+    gettext_noop("Never-verified users deleted"),
+    gettext_noop("Never-verified users warned"),
+    gettext_noop("Statistics generated"),
     gettext_noop("History tidied"),
     gettext_noop("Archives verified"),
     gettext_noop("deleted archives"),
@@ -35,12 +52,12 @@ DECLARED = (
 
 
 def declared(text: str) -> str:
-    """A declared name, translated where the catalogue knows it."""
+    """A declared name, translated if the catalogue has it."""
     return gettext(text) if text else ""
 
 
 def described(trigger: Trigger) -> str:
-    """When it fires, as :meth:`Trigger.describe` says it."""
+    """When it fires: as :meth:`Trigger.describe`, in the reader's language."""
     if (get_language() or "en").startswith("en"):
         return trigger.describe()
     pattern = trigger.pattern()
@@ -63,6 +80,6 @@ def _every(count: int, unit: str) -> str:
 
 
 def _days(pattern: At) -> str:
-    """``Monday to Friday and Sunday``, in Django's own names of the days."""
+    """``Monday to Friday and Sunday``, with Django's names of the days."""
     to, plus = gettext("to"), gettext("and")
     return f" {plus} ".join(f" {to} ".join(map(gettext, span)) for span in pattern.days)

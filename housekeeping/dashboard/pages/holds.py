@@ -15,7 +15,7 @@ from housekeeping.steering.holds import Group, group, holdable
 
 @dataclass(frozen=True)
 class UndoHolds:
-    """All the holds of one undo, as one thing."""
+    """All holds of one undo, which are shown as one."""
 
     undo: Run
     group: Group
@@ -23,8 +23,10 @@ class UndoHolds:
 
 @dataclass(frozen=True)
 class HoldPage:
-    """Two lists, each with the place that its next page begins after: the holds of each undo as one,
-    and those that somebody made one by one."""
+    """Two lists: the holds of each undo as one, and the holds that people made one by one.
+
+    ``older_undos`` and ``older``: the places after which the next pages begin; empty on the last page.
+    """
 
     now: datetime
     undos: list[UndoHolds]
@@ -39,9 +41,9 @@ class HoldPage:
 
 
 def read(now: datetime, places: Mapping[str, str]) -> HoldPage:
-    """``places``: from an address, ``older`` of the single holds and ``undos_older`` of the undos.
+    """``places``: ``older`` and ``undos_older`` from an address.
 
-    Addresses from before have ``before``, and ``undos_before`` with the id of a run.
+    Older addresses have the id of a hold as ``before``, or of a run as ``undos_before``.
     """
     holding = Run.objects.newest_first().filter(Exists(Hold.objects.filter(undo=OuterRef("pk"))))
     undos_older = places.get("undos_older") or _place_of_run(places.get("undos_before", ""))

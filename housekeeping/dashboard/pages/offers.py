@@ -1,4 +1,4 @@
-"""What can be done about a run: the buttons of its page, each with what it will do, in numbers."""
+"""What can be done about a run: the buttons on its page, each with its effect in numbers."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,9 +19,9 @@ from housekeeping.runs import control
 
 
 @dataclass(frozen=True)
-class Action:
-    """Something to press: what it will do, in numbers. ``question``: what is asked first, where there
-    is JavaScript; ``is_asked``: a page of its own asks first, as rows may be deleted."""
+class Offer:
+    """A button and its effect in numbers. ``question``: JavaScript asks this first. ``is_asked``: a page
+    of its own asks first, because rows may be deleted."""
 
     name: str
     label: str
@@ -34,22 +34,25 @@ class Action:
 
 
 class Offers:
-    """The actions that would not be refused: by who looks, and by how things stand."""
+    """Finds the acts that would not be refused, by the reader's rights and the state of the run.
+
+    ``obstacle``: a run that has to end before more can be offered.
+    """
 
     def __init__(
         self,
         run: Run,
         task: Task | None,
         rights: Rights,
-        kept: Restorable | None,
+        back: Restorable | None,
         undo: Run | None,
         now: datetime,
     ) -> None:
-        self.run, self.task, self.rights, self.kept = run, task, rights, kept
+        self.run, self.task, self.rights, self.back = run, task, rights, back
         self.undo_under_way, self.now = undo, now
         self.obstacle: Run | None = None
 
-    def all(self) -> list[Action]:
+    def all(self) -> list[Offer]:
         offers = {
             "carry out": self.carry_out,
             "approve": self.approve,
@@ -61,8 +64,8 @@ class Offers:
         made = [offer() for act, offer in offers.items() if self.rights.may(act, self.run)]
         return [one for one in made if one]
 
-    def _action(self, name: str, label: str, effect: str, **more: Any) -> Action:
-        return Action(name, label, effect, reverse(f"housekeeping:run-{name}", args=[self.run.pk]), **more)
+    def _offer(self, name: str, label: str, effect: str, **more: Any) -> Offer:
+        return Offer(name, label, effect, reverse(f"housekeeping:run-{name}", args=[self.run.pk]), **more)
 
     def _is_free(self, *, dry_run: bool) -> bool:
         """Would a new run of the task be accepted?"""
@@ -72,14 +75,14 @@ class Offers:
         self.obstacle = self.obstacle or other
         return other is None
 
-    def carry_out(self) -> Action | None:
+    def carry_out(self) -> Offer | None:
         run = self.run
         if not (run.is_plan and run.plan_rows and self._can_be_planned(run)):
             return None
         if not self._is_free(dry_run=False):
             return None
         rows = words.planned(run)
-        return self._action(
+        return self._offer(
             "carry-out",
             gettext("Run this plan"),
             gettext("Deletes %(rows)s: those that were seen, and no others.") % {"rows": rows},
@@ -87,11 +90,11 @@ class Offers:
             is_primary=True,
         )
 
-    def approve(self) -> Action | None:
+    def approve(self) -> Offer | None:
         if self.run.status != Run.Status.HELD or outdated(self.run):
             return None
         rows = words.planned(self.run)
-        return self._action(
+        return self._offer(
             "approve",
             gettext("Approve"),
             gettext("Deletes %(rows)s: those that it was held with, and no others.") % {"rows": rows},
@@ -99,7 +102,7 @@ class Offers:
             is_primary=True,
         )
 
-    def retry(self) -> Action | None:
+    def retry(self) -> Offer | None:
         run = self.run
         if not run.can_be_retried:
             return None
@@ -114,7 +117,7 @@ class Offers:
         if not self._is_free(dry_run=run.dry_run):
             return None
         is_asked = not run.dry_run and self.task is not None and self.task.may_delete
-        return self._action(
+        return self._offer(
             "retry", gettext("Retry"), self._retry_in_words(), is_asked=is_asked, is_primary=True
         )
 
@@ -129,20 +132,20 @@ class Offers:
             return gettext("Runs the task again, as a new run. Asks first, and counts what it would delete.")
         return gettext("Runs the task again, as a new run.")
 
-    def _retry_undo(self) -> Action | None:
+    def _retry_undo(self) -> Offer | None:
         purged = self.run.undo_of
-        kept = restorable.of(purged, self.now) if purged else None
-        if not (purged and kept) or purged.undos.active().exists():
+        back = restorable.of(purged, self.now) if purged else None
+        if not (purged and back) or purged.undos.active().exists():
             return None
-        return self._action(
+        return self._offer(
             "retry",
             gettext("Retry"),
-            gettext("Tries again to put %(rows)s back.") % {"rows": kept.words},
-            question=gettext("Put %(rows)s back?") % {"rows": kept.words},
+            gettext("Tries again to put %(rows)s back.") % {"rows": back.words},
+            question=gettext("Put %(rows)s back?") % {"rows": back.words},
             is_primary=True,
         )
 
-    def dry_run(self) -> Action | None:
+    def dry_run(self) -> Offer | None:
         run, task = self.run, self.task
         if not (task and task.policies and task.can_be_previewed):
             return None
@@ -152,12 +155,12 @@ class Offers:
             return None
         label = gettext("Dry run again") if run.dry_run else gettext("Dry run")
         effect = gettext("Counts what would go by now, and keeps it as a plan; deletes nothing.")
-        return Action("dry-run", label, effect, reverse("housekeeping:trigger", args=[run.task]), is_dry=True)
+        return Offer("dry-run", label, effect, reverse("housekeeping:trigger", args=[run.task]), is_dry=True)
 
-    def undo(self) -> Action | None:
-        if not self.kept or self.undo_under_way:
+    def undo(self) -> Offer | None:
+        if not self.back or self.undo_under_way:
             return None
-        rows = {"rows": self.kept.words}
+        rows = {"rows": self.back.words}
         if verification.is_unvouched(self.run):
             return self._undo_unverified()
         if self.run.archive_damage:
@@ -166,24 +169,24 @@ class Offers:
         if self.run.is_active:
             effect = gettext("Cancels this run first. ") + effect
         question = gettext("Put %(rows)s back?") % rows
-        return self._action("undo", gettext("Undo"), effect % rows, question=question)
+        return self._offer("undo", gettext("Undo"), effect % rows, question=question)
 
-    def _undo_what_is_intact(self) -> Action:
+    def _undo_what_is_intact(self) -> Offer:
         effect = gettext("A part of what this run keeps is damaged: puts back the batches that are intact.")
         address = reverse("housekeeping:run-undo", args=[self.run.pk]) + "?intact_only=1"
         question = gettext("Put back what is intact?")
-        return Action("undo", gettext("Undo"), effect, address, question=question)
+        return Offer("undo", gettext("Undo"), effect, address, question=question)
 
-    def _undo_unverified(self) -> Action:
+    def _undo_unverified(self) -> Offer:
         effect = gettext(
             "What version 1.0 kept of this run can't be verified: puts it back unverified, all but what"
             " is seen to be damaged."
         )
         address = reverse("housekeeping:run-undo", args=[self.run.pk]) + "?unverified=1&intact_only=1"
         question = gettext("Put it back unverified?")
-        return Action("undo", gettext("Undo"), effect, address, question=question)
+        return Offer("undo", gettext("Undo"), effect, address, question=question)
 
-    def cancel(self) -> Action | None:
+    def cancel(self) -> Offer | None:
         run = self.run
         if not run.is_active or run.cancel_requested:
             return None
@@ -202,7 +205,7 @@ class Offers:
             effect = gettext("Stops after the batch at hand; nothing is deleted so far.")
         else:
             effect = gettext("Takes it out of the queue; it has deleted nothing.")
-        return self._action("cancel", gettext("Cancel"), effect, question=question)
+        return self._offer("cancel", gettext("Cancel"), effect, question=question)
 
     @staticmethod
     def _can_be_planned(plan: Run) -> bool:

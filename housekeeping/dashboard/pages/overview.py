@@ -1,4 +1,4 @@
-"""What the first page shows beside what every face reads, and what tells whether it has changed."""
+"""What the first page shows in addition to the overview of every face, and whether it has changed."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ from housekeeping.runs import schedules
 
 @dataclass(frozen=True)
 class Tile:
-    """A statistic of the site, with its recent snapshots, oldest first."""
+    """One of the five numbers, and its recent values, the oldest first."""
 
     name: str
     label: str
@@ -41,13 +41,13 @@ class OverviewPage:
 
     @property
     def schedules(self) -> list[tuple[ScheduleCard, TaskCard]]:
-        """Each schedule, and the card of its task."""
+        """Each schedule with the card of its task."""
         tasks = {card.task.name: card for card in self.seen.cards}
         return [(card, tasks[card.schedule.task.name]) for card in self.seen.scheduler.schedules]
 
     @property
     def marks_around(self) -> list[Mark]:
-        """The part of the timeline that is near, for its table: its runs with their keys."""
+        """The marks closest to now, for the table below the timeline: runs with their keys."""
         recent = [run for run in self.seen.recent if run.requested_at >= self.seen.now - TIMELINE]
         past = [Mark(run.requested_at, run.task, run.status, run.pk) for run in reversed(recent)]
         coming = [mark for mark in self.seen.timeline if mark.status == "next"]
@@ -75,7 +75,7 @@ def _tiles(numbers: Numbers) -> list[Tile]:
     ]
 
 
-# Whatever is done, by a consumer or an operator, moves one of these; each is read off an index.
+# Everything that a consumer or an operator does changes one of these. Each is read from an index.
 _FINGERPRINT = """
 SELECT (SELECT max(finished_at) FROM housekeeping_run),
        (SELECT max(requested_at) FROM housekeeping_run),
@@ -97,15 +97,15 @@ FROM (
 
 
 def fingerprint(now: datetime) -> str:
-    """Changes with anything that the overview shows, and is had without reading what it shows."""
+    """Changes with everything that the overview shows, and costs much less than reading it."""
     moments = (now - schedules.PUNCTUAL, now - timedelta(seconds=40), now - conf.life(), now + conf.ahead())
     late, measured, *alive = [connection.ops.adapt_datetimefield_value(at) for at in moments]
     with connection.cursor() as cursor:
         cursor.execute(_FINGERPRINT, [late, measured, MOST_OFFSET / timedelta(milliseconds=1), *alive])
         rows = cursor.fetchall()
     is_busy, is_measured = rows[0][2] > 0, rows[0][12] > 0
-    # Progress moves with each batch; what no consumer measures is measured by who looks; and the
-    # timeline moves on. The ages of heartbeats and figures are left out: a page that is answered
-    # 304 knows that they are as fresh as ever (site.js).
+    # How often the page changes by itself: with each batch of a run; with figures that are measured for
+    # the page because no consumer does; with the timeline. The ages of heartbeats and figures don't
+    # count: after a 304, the page knows that they are still fresh (site.js).
     seconds = 1 if is_busy else 300 if is_measured else 30
     return polls.fingerprint(rows[0][:12], [row[13:] for row in rows], int(now.timestamp()) // seconds)

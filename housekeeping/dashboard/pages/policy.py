@@ -12,7 +12,7 @@ from housekeeping.steering import retentions
 
 @dataclass(frozen=True)
 class PolicyPage:
-    """A policy, and what a retention that somebody is about to save would hit."""
+    """A policy, and the effect of a retention that somebody is about to save."""
 
     card: PolicyCard
     days: str
@@ -22,7 +22,7 @@ class PolicyPage:
 
 
 def read(name: str, now: datetime, *, retention_days: str | None = None) -> PolicyPage:
-    """``retention_days``: what is asked about. Raises UnknownPolicy."""
+    """``retention_days``: the one to preview. Raises UnknownPolicy."""
     card = policies.card(name)
     problem, effect = "", None
     if retention_days is not None:

@@ -1,4 +1,4 @@
-"""What a task returned, as the lines of a table."""
+"""The result of a task as lines of a table."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from housekeeping.reading import words
 
 @dataclass(frozen=True)
 class ResultRow:
-    """A line of the result; ``is_head``: the name of the lines below it."""
+    """A line of the table. ``is_head``: the title of the lines below it."""
 
     name: str
     value: str = ""

@@ -1,4 +1,4 @@
-"""All that the page of a run says: how it stands, what it did, and what can be done about it."""
+"""The page of a run: how it stands, what it did, and what can be done about it."""
 
 import json
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from django.utils.translation import gettext, ngettext
 
 from housekeeping.dashboard import act_lines, polls
 from housekeeping.dashboard.pages import results, standing
-from housekeeping.dashboard.pages.offers import Action, Offers
+from housekeeping.dashboard.pages.offers import Offer, Offers
 from housekeeping.dashboard.pages.results import ResultRow
 from housekeeping.declared.registry import TASKS, Task
 from housekeeping.journal import acts
@@ -24,7 +24,7 @@ from housekeeping.rights import Rights
 LOG_LINES = 200
 MOST_ACTS = 50
 MOST_RELATED = 20
-# How fast a run goes is told anew so often, even where nothing moves.
+# The page of a running run shows its speed, so it changes at least this often.
 CLOCK = timedelta(seconds=10)
 _SEEN = ("status", "attempts", "losses", "retried", "cancel_requested", "deleted", "total", "finished_at")
 
@@ -34,8 +34,8 @@ class RunPage:
     run: Run
     task: Task | None
     standing: str
-    kept: Restorable | None
-    actions: list[Action]
+    restorable: Restorable | None
+    offers: list[Offer]
     obstacle: Run | None  # the run that has to end first
     related: list[tuple[str, Run]]
     older: Run | None
@@ -43,7 +43,7 @@ class RunPage:
     acts: list[act_lines.ActLine]
     log: list[LogLine]
     has_more_log: bool
-    plan: dict[str, Any]  # with the words of the rows that it names
+    plan: dict[str, Any]  # with what its sample rows are called now
 
     @property
     def title(self) -> str:
@@ -64,7 +64,7 @@ class RunPage:
 
     @property
     def attempts(self) -> str:
-        """How often it was begun, and how often its worker went silent."""
+        """How often the run was started, and how often its worker went silent."""
         text = words.number(self.run.attempts)
         if self.run.losses:
             lost = ngettext("%(n)s lost with its worker", "%(n)s lost with their workers", self.run.losses)
@@ -73,10 +73,10 @@ class RunPage:
 
 
 def fingerprint(pk: UUID, now: datetime) -> str:
-    """Changes with anything that the page of a run shows while it is active. One query."""
+    """Changes with everything that the page of an active run shows. One query."""
     line = LogLine.objects.filter(run=OuterRef("pk")).values("run").annotate(last=Max("pk")).values("last")
     act = Act.objects.filter(target=str(pk)).order_by("-done_at", "-pk").values("pk")[:1]
-    # What a queued run waits for.
+    # The run that a queued one waits for.
     beside = Run.objects.active().filter(task=OuterRef("task"), status=Run.Status.RUNNING, dry_run=False)
     run = Run.objects.filter(pk=pk).annotate(
         last_line=Subquery(line),
@@ -90,13 +90,13 @@ def fingerprint(pk: UUID, now: datetime) -> str:
 
 
 def read(run: Run, rights: Rights, now: datetime) -> RunPage:
-    """``run`` with its consumer, and the runs that it names, selected beside it."""
+    """``run``: with its consumer and the runs that it refers to, read by ``select_related``."""
     task = TASKS.get(run.task)
-    kept = restorable.of(run, now)
+    back = restorable.of(run, now)
     followers = _followers(run)
     undos = [one for one in followers if one.undo_of_id == run.pk]
     undo = next((one for one in undos if one.is_active), None)
-    offers = Offers(run, task, rights, kept, undo, now)
+    offers = Offers(run, task, rights, back, undo, now)
     beside = Run.objects.filter(schedule=run.schedule) if run.schedule else Run.objects.filter(task=run.task)
     older, newer = search.neighbours(beside, run, "requested_at")
     log = list(run.log_lines.order_by("-pk")[: LOG_LINES + 1])
@@ -104,8 +104,8 @@ def read(run: Run, rights: Rights, now: datetime) -> RunPage:
         run=run,
         task=task,
         standing=standing.of(run, task, undos, now),
-        kept=kept,
-        actions=offers.all(),
+        restorable=back,
+        offers=offers.all(),
         obstacle=offers.obstacle,
         related=_related(run, followers),
         older=older,
@@ -118,8 +118,8 @@ def read(run: Run, rights: Rights, now: datetime) -> RunPage:
 
 
 def _followers(run: Run) -> list[Run]:
-    """The runs that came of this one, newest first."""
-    # Each by its own index: an OR of them would be looked for along the whole history.
+    """The undos, the retries and the carried-out plans of this run, newest first."""
+    # A UNION, as each part has its index: for an OR, the planner would scan the whole history.
     found = run.undos.union(run.carried_out.all(), run.retries.all(), all=True)
     newest = {one.pk: one for one in found.order_by("-requested_at")[:MOST_RELATED]}
     return list(newest.values())

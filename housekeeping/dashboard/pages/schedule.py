@@ -14,7 +14,7 @@ from housekeeping.runs import schedules
 
 @dataclass(frozen=True)
 class SchedulePage:
-    """A schedule, and the fire times of the trigger that somebody is about to save."""
+    """A schedule, and the fire times of its trigger or of one that somebody is about to save."""
 
     card: ScheduleCard
     trigger: str
@@ -28,7 +28,7 @@ class SchedulePage:
 
 
 def read(schedule_id: str, now: datetime, *, trigger: str | None = None) -> SchedulePage:
-    """``trigger``: what is asked about; without it, the trigger in force."""
+    """``trigger``: the one to preview; without it, the trigger in force."""
     entry = schedules.find(schedule_id)
     last = Run.objects.filter(schedule=schedule_id).newest_first().first()
     text = entry.trigger.expression() if trigger is None else trigger

@@ -1,4 +1,4 @@
-"""The sentence at the top of a run's page: how the run stands, or what came of it."""
+"""The sentence at the top of the page of a run: how the run stands, or how it ended."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -77,19 +77,19 @@ def _succeeded(run: Run, task: Task | None) -> str:
 
 
 def _not_restored(undo: Run) -> int:
-    """Of an undo that has ended."""
+    """Rows that an undo, which has ended, could not put back."""
     return sum(stored.counts((undo.result or {}).get("not_restored")).values())
 
 
 def _left(undo: Run) -> str:
-    """A sentence, after a space, about what an undo could not put back; empty for nothing."""
+    """A sentence about what an undo could not put back, after a space; empty if there is nothing."""
     rows = _not_restored(undo)
     text = ngettext("%(n)s row could not be put back.", "%(n)s rows could not be put back.", rows)
     return " " + text % {"n": words.number(rows)} if rows else ""
 
 
 def _since(run: Run, undos: Sequence[Run]) -> str:
-    """A sentence, after a space, about what undos have put back since; empty where none was asked for."""
+    """A sentence about what undos have put back since, after a space; empty without an undo."""
     tables = run.removed
     if not undos or not any(tables.values()):
         return ""
@@ -129,7 +129,7 @@ def _cancelled(run: Run) -> str:
 
 
 def level(run: Run) -> str:
-    """How the sentence is coloured."""
+    """The colour of the sentence: success, warning, error or info."""
     if run.status == Run.Status.SUCCEEDED and run.undo_of_id and _not_restored(run):
         return "warning"
     return {
@@ -141,7 +141,7 @@ def level(run: Run) -> str:
 
 
 def outdated(run: Run) -> str:
-    """Why the rows that the run was held with can't be deleted any more; empty where they can."""
+    """Why the rows of the run's plan may no longer be deleted; empty if they may."""
     try:
         plans.check_retentions(run.plan)
     except NotPossible as error:

@@ -1,4 +1,4 @@
-"""The page of acts: who did what, to what, when and from where."""
+"""The page of acts: who did what to what, when and from where."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def act_list(request: HtmxHttpRequest) -> HttpResponse:
 
 
 def _fingerprint(page: search.Page[Act], filters: ActFilters) -> str:
-    """Acts are only ever added; but that one came to nothing is noted on it later."""
+    """Acts don't change, except that one whose run could not be sent is marked as failed later."""
     return polls.fingerprint(filters.address, [(act.pk, act.details.get("failed")) for act in page.rows])
 
 

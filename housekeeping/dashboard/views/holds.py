@@ -1,4 +1,4 @@
-"""The page of holds: what is kept from every policy, why, and until when."""
+"""The page of holds: rows that no policy may delete, why, and until when."""
 
 import uuid
 from collections.abc import Callable
@@ -105,7 +105,7 @@ def _until(text: str) -> str:
 
 
 def _acted(request: HtmxHttpRequest, act: Callable[[], str]) -> HttpResponse:
-    """Do it, and show the holds as they stand, or why it could not be done."""
+    """Do ``act``, and show the holds afterwards or why it could not be done."""
     try:
         done = act()
     except HousekeepingError as problem:
@@ -121,15 +121,15 @@ def _acted(request: HtmxHttpRequest, act: Callable[[], str]) -> HttpResponse:
 
 
 def _place(request: HtmxHttpRequest) -> str:
-    """Which page of the holds it is: the forms carry it along."""
+    """The page of the list, which the forms send along."""
     return f"?{request.GET.urlencode()}" if request.GET else ""
 
 
 def _holds(request: HtmxHttpRequest, *, status: int = 200, **facts: Any) -> HttpResponse:
-    """The holds: their fragment to htmx, else the page. 304 to a poll that knows them."""
+    """The holds: their fragment for htmx, else the page; 304 for a poll if nothing changed."""
     page = hold_page.read(clock.roughly(), request.GET)
     is_fragment, place = polls.is_fragment(request), _place(request)
-    # What was just done, or refused, is said until the next poll.
+    # The message about an act stays until the next poll, so its page has no tag.
     tag = "" if facts else polls.tag(request, _fingerprint(page, place))
     if is_fragment and polls.is_unchanged(request, tag):
         return HttpResponse(status=304)

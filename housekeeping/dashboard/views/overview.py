@@ -1,4 +1,4 @@
-"""The first page, the trends, and the acts on tasks and on all schedules."""
+"""The first page, the trends, and acts on tasks and on all schedules."""
 
 from datetime import timedelta
 from functools import partial

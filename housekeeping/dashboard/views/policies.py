@@ -1,4 +1,4 @@
-"""The page of a policy, and the acts on its retention."""
+"""The page of a policy, and acts on its retention."""
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -26,7 +26,7 @@ from housekeeping.steering import retentions
 @may_view
 @vary_on_headers("HX-Request")
 def policy_detail(request: HtmxHttpRequest, pk: str) -> HttpResponse:
-    """The policy, and what the retention in ``?retention_days=`` would hit, before it is saved."""
+    """The policy, and what the retention in ``?retention_days=`` would delete if it were saved."""
     asked = request.GET.get("retention_days")
     page = _policy_page(pk, asked)
     template = "_effect.html" if request.htmx else "policy_detail.html"
@@ -38,7 +38,7 @@ def policy_detail(request: HtmxHttpRequest, pk: str) -> HttpResponse:
 @may_view
 @vary_on_headers("HX-Request")
 def policy_preview(request: HtmxHttpRequest, pk: str) -> HttpResponse:
-    """Counts large tables: the policy's page fetches it once it is there itself."""
+    """This counts large tables, so the page of the policy fetches it after it has loaded."""
     page = _policy_page(pk)
     preview = None if page.card.error else policies.preview(pk, clock.roughly())
     template = "_preview.html" if request.htmx else "policy_detail.html"
@@ -49,7 +49,7 @@ def policy_preview(request: HtmxHttpRequest, pk: str) -> HttpResponse:
 @signed_in
 @may_configure
 def change_retention(request: HtmxHttpRequest, pk: str) -> HttpResponse:
-    """Save a retention; a shorter one only once its effect has been seen."""
+    """Save a retention. A shorter one is saved only after its effect was shown."""
     days = request.POST.get("retention_days", "")
     page = _policy_page(pk, days)
     is_seen = page.effect and request.POST.get("seen") == str(page.effect.days)

@@ -1,4 +1,4 @@
-"""The page of a run, its log and its receipts, and the acts on it."""
+"""The page of a run, its log and receipts, and acts on it."""
 
 import uuid
 from functools import partial
@@ -47,10 +47,10 @@ def run_detail(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
 @signed_in
 @may_view
 def run_log(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """All of a run's log lines, as plain text."""
+    """All log lines of a run, as plain text."""
     run = get_object_or_404(Run, pk=pk)
     lines = run.log_lines.values_list("logged_at", "level", "text")
-    # A text with line breaks must not look like lines of the log.
+    # A text with line breaks must not look like several lines of the log.
     text = "".join(
         f"{timezone.localtime(at).isoformat(timespec='milliseconds')} {level:<8} {_one_line(text)}\n"
         for at, level, text in lines.iterator()
@@ -66,7 +66,7 @@ def _one_line(text: str) -> str:
 @signed_in
 @may_operate
 def carry_out(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """Run a plan: delete what the dry run showed, and no other rows."""
+    """Run a plan: delete exactly the rows that the dry run showed."""
     plan = get_object_or_404(Run, pk=pk)
 
     def start() -> Run:

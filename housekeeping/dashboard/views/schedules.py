@@ -1,4 +1,4 @@
-"""The page of a schedule, and the acts on it."""
+"""The page of a schedule, and acts on it."""
 
 from functools import partial
 
@@ -29,7 +29,7 @@ from housekeeping.runs import control, schedules
 @may_view
 @vary_on_headers("HX-Request")
 def schedule_detail(request: HtmxHttpRequest, pk: str) -> HttpResponse:
-    """The schedule, and when the trigger in ``?trigger=`` would fire, before it is saved."""
+    """The schedule, and when the trigger in ``?trigger=`` would fire if it were saved."""
     page = schedule_page.read(_known(pk), clock.roughly(), trigger=request.GET.get("trigger"))
     template = "_fire_times.html" if request.htmx else "schedule_detail.html"
     return render(request, f"housekeeping/{template}", {"page": page})
