@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -308,8 +308,14 @@ def number_of_rows(packed: bytes, vendor: str) -> int:
     return packed.count(b"\n") if vendor == "postgresql" else len(json_rows(packed))
 
 
-def key_in(row: Any) -> str:
-    return text_of(row.rstrip(b"\n").split(b"\t", 1)[0] if isinstance(row, bytes) else row[0])
+def keyed(rows: Iterable[Any], vendor: str) -> Iterator[tuple[str, Any]]:
+    """Each row, as ``vendor`` packed it, with its key as text."""
+    if vendor == "postgresql":
+        for row in rows:
+            yield _uncopied(row.rstrip(b"\n").split(b"\t", 1)[0]), row
+    else:
+        for row in rows:
+            yield str(row[0]), row
 
 
 def values_in(row: Any) -> list[Any]:
@@ -317,14 +323,16 @@ def values_in(row: Any) -> list[Any]:
     return row.rstrip(b"\n").split(b"\t") if isinstance(row, bytes) else row
 
 
+def text_of(value: Any) -> str:
+    """A packed value as text."""
+    return _uncopied(value) if isinstance(value, bytes) else str(value)
+
+
 # How COPY writes what would end a column or a row. A backslash before any other character stands for it.
 COPIED = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 
 
-def text_of(value: Any) -> str:
-    """A packed value as text."""
-    if not isinstance(value, bytes):
-        return str(value)
+def _uncopied(value: bytes) -> str:
     return re.sub(rb"\\(.)", lambda found: COPIED.get(found[1], found[1]), value).decode()
 
 

@@ -86,11 +86,11 @@ class Contents(Layout):
     def rows(self) -> Iterator[tuple[str, Any]]:
         """Each row, as it is packed, with its key as text."""
         is_copied = self.archived.vendor == "postgresql"
-        for row in packing.copied_rows(self.packed) if is_copied else self.json_rows:
-            yield packing.key_in(row), row
+        rows = packing.copied_rows(self.packed) if is_copied else self.json_rows
+        return packing.keyed(rows, self.archived.vendor)
 
-    def row_keys(self) -> Iterator[str]:
-        return (key for key, _ in self.rows())
+    def row_keys(self) -> list[str]:
+        return [key for key, _ in self.rows()]
 
     def node(self, key: str) -> Any:
         """What identifies a row among the rows of its batch."""

@@ -85,7 +85,7 @@ class Insertion(Contents):
         except (_NotWhole, IntegrityError, DataError, UnicodeError):
             return False
         if self.archived.is_own:
-            self._hold(cursor, list(self.row_keys()))
+            self._hold(cursor, self.row_keys())
         self._count(self.archived.rows, more)
         return True
 
