@@ -12,7 +12,7 @@ from chat.models import Conversation
 from housekeeping.database import transactions
 from housekeeping.database.transactions import writing
 from housekeeping.models import Run
-from housekeeping.runs import control, execution, schedules
+from housekeeping.runs import control, execution, schedules, ticks
 from housekeeping.steering import holds, retentions
 from tests import make
 from tests.make import days
@@ -137,7 +137,7 @@ def pause():
 
 
 def look_at_new_schedules():
-    return lambda: schedules.tick(timezone.now(), send=lambda run: None)
+    return lambda: ticks.tick(timezone.now(), send=lambda run: None)
 
 
 def hold():
