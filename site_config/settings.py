@@ -284,7 +284,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["housekeeping.api.rules.parsers.BoundedJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "site_config.schema.SiteSchema",
+    "DEFAULT_SCHEMA_CLASS": "site_config.description.SiteSchema",
     "DEFAULT_THROTTLE_RATES": {
         "token_by_address": "30/min",
         "token_by_account": "10/min",
@@ -309,13 +309,8 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_PATCH": False,
     "POSTPROCESSING_HOOKS": ["housekeeping.api.description.schema.tidy"],
     "TAGS": [
-        {
-            "name": "housekeeping",
-            "description": "Runs, schedules, policies: what is done, when, and how it went.",
-        },
         {"name": "tokens", "description": "Who is asking."},
         {"name": "chat", "description": "Accounts, conversations, messages: each account sees only its own."},
-        {"name": "about", "description": "This description."},
     ],
 }
 SIMPLE_JWT = {

@@ -10,16 +10,17 @@ from django.views.generic import RedirectView
 
 from chat import token_views
 from chat.views import PasswordPage, verify_page
-from housekeeping.api.description import page as description
+from housekeeping.api.description.views import docs
 from housekeeping.dashboard.views import overview as dashboard
+from site_config import description
 from site_config.api import PREFIX
 
 api: list[URLPattern | URLResolver] = [
     re_path(r"^token/?$", token_views.Obtain.as_view(), name="token"),
     re_path(r"^token/refresh/?$", token_views.Refresh.as_view(), name="token-refresh"),
     re_path(r"^token/blacklist/?$", token_views.Blacklist.as_view(), name="token-blacklist"),
-    re_path(r"^schema/?$", description.schema, name="schema"),
-    re_path(r"^docs/?$", description.docs, name="docs"),
+    re_path(r"^schema/?$", description.Schema.as_view(), name="schema"),
+    re_path(r"^docs/?$", docs, {"described": description.WHOLE}, name="docs"),
     path("admin/scheduler/", include("housekeeping.api.urls")),
     path("", include("chat.urls")),
 ]

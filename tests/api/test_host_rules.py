@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from housekeeping.api.description.document import OWN
+from site_config.description import WHOLE
 from tests.processes import ROOT
 
 
@@ -87,3 +89,17 @@ def test_a_run_is_carried_out_while_a_request_of_atomic_requests_waits_for_it(an
 def test_how_often_runs_are_opened_is_limited_by_a_setting_of_the_app_alone(answers):
     assert problem(answers["fourth"]) == (400, "invalid")
     assert problem(answers["fifth"]) == (429, "throttled")
+
+
+def test_the_app_describes_its_own_api_whatever_describes_the_project_s(answers):
+    described = json.loads(answers["schema"]["text"])
+    told = {path.replace("/housekeeping/api/", "/api/admin/scheduler/") for path in described["paths"]}
+
+    assert (described["info"]["title"], described["openapi"]) == ("Housekeeping", "3.1.0")
+    assert told == {path for path in WHOLE.document()["paths"] if path.startswith("/api/admin/")}
+    assert described["components"]["schemas"] == OWN.document()["components"]["schemas"]
+
+
+def test_the_page_of_the_api_needs_no_dashboard_beside_it(answers):
+    assert answers["docs"]["status"] == 200
+    assert 'href="/housekeeping/api/schema"' in answers["docs"]["text"]

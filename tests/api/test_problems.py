@@ -12,9 +12,9 @@ from rest_framework.test import APIClient
 from rest_framework_simplejwt import authentication
 from rest_framework_simplejwt.serializers import TokenObtainPairSerializer
 
-from housekeeping.api.description.page import document
 from housekeeping.api.rules import errors
 from housekeeping.models import Run
+from site_config.description import WHOLE
 from tests import make
 from tests.api.addresses import RUNS, SCHEDULER, TRIGGER
 from tests.conftest import with_token
@@ -64,7 +64,7 @@ def test_every_problem_is_json_of_one_shape(ask, status, code, api):
     body = answer.json()
     assert (answer.status_code, answer["Content-Type"]) == (status, "application/json")
     assert body["code"] == code
-    jsonschema.validate(body, document() | {"$ref": "#/components/schemas/Problem"})
+    jsonschema.validate(body, WHOLE.document() | {"$ref": "#/components/schemas/Problem"})
     assert not Run.objects.exists()
 
 

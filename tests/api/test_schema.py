@@ -8,13 +8,14 @@ import yaml
 from django.urls import resolvers
 from drf_spectacular.renderers import OpenApiYamlRenderer
 
-from housekeeping.api.description.page import document
+from housekeeping.api.description.document import OWN
 from housekeeping.reading.search import TEXT_REACH
+from site_config.description import WHOLE
 from tests.test_project import ROOT
 
 
 def test_the_description_that_is_checked_in_is_current():
-    told, kept = OpenApiYamlRenderer().render(document()), (ROOT / "docs/openapi.yaml").read_bytes()
+    told, kept = OpenApiYamlRenderer().render(WHOLE.document()), (ROOT / "docs/openapi.yaml").read_bytes()
 
     assert without_tasks(kept) == without_tasks(told), "Write it anew: make schema"
 
@@ -28,10 +29,10 @@ def without_tasks(text):
 
 def test_the_description_is_openapi_3_1_and_names_every_address():
     routes = resolvers.get_resolver().url_patterns
-    described = {path.replace("{name}", "{id}") for path in document()["paths"]}
+    described = {path.replace("{name}", "{id}") for path in WHOLE.document()["paths"]}
 
-    assert document()["openapi"] == "3.1.0"
-    assert addresses(routes) - {"/api/docs"} == described
+    assert WHOLE.document()["openapi"] == "3.1.0"
+    assert addresses(routes) - {"/api/docs", "/api/admin/scheduler/docs"} == described
 
 
 def addresses(routes, prefix="/"):
@@ -51,11 +52,13 @@ def test_how_far_back_a_text_is_looked_for_is_told(text):
 
 
 def test_every_operation_says_what_it_does_and_who_may():
-    operations = [one for path in document()["paths"].values() for one in path.values()]
+    operations = [one for path in WHOLE.document()["paths"].values() for one in path.values()]
 
     assert all(one["summary"] and one["responses"] for one in operations)
     open_to_all = {one["operationId"] for one in operations if not any(one.get("security", []))}
-    assert open_to_all == {"register", "verify", "schema", "token", "token_refresh", "token_blacklist"}
+    assert open_to_all == {
+        "housekeeping_schema", "register", "schema", "token", "token_blacklist", "token_refresh", "verify",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -79,8 +82,26 @@ def test_the_description_is_a_page_that_names_every_operation(path, client):
     page = client.get(path)
 
     text = html.unescape(page.text)
-    names = {one["operationId"] for path in document()["paths"].values() for one in path.values()}
+    names = {one["operationId"] for path in WHOLE.document()["paths"].values() for one in path.values()}
     assert page.status_code == 200
     assert [name for name in names if f'id="{name}"' not in text] == []
-    assert [path for path in document()["paths"] if f"<code>{path}</code>" not in text] == []
+    assert [path for path in WHOLE.document()["paths"] if f"<code>{path}</code>" not in text] == []
     assert not re.search(r"<style|style=|<script(?![^>]+src=)", text)
+
+
+@pytest.mark.django_db
+def test_the_app_s_api_is_described_by_itself_too(client):
+    described = client.get("/api/admin/scheduler/schema").json()
+    page = client.get("/api/admin/scheduler/docs")
+
+    assert described == OWN.document()
+    assert {path.startswith("/api/admin/scheduler/") for path in described["paths"]} == {True}
+    assert [tag["name"] for tag in described["tags"]] == ["housekeeping", "about"]
+    assert 'href="/api/admin/scheduler/schema"' in page.text
+    assert "/api/chat" not in page.text
+
+
+def test_both_descriptions_tell_the_same_of_an_operation():
+    own, whole = OWN.document()["paths"], WHOLE.document()["paths"]
+
+    assert own == {path: whole[path] for path in own}

@@ -173,6 +173,8 @@ API = {
     "housekeeping_api:run-receipt-csv": Row(looked_at, of_run),
     "schema": Row({"GET": ANYONE}),
     "docs": Row({"GET": ANYONE}),
+    "housekeeping_api:schema": Row({"GET": ANYONE}),
+    "housekeeping_api:docs": Row({"GET": ANYONE}),
     "housekeeping_api:hold-list": Row({"GET": VIEW, "POST": CONFIGURE}),
     "housekeeping_api:hold": Row({"GET": VIEW, "PATCH": CONFIGURE, "DELETE": CONFIGURE}, of_hold),
     "housekeeping_api:run-holds": Row({"PATCH": CONFIGURE, "DELETE": CONFIGURE}, of_run_with_holds),

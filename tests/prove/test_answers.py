@@ -12,9 +12,9 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 
 from chat import accounts
-from housekeeping.api.description.page import document
 from housekeeping.models import Act, Hold, LogLine, Run, Snapshot, Tally
 from housekeeping.runs import execution
+from site_config.description import WHOLE
 from tests import make
 from tests.make import days
 from tests.visitors import account
@@ -37,7 +37,7 @@ CHECKS = {
     "use_after_free",
 }
 OPERATIONS = {
-    operation["operationId"] for path in document()["paths"].values() for operation in path.values()
+    operation["operationId"] for path in WHOLE.document()["paths"].values() for operation in path.values()
 }
 SIGNED = {"token_refresh", "token_blacklist", "verify"}  # nobody makes up a token of ours
 # Where a request can be well-formed and wrong all the same, 400 is the right answer to it:
@@ -82,7 +82,7 @@ def config(url, headers, values):
                 "max-examples": 3,
                 "deterministic": True,
                 "database": "none",
-                "allow-x00": False,  # test_api.py sends it: no schema can say that it is refused
+                "allow-x00": False,  # test_problems.py sends it: no schema can say that it is refused
             },
             "suppress-health-check": ["all"],
             "dictionaries": {part: {"values": those} for part, (_, those) in values.items()},
@@ -214,7 +214,7 @@ def test_every_answer_is_as_described(role, everything, worker, quick_server):
     values = everything | {"/conversations/": ("path.id", conversations)}
     asked = config(quick_server.url, headers, values)
 
-    report = try_all(schemathesis.openapi.from_dict(strict(document()), config=asked))
+    report = try_all(schemathesis.openapi.from_dict(strict(WHOLE.document()), config=asked))
 
     assert not report.wrong, "\n\n".join(f"{what}\n{how}" for what, how in report.wrong.items())
     if role == "superuser":
@@ -224,7 +224,9 @@ def test_every_answer_is_as_described(role, everything, worker, quick_server):
 
 def test_what_takes_a_token_of_ours_answers_as_described(quick_server):
     url = {"base-url": quick_server.url}
-    described = schemathesis.openapi.from_dict(strict(document()), config=SchemathesisConfig.from_dict(url))
+    described = schemathesis.openapi.from_dict(
+        strict(WHOLE.document()), config=SchemathesisConfig.from_dict(url)
+    )
     tokens = [str(RefreshToken.for_user(make.user())) for _ in range(2)]
     bodies = {
         "/api/token/refresh": {"refresh": tokens[0]},

@@ -22,6 +22,13 @@ ETAG = {
     "ETag": {"schema": {"type": "string"}, "description": "Send it as If-None-Match to hear of changes only."}
 }
 
+# The groups of the app's own operations; a project's own groups come between them.
+FIRST_TAG = {
+    "name": "housekeeping",
+    "description": "Runs, schedules, policies: what is done, when, and how it went.",
+}
+LAST_TAG = {"name": "about", "description": "This description."}
+
 
 def location(meaning: str, code: int) -> OpenApiParameter:
     """The Location header of the answers with this code."""
@@ -102,6 +109,7 @@ class TaskNames(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-cal
 
 def tidy(result: Facts, **facts: Any) -> Facts:
     """A postprocessing hook: addresses without the slash that is not needed, keys under their name."""
+    result["tags"] = [FIRST_TAG, *result.get("tags", []), LAST_TAG]
     result["paths"] = {_renamed(path): item for path, item in result["paths"].items()}
     shared = result["components"].setdefault("responses", {})
     for path, item in result["paths"].items():

@@ -48,6 +48,8 @@ def look(keep, viewer):
     keep("options", viewer.options(f"{API}/runs"))
     keep("after", viewer.get(f"{API}/runs", {"after": "2025-12-17T02:00:00Z"}))
     keep("of a task", viewer.get(f"{API}/runs", {"task": "messages"}))
+    keep("schema", Client().get(f"{API}/schema"))
+    keep("docs", viewer.get(f"{API}/docs"))
     keep("missing", viewer.get(f"{API}/policies/none"))
 
 

@@ -3,6 +3,7 @@
 from site_config.settings import *  # noqa: F403
 
 ROOT_URLCONF = "tests.api.host.urls"
+INSTALLED_APPS = [app for app in INSTALLED_APPS if app != "drf_spectacular"]  # noqa: F405
 ALLOWED_HOSTS = ["testserver"]
 DATABASES["default"]["ATOMIC_REQUESTS"] = True  # noqa: F405
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
@@ -44,4 +45,14 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "UNICODE_JSON": False,
     "URL_FORMAT_OVERRIDE": "task",
+}
+SPECTACULAR_SETTINGS = {
+    "CAMELIZE_NAMES": True,
+    "COMPONENT_SPLIT_PATCH": True,
+    "OAS_VERSION": "3.0.3",
+    "PREPROCESSING_HOOKS": [f"{RULES}.hide_all"],
+    "SCHEMA_PATH_PREFIX": "/housekeeping",
+    "SCHEMA_PATH_PREFIX_TRIM": True,
+    "TAGS": [{"name": "shop"}],
+    "TITLE": "A shop",
 }

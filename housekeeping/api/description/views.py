@@ -1,78 +1,61 @@
-"""The API's description, for programs (/api/schema) and for people (/api/docs). It holds no secrets."""
+"""The views of a description: for programs (``schema``) and for people (``docs``). It holds no secrets."""
 
 import json
-from functools import cache
-from threading import Lock
-from typing import Any
+from typing import ClassVar
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import (
     OpenApiJsonRenderer,
     OpenApiJsonRenderer2,
     OpenApiYamlRenderer,
     OpenApiYamlRenderer2,
 )
-from drf_spectacular.utils import extend_schema
-from rest_framework.decorators import api_view, authentication_classes, permission_classes, renderer_classes
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from housekeeping.api.base import HousekeepingView, operation
+from housekeeping.api.description.document import OWN, Description
+from housekeeping.api.description.statuses import Facts
 from housekeeping.api.rules import problems
 
-Facts = dict[str, Any]
+RENDERERS = (OpenApiJsonRenderer2, OpenApiJsonRenderer, OpenApiYamlRenderer, OpenApiYamlRenderer2)
 
 
-_making = Lock()
+class SchemaView(HousekeepingView):
+    described: ClassVar[Description]
+    authentication_classes = ()
+    renderer_classes = RENDERERS
+
+    @operation(
+        "This description, as OpenAPI 3.1",
+        {(200, kind.media_type): {"type": "object", "additionalProperties": True} for kind in RENDERERS},
+        right=AllowAny,
+        tag="about",
+    )
+    def get(self, request: Request) -> Response:
+        return Response(self.described.document())
 
 
-def document() -> dict[str, Any]:
-    """It stays what it is as long as the process runs.
-
-    One thread makes it: drf-spectacular's generator fails in whoever comes in beside another.
-    """
-    with _making:
-        return _made()
+class HousekeepingSchema(SchemaView):
+    described = OWN
 
 
-@cache
-def _made() -> dict[str, Any]:
-    described: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
-    return described
-
-
-@extend_schema(
-    summary="This description, as OpenAPI 3.1",
-    tags=["about"],
-    responses={
-        (200, kind.media_type): {"type": "object", "additionalProperties": True}
-        for kind in (OpenApiJsonRenderer2, OpenApiJsonRenderer, OpenApiYamlRenderer, OpenApiYamlRenderer2)
-    },
-)
-@api_view(["GET"])
-@authentication_classes([])
-@permission_classes([AllowAny])
-@renderer_classes([OpenApiJsonRenderer2, OpenApiJsonRenderer, OpenApiYamlRenderer, OpenApiYamlRenderer2])
-def schema(request: Request) -> Response:
-    return Response(document())
-
-
-def docs(request: HttpRequest) -> HttpResponse:
-    """The description as a page of our own: it needs no script, and no exception to the site's CSP."""
+def docs(request: HttpRequest, described: Description) -> HttpResponse:
+    """The description as a page of our own: it needs no script, and no exception to a site's CSP."""
     if request.method not in ("GET", "HEAD"):
         return _not_allowed(request)
-    described = document()
+    document = described.document()
     facts = {
-        "about": described["info"]["description"],
-        "schema_url": reverse("schema"),
-        "sections": [_section(tag, described) for tag in described["tags"]],
+        "about": document["info"]["description"],
+        "schema_url": reverse(described.address),
+        "sections": [_section(tag, document) for tag in document["tags"]],
         "shapes": [
             {"name": name, "description": shape.get("description", ""), "fields": _fields(shape)}
-            for name, shape in described["components"]["schemas"].items()
+            for name, shape in document["components"]["schemas"].items()
             if not name.endswith("Request")
         ],
     }
@@ -80,27 +63,27 @@ def docs(request: HttpRequest) -> HttpResponse:
 
 
 def _not_allowed(request: HttpRequest) -> HttpResponse:
-    """A page, but below /api/: what goes wrong is a problem, as everywhere there."""
+    """It is a page, but in the API: what goes wrong is a problem, as everywhere there."""
     message = str(MethodNotAllowed(str(request.method)).detail)
     answer = problems.answer(message, MethodNotAllowed.default_code, 405, detail=message)
     answer["Allow"] = "GET, HEAD"
     return answer
 
 
-def _section(tag: Facts, described: Facts) -> Facts:
+def _section(tag: Facts, document: Facts) -> Facts:
     operations = [
-        _operation(method, path, operation, described)
-        for path, item in described["paths"].items()
+        _operation(method, path, operation, document)
+        for path, item in document["paths"].items()
         for method, operation in item.items()
         if tag["name"] in operation["tags"]
     ]
     return {**tag, "operations": operations}
 
 
-def _operation(method: str, path: str, operation: Facts, described: Facts) -> Facts:
+def _operation(method: str, path: str, operation: Facts, document: Facts) -> Facts:
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     name = _shape_of(body.get("schema", {}))
-    asked = described["components"]["schemas"].get(name, {})
+    asked = document["components"]["schemas"].get(name, {})
     return {
         "id": operation["operationId"],
         "method": method.upper(),
@@ -116,16 +99,16 @@ def _operation(method: str, path: str, operation: Facts, described: Facts) -> Fa
             for name, one in body.get("examples", {}).items()
         ],
         "answers": [
-            _answer(status, _followed(response, described))
+            _answer(status, _followed(response, document))
             for status, response in operation["responses"].items()
         ],
     }
 
 
-def _followed(response: Facts, described: Facts) -> Facts:
+def _followed(response: Facts, document: Facts) -> Facts:
     """The response itself, where it is one that several operations refer to."""
     name = response.get("$ref", "").rpartition("/")[2]
-    found: Facts = described["components"]["responses"][name] if name else response
+    found: Facts = document["components"]["responses"][name] if name else response
     return found
 
 

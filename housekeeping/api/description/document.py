@@ -1,0 +1,68 @@
+"""The description as one document: of the app's API by itself, or of all that a project has."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, include, path, reverse
+from django.utils import translation
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.settings import SPECTACULAR_DEFAULTS, patched_settings
+
+from housekeeping.api.description.statuses import Facts
+
+Patterns = Sequence[URLPattern | URLResolver]
+
+# drf-spectacular's generator and its settings are the process's own: one thread at a time uses them.
+_making = Lock()
+
+
+@dataclass(frozen=True, eq=False)
+class Description:
+    """``address``: the name of the view that answers with it. ``patterns`` gives the addresses that
+    are described, from the path of that view's folder; None: all that the project has. ``settings``:
+    drf-spectacular's; None: the project's own.
+    """
+
+    address: str
+    patterns: Callable[[str], Patterns] | None = None
+    settings: Facts | None = None
+    made: dict[str, Facts] = field(default_factory=dict)
+
+    def document(self) -> Facts:
+        """It stays the same for as long as the process runs."""
+        folder = reverse(self.address).rpartition("/")[0]
+        with _making:
+            if folder not in self.made:
+                self.made[folder] = self._make(folder)
+            return self.made[folder]
+
+    def _make(self, folder: str) -> Facts:
+        patterns = self.patterns(f"{folder}/") if self.patterns else None
+        with translation.override("en"), patched_settings(self.settings):
+            generator = SchemaGenerator(patterns=patterns)  # type: ignore[no-untyped-call]
+            made: Facts = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+        return made
+
+
+def _own_patterns(folder: str) -> Patterns:
+    return [path(folder.removeprefix("/"), include("housekeeping.api.urls"))]
+
+
+# Every setting that a description depends on, so that a project's own change nothing of ours.
+_SETTINGS: dict[str, Any] = {
+    name: value
+    for name, value in SPECTACULAR_DEFAULTS.items()
+    if not name.startswith("SERVE_") and name != "DEFAULT_GENERATOR_CLASS"
+} | {
+    "TITLE": "Housekeeping",
+    "DESCRIPTION": "Steers and watches the housekeeping of a project's database.",
+    "VERSION": "1",
+    "LICENSE": {"name": "MIT"},
+    "OAS_VERSION": "3.1.0",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "COMPONENT_SPLIT_PATCH": False,
+    "POSTPROCESSING_HOOKS": ["housekeeping.api.description.schema.tidy"],
+}
+OWN = Description("housekeeping_api:schema", _own_patterns, _SETTINGS)
