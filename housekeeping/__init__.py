@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from housekeeping.declared.steps import run_steps as run_steps
     from housekeeping.declared.triggers import Cron as Cron
     from housekeeping.declared.triggers import Interval as Interval
+    from housekeeping.engine.holds import is_held as is_held
+    from housekeeping.engine.holds import reason_held as reason_held
+    from housekeeping.engine.holds import wait_for_new_holds as wait_for_new_holds
     from housekeeping.engine.purge import Purge as Purge
     from housekeeping.engine.purge import purge as purge
     from housekeeping.engine.purge import spared as spared
@@ -53,6 +56,10 @@ _NAMES = {
     "run_steps": "declared.steps",
     "spared": "engine.purge",
     "clock": "database",
+    # What a site asks before it deletes a row itself
+    "is_held": "engine.holds",
+    "reason_held": "engine.holds",
+    "wait_for_new_holds": "engine.holds",
 }
 __all__ = list(_NAMES)
 

@@ -8,14 +8,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import reduce
 from operator import or_
+from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, models
 from django.db.models import CharField, Exists, Model, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Coalesce, Concat, Substr
 from django.db.models.lookups import Exact
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 
 from housekeeping.database import clock
 from housekeeping.engine import cascade
@@ -23,6 +27,7 @@ from housekeeping.models import Hold
 
 # The key of PostgreSQL's advisory lock that batches share and a new hold takes exclusively.
 LOCK = 0x686F6C64
+SHOWN = 10  # how many held rows of a table a reason names
 
 
 def wait_for_batches() -> None:
@@ -95,6 +100,67 @@ def named_by(model: type[Model], those: QuerySet[Hold]) -> Q:
     """The rows of ``model`` that one of ``those`` holds names, or that are below such a row."""
     names = set(those.order_by().values_list("model", flat=True).distinct())
     return reduce(or_, _reasons(model, names, those), Q(pk__in=[]))
+
+
+def is_held(row: Model) -> bool:
+    """Whether a hold keeps ``row``: one on the row, on a row below it, or on a row above it.
+
+    To delete ``row`` unless it is held: in a transaction, call :func:`wait_for_new_holds`, lock the row,
+    then ask this, then delete. No hold can be made between the answer and the delete.
+    """
+    rows = _only(row)
+    return rows.filter(held(rows.model, clock.now())).exists()
+
+
+def reason_held(row: Model) -> str:
+    """A sentence for each hold that keeps ``row``, with its end and its reason. Empty if there is none."""
+    return " ".join(in_words(hold) for hold in active_on(_only(row)))
+
+
+def in_words(hold: Hold) -> str:
+    if hold.until is None:
+        text = _("%(row)s is on hold for good: %(reason)s")
+        return text % {"row": str(hold), "reason": hold.reason}
+    text = _("%(row)s is on hold until %(until)s: %(reason)s")
+    until = date_format(timezone.localtime(hold.until), "j M Y, H:i T")
+    return text % {"row": str(hold), "until": until, "reason": hold.reason}
+
+
+def active_on(rows: QuerySet[Any]) -> list[Hold]:
+    """The active holds on ``rows``, on rows below them and on rows above them.
+
+    Looks at no more than :data:`SHOWN` held rows of each table.
+    """
+    model = rows.model._meta.concrete_model or rows.model
+    below = [(link.model, path) for link, path in cascade.walk(model) if link.is_cascade]
+    places = [(table, path, *place) for table, path in [(model, "pk"), *below] for place in _places(table)]
+    names = _held_models(owner for _table, _path, owner, _column in places)
+    keys = rows.using(DEFAULT_DB_ALIAS).order_by().values("pk")
+    found: dict[int, Hold] = {}
+    for table, path, owner, column in places:
+        if owner._meta.label in names:
+            reached = cascade.rows_of(table).filter(**{f"{path}__in": keys})
+            found |= {hold.pk: hold for hold in _holds_at(reached, owner, column)}
+    return list(found.values())
+
+
+def _only(row: Model) -> QuerySet[Any]:
+    model = row._meta.concrete_model or type(row)  # a hold names the model, not its proxy
+    return cascade.rows_of(model).filter(pk=row.pk)
+
+
+def _places(table: type[Model]) -> Iterator[tuple[type[Model], str]]:
+    """The models in which a hold keeps a row of ``table``, each with the path to the key of its row."""
+    yield table, "pk"
+    for owner, path in _owners(table):
+        yield owner, f"{path}_id"
+
+
+def _holds_at(rows: QuerySet[Any], model: type[Model], column: str) -> QuerySet[Hold]:
+    """The active holds on the rows of ``model`` that ``rows`` have the keys of at ``column``."""
+    active = Hold.objects.active(clock.Now()).filter(model=model._meta.label)
+    held = rows.filter(_is_held(model, column, active)).order_by().values_list(column, flat=True)
+    return active.filter(key__in=[cascade.written_key(model, key) for key in held.distinct()[:SHOWN]])
 
 
 def _held_models(asked_for: Iterable[type[Model]]) -> set[str]:
