@@ -7,10 +7,15 @@ from django.db import transaction
 from chat import replies
 from chat.clock import Now
 from chat.models import ChatMessage, Conversation, User
+from housekeeping import is_held, wait_for_new_holds
 
 logger = logging.getLogger(__name__)
 
 TITLE_LENGTH = 60
+
+
+class ConversationHeld(Exception):
+    """A hold keeps the conversation, so it can't be deleted."""
 
 
 def start(user: User, title: str = "") -> Conversation:
@@ -58,10 +63,16 @@ def say(
 
 
 def delete(conversation: Conversation) -> None:
-    """Delete the conversation with all its messages, one that arrives meanwhile included."""
+    """Delete the conversation with all its messages, including one that arrives meanwhile.
+
+    Raises ConversationHeld if a hold is on it, on its user, or on one of its messages.
+    """
     with transaction.atomic():
-        # The lock comes first: a message that is being posted waits, or is waited for.
+        wait_for_new_holds()
+        # Lock the row before anything else: a message that is being posted waits, or is waited for.
         for locked in Conversation.objects.select_for_update().filter(pk=conversation.pk):
+            if is_held(locked):
+                raise ConversationHeld
             locked.delete()
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.decorators import api_view, authentication_classes, permission_classes, throttle_classes
 from rest_framework.exceptions import APIException, NotFound
@@ -46,6 +46,12 @@ class MailUnreachable(APIException):
     default_detail = "The verification mail could not be sent. Please try again later."
 
 
+class Held(APIException):
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "held"
+    default_detail = "This conversation is on hold, so it can't be deleted."
+
+
 class NewestFirst(CursorPagination):
     ordering = ("-created_at", "-id")
     page_size = 50
@@ -68,6 +74,13 @@ class NewestFirst(CursorPagination):
 
 
 KEY = OpenApiParameter("id", {"type": "integer", "minimum": 1}, OpenApiParameter.PATH)
+PROBLEM = {"$ref": "#/components/schemas/Problem"}
+HELD = OpenApiExample(
+    "On hold",
+    {"message": Held.default_detail, "code": Held.default_code, "detail": Held.default_detail},
+    response_only=True,
+    status_codes=["409"],
+)
 CURSOR = OpenApiParameter("cursor", str, description="As next and previous give it.")
 
 
@@ -213,14 +226,18 @@ def conversation_list(request: Request) -> Response:
 @extend_schema(
     methods=["DELETE"],
     summary="Delete a conversation with all its messages",
-    responses={204: None},
+    responses={204: None, 409: OpenApiResponse(PROBLEM, "A hold keeps the conversation.")},
     parameters=[KEY],
+    examples=[HELD],
 )
 @api_view(["GET", "DELETE"])
 def conversation_detail(request: Request, pk: int) -> Response:
     conversation = get_object_or_404(Conversation.objects.of(_user(request)), pk=pk)
     if request.method == "DELETE":
-        conversations.delete(conversation)
+        try:
+            conversations.delete(conversation)
+        except conversations.ConversationHeld as error:
+            raise Held from error
         return Response(status=status.HTTP_204_NO_CONTENT)
     return Response(ConversationSerializer(conversation).data)
 

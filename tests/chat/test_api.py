@@ -9,6 +9,7 @@ from rest_framework_simplejwt.tokens import RefreshToken
 
 from chat import accounts
 from chat.models import ChatMessage, Conversation, User
+from housekeeping.models import Hold
 from tests import make, services
 from tests.conftest import with_token
 from tests.make import ago, days
@@ -549,6 +550,19 @@ def test_a_conversation_is_deleted_with_its_messages_and_no_other(chat, user):
     assert (deleted.status_code, again.status_code) == (204, 404)
     assert list(Conversation.objects.all()) == [kept]
     assert list(ChatMessage.objects.all()) == list(kept.messages.all())
+
+
+def test_a_conversation_on_hold_is_not_deleted_and_the_answer_tells_why(chat, user):
+    conversation = make.conversation(user=user, messages=1)
+    Hold.objects.create(model="chat.Conversation", key=str(conversation.pk), reason="Suspected fraud")
+
+    answer = chat.delete(f"/api/chat/conversations/{conversation.pk}")
+
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (409, "held")
+    assert problem["message"] == "This conversation is on hold, so it can't be deleted."
+    assert "fraud" not in answer.text
+    assert conversation.messages.count() == 1
 
 
 # --- Messages -----------------------------------------------------------------------------

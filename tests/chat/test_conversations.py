@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from chat import conversations
 from chat.models import ChatMessage, Conversation
+from housekeeping.steering import holds
 from tests import make
 from tests.make import days
 
@@ -115,3 +116,47 @@ def test_a_conversation_is_deleted_with_the_message_that_arrives_meanwhile():
 
     assert not Conversation.objects.exists()
     assert not ChatMessage.objects.exists()
+
+
+@pytest.mark.parametrize("place", ["conversation", "message", "user"])
+def test_a_conversation_on_hold_is_not_deleted(place):
+    conversation = make.conversation(messages=2)
+
+    row = hold(place, conversation)
+
+    with pytest.raises(conversations.ConversationHeld):
+        conversations.delete(conversation)
+    assert conversation.messages.count() == 2
+    holds.end(row)
+    conversations.delete(conversation)
+    assert not Conversation.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("place", ["conversation", "message", "user"])
+def test_a_conversation_is_not_deleted_when_a_hold_is_made_meanwhile(place):
+    conversation = make.conversation(messages=1)
+    held, deleting = threading.Event(), threading.Event()
+
+    def make_a_hold():
+        with transaction.atomic():
+            hold(place, conversation)
+            held.set()
+            deleting.wait(0.5)
+        connection.close()
+
+    operator = threading.Thread(target=make_a_hold)
+    operator.start()
+    held.wait(5)
+    with pytest.raises(conversations.ConversationHeld):
+        conversations.delete(conversation)
+    deleting.set()
+    operator.join()
+
+    assert conversation.messages.count() == 1
+
+
+def hold(place, conversation):
+    rows = {"conversation": conversation, "message": conversation.messages.first(), "user": conversation.user}
+    row = rows[place]
+    return holds.add(row._meta.label, row.pk, reason="A dispute")

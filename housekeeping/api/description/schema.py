@@ -69,6 +69,8 @@ class Schema(AutoSchema):
             found["304"] = {"description": "Nothing has changed since that ETag.", "headers": ETAG}
         shape = self.resolve_serializer(shapes.Problem, "response").ref
         for code, status in statuses().items():
+            if found.get(str(code), {}).get("description"):
+                continue  # the view has described it
             if code in self.problems(operation) or str(code) in found:
                 content = {"schema": shape, "example": status.example}
                 described = {"content": {"application/json": content}, "description": status.why}
@@ -127,9 +129,11 @@ def tidy(result: Facts, **facts: Any) -> Facts:
 
 
 def _shared(shared: Facts, code: str, response: Facts) -> Facts:
-    """Problems look the same everywhere: they are written once and referred to."""
+    """Write a problem that looks the same everywhere once, and refer to it."""
     status = statuses().get(int(code))
-    if status is None or set(response.get("headers", {})) - set(status.headers):
+    if status is None or response["description"] != status.why:
+        return response
+    if set(response.get("headers", {})) - set(status.headers):
         return response
     shared[f"Problem{code}"] = response
     return {"$ref": f"#/components/responses/Problem{code}"}
