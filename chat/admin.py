@@ -21,7 +21,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 from chat.clock import Now
 from chat.forms import AccountForm
 from chat.models import ChatMessage, Conversation, User
-from housekeeping.admin import LocksFromAbove, RecordsActs
+from housekeeping.admin import RecordsActs, RefusesHeld
 
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
@@ -31,7 +31,7 @@ def _may_give_rights(request: HttpRequest) -> bool:
 
 
 @admin.register(User)
-class AccountAdmin(LocksFromAbove, RecordsActs, UserAdmin):
+class AccountAdmin(RefusesHeld, RecordsActs, UserAdmin):
     form = AccountForm
     list_display = ["username", "email", "is_active", "email_verified_at", "is_staff", "date_joined"]
     list_filter = ["is_active", "is_staff", ("email_verified_at", admin.EmptyFieldListFilter)]
@@ -123,7 +123,7 @@ class MessageInline(admin.TabularInline):
 
 
 @admin.register(Conversation)
-class ConversationAdmin(LocksFromAbove, RecordsActs, admin.ModelAdmin):
+class ConversationAdmin(RefusesHeld, RecordsActs, admin.ModelAdmin):
     list_display = ["__str__", "user", "created_at", "last_message_at"]
     list_select_related = ["user"]
     list_filter = ["created_at"]

@@ -3,15 +3,16 @@
 from typing import Any, ClassVar, cast
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 
 from housekeeping.database import clock
 from housekeeping.database.transactions import writing
 from housekeeping.engine import locks
+from housekeeping.engine.holds import active_on, in_words, wait_for_new_holds
 from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Hold
@@ -26,15 +27,69 @@ class LocksFromAbove(admin.ModelAdmin):
     Otherwise the two could wait for each other, and the database would end one of them.
     """
 
+    def lock(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
+        """Lock the rows that are about to be deleted, in the transaction that deletes them."""
+        locks.take_from_above(rows)
+
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
         with writing():
-            locks.take_from_above(QuerySet(type(obj)).filter(pk=obj.pk))
+            self.lock(request, QuerySet(type(obj)).filter(pk=obj.pk))
             super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         with writing():
-            locks.take_from_above(queryset)
+            self.lock(request, queryset)
             super().delete_queryset(request, queryset)
+
+
+class OnHold(Exception):
+    """A hold keeps a row that was about to be deleted. The text is for the person who asked."""
+
+
+class RefusesHeld(LocksFromAbove):
+    """Refuses to delete a row if a hold is on it, on a row below it or on a row above it.
+
+    The page that asks whether to delete names the holds instead. Accounts that may see holds read the
+    reasons, too.
+    """
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        found, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        is_action = isinstance(objs, QuerySet)  # else it is the one row of a page, in a list
+        rows: QuerySet[Any] = objs if is_action else QuerySet(self.model).filter(pk=objs[0].pk)
+        return found, counts, lacking, [*protected, *_held(request, rows)]
+
+    def lock(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
+        wait_for_new_holds()
+        super().lock(request, rows)
+        if held := _held(request, rows):  # by a hold that was made since the page was shown
+            raise OnHold(" ".join(held))
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except OnHold as error:
+            return self._refuse(request, error)
+
+    def response_action(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse | None:
+        try:
+            # Django logs the deletions first: if they are refused, its log must not tell of them.
+            with writing():
+                return super().response_action(request, *args, **options)
+        except OnHold as error:
+            return self._refuse(request, error)
+
+    def _refuse(self, request: HttpRequest, error: OnHold) -> HttpResponse:
+        self.message_user(request, str(error), messages.ERROR)
+        return HttpResponseRedirect(request.get_full_path())
+
+
+def _held(request: HttpRequest, rows: QuerySet[Any]) -> list[str]:
+    """A sentence for each hold on ``rows``, or above or below them."""
+    found = active_on(rows)
+    if _may_see_holds(request):
+        return [in_words(hold) for hold in found]
+    return [_("%(row)s is on hold") % {"row": str(hold)} for hold in found]
 
 
 class _Key:
@@ -131,7 +186,7 @@ class HoldAdmin(admin.ModelAdmin):
         return self.has_view_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Hold | None = None) -> bool:
-        return request.user.has_perm("housekeeping.view_run") or _may_configure(request)
+        return _may_see_holds(request)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return _may_configure(request)
@@ -159,6 +214,10 @@ class HoldAdmin(admin.ModelAdmin):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Hold]) -> None:
         for hold in queryset:
             holds.end(hold, by=actor(request))
+
+
+def _may_see_holds(request: HttpRequest) -> bool:
+    return request.user.has_perm("housekeeping.view_run") or _may_configure(request)
 
 
 def _may_configure(request: HttpRequest) -> bool:

@@ -1,13 +1,17 @@
+import threading
+
 import pytest
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission
+from django.db import connection, transaction
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from chat import accounts
 from chat.models import ChatMessage, Conversation, User
-from housekeeping.models import Act
+from housekeeping.models import Act, Hold
+from housekeeping.steering import holds
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -168,6 +172,108 @@ def test_a_conversation_is_deleted_with_its_messages(admin):
 
     assert not Conversation.objects.exists()
     assert not ChatMessage.objects.exists()
+
+
+# --- Holds ------------------------------------------------------------------------------------
+
+
+def hold(row, reason="A dispute"):
+    return Hold.objects.create(model=row._meta.label, key=str(row.pk), reason=reason)
+
+
+@pytest.fixture(params=["page", "action"])
+def delete(request):
+    """Deletes a row in the admin, on its own page or as the action on selected rows."""
+
+    def answer(browser, row, **options):
+        path = f"/admin/chat/{row._meta.model_name}/"
+        if request.param == "page":
+            return browser.post(f"{path}{row.pk}/delete/", {"post": "yes"}, **options)
+        selected = {"action": "delete_selected", "post": "yes", "_selected_action": [row.pk]}
+        return browser.post(path, selected, **options)
+
+    return answer
+
+
+@pytest.mark.parametrize("held", ["message", "conversation", "user"])
+@pytest.mark.parametrize("asked", ["conversation", "user"])
+def test_a_row_on_hold_or_above_or_below_one_is_not_deleted(admin, delete, held, asked):
+    conversation = make.conversation(messages=1)
+    message = conversation.messages.get()
+    rows = {"message": message, "conversation": conversation, "user": conversation.user}
+    made = hold(rows[held], reason="A <dispute>")
+
+    answer = delete(admin, rows[asked])
+
+    assert f"{made} is on hold for good: A &lt;dispute&gt;" in answer.text
+    assert ChatMessage.objects.filter(conversation__user=conversation.user).exists()
+    assert not LogEntry.objects.exists()
+
+
+def test_a_row_is_deleted_once_its_hold_has_ended(admin, delete):
+    conversation = make.conversation(messages=1)
+    hold(conversation)
+    Hold.objects.update(until=make.ago(days=1))
+
+    delete(admin, conversation)
+
+    assert not Conversation.objects.exists()
+
+
+def test_of_several_rows_none_is_deleted_if_one_is_on_hold(admin):
+    free, held = make.conversation(), make.conversation()
+    hold(held)
+    selected = {"action": "delete_selected", "post": "yes", "_selected_action": [free.pk, held.pk]}
+
+    answer = admin.post("/admin/chat/conversation/", selected)
+
+    assert f"chat.Conversation {held.pk} is on hold" in answer.text
+    assert set(Conversation.objects.all()) == {free, held}
+
+
+def test_only_accounts_that_may_see_holds_read_the_reason(clerk, delete):
+    conversation = make.conversation()
+    hold(conversation)
+
+    answer = delete(clerk, conversation)
+
+    assert f"chat.Conversation {conversation.pk} is on hold" in answer.text
+    assert "dispute" not in answer.text
+    assert Conversation.objects.exists()
+
+
+def test_a_refused_deletion_is_told_in_german(admin, delete):
+    conversation = make.conversation()
+    hold(conversation)
+
+    answer = delete(admin, conversation, headers={"Accept-Language": "de"})
+
+    assert f"chat.Conversation {conversation.pk} ist auf Dauer gesperrt: A dispute" in answer.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_is_not_deleted_when_a_hold_is_made_meanwhile(admin, delete):
+    conversation = make.conversation(messages=1)
+    held, deleting = threading.Event(), threading.Event()
+
+    def make_a_hold():
+        with transaction.atomic():
+            holds.add("chat.ChatMessage", conversation.messages.get().pk, reason="A dispute")
+            held.set()
+            deleting.wait(0.5)
+        connection.close()
+
+    operator = threading.Thread(target=make_a_hold)
+    operator.start()
+    held.wait(5)
+    answer = delete(admin, conversation, follow=True)
+    deleting.set()
+    operator.join()
+
+    assert "is on hold for good: A dispute" in answer.text
+    assert conversation.messages.count() == 1
+    assert not LogEntry.objects.exists()
+    assert not Act.objects.exists()
 
 
 # --- Rights -----------------------------------------------------------------------------------
