@@ -1,4 +1,4 @@
-"""Accounts: how one is made, how its mail address is verified, how it is told that it will go."""
+"""Accounts: registering one, verifying its mail address, warning its owner before it is deleted."""
 
 import secrets
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ from chat.clock import Now
 from chat.models import NEVER_VERIFIED, User
 
 _SALT = "chat.verify"
-# No mail leads there, nor ever will (RFC 2606).
+# A domain that never receives mail (RFC 2606).
 NOWHERE = "nowhere.invalid"
 
 
@@ -27,26 +27,26 @@ class AlreadyTaken(Exception):
 
 
 class BadVerificationLink(Exception):
-    """The link was changed on its way, is too old, or its account can't be verified any more."""
+    """The link is damaged or too old, or its account can't be verified any more."""
 
 
 class WrongPassword(Exception):
-    """Not the password that the account was registered with."""
+    """The password is not the one that the account was registered with."""
 
     def __init__(self) -> None:
         super().__init__(_("This is not the password of this registration."))
 
 
 def register(username: str, email: str, password: str) -> User:
-    """Make an account that can't sign in yet, and mail it its verification link.
+    """Create an account that can't sign in yet, and mail its verification link to ``email``.
 
-    Several registrations may wait for one address, as whoever asks may have made up that it is
-    theirs. The first registration stores the address; later ones carry it only in their signed
-    link. The first that is verified gets it. Where the address has a verified account, its owner
-    gets a mail that says so instead: whoever asks must not learn which addresses have accounts.
+    Several registrations may wait for one address, since anyone can claim one. The first registration
+    stores the address; later ones carry it only in their signed link. The first that is verified gets it.
+    If the address belongs to a verified account, its owner gets a mail that says so: the caller must not
+    learn which addresses have accounts.
 
-    Raises AlreadyTaken for a name (names are public), and what the mail backend raises: where
-    the mail can't be sent, the account is not kept, so that the same name can be registered again.
+    Raises AlreadyTaken if the name is taken (names are public), and whatever the mail backend raises. If
+    the mail can't be sent, the account is deleted, so that its name can be registered again.
     """
     email = email.lower()
     holder = _holder(email).first()
@@ -56,7 +56,7 @@ def register(username: str, email: str, password: str) -> User:
     except IntegrityError as error:
         if User.objects.filter(username=User.normalize_username(username)).exists():
             raise AlreadyTaken from error
-        if holder is None and _holder(email).exists():  # registered by somebody else at this very moment
+        if holder is None and _holder(email).exists():  # somebody else has just registered it
             return register(username, email, password)
         raise
     try:
@@ -71,7 +71,7 @@ def register(username: str, email: str, password: str) -> User:
 
 
 def _holder(email: str) -> QuerySet[User]:
-    """The account with this address, in whichever case it was written."""
+    """The account with this address, in upper or lower case."""
     return User.objects.alias(folded=Lower("email")).filter(folded=email)
 
 
@@ -80,21 +80,23 @@ def _nowhere() -> str:
 
 
 def is_nowhere(email: str) -> bool:
-    """Is this the stand-in of a registration whose address another account has in its row?"""
+    """Whether this stands in for the address of a registration that waits for another account's address."""
     return email.lower().endswith(f"@{NOWHERE}")
 
 
 def verification_token(user: User, email: str = "") -> str:
-    """A signed token, good for CHAT_VERIFICATION_MAX_AGE and for one mail address alone: the
-    account's own, or the one that its registration waits for."""
+    """A signed token for one mail address: the account's own, or the one that it waits for.
+
+    It is valid for CHAT_VERIFICATION_MAX_AGE.
+    """
     return signing.dumps({"user": user.pk, "email": email or user.email}, salt=_SALT)
 
 
 def read_token(token: str) -> User:
-    """The account that ``token`` was made for, with the address that it is to verify.
+    """The account that ``token`` was made for, with the address that the token verifies.
 
-    Raises BadVerificationLink: the token was changed, is too old, or its account is gone, has
-    another address by now, or waited for an address that another account has been verified with.
+    Raises BadVerificationLink if the token is damaged or too old, if its account is gone or has a new
+    address, or if another account has been verified with the address meanwhile.
     """
     max_age: timedelta = settings.CHAT_VERIFICATION_MAX_AGE
     try:
@@ -114,11 +116,11 @@ def read_token(token: str) -> User:
 
 
 def verify(token: str, password: str) -> User:
-    """Verify the account that ``token`` was made for and let it sign in, given its password.
+    """Verify the account that ``token`` was made for, given its password, and let it sign in.
 
-    Without the password, whoever registers with a stranger's address could have the stranger
-    verify it; an account that has none is let in without. A second use changes nothing: an account
-    that an administrator has deactivated since is not brought back by its old link. Raises
+    The password is needed because an attacker could register with a stranger's address and have the
+    stranger verify it. An account without a password needs none. Using a token again changes nothing: an
+    old link does not reactivate an account that an administrator has deactivated. Raises
     BadVerificationLink, WrongPassword.
     """
     user = read_token(token)
@@ -131,17 +133,17 @@ def verify(token: str, password: str) -> User:
                 email=user.email, email_verified_at=Now(), is_active=True
             )
     except IntegrityError:
-        read_token(token)  # raises, where another account that waited for the address was faster
+        read_token(token)  # raises if another account that waited for the address was faster
         raise
     return read_token(token)
 
 
 def warn_of_deletion(user: User, goes_at: datetime) -> None:
-    """Mail ``user`` that the account goes after ``goes_at`` unless it is verified, and mark it as warned.
+    """Mail ``user`` that the account is deleted after ``goes_at`` unless verified, and mark it as warned.
 
-    The mail comes first: a process that dies between the two leaves an account that is
-    mailed again, never one that goes unwarned. Raises what the mail backend raises, and
-    ValueError where there is no address; the account is not marked then.
+    The mail comes first: if the process dies between the two steps, the account is mailed again, and never
+    deleted without a warning. Raises whatever the mail backend raises, and ValueError if there is no
+    address; then the account is not marked.
     """
     if not is_nowhere(user.email):
         mail.send_deletion_warning(user, verification_token(user), goes_at)

@@ -1,8 +1,8 @@
-"""Django's admin for accounts, their groups and conversations, and what sign-ins leave behind.
+"""Django's admin for accounts, groups, conversations, and the records of sign-ins.
 
-Whoever may change accounts must not get rights by it that they don't have. So rights are given and
-taken by superusers alone, and an account that has any is changed and deleted by superusers alone:
-a new password for it would give its rights away, too.
+Staff who may change accounts must not gain rights that way. So only superusers grant and revoke rights,
+and only superusers change or delete an account that has any: setting its password would give its rights
+away, too.
 """
 
 from typing import Any
@@ -53,8 +53,8 @@ class AccountAdmin(RefusesHeld, RecordsActs, UserAdmin):
         return super().has_delete_permission(request, obj) and _is_within_reach(request, obj)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        # Whom an administrator lets in is known: verified, as create_superuser has it. Else the
-        # account, deactivated again, could not be told from one that was never let in.
+        # An account that an administrator activates counts as verified, as create_superuser does it.
+        # Otherwise, once deactivated again, it would look like an account that was never active.
         if obj.is_active and not obj.is_verified:
             obj.email_verified_at = Now()
         super().save_model(request, obj, form, change)
@@ -84,7 +84,7 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class RightsAdmin(RecordsActs, GroupAdmin):
-    """Groups. What a group grants, and to whom, is for superusers to say."""
+    """Groups. Only superusers decide which permissions a group grants, and to whom."""
 
     recorded_fields = {"permissions": "change rights"}
 
@@ -102,7 +102,7 @@ class RightsAdmin(RecordsActs, GroupAdmin):
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
         with transaction.atomic():
-            for group in queryset:  # an act for each: it names what went
+            for group in queryset:  # one act per group, naming the permissions that it granted
                 self.delete_model(request, group)
 
 
@@ -133,11 +133,11 @@ class ConversationAdmin(RefusesHeld, RecordsActs, admin.ModelAdmin):
     inlines = [MessageInline]
 
 
-# --- What sign-ins leave behind ---------------------------------------------------------------
+# --- Records of sign-ins ----------------------------------------------------------------------
 
 
 class ReadOnly(admin.ModelAdmin):
-    """Evidence: to be read. It goes by the policies of housekeeping, and only by them."""
+    """Evidence: nobody changes or deletes it here. Only the policies of housekeeping delete it."""
 
     actions = None
 
@@ -151,13 +151,13 @@ class ReadOnly(admin.ModelAdmin):
         return False
 
 
-# Their own apps have registered them, as the imports above have loaded those apps' admin.
+# The imports above have loaded the admin modules of these apps, which register the models.
 admin.site.unregister([AccessAttempt, AccessLog, AccessFailureLog, BlacklistedToken])
 
 
 @admin.register(AccessAttempt)
 class FailureCountAdmin(ReadOnly, AccessAttemptAdmin):
-    """``axes_reset_username`` on the command line lets somebody in again."""
+    """To end a lock early, run ``manage.py axes_reset_username``."""
 
 
 @admin.register(AccessLog)
@@ -172,4 +172,4 @@ class FailedSignInAdmin(ReadOnly, AccessFailureLogAdmin):
 
 @admin.register(BlacklistedToken)
 class EndedTokenAdmin(ReadOnly, BlacklistedTokenAdmin):
-    """A token that was taken off this list would be good again."""
+    """Read-only, because a token that is removed from this list becomes valid again."""

@@ -1,8 +1,7 @@
-"""A consumer beside the development server: started with it, ended with it.
+"""A consumer that starts and stops with the development server.
 
-The consumer's standard input is a pipe that this process holds open and never writes
-to. However this process ends, be it kill -9, the system closes the pipe, and that is
-what the consumer waits for.
+The consumer's standard input is a pipe that this process holds open and never writes to. The operating
+system closes the pipe when this process ends, even after kill -9. Then the consumer stops.
 """
 
 import atexit
@@ -12,7 +11,7 @@ import sys
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = 28.0  # seconds: the consumer's own shutdown_timeout, and a little
+PATIENCE = 28.0  # seconds: a little more than the consumer's own shutdown_timeout
 LAST_PATIENCE = 3.0  # seconds: after a second Ctrl-C
 
 
@@ -21,7 +20,7 @@ def start_consumer() -> subprocess.Popen[bytes]:
     consumer = subprocess.Popen(
         [sys.executable, sys.argv[0], "run_huey", "--stop-with-parent"],
         stdin=subprocess.PIPE,
-        # Ctrl-C goes to a terminal's whole group: the consumer is told once, by its pipe.
+        # A terminal sends Ctrl-C to the whole process group, but the pipe alone should stop the consumer.
         start_new_session=True,
     )
     atexit.register(_stop, consumer)
@@ -34,17 +33,17 @@ def _stop(consumer: subprocess.Popen[bytes]) -> None:
     try:
         consumer.wait(PATIENCE)
     except subprocess.TimeoutExpired:
-        logger.warning("The consumer did not stop within %s s and is killed; its run is taken back", PATIENCE)
+        logger.warning("The consumer did not stop in %s s and is killed; its run will be resumed", PATIENCE)
         consumer.kill()
     except KeyboardInterrupt:
         _end_at_once(consumer)
 
 
 def _end_at_once(consumer: subprocess.Popen[bytes]) -> None:
-    """After a second Ctrl-C. The consumer stops already, so SIGTERM is its second signal."""
+    """Stop the consumer after a second Ctrl-C. It is stopping already, so SIGTERM is its second signal."""
     consumer.terminate()
     try:
         consumer.wait(LAST_PATIENCE)
     except (subprocess.TimeoutExpired, KeyboardInterrupt):
-        logger.warning("The consumer is killed; its run is taken back")
+        logger.warning("The consumer is killed; its run will be resumed")
         consumer.kill()

@@ -1,4 +1,4 @@
-"""A mistyped setting stops ``manage.py check``, not the first message."""
+"""System checks, so that ``manage.py check`` finds a mistyped setting before the first message does."""
 
 from typing import Any
 

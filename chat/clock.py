@@ -1,4 +1,4 @@
-"""Rows are stamped by the database, as the hosts that write them may disagree about the time."""
+"""Timestamps come from the database, since the hosts that write rows may disagree about the time."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from django.utils import timezone
 
 
 class Now(functions.Now):
-    """The time of the statement, by the database's clock."""
+    """The time at which the statement runs, by the database's clock."""
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        # SQLite's own time has no microseconds; its clock is the host's anyway.
+        # SQLite's own function gives no microseconds, and it reads the same clock: the host's.
         if compiler.using:
             return compiler.compile(Value(timezone.now(), DateTimeField()))
         return super().as_sqlite(compiler, connection, **context)

@@ -1,4 +1,4 @@
-"""Conversations: starting one, and writing in it."""
+"""Conversations: starting one, posting messages, deleting one."""
 
 import logging
 
@@ -25,18 +25,18 @@ def start(user: User, title: str = "") -> Conversation:
 def post(
     conversation: Conversation, content: str, role: ChatMessage.Role = ChatMessage.Role.USER
 ) -> ChatMessage:
-    """Add a message, and count it as the conversation's last activity.
+    """Add a message and set the conversation's last activity.
 
-    Raises Conversation.DoesNotExist where the conversation was purged meanwhile.
+    Raises Conversation.DoesNotExist if the conversation has been deleted meanwhile.
     """
     mine = Conversation.objects.filter(pk=conversation.pk)
     with transaction.atomic():
-        # The update comes first: it locks the row, so that a purge which looks at the
-        # same moment either sees this activity or has already removed the conversation.
+        # The update comes first, because it locks the row: a purge at the same moment either sees this
+        # activity, or has already deleted the conversation.
         if not mine.update(last_message_at=Now()):
             raise Conversation.DoesNotExist
         now = mine.values_list("last_message_at", flat=True).get()
-        assert now is not None  # written by the statement before
+        assert now is not None  # set by the update above
         return ChatMessage.objects.create(
             conversation=conversation, role=role, content=content, created_at=now
         )
@@ -45,10 +45,10 @@ def post(
 def say(
     user: User, content: str, conversation: Conversation | None = None
 ) -> tuple[ChatMessage, ChatMessage | None]:
-    """Post what ``user`` says, in a new conversation where none is given.
+    """Post a message of ``user``, in a new conversation if none is given.
 
-    Returns the message and the reply, if the site has an answer to it. A reply function
-    that fails costs the reply, never the message.
+    Returns the message and the reply, or None if there is none. If the reply function fails, the message
+    stays.
     """
     with transaction.atomic():
         conversation = conversation or start(user, title=_title(content))

@@ -1,4 +1,4 @@
-"""Forms for accounts: by which somebody changes the own password, and by which an administrator does."""
+"""Forms for accounts: for their owner to change the password, and for administrators."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ from chat import accounts, sign_ins
 
 
 class AccountForm(UserChangeForm):
-    """As Django's own; but no account is activated without a mail address of its own."""
+    """Django's form, but an account can't be activated without a mail address of its own."""
 
     def clean(self) -> dict[str, Any]:
         facts: dict[str, Any] = super().clean() or self.cleaned_data
         if facts.get("is_active") and accounts.is_nowhere(facts.get("email", "")):
-            # It would count as verified with this address, and its own link would be dead.
+            # It would count as verified with the stand-in address, and its link would no longer work.
             text = _(
                 "This registration waits for the mail address of another account, and can't be activated"
                 " before its owner opens the mailed link, or you enter another mail address."
@@ -28,8 +28,10 @@ class AccountForm(UserChangeForm):
 
 
 class PasswordForm(PasswordChangeForm):
-    """As Django's own; but the old password is watched over like one at the sign-in, and counts
-    together with those: who has only stolen a session must not guess at it without an end."""
+    """Django's form, but a wrong old password counts as a failed sign-in.
+
+    Someone who has stolen a session must not be able to guess the password without limit.
+    """
 
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

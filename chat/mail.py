@@ -1,7 +1,7 @@
-"""The mails that an account gets.
+"""The mails to the owner of an account.
 
-A request waits for no mail server: what it sends goes to EMAIL_OUTBOX (a mail backend; without
-it, by EMAIL_BACKEND at once). The warnings are a task's own work, and are sent at once.
+A request does not wait for a mail server: its mails go through the backend EMAIL_OUTBOX. If that is not
+set, they are sent at once by EMAIL_BACKEND. Warnings are sent at once, by the task that warns.
 """
 
 from datetime import datetime, timedelta
@@ -16,20 +16,20 @@ from chat.models import User
 
 
 def send_verification(user: User, email: str, token: str) -> None:
-    """Send ``email`` the link that verifies ``user``, whose address it may become.
+    """Send to ``email`` the link that verifies ``user`` with this address.
 
-    Raises what the mail backend raises (OSError, SMTPException).
+    Raises whatever the mail backend raises (OSError, SMTPException).
     """
     template = "chat/verification_mail.txt"
     _send(user, email, "Verify your mail address", template, token, backend=_outbox())
 
 
 def send_deletion_warning(user: User, token: str, goes_at: datetime) -> None:
-    """Say that ``user`` is kept until ``goes_at``, and send the link that keeps it for good.
+    """Tell the owner that the account is kept until ``goes_at``, with the link that verifies it.
 
-    Raises ValueError where the account has no address, and what the mail backend raises.
+    Raises ValueError if the account has no address, and whatever the mail backend raises.
     """
-    if not user.email:  # Django would send nothing, and say nothing
+    if not user.email:  # Django would silently send nothing
         raise ValueError("The account has no mail address.")
     template = "chat/deletion_warning_mail.txt"
     _send(user, user.email, "Your account will be removed", template, token, goes_at=goes_at)
@@ -56,7 +56,10 @@ def _send(
 
 
 def send_already_registered(owner: User) -> None:
-    """Tell ``owner`` that somebody registered with the owner's address. Raises as above."""
+    """Tell ``owner`` that somebody tried to register with the same address.
+
+    Raises whatever the mail backend raises.
+    """
     send_mail(
         "You have an account already",
         render_to_string("chat/already_registered_mail.txt", {"user": owner, "site": settings.SITE_URL}),

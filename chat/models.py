@@ -10,8 +10,8 @@ from django.db.models.functions import Coalesce, Lower
 from chat.clock import Now
 from housekeeping.database.clock import StampField
 
-# Each condition spares somebody: an account that an administrator deactivated was
-# verified or has signed in once; staff may have been made by hand.
+# Each condition protects some accounts: one that an administrator deactivated was verified or has
+# signed in before, and staff may have been created by hand.
 NEVER_VERIFIED = models.Q(
     is_active=False, email_verified_at=None, last_login=None, is_staff=False, is_superuser=False
 )
@@ -21,7 +21,7 @@ class AccountManager(UserManager["User"]):
     def create_superuser(
         self, username: str, email: str | None = None, password: str | None = None, **fields: Any
     ) -> "User":
-        """An administrator made on the command line is known: active and verified at once."""
+        """Create an administrator on the command line: active and verified at once."""
         fields.setdefault("is_active", True)
         fields.setdefault("email_verified_at", Now())
         user = super().create_superuser(username, email, password, **fields)
@@ -58,7 +58,7 @@ class User(AbstractUser):
 
 
 def last_activity() -> Coalesce:
-    """When something was last said in a conversation, else when it began. Indexed."""
+    """The time of a conversation's last message, or of its start if it has none. Indexed."""
     return Coalesce("last_message_at", "created_at", output_field=models.DateTimeField())
 
 
@@ -67,10 +67,10 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         return self.filter(user=user)
 
     def silent_since(self, moment: datetime) -> "ConversationQuerySet":
-        """Conversations with no activity at ``moment`` or later.
+        """Conversations without activity at or after ``moment``.
 
-        The messages themselves are asked, beside ``last_message_at``: an import that
-        filled in messages but not that field must not make a live conversation look old.
+        Looks at the messages, too, and not only at ``last_message_at``: an import may have left that field
+        empty, and an active conversation must not look old.
         """
         later_message = ChatMessage.objects.filter(conversation=models.OuterRef("pk"), created_at__gte=moment)
         return self.alias(active_at=last_activity()).filter(
@@ -100,9 +100,9 @@ class ChatMessage(models.Model):
         ASSISTANT = "assistant"
         SYSTEM = "system"
 
-    # Null where an import lost the conversation: the orphans that housekeeping removes.
-    # The index of (conversation, created_at) serves the key, too; a second one would only
-    # make every message dearer to write and to delete.
+    # Null if an import lost the conversation: housekeeping deletes such orphans. The key has no index of
+    # its own, because the one on (conversation, created_at) serves it, too. A second one would make every
+    # message more expensive to write and to delete.
     conversation = models.ForeignKey(
         Conversation, models.CASCADE, related_name="messages", null=True, blank=True, db_index=False
     )

@@ -1,4 +1,4 @@
-"""Who answers a message: the function that CHAT_REPLY names, or nobody."""
+"""Replies to messages, from the function that CHAT_REPLY names."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ Reply = Callable[[Conversation, ChatMessage], str | None]
 
 
 def reply(conversation: Conversation, message: ChatMessage) -> str | None:
-    """The text that answers ``message``. Raises what the site's own function raises."""
+    """The reply to ``message``, or None. Raises whatever the site's function raises."""
     if not settings.CHAT_REPLY:
         return None
     answer: Reply = import_string(settings.CHAT_REPLY)

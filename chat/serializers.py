@@ -1,4 +1,4 @@
-"""The chat's JSON: what is accepted, and how rows are written."""
+"""The chat's JSON: which requests it accepts, and how it writes rows."""
 
 from typing import Any
 
@@ -19,30 +19,28 @@ from chat.models import ChatMessage, Conversation, User
 from chat.tokens import RotatingToken
 
 MESSAGE_LENGTH = 32_000
-
-
-# At least one character that is seen: else nothing is left of it without the space around it.
-SOMETHING = RegexValidator(r"\S", "Write something.")
+# At least one character that is not white space.
+SOMETHING = RegexValidator(r"\S", "Enter some text.")
 
 
 class TextField(serializers.CharField):
-    """Text in JSON is a string: a number is none."""
+    """Accepts strings only. DRF's own field turns numbers into text."""
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
-            raise serializers.ValidationError("Write a string.")
+            raise serializers.ValidationError("Enter a string.")
         return super().to_internal_value(data)
 
 
 class KeyField(serializers.IntegerField):
     def to_internal_value(self, data: Any) -> int:
         if isinstance(data, str):
-            raise serializers.ValidationError("Write a whole number.")
+            raise serializers.ValidationError("Enter a whole number.")
         return super().to_internal_value(data)
 
 
 class UsernameField(TextField):
-    """A name in the form that it is kept in (NFKC): that form is what the limits are for."""
+    """Normalizes the name (NFKC) before its limits are checked, since it is stored that way."""
 
     def to_internal_value(self, data: Any) -> str:
         return User.normalize_username(super().to_internal_value(data))
@@ -66,8 +64,8 @@ class VerificationSerializer(serializers.Serializer[Any]):
     password = TextField(
         max_length=128,
         trim_whitespace=False,
-        help_text="The one that the account was registered with.",
-        error_messages={"required": "Send the password that the account was registered with, too."},
+        help_text="The password of the registration.",
+        error_messages={"required": "Also send the password that the account was registered with."},
     )
 
 
@@ -91,7 +89,7 @@ class ContentSerializer(serializers.Serializer[Any]):
 
 
 class ChatSerializer(serializers.Serializer[Any]):
-    """A message, and the user's own conversation that it goes on in."""
+    """A message, and optionally the conversation to post it in, one of the user's own."""
 
     message = TextField(max_length=MESSAGE_LENGTH, validators=[SOMETHING])
     conversation = serializers.PrimaryKeyRelatedField(
@@ -109,23 +107,23 @@ class ChatSerializer(serializers.Serializer[Any]):
 
 
 class SignInSerializer(TokenObtainPairSerializer):
-    """A name and a password for a pair of tokens, watched over like a sign-in on the page."""
+    """Exchanges a name and a password for a pair of tokens. Failures count like those of the sign-in page."""
 
     token_class = RotatingToken
 
     def __init__(self, *args: Any, context: dict[str, Any], **kwargs: Any) -> None:
-        # Django's own request: django-axes marks the one that it is handed, and looks at Django's.
+        # django-axes marks the request that it is given, and reads the marks from Django's own request.
         super().__init__(*args, context=context | {"request": context["request"]._request}, **kwargs)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
         pair = super().validate(attrs)
-        assert isinstance(self.user, User)  # else the line above has refused
+        assert isinstance(self.user, User)  # otherwise the line above has raised
         sign_ins.token_given(self.context["request"], self.user)
         return pair
 
 
 class RefreshSerializer(TokenRefreshSerializer):
-    """SIMPLE_JWT's own takes it for a failure of the server that an account is gone."""
+    """Answers 401 if the account is gone; SIMPLE_JWT's own serializer would answer 500."""
 
     token_class = RotatingToken
 
@@ -138,7 +136,7 @@ class RefreshSerializer(TokenRefreshSerializer):
 
 
 class SignOutSerializer(TokenBlacklistSerializer):
-    """A used token at the sign-out is a used one that comes again, too."""
+    """Ends the token's whole family if the token was used before, as a refresh does."""
 
     token_class = RotatingToken
 
@@ -148,7 +146,7 @@ class SignOutSerializer(TokenBlacklistSerializer):
 
 
 class AccountSerializer(serializers.Serializer[User]):
-    """What is told of an account that registers."""
+    """An account, as its registration is answered."""
 
     id = serializers.IntegerField()
     username = serializers.CharField()

@@ -1,16 +1,15 @@
-"""How often a sign-in may fail before the next ones are refused, on pages and for tokens alike.
+"""How often a sign-in may fail before further ones are refused, on pages and for tokens alike.
 
-Whoever changes the password gives the old one first: that is tried and counted as a sign-in is.
+The old password on the page that changes the password counts like a sign-in.
 
-Three bounds, each over AXES_COOLOFF_TIME and each the same whether the account exists:
+There are three limits. Each applies over AXES_COOLOFF_TIME, whether or not the account exists:
 
-- AXES_FAILURE_LIMIT for one name from one address: somebody who guesses one password.
-- ADDRESS_LIMIT for one address, whatever the names: somebody who tries many accounts.
-- ACCOUNT_LIMIT for one name, whatever the addresses: many machines that guess together. It does
-  not count where the account has signed in from before, so that nobody can lock its owner
-  out of the places the owner works from.
+- AXES_FAILURE_LIMIT for one name from one address: someone guesses the password of one account.
+- ADDRESS_LIMIT for one address and any names: someone tries many accounts.
+- ACCOUNT_LIMIT for one name and any addresses: many machines guess together. It does not apply to an
+  address from which the account has signed in before, so that nobody can lock out its owner there.
 
-What is refused is not counted again: a lock ends, however stubborn the client is.
+Refused attempts are not counted, so a lock ends even if the client keeps trying.
 """
 
 import ipaddress
@@ -29,11 +28,11 @@ from chat.models import User
 ADDRESS_LIMIT = 30
 ACCOUNT_LIMIT = 50
 
-NAME_LENGTH = 255  # what the tables of django-axes hold; PostgreSQL refuses more
+NAME_LENGTH = 255  # the size of the columns of django-axes; PostgreSQL refuses longer names
 
 
 class Attempt(HttpRequest):
-    """A request as django-axes hands it on."""
+    """A request with the attributes that django-axes adds."""
 
     axes_ip_address: str | None
     axes_user_agent: str
@@ -43,10 +42,10 @@ class Attempt(HttpRequest):
 
 
 class Handler(AxesDatabaseHandler):
-    """AXES_HANDLER: counts in the database, so that every worker of the site knows."""
+    """AXES_HANDLER. Counts in the database, which all workers of the site share."""
 
     def get_failures(self, request: Attempt, credentials: dict[str, Any] | None = None) -> int:
-        """Failures of this name from this address; where a wider bound is reached, as many as lock."""
+        """Failures of this name from this address, or as many as lock if a wider limit is reached."""
         name, address = get_client_username(request, credentials), request.axes_ip_address
         since = request.axes_attempt_time - get_cool_off(request)
         of_name, of_address = Q(username=name), Q(ip_address=address)
@@ -61,16 +60,20 @@ class Handler(AxesDatabaseHandler):
         return int(get_failure_limit(request, credentials) if is_wide else failures["pair"])
 
     def reset_user_attempts(self, request: Attempt, credentials: dict[str, Any] | None = None) -> int:
-        """Forget this name's failures from this address, and no others: who has an account of
-        their own must not clear by it what they tried on other people's."""
+        """Delete the failures of this name from this address only.
+
+        Attackers must not be able to clear their guesses at other accounts by signing in to their own.
+        """
         name = get_client_username(request, credentials)
         count, _ = AccessAttempt.objects.filter(username=name, ip_address=request.axes_ip_address).delete()
         return int(count)
 
 
 def token_given(request: Attempt, user: User) -> None:
-    """Note where a token was given, and forget the failures before it: what django-axes does
-    for a session by itself."""
+    """Record where a token was issued, and delete the failures before it.
+
+    django-axes does the same for a session by itself.
+    """
     name = user.get_username()
     AccessLog.objects.create(
         username=name,
@@ -84,7 +87,7 @@ def token_given(request: Attempt, user: User) -> None:
 
 
 def forget_failures(request: HttpRequest, name: str) -> None:
-    """Whoever knows the password starts anew, where it was given."""
+    """Delete the failures of ``name`` from this address, after the right password was given."""
     AxesProxyHandler.get_implementation().reset_user_attempts(request, get_credentials(name))
 
 
@@ -95,10 +98,10 @@ def client_name(request: HttpRequest, credentials: dict[str, Any] | None) -> str
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """AXES_CLIENT_IP_CALLABLE: who has an IPv6 address has the 2^64 beside it, too."""
+    """AXES_CLIENT_IP_CALLABLE. An IPv6 address counts as its /64 network, which one client can use whole."""
     try:
         address = ipaddress.ip_address(request.META.get("REMOTE_ADDR", ""))
-    except ValueError:  # a Unix socket has none
+    except ValueError:  # a Unix socket has no address
         return None
     if isinstance(address, ipaddress.IPv6Address):
         mapped = address.ipv4_mapped

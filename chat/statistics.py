@@ -1,4 +1,4 @@
-"""What this site counts: on the dashboard, in the API, in the metrics, kept every six hours."""
+"""The statistics of this site: on the dashboard, in the API, in the metrics, and saved every six hours."""
 
 from datetime import timedelta
 

@@ -1,8 +1,8 @@
 """WHAT WE DO AND WHEN. Read this file first.
 
-A new task is one block here, and the consumer runs it, the dashboard shows it, the API
-and the commands offer it. To change when something runs, change its trigger; to change
-how long rows are kept, change its policy's retention (or the settings that it reads).
+A new task is one block here: the consumer runs it, the dashboard shows it, the API and the commands
+offer it. To change when a task runs, change its trigger. To change how long rows are kept, change the
+retention of its policy, or the setting that it reads.
 """
 
 import logging
@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db.models import F, QuerySet
 from django.db.models.expressions import Combinable
 
-from chat import accounts, statistics  # noqa: F401 (what the site counts)
+from chat import accounts, statistics  # noqa: F401 (it declares what the site counts)
 from chat.models import NEVER_VERIFIED, ChatMessage, Conversation, User, last_activity
 from housekeeping import (
     Cron,
@@ -55,21 +55,21 @@ def _never_verified_users(cutoff: datetime) -> QuerySet[User]:
 
 
 def _warning_time() -> timedelta:
-    """How long before it goes an account is warned; nothing where nobody is."""
+    """How long before its deletion an account is warned. Zero if accounts are not warned."""
     return timedelta(days=settings.HOUSEKEEPING_UNVERIFIED_USER_WARNING_DAYS)
 
 
 def _warned_users(cutoff: datetime) -> QuerySet[User]:
-    """Those past the retention; where accounts are warned, those whose warning has run out."""
+    """Accounts past the retention. If accounts are warned, only those that were warned long enough ago."""
     users = _never_verified_users(cutoff)
     if not _warning_time():
         return users
-    # By the clock: the cutoff alone does not tell how old a warning may be.
+    # Use the clock, because the age of a warning can't be computed from the cutoff.
     return users.filter(deletion_warned_at__lte=clock.Now() - _warning_time())
 
 
 def _users_to_warn() -> QuerySet[User]:
-    """Those that are past the retention once a warning of now has run out. Whoever is held stays."""
+    """Accounts that will be past the retention when a warning sent now runs out, except held ones."""
     now = clock.now()
     users = _never_verified_users(never_verified_users.cutoff(now + _warning_time()))
     return users.filter(deletion_warned_at=None).exclude(spared(User, now))
@@ -91,7 +91,7 @@ never_verified_users = Policy(
     rows=_warned_users,
     retention=timedelta(days=settings.HOUSEKEEPING_UNVERIFIED_USER_RETENTION_DAYS),
     age="date_joined",
-    # A day at least between joining and the warning.
+    # Leaves at least a day between joining and the warning.
     shortest_days=settings.HOUSEKEEPING_UNVERIFIED_USER_WARNING_DAYS + 1,
 )
 

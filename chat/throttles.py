@@ -1,4 +1,4 @@
-"""How often somebody may try to sign in or to register. The rates stand in the settings."""
+"""How often a client may try to sign in or to register. The rates are in the settings."""
 
 import hashlib
 from typing import Any
@@ -10,7 +10,7 @@ from chat.sign_ins import client_address
 
 
 class _OfTries(SimpleRateThrottle):
-    """Counts only what can be a try: a GET that is answered 405 is none, and must lock nobody out."""
+    """Counts only methods that the view has. A GET that is answered 405 must not lock anyone out."""
 
     def allow_request(self, request: Request, view: Any) -> bool:
         is_try = request.method != "OPTIONS" and hasattr(view, str(request.method).lower())
@@ -18,22 +18,22 @@ class _OfTries(SimpleRateThrottle):
 
 
 class _ByAddress(_OfTries):
-    """The address is the one that sign-ins are counted by: neighbours of one IPv6 network share it."""
+    """Counts by the same address as sign-ins, so all addresses of one IPv6 network count together."""
 
     def get_cache_key(self, request: Request, view: Any) -> str:
         return self.cache_format % {"scope": self.scope, "ident": client_address(request._request)}
 
 
 class TokenByAddress(_ByAddress):
-    """Each try costs a password hash, and guesses at many accounts come from one address."""
+    """Limits guesses at many accounts from one address. Each try also costs a password hash."""
 
     scope = "token_by_address"
 
 
 class TokenByAccount(_OfTries):
-    """Guesses at one account come from many addresses. It counts for names that don't exist, too.
+    """Limits guesses at one account from many addresses. Names without an account count, too.
 
-    A name is counted as the serializer reads it: a number is its digits, the space around it is nothing.
+    Counts a name the way the serializer reads it: a number as its digits, without surrounding space.
     """
 
     scope = "token_by_account"
@@ -41,7 +41,7 @@ class TokenByAccount(_OfTries):
     def get_cache_key(self, request: Request, view: Any) -> str | None:
         name = request.data.get("username") if isinstance(request.data, dict) else None
         if not isinstance(name, str | int | float):
-            return None  # the serializer refuses it: nothing is guessed
+            return None  # the serializer refuses it, so it is no guess
         read = str(name).strip().casefold()
         ident = hashlib.sha256(read.encode(errors="backslashreplace")).hexdigest()
         return self.cache_format % {"scope": self.scope, "ident": ident}
@@ -52,7 +52,7 @@ class RefreshByAddress(_ByAddress):
 
 
 class RegisterByAddress(_ByAddress):
-    """Each registration sends a mail."""
+    """Limits registrations, because each one sends a mail."""
 
     scope = "register"
 

@@ -1,4 +1,4 @@
-"""The tokens that open the API: SIMPLE_JWT's views, throttled, and described for the schema."""
+"""The views that issue tokens for the API: SIMPLE_JWT's own, with throttles and descriptions."""
 
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
@@ -18,8 +18,8 @@ class RefreshToken(serializers.Serializer[None]):
 
 
 class TokenPair(serializers.Serializer[None]):
-    access = serializers.CharField(help_text="For the header Authorization: Bearer …; lives for minutes.")
-    refresh = serializers.CharField(help_text="For one use: it buys the next pair.")
+    access = serializers.CharField(help_text="Send it as Authorization: Bearer …; it lasts some minutes.")
+    refresh = serializers.CharField(help_text="Exchange it once for the next pair.")
 
 
 class Obtain(jwt.TokenObtainPairView):
@@ -27,7 +27,7 @@ class Obtain(jwt.TokenObtainPairView):
 
     @extend_schema(
         operation_id="token",
-        summary="Get a pair of tokens for a name and a password",
+        summary="Exchange a name and a password for a pair of tokens",
         request=Credentials,
         responses={200: TokenPair},
         examples=[
@@ -45,7 +45,7 @@ class Refresh(jwt.TokenRefreshView):
 
     @extend_schema(
         operation_id="token_refresh",
-        summary="Get a new pair for a refresh token",
+        summary="Exchange a refresh token for a new pair",
         request=RefreshToken,
         responses={200: TokenPair},
     )

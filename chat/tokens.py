@@ -1,4 +1,4 @@
-"""Refresh tokens: each is good for one use, and one that is used twice ends all that came of it."""
+"""Refresh tokens: each can be used once. A second use ends every token of the same sign-in."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ FAMILY = "family"
 
 
 class UsedTwice(TokenError):
-    """``token`` was used up before."""
+    """``token`` has been used before."""
 
     def __init__(self, token: RefreshToken) -> None:
         super().__init__("Token is blacklisted")
@@ -25,12 +25,11 @@ class UsedTwice(TokenError):
 
 
 class RotatingToken(RefreshToken):
-    """A refresh token on its way to being used up.
+    """A refresh token that can be used once.
 
-    The tokens that follow from one sign-in are a family. A used one that comes again was
-    copied, by its owner's enemy or from its owner: nobody can tell which of the two holds
-    the newest, so the whole family ends, and the owner signs in again. Whoever uses one up
-    does so within ``one_use``.
+    All tokens that follow from one sign-in are a family. A reused token has been stolen; we can't tell
+    whether the thief or the owner holds the newest one, so the whole family ends and the owner signs in
+    again. Use a token only within ``one_use``.
     """
 
     @classmethod
@@ -58,9 +57,9 @@ class RotatingToken(RefreshToken):
             raise UsedTwice(self) from error
 
     def blacklist(self) -> Any:
-        """Use the token up. Of two requests with it at the same moment, one gets a pair."""
+        """Mark the token as used. Of two simultaneous requests with it, only one gets a new pair."""
         _take_turns(self)
-        made: Any = super().blacklist()  # (row, whether it is new), whatever its type says
+        made: Any = super().blacklist()  # (row, whether it is new); its annotation is wrong
         row, is_first = made
         if not is_first:
             raise UsedTwice(self)
@@ -70,10 +69,10 @@ class RotatingToken(RefreshToken):
 
 @contextmanager
 def one_use() -> Iterator[None]:
-    """Around all that is done with a token: to use it up and to give the next one is one transaction.
+    """Wrap everything that is done with a token, so that using it and issuing the next is one transaction.
 
-    Who ends a family waits for it, and so finds the newest token of it, too. The family of
-    one that was used before ends once the transaction is over, which would undo it.
+    ``end_family`` waits for that transaction, and so finds the family's newest token, too. When a token is
+    reused, its family ends after the transaction, whose rollback would otherwise undo that.
     """
     try:
         with transaction.atomic():
@@ -85,7 +84,7 @@ def one_use() -> Iterator[None]:
 
 @transaction.atomic
 def end_family(token: RefreshToken) -> None:
-    """Blacklist each living token that came of the same sign-in as ``token``."""
+    """Blacklist every valid token that followed from the same sign-in as ``token``."""
     _take_turns(token)
     living = OutstandingToken.objects.filter(
         user_id=token.get(api_settings.USER_ID_CLAIM),
@@ -97,23 +96,25 @@ def end_family(token: RefreshToken) -> None:
 
 
 def _take_turns(token: RefreshToken) -> None:
-    """Whoever comes second, with any token of the account, waits until the first has committed.
+    """Let requests with any token of one account wait for each other to commit.
 
-    The account's row is what is always there: the rows of old tokens are purged.
+    Locks the account's row, which is always there: the rows of old tokens are purged.
     """
     account = User.objects.filter(pk=token.get(api_settings.USER_ID_CLAIM) or 0)
     list(account.select_for_update(no_key=True).values_list("pk"))
 
 
 def _keep_unsigned(token: RefreshToken) -> None:
-    """The row of a token keeps what it says and not its signature: who reads the database, a
-    backup or Django's admin finds no token that can be used."""
+    """Remove the signature from the stored token.
+
+    Someone who reads the database, a backup or Django's admin then finds no token that works.
+    """
     claims, _, _ = str(token).rpartition(".")
     OutstandingToken.objects.filter(jti=token[api_settings.JTI_CLAIM]).update(token=f"{claims}.")
 
 
 def family(claims: Any) -> str:
-    """The id of the token that the sign-in gave."""
+    """The id of the first token of the sign-in."""
     return str(claims.get(FAMILY) or claims.get(api_settings.JTI_CLAIM))
 
 

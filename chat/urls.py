@@ -1,4 +1,4 @@
-"""The chat's JSON API, below /api/. A trailing slash is accepted and not needed."""
+"""The addresses of the chat's JSON API, below /api/. A trailing slash is optional."""
 
 from django.urls import re_path
 

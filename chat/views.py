@@ -59,17 +59,17 @@ class NewestFirst(CursorPagination):
     def paginate_queryset(self, *args: Any, **kwargs: Any) -> list[Any] | None:
         try:
             return super().paginate_queryset(*args, **kwargs)
-        except (ValueError, OverflowError) as error:  # a cursor that was made up, not taken from a page
+        except (ValueError, OverflowError) as error:  # no page has given this cursor
             raise NotFound(self.invalid_cursor_message) from error
 
     def decode_cursor(self, request: Any) -> Any:
-        """Raises NotFound for a place that is no moment with its offset, as ours are."""
+        """Raises NotFound if the cursor's position is not a time with an offset."""
         cursor: Any = super().decode_cursor(request)
         if cursor and cursor.position is not None:
             moment = parse_datetime(cursor.position)
             if moment is None or timezone.is_naive(moment):
                 raise NotFound(self.invalid_cursor_message)
-            moment.astimezone(UTC)  # as the database keeps it: OverflowError beyond the calendar
+            moment.astimezone(UTC)  # the database stores UTC; OverflowError if that is out of range
         return cursor
 
 
@@ -81,11 +81,11 @@ HELD = OpenApiExample(
     response_only=True,
     status_codes=["409"],
 )
-CURSOR = OpenApiParameter("cursor", str, description="As next and previous give it.")
+CURSOR = OpenApiParameter("cursor", str, description="Taken from next or previous.")
 
 
 @extend_schema(
-    summary="Make an account; a mail brings the link that verifies its address",
+    summary="Register an account; its verification link comes by mail",
     request=RegistrationSerializer,
     responses={201: AccountSerializer},
     examples=[
@@ -101,7 +101,7 @@ CURSOR = OpenApiParameter("cursor", str, description="As next and previous give 
 @permission_classes([AllowAny])
 @throttle_classes([throttles.RegisterByAddress])
 def register(request: Request) -> Response:
-    """The same answer whether the mail address has an account already or not."""
+    """Answers the same whether or not the mail address has an account already."""
     fields = RegistrationSerializer(data=request.data)
     fields.is_valid(raise_exception=True)
     asked = fields.validated_data
@@ -109,7 +109,7 @@ def register(request: Request) -> Response:
         user = accounts.register(**asked)
     except accounts.AlreadyTaken as error:
         raise ValidationError({"username": [str(error)]}) from error
-    except OSError as error:  # the mail server; smtplib's errors are OSErrors, too
+    except OSError as error:  # from the mail server: smtplib's errors are OSErrors, too
         raise MailUnreachable from error
     return Response(
         {"id": user.pk, "username": user.username, "email": asked["email"].lower(), "verified": False},
@@ -140,8 +140,10 @@ def verify(request: Request) -> Response:
 
 @require_http_methods(["GET", "POST"])
 def verify_page(request: HttpRequest, token: str) -> HttpResponse:
-    """A page with a form: mail scanners follow links, and must not verify an address by it. It asks
-    for the password, as whoever reads the mail may not be who has registered."""
+    """A page with a form, because mail scanners follow links and must not verify an address that way.
+
+    It asks for the password, because the reader of the mail may not be the person who registered.
+    """
     facts: dict[str, Any] = {}
     try:
         facts["account"] = accounts.read_token(token)
@@ -156,7 +158,7 @@ def verify_page(request: HttpRequest, token: str) -> HttpResponse:
 
 
 class PasswordPage(PasswordChangeView):
-    """The old password and the new one; other sessions and all tokens end with it."""
+    """Changes the password, which ends all other sessions and all tokens."""
 
     form_class = PasswordForm
     template_name = "registration/password.html"
@@ -171,7 +173,7 @@ class PasswordPage(PasswordChangeView):
 
 
 @extend_schema(
-    summary="Say something, in a new conversation or in one of one's own",
+    summary="Post a message, in a new conversation or in one of your own",
     request=ChatSerializer,
     responses={201: SaidSerializer},
     examples=[OpenApiExample("Hello", {"message": "Hello"}, request_only=True)],
@@ -184,7 +186,7 @@ def chat(request: Request) -> Response:
         message, reply = conversations.say(
             _user(request), fields.validated_data["message"], fields.validated_data["conversation"]
         )
-    except Conversation.DoesNotExist as error:  # deleted since it was looked up
+    except Conversation.DoesNotExist as error:  # deleted since the lookup
         raise NotFound from error
     return Response(
         {
@@ -198,7 +200,7 @@ def chat(request: Request) -> Response:
 
 @extend_schema(
     methods=["GET"],
-    summary="One's conversations, newest first",
+    summary="List your conversations, newest first",
     responses=ConversationPageSerializer,
     parameters=[CURSOR],
 )
@@ -222,7 +224,9 @@ def conversation_list(request: Request) -> Response:
     return pages.get_paginated_response(ConversationSerializer(page, many=True).data)
 
 
-@extend_schema(methods=["GET"], summary="A conversation", responses=ConversationSerializer, parameters=[KEY])
+@extend_schema(
+    methods=["GET"], summary="Show a conversation", responses=ConversationSerializer, parameters=[KEY]
+)
 @extend_schema(
     methods=["DELETE"],
     summary="Delete a conversation with all its messages",
@@ -244,7 +248,7 @@ def conversation_detail(request: Request, pk: int) -> Response:
 
 @extend_schema(
     methods=["GET"],
-    summary="The messages of a conversation, newest first",
+    summary="List the messages of a conversation, newest first",
     responses=MessagePageSerializer,
     parameters=[KEY, CURSOR],
 )
@@ -264,7 +268,7 @@ def message_list(request: Request, pk: int) -> Response:
         fields.is_valid(raise_exception=True)
         try:
             message = conversations.post(conversation, fields.validated_data["content"])
-        except Conversation.DoesNotExist as error:  # deleted since it was looked up
+        except Conversation.DoesNotExist as error:  # deleted since the lookup
             raise NotFound from error
         return Response(MessageSerializer(message).data, status=status.HTTP_201_CREATED)
 
@@ -274,5 +278,5 @@ def message_list(request: Request, pk: int) -> Response:
 
 
 def _user(request: Request) -> User:
-    assert isinstance(request.user, User)  # IsAuthenticated, the API's default, let it through
+    assert isinstance(request.user, User)  # guaranteed by IsAuthenticated, the API's default
     return request.user

@@ -1,4 +1,4 @@
-"""Names of what ``tasks.py`` declares, for the catalogue. One that is not here is shown as declared."""
+"""Names that ``tasks.py`` declares, for the catalogue. A name that is missing here is shown untranslated."""
 
 from django.utils.translation import gettext_noop
 

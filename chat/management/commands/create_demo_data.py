@@ -1,4 +1,4 @@
-"""Fill the site with data on which a purge has something to do."""
+"""Fill the site with data, some of it expired, so that a purge has something to delete."""
 
 import random
 import secrets
@@ -36,27 +36,27 @@ class Command(BaseCommand):
         parser.add_argument(
             "--first-run",
             action="store_true",
-            help="only where there are no users yet; then also make an administrator and print the password",
+            help="only if there are no users yet; also create an administrator and print the password",
         )
 
     def handle(self, *args: Any, conversations: int, first_run: bool, **options: Any) -> None:
         if conversations < 1:
-            raise CommandError("--conversations is a whole number from 1.")
+            raise CommandError("--conversations must be a whole number, at least 1.")
         if first_run:
             if User.objects.exists():
                 return
-            self._create_administrator()  # first: an interrupted start must leave a way in
+            self._create_administrator()  # first, so that an interrupted start leaves a way to sign in
         now = timezone.now()
         with tqdm(total=conversations, unit=" conversations", disable=None, leave=False) as bar:
             self._create(conversations, now, bar)
         self.stdout.write(
-            f"Created {conversations} conversations, a third of them older than 30 days, with their"
-            " messages, and messages and accounts that nobody needs any more."
+            f"Created {conversations} conversations with their messages, a third of them older than 30 days,"
+            " and some orphaned messages and never-verified accounts."
         )
 
     def _create(self, conversations: int, now: datetime, bar: "tqdm[Any]") -> None:
         chance = random.Random()  # noqa: S311 (demo data)
-        tag = secrets.token_hex(3)  # several calls on one database don't meet
+        tag = secrets.token_hex(3)  # keeps the names of several calls apart
         owners = _insert(_users(max(conversations // 20, 3), tag, now))
         _insert(_never_verified(max(conversations // 25, 3), tag, now))
         _insert(_orphans(max(conversations // 15, 5), now, chance))
@@ -73,7 +73,7 @@ class Command(BaseCommand):
 
 
 def _insert(rows: Iterable[Row]) -> list[Row]:
-    """Insert in batches, a transaction each. Returns the rows, with their keys."""
+    """Insert in batches, one transaction each. Returns the rows with their keys."""
     source, inserted = iter(rows), []
     while batch := list(islice(source, BATCH)):
         with transaction.atomic():
@@ -96,7 +96,7 @@ def _users(count: int, tag: str, now: datetime) -> Iterator[User]:
 
 
 def _never_verified(count: int, tag: str, now: datetime) -> Iterator[User]:
-    """Half of them past the seven days."""
+    """Half of them are older than the retention of seven days."""
     unusable = make_password(None)
     for number in range(count):
         name = f"visitor-{tag}-{number}"

@@ -10,8 +10,8 @@ from chat import autostart
 
 class Command(RunserverCommand):
     def inner_run(self, *args: Any, **options: Any) -> None:
-        # Here, and not in handle(): under the autoreloader only the process that serves
-        # comes by, so that there is one consumer, and it is restarted with the code.
+        # Not in handle(): under the autoreloader, only the process that serves reaches this line, so
+        # there is one consumer, and it restarts when the code changes.
         if settings.HOUSEKEEPING_AUTOSTART:
             autostart.start_consumer()
         super().inner_run(*args, **options)
