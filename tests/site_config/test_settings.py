@@ -168,7 +168,7 @@ def test_without_any_setting_database_and_queue_are_files_at_the_root(clone):
 
     assert databases["default"]["ENGINE"] == "django.db.backends.sqlite3"
     assert databases["default"]["NAME"] == str(clone / "db.sqlite3")
-    assert huey["huey_class"] == "housekeeping.queue.huey.SqliteQueue"
+    assert huey["huey_class"] == "housekeeping.queue.SqliteQueue"
     assert huey["filename"] == str(clone / "huey.sqlite3")
 
 
@@ -224,7 +224,7 @@ def test_a_postgres_url_is_a_postgres_database(clone, scheme):
 def test_the_queue_lives_where_its_url_says(clone, url, queue, key):
     huey = site.settings(clone, "HUEY", HUEY_URL=url)
 
-    assert huey["huey_class"] == f"housekeeping.queue.huey.{queue}"
+    assert huey["huey_class"] == f"housekeeping.queue.{queue}"
     assert huey[key] == url
 
 
