@@ -1,9 +1,8 @@
-"""The environment and the ``.env`` file, read and checked.
+"""Reads and checks the environment and the ``.env`` file.
 
-Every function takes a variable's name and its default and returns the value in
-the type it is used in. A value that can't be used ends the process with one line
-that names the variable, what was wrong and what would be right: an operator who
-mistyped a setting reads a sentence, not a traceback.
+Each function takes the name of a variable and its default, and returns the value in the type that the
+settings use. A value that can't be used ends the process with one sentence that names the variable, what
+is wrong and what would be right. An operator who mistyped a setting sees no traceback.
 """
 
 import io
@@ -27,35 +26,35 @@ DEFAULT_ADDRESS = "http://127.0.0.1:8000"
 
 
 class BadSetting(SystemExit):
-    """Ends the process; its text is the line that the operator reads."""
+    """Ends the process. Its text is the line that the operator reads."""
 
 
-def reject(name: str, value: object, wanted: str) -> NoReturn:
-    """Stop the start: ``name`` holds ``value``, and ``wanted`` says what it should hold."""
-    raise BadSetting(f"{name}={value}: {wanted}")
+def reject(name: str, value: object, problem: str, remedy: str) -> NoReturn:
+    """End the process with a sentence: ``DEBUG=maybe is not valid: use true or false.``"""
+    raise BadSetting(f"{name}={value} {problem}: {remedy}.")
 
 
 def read_file(path: Path) -> None:
-    """Take the variables of a ``.env`` file, where there is one. The environment's own win."""
+    """Read the variables of a ``.env`` file, if there is one. The environment wins over it."""
     if not path.is_file():
         return
     try:
         lines = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeError) as error:
-        reject("ENV_FILE", path, f"make it text (UTF-8) that the site may read ({error})")
+        reject("ENV_FILE", path, f"can't be read ({error})", "make it UTF-8 text that the site may read")
     Env.read_env(io.StringIO(lines), overwrite=False)
 
 
 def text(name: str, default: str) -> str:
-    # Not environ's own reading: it takes a value that starts with "$" for another variable's
-    # name, so that a secret which happens to start so would be lost without a word.
+    # Not read by environ, which takes a value that starts with "$" for the name of another variable: a
+    # secret that happens to start like that would be lost silently.
     return os.environ.get(name, default).strip()
 
 
 def served_at(command: list[str]) -> str:
-    """Where the site answers that this command starts: runserver's address, else port 8000."""
+    """The address of the site that this command starts: that of runserver, otherwise port 8000."""
     parser = ArgumentParser(add_help=False)
-    for option in ("--verbosity", "-v", "--settings", "--pythonpath"):  # a value of theirs is no address
+    for option in ("--verbosity", "-v", "--settings", "--pythonpath"):  # their values are not the address
         parser.add_argument(option)
     parser.add_argument("--ipv6", "-6", action="store_true")
     parser.add_argument("address", nargs="?", default="")
@@ -69,7 +68,7 @@ def served_at(command: list[str]) -> str:
 
 
 def words(name: str, default: str) -> list[str]:
-    """A list, written with commas."""
+    """A list, separated by commas."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
@@ -79,29 +78,29 @@ def boolean(name: str, default: bool) -> bool:
         return True
     if value in ("false", "0", "no", "off", ""):
         return False
-    reject(name, value, "write true or false")
+    reject(name, value, "is not valid", "use true or false")
 
 
 def integer(name: str, default: int, *, at_least: int = 0, at_most: int | None = None) -> int:
     value = text(name, str(default))
-    upper = f" to {at_most}" if at_most is not None else " or more"
-    wanted = f"write a whole number, {at_least}{upper}"
+    upper = f"to {at_most}" if at_most is not None else "or more"
+    remedy = f"use a whole number, {at_least} {upper}"
     try:
         number = int(value)
     except ValueError:
-        reject(name, value, wanted)
+        reject(name, value, "is not valid", remedy)
     if number < at_least or (at_most is not None and number > at_most):
-        reject(name, value, wanted)
+        reject(name, value, "is not valid", remedy)
     return number
 
 
 def days(name: str, default: int) -> int:
-    """A number of days, up to a century: a longer one leaves the calendar that Python knows."""
+    """A number of days, up to a century: with more, dates would leave Python's calendar."""
     return integer(name, default, at_most=36_500)
 
 
 def setting(name: str) -> Any:
-    """A setting of housekeeping's: ``housekeeping.conf`` has its default, and the values that it takes."""
+    """A setting of the app. ``housekeeping.conf`` declares its default and the values that it takes."""
     known = conf.SETTINGS[name.removeprefix("HOUSEKEEPING_")]
     value = text(name, str(known.default))
     try:
@@ -109,14 +108,14 @@ def setting(name: str) -> Any:
     except ValueError:
         read = None
     if not known.accepts(read):
-        reject(name, value, f"write {known.wanted}")
+        reject(name, value, "is not valid", f"use {known.wanted}")
     return read
 
 
 def choice(name: str, default: str, choices: tuple[str, ...]) -> str:
     value = text(name, default)
     if value not in choices:
-        reject(name, value, f"write one of {', '.join(choices)}")
+        reject(name, value, "is not valid", f"use one of {', '.join(choices)}")
     return value
 
 
@@ -125,31 +124,35 @@ def time_zone(name: str, default: str) -> str:
     try:
         ZoneInfo(value)
     except (KeyError, OSError, ValueError):
-        reject(name, value, "write the name of a time zone, such as Europe/Berlin")
+        reject(name, value, "is not a time zone", "use a name such as Europe/Berlin")
     return value
 
 
 def url(name: str, default: str, schemes: tuple[str, ...]) -> SplitResult:
-    """A URL of one of ``schemes``. Its password is never part of an error."""
+    """A URL with one of ``schemes``. An error never shows its password."""
     try:
         parts = urlsplit(text(name, default))
-        _ = parts.port  # urllib checks the port only when it is asked for
-    except ValueError:  # urllib's own words may quote a password
-        reject(name, "…", "not a URL; write a number for its port, and %2F for a slash in its password")
+        _ = parts.port  # urllib checks the port only when it is read
+    except ValueError:  # its text may quote the password
+        reject(
+            name, "…", "is not a URL", "use a number as its port, and write a slash in its password as %2F"
+        )
     if parts.scheme not in schemes:
-        reject(name, f"{parts.scheme}://…", f"start it with {' or '.join(f'{s}://' for s in schemes)}")
+        shown = f"{parts.scheme}://…" if parts.scheme else "…"
+        reject(name, shown, "is not valid", f"start it with {' or '.join(f'{one}://' for one in schemes)}")
     if parts.scheme.startswith(("http", "smtp")) and not parts.hostname:
-        reject(name, f"{parts.scheme}://…", f"name the host: {parts.scheme}://host")
+        reject(name, f"{parts.scheme}://…", "has no host", f"write it as {parts.scheme}://host")
     return parts
 
 
 def database(name: str, default: str, *, root: Path) -> dict[str, Any]:
-    """Django's DATABASES entry for ``sqlite://`` or ``postgres://``; files are relative to root."""
+    """Django's DATABASES entry for ``sqlite://`` or ``postgres://``. Files are relative to ``root``."""
     parts = url(name, default, ("sqlite", "postgres", "postgresql"))
     if parts.scheme == "sqlite":
         return {"ENGINE": "django.db.backends.sqlite3", "NAME": file_of(name, parts, root)}
     if not parts.path.strip("/"):
-        reject(name, f"{parts.scheme}://…", "name the database after the host: postgres://user@host/name")
+        remedy = "write its name after the host, as in postgres://user@host/name"
+        reject(name, f"{parts.scheme}://…", "has no database", remedy)
     return dict(Env.db_url_config(parts.geturl()))
 
 
@@ -157,40 +160,42 @@ def file_of(name: str, parts: SplitResult, root: Path) -> Path:
     """The file of ``sqlite:///relative`` or ``sqlite:////absolute``."""
     path = parts.path.removeprefix("/")
     if parts.netloc or not path:
-        reject(name, "sqlite://…", "write sqlite:///file.sqlite3, or sqlite:////an/absolute/path")
+        remedy = "write it as sqlite:///file.sqlite3 or sqlite:////an/absolute/path"
+        reject(name, "sqlite://…", "is not the path of a file", remedy)
     return in_folder(name, root / path)
 
 
 def in_folder(name: str, file: Path) -> Path:
-    """``file``, in a folder that is there: none is made by mistyping its name."""
+    """``file``, whose folder must exist: a mistyped name must not create one."""
     if not file.parent.is_dir():
-        reject(name, "…", f"there is no folder {file.parent}")
+        reject(name, "…", f"is in the folder {file.parent}, which does not exist", "create it or use another")
     if file.is_dir():
-        reject(name, "…", f"{file} is a folder; name a file in it")
+        reject(name, "…", f"is a folder ({file})", "name a file in it")
     return file
 
 
 def check_redis(name: str, parts: SplitResult) -> None:
-    """Are its database and options ones that the Redis client knows? Opens no connection."""
+    """Let the Redis client read the URL, its database and its options. Opens no connection."""
     try:
         redis.ConnectionPool.from_url(parts.geturl()).make_connection()
     except (TypeError, ValueError) as error:
-        reject(name, f"{parts.scheme}://…", f"the Redis client refuses it ({error})")
+        problem = f"is refused by the Redis client ({error})"
+        reject(name, f"{parts.scheme}://…", problem, "correct its database or its options")
 
 
 def check_postgres(name: str, parts: SplitResult) -> None:
-    """Is it a URL that the PostgreSQL client reads? Opens no connection."""
+    """Let the PostgreSQL client read the URL and its options. Opens no connection."""
     try:
         conninfo_to_dict(parts.geturl())
-    except psycopg.Error:  # its own words may quote a password
-        wanted = "the PostgreSQL client refuses it; write %20 for a space, %25 for a percent sign"
-        reject(name, f"{parts.scheme}://…", f"{wanted} and only options that it knows")
+    except psycopg.Error:  # its text may quote the password
+        remedy = "write a space as %20 and a percent sign as %25, and use only libpq's options"
+        reject(name, f"{parts.scheme}://…", "is refused by the PostgreSQL client", remedy)
 
 
 def email(name: str, default: str, *, smtp: str) -> dict[str, Any]:
     """Django's EMAIL_* settings for ``smtp://``, ``smtps://``, ``consolemail://`` and the like.
 
-    ``smtp``: the backend for mail by SMTP.
+    ``smtp`` is the backend for mail by SMTP.
     """
     parts = url(name, default, tuple(scheme for scheme in Env.EMAIL_SCHEMES if scheme))
     facts = dict(Env.email_url_config(parts.geturl()))
@@ -198,7 +203,7 @@ def email(name: str, default: str, *, smtp: str) -> dict[str, Any]:
 
 
 def secret_key(name: str, file: Path) -> str:
-    """The key of the variable, else of ``file``, which is made (mode 0600) at the first start."""
+    """The key from the variable, otherwise from ``file``, which the first start creates (mode 0600)."""
     value = text(name, "")
     if value:
         return value
@@ -207,15 +212,17 @@ def secret_key(name: str, file: Path) -> str:
             _make_key_file(file)
         value = file.read_text().strip()
     except OSError as error:
-        reject(name, "", f"set it, or make {file} readable and writable ({error.strerror})")
+        problem = f"is empty, and {file} can't be used ({error.strerror})"
+        reject(name, "", problem, f"set {name}, or make that file readable and writable")
     if not value:
-        reject(name, "", f"{file} is empty; delete it to have a new key made, or set {name}")
+        remedy = f"set {name}, or delete that file to have a new key made"
+        reject(name, "", f"is empty, and so is {file}", remedy)
     return value
 
 
 def _make_key_file(file: Path) -> None:
-    # Site and consumer may start at the same moment: the key is written whole to
-    # a file of its own and linked into place, and the first of the two stays.
+    # The site and a consumer may start at the same moment. So write the whole key to a draft and link it
+    # into place: the first process wins.
     handle, draft = tempfile.mkstemp(dir=file.parent, prefix=f"{file.name}.")
     try:
         with os.fdopen(handle, "w") as stream:
