@@ -5,7 +5,7 @@ Widths are in percent or stretched, so that a chart fits a phone as well as a wi
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -109,42 +109,35 @@ def trends(tallies: Iterable[Tally], snapshots: Sequence[Snapshot], today: date,
     by_day: dict[date, list[Tally]] = defaultdict(list)
     for tally in tallies:
         by_day[tally.day].append(tally)
-
-    def runs(day: date, *statuses: str) -> list[Tally]:
-        return [tally for tally in by_day[day] if tally.status in statuses]
-
-    def duration(day: date) -> float:
-        ended = runs(day, Run.Status.SUCCEEDED, Run.Status.FAILED)
-        count = sum(tally.runs for tally in ended)
-        return round(sum(tally.duration_ms for tally in ended) / count) if count else 0
-
-    def ended_as(status: str) -> Callable[[date], float]:
-        return lambda day: sum(tally.runs for tally in runs(day, status))
-
-    outcomes = _bars(
-        "outcomes",
-        _("Runs by outcome, per day"),
-        "number",
-        span,
-        {str(status): ended_as(status) for status in STATUSES},
-    )
-    outcomes.legend = [str(status) for status in STATUSES]
+    purged = {_("rows"): lambda day: sum(tally.rows for tally in by_day[day])}
+    mean = {_("mean"): lambda day: _mean_duration(by_day[day])}
     return [
-        outcomes,
-        _bars(
-            "purged",
-            _("Rows purged, per day"),
-            "number",
-            span,
-            {_("rows"): lambda day: sum(tally.rows for tally in by_day[day])},
-        ),
-        _bars("duration", _("Duration of a run, mean per day"), "ms", span, {_("mean"): duration}),
+        _outcomes(by_day, span),
+        _bars("purged", _("Rows purged, per day"), "number", span, purged),
+        _bars("duration", _("Duration of a run, mean per day"), "ms", span, mean),
         *_counts(snapshots, span),
     ]
 
 
+def _outcomes(by_day: Mapping[date, Sequence[Tally]], span: list[date]) -> Chart:
+    def ended_as(status: str) -> Callable[[date], float]:
+        return lambda day: sum(tally.runs for tally in by_day[day] if tally.status == status)
+
+    series = {str(status): ended_as(status) for status in STATUSES}
+    chart = _bars("outcomes", _("Runs by outcome, per day"), "number", span, series)
+    chart.legend = [str(status) for status in STATUSES]
+    return chart
+
+
+def _mean_duration(tallies: Iterable[Tally]) -> float:
+    """In milliseconds, of the runs that succeeded or failed."""
+    ended = [tally for tally in tallies if tally.status in (Run.Status.SUCCEEDED, Run.Status.FAILED)]
+    count = sum(tally.runs for tally in ended)
+    return round(sum(tally.duration_ms for tally in ended) / count) if count else 0
+
+
 def _bars(
-    id: str, title: str, unit: str, span: list[date], series: dict[str, Callable[[date], float]]
+    id: str, title: str, unit: str, span: list[date], series: Mapping[str, Callable[[date], float]]
 ) -> Chart:
     rows = [(day, [count(day) for count in series.values()]) for day in span]
     most = max((sum(numbers) for _, numbers in rows), default=0)

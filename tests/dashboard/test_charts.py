@@ -1,0 +1,52 @@
+from datetime import date, timedelta
+
+from django.utils import timezone
+
+from housekeeping.dashboard import charts
+from housekeeping.models import Tally
+from housekeeping.reading.overview import Mark
+
+TODAY = date(2026, 11, 25)
+
+
+def tally(*, days_ago=0, status="succeeded", **fields):
+    return Tally(day=TODAY - timedelta(days=days_ago), task="users", status=status, **fields)
+
+
+def test_a_timeline_has_a_lane_for_each_task_and_a_path_for_each_status():
+    now = timezone.now()
+    marks = [
+        Mark(now - timedelta(hours=24), "users", "failed"),
+        Mark(now, "stats", "succeeded"),
+        Mark(now + timedelta(hours=12), "users", "next"),
+        Mark(now + timedelta(hours=24), "users", "next"),
+    ]
+
+    lanes = charts.timeline(marks, now)
+
+    assert [(lane.task, lane.paths) for lane in lanes] == [
+        ("users", {"failed": "M0.0 1h0", "next": "M225.0 1h0M300.0 1h0"}),
+        ("stats", {"succeeded": "M150.0 1h0"}),
+    ]
+
+
+def test_a_sparkline_fills_its_box_and_needs_two_numbers():
+    assert charts.sparkline([5, 10, 7]) == "0.0,100.0 150.0,0.0 300.0,60.0"
+    assert charts.sparkline([5, 5]) == "0.0,100.0 300.0,100.0"
+    assert charts.sparkline([5]) == ""
+
+
+def test_trends_sum_up_each_day():
+    tallies = [
+        tally(days_ago=1, runs=3, rows=40, duration_ms=900),
+        tally(days_ago=1, runs=1, duration_ms=300, status="failed"),
+        tally(runs=2, status="missed"),
+    ]
+
+    outcomes, purged, duration, *_ = charts.trends(tallies, [], TODAY, days=2)
+
+    yesterday = TODAY - timedelta(days=1)
+    assert outcomes.rows == [(yesterday, [3, 1, 0, 0]), (TODAY, [0, 0, 0, 2])]
+    assert purged.rows == [(yesterday, [40]), (TODAY, [0])]
+    assert duration.rows == [(yesterday, [300]), (TODAY, [0])]
+    assert [bar.height for bar in outcomes.bars] == [75.0, 25.0, 50.0]
