@@ -15,6 +15,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
+from housekeeping import signals
 from housekeeping.database import clock, transient
 from housekeeping.database.transactions import writing
 from housekeeping.exceptions import each, is_database_gone
@@ -81,6 +82,13 @@ def _complete(run: Run) -> None:
     # Robust: Django logs an error in one of these, and the end stays as it is.
     transaction.on_commit(lambda: _resend_waiting(run.task), robust=True)
     transaction.on_commit(lambda: alerts.ended(run.pk), robust=True)
+    transaction.on_commit(lambda: _tell_integrators(run), robust=True)
+
+
+def _tell_integrators(run: Run) -> None:
+    signals.run_ended.send_robust(Run, run=run)
+    if run.status == Run.Status.MISSED:
+        signals.fire_time_missed.send_robust(Run, run=run)
 
 
 def _count(run: Run) -> None:

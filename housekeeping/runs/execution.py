@@ -31,7 +31,7 @@ from django.db import (
 from django.db.models import F
 from django.db.models.functions import Coalesce, Least
 
-from housekeeping import conf
+from housekeeping import conf, signals
 from housekeeping.database import clock, discreet, guard, stored, transient
 from housekeeping.database.transactions import writing
 from housekeeping.declared import registry, statistics
@@ -284,6 +284,7 @@ def _hold(run: Run, reason: str) -> None:
     run.refresh_from_db()
     logger.warning("Run %s is held for approval: %s", run, reason)
     transaction.on_commit(lambda: alerts.held(run), robust=True)
+    transaction.on_commit(lambda: signals.run_held.send_robust(Run, run=run), robust=True)
     older = Run.objects.filter(task=run.task, status=Run.Status.HELD).exclude(pk=run.pk)
     replaced = f"Run {run.pk} is held in its place."
     each(older, lambda one: endings.end(one, Run.Status.CANCELLED, rows=older, error=replaced))
