@@ -11,12 +11,8 @@ from django.utils import timezone
 from housekeeping import conf
 from housekeeping.declared.registry import SCHEDULES, TASKS, Schedule, Task
 from housekeeping.engine import verification
-from housekeeping.models import (
-    Consumer,
-    Gauge,
-    Run,
-)
-from housekeeping.reading import gauges, newest, policies, search, words
+from housekeeping.models import Consumer, Gauge, Run
+from housekeeping.reading import gauges, newest, policies
 from housekeeping.reading.policies import PolicyCard
 from housekeeping.reading.verdict import Verdict, is_late, verdict
 from housekeeping.runs import schedules
@@ -57,11 +53,6 @@ class SchedulerStatus:
     def listed(self) -> list[ScheduleCard]:
         """The schedules that the contract lists: all but the app's own upkeep."""
         return [card for card in self.schedules if not card.schedule.is_upkeep]
-
-    @property
-    def jobs(self) -> list[ScheduleCard]:
-        """Until the API asks for ``schedules``."""
-        return self.schedules
 
 
 @dataclass(frozen=True)
@@ -186,7 +177,3 @@ def _scheduler_status(now: datetime, alive: list[Consumer], last: dict[str, Run]
     else:
         status = STOPPED
     return SchedulerStatus(status, cards)
-
-
-# Until the API asks the modules that these moved to.
-policy, preview, holds, message = policies.card, policies.preview, search.holds, words.message

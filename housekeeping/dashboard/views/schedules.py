@@ -16,9 +16,7 @@ from housekeeping.dashboard.pages import schedule as schedule_page
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.database import clock
 from housekeeping.declared.registry import SCHEDULES
-from housekeeping.exceptions import (
-    BadTrigger,
-)
+from housekeeping.exceptions import BadTrigger
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
 from housekeeping.runs import control, schedules
