@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from django.db import DatabaseError
+from django.db import DatabaseError, reset_queries
 from django.utils.translation import gettext_noop as _
 from huey.contrib.djhuey import HUEY, db_periodic_task, db_task
 
@@ -36,7 +36,14 @@ def execute_run(run_id: str, attempt: int) -> dict[str, Any] | None:
     run = _claim(uuid.UUID(run_id), attempt)
     if run is None:
         return None
-    run = execution.execute(run, should_stop=HUEY.is_stopping, gone=forget_results, publish=keep_result)
+    run = execution.execute(
+        run,
+        should_stop=HUEY.is_stopping,
+        # With DEBUG on, Django remembers each query with its values: of a purge, every archive.
+        watch=lambda run: reset_queries(),
+        gone=forget_results,
+        publish=keep_result,
+    )
     if run.status == Run.Status.FAILED and run.result is None:
         raise RunFailed(run.error)
     result: dict[str, Any] | None = run.result
