@@ -30,7 +30,9 @@ OURS = """
         return {}
 """
 CELERY = """
-    from a_celery_that_is_missing import shared_task
+    import sys
+    sys.modules["celery"] = None  # as where it is not installed
+    from celery import shared_task
 
     @shared_task
     def deliver(): ...
