@@ -45,6 +45,7 @@ def root_with_key(key):
     return Root
 
 
+@pytest.mark.django_db  # from Django 6.1 on, its own check asks the database
 def test_what_the_site_and_the_zoo_delete_can_be_put_back():
     with declared():
         assert [error for error in run_checks() if error.id == "housekeeping.E003"] == []
@@ -183,6 +184,7 @@ def test_a_key_of_several_columns_is_refused():
     assert len(cascade.problems(Root)) == 1
 
 
+@pytest.mark.django_db
 def test_the_check_names_the_policy_and_holds_for_upkeep_too():
     root = leaf(models.DO_NOTHING)
     policy = Policy("roots", rows=lambda cutoff: root._base_manager.all(), is_upkeep=True)
