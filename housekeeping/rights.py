@@ -1,6 +1,6 @@
-"""The rights that the permissions of Django give, and which of them an act on a run needs.
+"""The three rights, which are permissions of Django, and which of them each act on a run needs.
 
-Every face asks here, so that a page offers exactly what its address accepts.
+Every face asks here, so that a page offers exactly what its addresses accept.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ TO_ACT: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Rights:
-    """What one person may do beside looking."""
+    """What a person may do in addition to viewing."""
 
     operate: bool = False
     configure: bool = False
@@ -54,6 +54,6 @@ def needed(act: str, run: "Run") -> set[str]:
 
 
 def check_retry(user: Any, run: "Run") -> None:
-    """Raises NotAllowed for the retry of an undo by somebody who may not undo."""
+    """Raises NotAllowed if ``run`` is an undo and ``user`` may not undo."""
     if run.undo_of_id and not of(user).may("retry", run):
         raise NotAllowed(_("Putting rows back needs the right to configure."))

@@ -314,7 +314,7 @@ def test_a_run_that_was_held_under_a_shorter_retention_is_neither_approved_nor_r
     control.cancel(run)
     with pytest.raises(NotPossible, match="preview again"):
         control.retry(run, send=lambda run: None)
-    assert not {"approve", "retry"} & {action.name for action in _page(run).actions}
+    assert not {"approve", "retry"} & {offer.name for offer in _page(run).offers}
 
 
 def test_a_run_that_was_approved_before_rows_are_kept_longer_deletes_nothing(settings):

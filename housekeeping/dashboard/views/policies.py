@@ -13,10 +13,7 @@ from housekeeping.dashboard.pages import policy as policy_page
 from housekeeping.dashboard.pages.policy import PolicyPage
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.database import clock
-from housekeeping.exceptions import (
-    BadRetention,
-    UnknownPolicy,
-)
+from housekeeping.exceptions import BadRetention, UnknownPolicy
 from housekeeping.reading import policies
 from housekeeping.steering import retentions
 
