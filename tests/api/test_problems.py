@@ -14,6 +14,7 @@ from rest_framework_simplejwt.serializers import TokenObtainPairSerializer
 
 from housekeeping.api.rules import errors
 from housekeeping.models import Run
+from site_config import urls  # noqa: F401 - which imports all that can answer with a code
 from site_config.description import WHOLE
 from tests import make
 from tests.api.addresses import RUNS, SCHEDULER, TRIGGER
