@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, ClassVar, TypeVar, cast
 
 from django.db import transaction
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.decorators import schema
 from rest_framework.metadata import SimpleMetadata
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -22,15 +22,17 @@ from rest_framework.settings import APISettings
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
-from housekeeping.api.description import shapes
 from housekeeping.api.description.schema import Schema
+from housekeeping.api.description.shapes import serializer_of
 from housekeeping.api.rules import errors, headers
 from housekeeping.api.rules.parsers import BoundedJSONParser
 from housekeeping.api.rules.permissions import MayView
+from housekeeping.api.rules.problems import Problem
 from housekeeping.api.rules.renderers import PlainJSONRenderer
 from housekeeping.api.rules.throttles import OpensRun
 from housekeeping.api.serializers import Strict
 from housekeeping.journal.acts import Actor
+from housekeeping.reading.as_json.fields import Object
 
 Handler = TypeVar("Handler", bound=Callable[..., Response])
 
@@ -72,8 +74,9 @@ def operation(
     ``query`` or ``body`` is what :meth:`HousekeepingView.read` reads. ``opens_run``: it is
     throttled. ``also``: the statuses of problems that the description can't tell from the rest.
     """
-    responses = dict(answers) if isinstance(answers, dict) else {200: answers}
-    responses |= {code: OpenApiResponse(shapes.Problem) for code in also}
+    responses = answers if isinstance(answers, dict) else {200: answers}
+    responses = {code: _described(answer) for code, answer in responses.items()}
+    responses |= {code: serializer_of(Problem) for code in also}
     describe = extend_schema(
         summary=summary,
         request=body,
@@ -89,6 +92,11 @@ def operation(
         return describe(schema(Schema())(handler))
 
     return declare
+
+
+def _described(answer: Any) -> Any:
+    is_object = isinstance(answer, type) and issubclass(answer, Object)
+    return serializer_of(answer) if is_object else answer
 
 
 class HousekeepingView(APIView):

@@ -2,9 +2,11 @@
 
 import csv
 import io
+from datetime import datetime
 from typing import Any
 
 from housekeeping.models import Act, Run
+from housekeeping.reading.as_json.fields import AnyObject, Id, Many, Moment, Object, Text, Whole, Write
 
 COLUMNS = (
     "run",
@@ -24,29 +26,43 @@ COLUMNS = (
 )
 
 
+class InUTC(Moment):
+    """A moment with the offset +00:00: a receipt says the same in whatever zone the site is later."""
+
+    write: Write = staticmethod(datetime.isoformat)
+
+
+class ReceiptAct(Object[Act]):
+    who = Text()
+    what = Text()
+    done_at = InUTC()
+    origin = Text()
+
+
+class Receipt(Object[Run]):
+    run = Id("id")
+    task = Text()
+    status = Text()
+    cause = Text()
+    schedule = Text(nullable=True)
+    scheduled_for = InUTC(nullable=True)
+    requested_by = Text(nullable=True)
+    requested_at = InUTC()
+    approved_by = Text(nullable=True)
+    plan_of = Id("plan_of_id", nullable=True)
+    started_at = InUTC(nullable=True)
+    finished_at = InUTC(nullable=True)
+    attempts = Whole()
+    policies = Many(
+        AnyObject(), lambda run: [{"policy": name, **facts} for name, facts in run.receipt.items()]
+    )
+    undone_by = Many(Id(), lambda run: [undo.pk for undo in run.undos.filter(status=Run.Status.SUCCEEDED)])
+    acts = Many(ReceiptAct, lambda run: Act.objects.filter(target=str(run.pk)).order_by("done_at"))
+
+
 def document(run: Run) -> dict[str, Any]:
-    """The whole receipt, as an object for JSON. ``policies`` is empty if the run purged nothing."""
-    return {
-        "run": str(run.pk),
-        "task": run.task,
-        "status": run.status,
-        "cause": run.cause,
-        "schedule": run.schedule or None,
-        "scheduled_for": _iso(run.scheduled_for),
-        "requested_by": run.requested_by or None,
-        "requested_at": _iso(run.requested_at),
-        "approved_by": run.approved_by or None,
-        "plan_of": str(run.plan_of_id) if run.plan_of_id else None,
-        "started_at": _iso(run.started_at),
-        "finished_at": _iso(run.finished_at),
-        "attempts": run.attempts,
-        "policies": [{"policy": name, **facts} for name, facts in run.receipt.items()],
-        "undone_by": [str(undo.pk) for undo in run.undos.filter(status=Run.Status.SUCCEEDED)],
-        "acts": [
-            {"who": act.who, "what": act.what, "done_at": _iso(act.done_at), "origin": act.origin}
-            for act in Act.objects.filter(target=str(run.pk)).order_by("done_at")
-        ],
-    }
+    """The whole receipt, as an object for JSON. ``policies`` is empty where the run purged nothing."""
+    return Receipt.of(run)
 
 
 def as_csv(run: Run) -> str:
@@ -69,7 +85,3 @@ def _harmless(value: object) -> object:
         if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\0"))
         else value
     )
-
-
-def _iso(moment: Any) -> str | None:
-    return moment.isoformat() if moment else None

@@ -12,9 +12,9 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 from rest_framework.permissions import AllowAny, IsAuthenticated
 
-from housekeeping.api.description import shapes
+from housekeeping.api.description.shapes import serializer_of
 from housekeeping.api.description.statuses import Facts, statuses
-from housekeeping.api.rules.problems import snake_case
+from housekeeping.api.rules.problems import Problem, snake_case
 from housekeeping.api.serializers import Strict, TaskField
 from housekeeping.declared import registry
 
@@ -67,7 +67,7 @@ class Schema(AutoSchema):
         if self.method == "GET" and "200" in found:
             found["200"].setdefault("headers", {}).update(ETAG)
             found["304"] = {"description": "Nothing has changed since that ETag.", "headers": ETAG}
-        shape = self.resolve_serializer(shapes.Problem, "response").ref
+        shape = self.resolve_serializer(serializer_of(Problem), "response").ref
         for code, status in statuses().items():
             if found.get(str(code), {}).get("description"):
                 continue  # the view has described it

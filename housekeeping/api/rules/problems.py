@@ -12,17 +12,32 @@ from typing import Any
 from django.http import JsonResponse
 from rest_framework.settings import api_settings
 
-Fields = dict[str, list[str]]
+from housekeeping.reading.as_json import Run
+from housekeeping.reading.as_json.fields import GIVEN, AnyObject, Many, Map, Object, One, Text
+
+Refused = dict[str, list[str]]
 
 RESERVED = ("message", "code", "fields")
 NO_FIELD = "non_field_errors"  # the name of what is wrong with no field in particular
 
 
+class Problem(Object[None]):
+    """Every answer that is no success. A refused field stands at the top, too, beside ``fields``."""
+
+    message = Text(GIVEN, help="A sentence for a person.")
+    code = Text(GIVEN, help="A word for a program.")
+    fields = Map(Many(Text()), GIVEN, optional=True, help="By field: what was wrong with it.")
+    detail = Text(GIVEN, optional=True, help="The same as message, for older clients.")
+    run = One(Run, GIVEN, optional=True, help="The run that it is about.")
+    error = Text(GIVEN, optional=True, help="What a failed run raised.")
+    result = AnyObject(GIVEN, nullable=True, optional=True, help="What a failed run did all the same.")
+
+
 def body(message: str, code: str, **more: Any) -> dict[str, Any]:
-    return {"message": message, "code": code, **more}
+    return Problem.of(None, message=message, code=code, **more)
 
 
-def refused(fields: Fields) -> dict[str, Any]:
+def refused(fields: Refused) -> dict[str, Any]:
     """A request whose fields can't be used."""
     at_the_top = {name: sentences for name, sentences in fields.items() if name not in RESERVED}
     return at_the_top | body(_in_one_line(fields), "invalid", fields=fields)
@@ -46,7 +61,7 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
-def _in_one_line(fields: Fields) -> str:
+def _in_one_line(fields: Refused) -> str:
     return " ".join(
         sentence if name == NO_FIELD else f"{name}: {sentence}"
         for name, sentences in fields.items()

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from housekeeping.api.base import HousekeepingView, operation
-from housekeeping.api.description import shapes
+from housekeeping.api.description.shapes import page_of, several
 from housekeeping.api.rules.pages import ActPages
 from housekeeping.api.serializers import ActFilterSerializer, DaysSerializer
 from housekeeping.database import clock
@@ -20,63 +20,63 @@ from housekeeping.reading import as_json, gauges, overview
 
 
 class SchedulerStatus(HousekeepingView):
-    @operation("Whether schedules run, and when each is due next", shapes.Status)
+    @operation("Whether schedules run, and when each is due next", as_json.Status)
     def get(self, request: Request) -> Response:
-        return Response(as_json.status(overview.scheduler_status(clock.roughly())))
+        return Response(as_json.Status.of(overview.scheduler_status(clock.roughly())))
 
 
 class Statistics(HousekeepingView):
-    @operation("The five numbers, no more than 30 s old", shapes.Statistics)
+    @operation("The five numbers, no more than 30 s old", as_json.Statistics)
     def get(self, request: Request) -> Response:
-        return Response(gauges.read_now("statistics").value)
+        return Response(as_json.Statistics.of(gauges.read_now("statistics")))
 
 
 class OverviewFigures(HousekeepingView):
-    @operation("The figures of the dashboard's first page", shapes.Overview)
+    @operation("The figures of the dashboard's first page", as_json.Overview)
     def get(self, request: Request) -> Response:
-        body = as_json.overview(overview.overview(clock.roughly()))
+        body = as_json.Overview.of(overview.overview(clock.roughly()))
         return Response(body, headers=etag_but_for_age(body))
 
 
 class SnapshotList(HousekeepingView):
     @operation(
         "The kept statistics of the last days, oldest first",
-        shapes.several(shapes.Snapshot),
+        several(as_json.Snapshot),
         query=DaysSerializer,
     )
     def get(self, request: Request) -> Response:
         since = clock.roughly() - timedelta(days=self.read()["days"])
         found = Snapshot.objects.filter(taken_at__gte=since).order_by("taken_at")
-        return Response({"results": [as_json.snapshot(one) for one in found]})
+        return Response({"results": [as_json.Snapshot.of(one) for one in found]})
 
 
 class TallyList(HousekeepingView):
     @operation(
         "How many runs of each task ended how on each of the last days",
-        shapes.several(shapes.Tally),
+        several(as_json.Tally),
         query=DaysSerializer,
     )
     def get(self, request: Request) -> Response:
         found = tallies.since(clock.roughly(), self.read()["days"])
-        return Response({"results": [as_json.tally(one) for one in found]})
+        return Response({"results": [as_json.Tally.of(one) for one in found]})
 
 
 class ActList(HousekeepingView):
-    @operation("Who did what, newest first", shapes.page_of(shapes.Act), query=ActFilterSerializer)
+    @operation("Who did what, newest first", page_of(as_json.Act), query=ActFilterSerializer)
     def get(self, request: Request) -> Response:
         pages = ActPages()
         page = pages.paginate_queryset(acts.history(self.read()), request) or []
-        return pages.get_paginated_response([as_json.act(act) for act in page])
+        return pages.get_paginated_response([as_json.Act.of(act) for act in page])
 
 
 class ConsumerList(HousekeepingView):
     """Consumers that are alive, or were heard of in the last day."""
 
-    @operation("Consumers that are alive, or were heard of in the last day", shapes.several(shapes.Consumer))
+    @operation("Consumers that are alive, or were heard of in the last day", several(as_json.Consumer))
     def get(self, request: Request) -> Response:
         now = clock.roughly()
         known = Consumer.objects.filter(last_heartbeat_at__gte=now - timedelta(days=1))
-        return Response({"results": [as_json.consumer(row, alive=row.is_alive(now)) for row in known]})
+        return Response({"results": [as_json.Consumer.of(row, alive=row.is_alive(now)) for row in known]})
 
 
 def etag_but_for_age(body: dict[str, Any]) -> dict[str, str]:

@@ -9,8 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from housekeeping.api.base import HousekeepingView, operation
-from housekeeping.api.description import shapes
 from housekeeping.api.description.schema import location, request_example
+from housekeeping.api.description.shapes import page_of
 from housekeeping.api.rules.pages import HoldPages
 from housekeeping.api.rules.permissions import MayConfigure
 from housekeeping.api.serializers import (
@@ -29,7 +29,7 @@ from housekeeping.steering import holds
 class HoldList(HousekeepingView):
     """The holds, newest first; POST keeps a row."""
 
-    @operation("Holds, newest first", shapes.page_of(shapes.Hold), query=HoldFilterSerializer)
+    @operation("Holds, newest first", page_of(as_json.Hold), query=HoldFilterSerializer)
     def get(self, request: Request) -> Response:
         now, pages = clock.roughly(), HoldPages()
         page = pages.paginate_queryset(search.holds(self.read(), now), request) or []
@@ -38,7 +38,7 @@ class HoldList(HousekeepingView):
 
     @operation(
         "Keep a row from every policy",
-        {201: shapes.Hold},
+        {201: as_json.Hold},
         right=MayConfigure,
         body=HoldSerializer,
         parameters=[location("Where the hold is.", 201)],
@@ -59,13 +59,13 @@ class HoldList(HousekeepingView):
 class HoldDetail(HousekeepingView):
     """A hold; PATCH changes its end or its reason, DELETE ends it."""
 
-    @operation("A hold", shapes.Hold)
+    @operation("A hold", as_json.Hold)
     def get(self, request: Request, pk: str) -> Response:
         return self._told(get_object_or_404(Hold, pk=pk))
 
     @operation(
         "Change a hold's end or its reason",
-        shapes.Hold,
+        as_json.Hold,
         right=MayConfigure,
         body=HoldChangeSerializer,
         also=[409],
@@ -98,7 +98,7 @@ class UndoHolds(HousekeepingView):
 
     @operation(
         "Change the end of all holds that an undo made",
-        shapes.HoldsChanged,
+        as_json.HoldsChanged,
         right=MayConfigure,
         body=HoldGroupSerializer,
         also=[409],
@@ -108,8 +108,9 @@ class UndoHolds(HousekeepingView):
         undo = get_object_or_404(Run, pk=pk)
         until = self.read()["until"]
         changed = holds.change_all(undo, until, by=self.actor)
-        return Response({"changed": changed, "until": as_json.iso(until)})
+        return Response(as_json.HoldsChanged.of(None, changed=changed, until=as_json.iso(until)))
 
-    @operation("End all holds that an undo made", shapes.HoldsEnded, right=MayConfigure, also=[409])
+    @operation("End all holds that an undo made", as_json.HoldsEnded, right=MayConfigure, also=[409])
     def delete(self, request: Request, pk: uuid.UUID) -> Response:
-        return Response({"ended": holds.end_all(get_object_or_404(Run, pk=pk), by=self.actor)})
+        ended = holds.end_all(get_object_or_404(Run, pk=pk), by=self.actor)
+        return Response(as_json.HoldsEnded.of(None, ended=ended))

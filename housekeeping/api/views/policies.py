@@ -6,8 +6,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from housekeeping.api.base import HousekeepingView, operation
-from housekeeping.api.description import shapes
 from housekeeping.api.description.schema import request_example
+from housekeeping.api.description.shapes import several
 from housekeeping.api.rules.permissions import MayConfigure
 from housekeeping.api.serializers import PolicySerializer, PreviewSerializer
 from housekeeping.api.views.figures import etag_but_for_age
@@ -18,22 +18,22 @@ from housekeeping.steering import retentions
 
 
 class PolicyList(HousekeepingView):
-    @operation("Every policy, and what is past due by it", shapes.several(shapes.Policy))
+    @operation("Every policy, and what is past due by it", several(as_json.Policy))
     def get(self, request: Request) -> Response:
-        body = {"results": [as_json.policy(card) for card in policies.cards()]}
+        body = {"results": [as_json.Policy.of(card) for card in policies.cards()]}
         return Response(body, headers=etag_but_for_age(body))
 
 
 class PolicyDetail(HousekeepingView):
     """A policy; PATCH changes its retention, or with ``dry_run`` says what that would hit."""
 
-    @operation("A policy", shapes.Policy)
+    @operation("A policy", as_json.Policy)
     def get(self, request: Request, pk: str) -> Response:
-        return Response(as_json.policy(policies.card(pk)))
+        return Response(as_json.Policy.of(policies.card(pk)))
 
     @operation(
         "Change a policy's retention, or ask what that would hit",
-        shapes.ChangedPolicy,
+        as_json.ChangedPolicy,
         right=MayConfigure,
         body=PolicySerializer,
         examples=[
@@ -50,19 +50,14 @@ class PolicyDetail(HousekeepingView):
         if not asked["dry_run"]:
             change = retentions.reset if asked.get("reset") else partial(retentions.change, days=days)
             change(pk, by=self.actor)
-        told = {
-            "retention_days": effect.days,
-            "rows": effect.rows,
-            "rows_before": effect.rows_now,
-            "saved": not asked["dry_run"],
-        }
-        return Response(as_json.policy(policies.card(pk)) | {"effect": told})
+        told = as_json.Effect.of(effect, saved=not asked["dry_run"])
+        return Response(as_json.ChangedPolicy.of(policies.card(pk), effect=told))
 
 
 class PolicyPreview(HousekeepingView):
     """What a purge would delete now; with ``?retention_days=``, by that retention."""
 
-    @operation("What a purge would delete now", shapes.Preview, query=PreviewSerializer)
+    @operation("What a purge would delete now", as_json.Preview, query=PreviewSerializer)
     def get(self, request: Request, pk: str) -> Response:
         days = self.read().get("retention_days")
-        return Response(policies.preview(pk, clock.roughly(), retention_days=days))
+        return Response(as_json.Preview.of(policies.preview(pk, clock.roughly(), retention_days=days)))

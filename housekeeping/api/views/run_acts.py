@@ -13,8 +13,8 @@ from rest_framework.response import Response
 
 from housekeeping import rights
 from housekeeping.api.base import HousekeepingView, operation
-from housekeeping.api.description import shapes
 from housekeeping.api.description.schema import location, request_example
+from housekeeping.api.description.shapes import serializer_of, several
 from housekeeping.api.rules import errors, problems
 from housekeeping.api.rules.permissions import MayConfigure, MayOperate, MayView
 from housekeeping.api.serializers import IdsSerializer, TriggerSerializer, UndoSerializer
@@ -22,6 +22,7 @@ from housekeeping.exceptions import AlreadyRequested
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
 from housekeeping.reading import as_json, words
+from housekeeping.reading.as_json.fields import GIVEN, Id, Object, One, Text, Whole
 from housekeeping.runs import control
 from housekeeping.steering import bulk
 
@@ -41,10 +42,20 @@ REPLAYED = OpenApiParameter(
 )
 LOCATION = location("Where to look for the end of the run.", 202)
 WAITED = {
-    200: OpenApiResponse(shapes.Ended, "The run has succeeded within the wait."),
-    202: OpenApiResponse(shapes.Standing, "It has not ended yet, or is held for approval."),
+    200: OpenApiResponse(serializer_of(as_json.Ended), "The run has succeeded within the wait."),
+    202: OpenApiResponse(serializer_of(as_json.Standing), "It has not ended yet, or is held for approval."),
 }
 PROBLEMS_OF_A_RUN = [409, 422, 500]
+
+
+class Outcome(Object[bulk.Answer]):
+    """What became of one of several runs: as if it had been asked for alone."""
+
+    id = Id("pk")
+    status = Whole(GIVEN, help="As the answer to the one request: 200, 202, 403, 404, 409 or 503.")
+    message = Text(GIVEN)
+    code = Text(GIVEN, optional=True)
+    run = One(as_json.Run, GIVEN, optional=True)
 
 
 class Trigger(HousekeepingView):
@@ -81,7 +92,7 @@ class Trigger(HousekeepingView):
 
 
 class CancelRuns(HousekeepingView):
-    @operation("Cancel several runs", shapes.several(shapes.Outcome), right=MayOperate, body=IdsSerializer)
+    @operation("Cancel several runs", several(Outcome), right=MayOperate, body=IdsSerializer)
     def post(self, request: Request) -> Response:
         cancelled = bulk.each(self.read()["ids"], lambda run: control.cancel(run, by=self.actor))
         return _outcomes(cancelled, status.HTTP_200_OK)
@@ -90,7 +101,7 @@ class CancelRuns(HousekeepingView):
 class RetryRuns(HousekeepingView):
     @operation(
         "Run again several runs that failed, were cancelled or were missed",
-        shapes.several(shapes.Outcome),
+        several(Outcome),
         right=MayOperate,
         body=IdsSerializer,
         opens_run=True,
@@ -103,13 +114,13 @@ class RetryRuns(HousekeepingView):
 class CancelRun(HousekeepingView):
     @operation(
         "Cancel a run: at once if it waits, after its batch if it runs",
-        shapes.Standing,
+        as_json.Standing,
         right=MayOperate,
         also=[409],
     )
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         run = control.cancel(get_object_or_404(Run, pk=pk), by=self.actor)
-        return Response({"message": words.message(run), "run": as_json.run(run)})
+        return Response(as_json.Standing.of(run))
 
 
 class RetryRun(HousekeepingView):
@@ -158,20 +169,21 @@ class UndoRun(HousekeepingView):
 
 def standing(request: Request, run: Run) -> Response:
     """How the run stands: succeeded, failed, or to be looked for at its address."""
-    body: dict[str, Any] = {"message": words.message(run)}
     may_view = request.user.has_perm(MayView.right)
     facts = as_json.run(run, as_json.words(run)) if may_view else as_json.run(run)
     if run.status == Run.Status.SUCCEEDED:
-        return Response(body | {"result": run.result, "run": facts})
-    if run.status in (Run.Status.FAILED, Run.Status.CANCELLED):
-        failed = run.status == Run.Status.FAILED
-        body |= {"code": "run_failed" if failed else "run_cancelled"}
-        body |= {"error": run.error or body["message"], "result": run.result, "run": facts}
-        code = status.HTTP_500_INTERNAL_SERVER_ERROR if failed else status.HTTP_409_CONFLICT
-        return Response(body, status=code)
-    return Response(
-        body | {"run": facts}, status=status.HTTP_202_ACCEPTED, headers={"Location": facts["url"]}
-    )
+        return Response(as_json.Ended.of(run, run=facts))
+    if run.status == Run.Status.FAILED:
+        return Response(_stopped(run, facts, code="run_failed"), status=status.HTTP_500_INTERNAL_SERVER_ERROR)
+    if run.status == Run.Status.CANCELLED:
+        return Response(_stopped(run, facts, code="run_cancelled"), status=status.HTTP_409_CONFLICT)
+    body = as_json.Standing.of(run, run=facts)
+    return Response(body, status=status.HTTP_202_ACCEPTED, headers={"Location": facts["url"]})
+
+
+def _stopped(run: Run, facts: dict[str, Any], *, code: str) -> dict[str, Any]:
+    message = words.message(run)
+    return problems.body(message, code, error=run.error or message, result=run.result, run=facts)
 
 
 def _retry(view: HousekeepingView, run: Run) -> Run:
@@ -186,12 +198,11 @@ def _outcomes(tried: bulk.Summary, done: int) -> Response:
 
 def _outcome(one: bulk.Answer, done: int) -> dict[str, Any]:
     if one.done:
-        body = {"message": words.message(one.done), "run": as_json.run(one.done)}
-        return {"id": str(one.pk), "status": done, **body}
+        return Outcome.of(one, status=done, **as_json.Standing.of(one.done))
     if one.error:
         code, body = errors.translate(one.error)
-        return {"id": str(one.pk), "status": code, **body}
-    return {"id": str(one.pk), "status": 404, **problems.body(one.reason, "not_found")}
+        return Outcome.of(one, status=code, **body)
+    return Outcome.of(one, status=status.HTTP_404_NOT_FOUND, **problems.body(one.reason, "not_found"))
 
 
 def _idempotency_key(request: Request) -> str:

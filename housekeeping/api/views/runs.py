@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from housekeeping.api.base import HousekeepingView, operation
-from housekeeping.api.description import shapes
+from housekeeping.api.description.shapes import page_of, several
 from housekeeping.api.rules.pages import RunPages
 from housekeeping.api.rules.renderers import CSVRenderer, PlainJSONRenderer
 from housekeeping.api.serializers import LogSerializer, RunFilterSerializer
@@ -20,20 +20,20 @@ MOST_LINES = 1_000  # of a run's log, in one answer
 
 
 class RunResult(HousekeepingView):
-    @operation("A run and its result", shapes.Run)
+    @operation("A run and its result", as_json.Run)
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         run = get_object_or_404(Run, pk=pk)
         return Response(as_json.run(run, as_json.words(run)))
 
 
 class RunDetail(HousekeepingView):
-    @operation("A run with all that its page says", shapes.RunInFull)
+    @operation("A run with all that its page says", as_json.RunInFull)
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         return Response(as_json.run_in_full(get_object_or_404(Run, pk=pk)))
 
 
 class RunList(HousekeepingView):
-    @operation("Runs, newest first", shapes.page_of(shapes.Run), query=RunFilterSerializer)
+    @operation("Runs, newest first", page_of(as_json.Run), query=RunFilterSerializer)
     def get(self, request: Request) -> Response:
         found, pages = search.runs(self.read()).select_related("consumer"), RunPages()
         page = pages.paginate_queryset(found, request) or []
@@ -44,17 +44,17 @@ class RunList(HousekeepingView):
 class RunLog(HousekeepingView):
     @operation(
         f"What was logged while a run was carried out, {MOST_LINES:,} lines at most",
-        shapes.several(shapes.LogLine),
+        several(as_json.LogLine),
         query=LogSerializer,
     )
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         after = self.read().get("after", 0)
         lines = get_object_or_404(Run, pk=pk).log_lines.filter(pk__gt=after)[:MOST_LINES]
-        return Response({"results": [as_json.log_line(line) for line in lines]})
+        return Response({"results": [as_json.LogLine.of(line) for line in lines]})
 
 
 class Receipt(HousekeepingView):
-    @operation("What a run deleted, by which policy, who caused it", shapes.Receipt)
+    @operation("What a run deleted, by which policy, who caused it", receipts.Receipt)
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         return Response(receipts.document(get_object_or_404(Run, pk=pk)))
 

@@ -4,8 +4,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from housekeeping.api.base import HousekeepingView, operation
-from housekeeping.api.description import shapes
 from housekeeping.api.description.schema import request_example
+from housekeeping.api.description.shapes import several
 from housekeeping.api.rules.permissions import MayConfigure, MayOperate, MayOperateOrConfigure, check_right
 from housekeeping.api.serializers import (
     FireTimesSerializer,
@@ -25,7 +25,7 @@ from housekeeping.runs import control, schedules
 class ScheduleList(HousekeepingView):
     """Every schedule; PATCH ``{"paused": true}`` pauses all of them, and false resumes them."""
 
-    @operation("Every schedule", shapes.several(shapes.Job))
+    @operation("Every schedule", several(as_json.Job))
     def get(self, request: Request) -> Response:
         now = clock.roughly()
         jobs = overview.scheduler_status(now).schedules
@@ -33,7 +33,7 @@ class ScheduleList(HousekeepingView):
 
     @operation(
         "Pause or resume all schedules",
-        shapes.several(shapes.Job),
+        several(as_json.Job),
         right=MayOperate,
         body=PauseSerializer,
         examples=[request_example("Pause", {"paused": True})],
@@ -47,7 +47,7 @@ class ScheduleList(HousekeepingView):
 class ScheduleDetail(HousekeepingView):
     """A schedule; PATCH pauses it or changes its trigger, all that is asked for or nothing."""
 
-    @operation("A schedule", shapes.Job)
+    @operation("A schedule", as_json.Job)
     def get(self, request: Request, pk: str) -> Response:
         schedules.find(pk)
         now = clock.roughly()
@@ -56,7 +56,7 @@ class ScheduleDetail(HousekeepingView):
 
     @operation(
         "Pause a schedule, or change its trigger",
-        shapes.Job,
+        as_json.Job,
         right=MayOperateOrConfigure,
         body=ScheduleSerializer,
         examples=[
@@ -104,10 +104,6 @@ class RunSchedule(HousekeepingView):
 class FireTimes(HousekeepingView):
     """When a trigger would fire: ``?trigger=0 2 * * *``, before it is saved."""
 
-    @operation("When a trigger would fire, before it is saved", shapes.FireTimes, query=FireTimesSerializer)
+    @operation("When a trigger would fire, before it is saved", as_json.FireTimes, query=FireTimesSerializer)
     def get(self, request: Request) -> Response:
-        trigger = parse(self.read()["trigger"])
-        times = schedules.fire_times(trigger, clock.roughly())
-        return Response(
-            {"trigger": str(trigger), "next_fire_times": [as_json.iso(moment) for moment in times]}
-        )
+        return Response(as_json.fire_times(parse(self.read()["trigger"]), clock.roughly()))

@@ -92,17 +92,17 @@ class Command(ActionCommand):
         if "reason" in changes:
             raise CommandError("The holds of an undo keep their reason; leave --reason out.")
         changed = holds.change_all(target, changes["until"], by=acts.operator())
-        facts = {"changed": changed, "until": as_json.iso(changes["until"])}
+        facts = as_json.HoldsChanged.of(None, changed=changed, until=as_json.iso(changes["until"]))
         self._say(facts, options, f"{changed} holds keep their rows {_when(changes['until'])}.")
 
     def _end(self, options: dict[str, Any]) -> None:
         target = _target(options["id"])
         if isinstance(target, Hold):
             holds.end(target, by=acts.operator())
-            self._say({"ended": 1}, options, f"The hold on {target} is ended.")
+            self._say(as_json.HoldsEnded.of(None, ended=1), options, f"The hold on {target} is ended.")
             return
         ended = holds.end_all(target, by=acts.operator())
-        self._say({"ended": ended}, options, f"{ended} holds are ended.")
+        self._say(as_json.HoldsEnded.of(None, ended=ended), options, f"{ended} holds are ended.")
 
     def _show(self, hold: Hold, options: dict[str, Any], done: str) -> None:
         facts = as_json.hold(hold, clock.now(), without_row([hold]))

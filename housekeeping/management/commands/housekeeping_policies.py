@@ -33,7 +33,7 @@ class Command(ActionCommand):
     def _list(self, options: dict[str, Any]) -> None:
         cards = policies.cards()
         if options["json"]:
-            self.print_json([as_json.policy(card) for card in cards])
+            self.print_json([as_json.Policy.of(card) for card in cards])
             return
         for card in cards:
             kept = "any age" if card.retention_days is None else f"{card.retention_days} days"
@@ -47,7 +47,7 @@ class Command(ActionCommand):
             options["name"], clock.now(), retention_days=None if days is None else retentions.parse(days)
         )
         if options["json"]:
-            self.print_json(facts)
+            self.print_json(as_json.Preview.of(facts))
             return
         for table, rows in facts["tables"].items():
             self.stdout.write(f"{table}: {rows:,} rows would go")

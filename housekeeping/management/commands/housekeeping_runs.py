@@ -96,7 +96,7 @@ class Command(OperatorCommand):
         found = [run_of(options["id"])] if options["id"] else undoable
         reports = [verification.verify(run) for run in found]
         if options["json"]:
-            self.print_json([as_json.verified(report) for report in reports])
+            self.print_json([as_json.Verified.of(report) for report in reports])
         for report in () if options["json"] else reports:
             receipts = ", ".join(f"receipt of {name} {state}" for name, state in report.receipts.items())
             state = "damaged" if report.findings() else "intact"

@@ -81,9 +81,7 @@ class Command(OperatorCommand):
             raise
 
     def _print_json(self, run: Run) -> None:
-        facts = as_json.run(run, as_json.words(run))
-        answer = {"message": words.message(run), "result": run.result, "run": facts}
-        self.print_json(answer)
+        self.print_json(as_json.Ended.of(run, run=as_json.run(run, as_json.words(run))))
 
     def _print(self, run: Run) -> None:
         style = self.style.SUCCESS if run.status == Run.Status.SUCCEEDED else self.style.ERROR

@@ -1,0 +1,218 @@
+"""Objects of JSON: each field is declared once, and the declaration both writes and describes it.
+
+    class Consumer(Object[models.Consumer]):
+        id = Id("pk")
+        host = Text()
+        stopped_at = Moment(nullable=True)
+        alive = Flag(GIVEN)
+
+``Consumer.of(row, alive=True)`` is the row as JSON. The API makes its description of the same
+fields. Nothing here needs Django REST framework: commands print the same objects.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from functools import partial
+from operator import attrgetter
+from typing import Any, ClassVar, Generic, TypeVar
+
+from django.utils import timezone
+
+from housekeeping import addresses
+
+Facts = dict[str, Any]
+Source = TypeVar("Source")
+Read = Callable[[Any], Any]
+Write = Callable[[Any], Any] | None
+Reads = str | Read | None  # how a field is read: see Field
+
+
+def iso(moment: datetime | None) -> str | None:
+    """ISO 8601 in TIME_ZONE, with its offset: ``2025-12-17T02:00:00+00:00``."""
+    return moment.astimezone(timezone.get_current_timezone()).isoformat() if moment else None
+
+
+def itself(source: Any) -> Any:
+    """Read a field from the source as a whole."""
+    return source
+
+
+def GIVEN(source: Any) -> None:  # noqa: N802 - a mark
+    """Don't read the field from the source: :meth:`Object.of` is given its value."""
+
+
+def STORED(source: Any) -> None:  # noqa: N802 - a mark
+    """Don't read the field from the source: it is part of what a :class:`Stored` object passes on."""
+
+
+class Field:
+    """One field of an object.
+
+    ``read``: an attribute of the source (dots lead on), a function of the source, GIVEN or STORED; None:
+    the attribute of the field's own name. ``optional``: left out where it is None. ``help`` describes it.
+    """
+
+    # What makes JSON of a value that is not None; None where it is JSON already.
+    write: Write = None
+
+    def __init__(
+        self, read: Reads = None, *, nullable: bool = False, optional: bool = False, help: str = ""
+    ) -> None:
+        self.read, self.nullable, self.optional, self.help = read, nullable, optional, help
+
+
+class Whole(Field):
+    """A whole number."""
+
+
+class Number(Field):
+    """A number with a fraction, maybe."""
+
+
+class Flag(Field):
+    """True or false."""
+
+
+class AnyObject(Field):
+    """An object whose fields are not described. It is JSON already."""
+
+
+class Text(Field):
+    """``choices``: all that it can be. Where it is ``nullable``, an empty text is null."""
+
+    def __init__(self, read: Reads = None, *, choices: Sequence[str] = (), **options: Any) -> None:
+        super().__init__(read, **options)
+        self.choices = choices
+
+
+class Id(Field):
+    """The key of a row: a UUID."""
+
+    write: Write = str
+
+
+class Moment(Field):
+    """In TIME_ZONE."""
+
+    write: Write = staticmethod(iso)
+
+
+class Day(Field):
+    write: Write = staticmethod(date.isoformat)
+
+
+class Address(Field):
+    """The path of a thing on the API: ``view`` is the name of its address."""
+
+    def __init__(self, view: str, read: Reads = "pk", **options: Any) -> None:
+        super().__init__(read, **options)
+        self.write = partial(addresses.api, view)
+
+
+class Map(Field):
+    """Values of one kind by names that are not known beforehand. It is JSON already."""
+
+    def __init__(self, of: Field, read: Reads = None, **options: Any) -> None:
+        super().__init__(read, **options)
+        self.values = of
+
+
+class One(Field):
+    """An object within the object."""
+
+    def __init__(self, of: "type[Object[Any]]", read: Reads = None, **options: Any) -> None:
+        super().__init__(read, **options)
+        self.shape, self.write = of, of.of
+
+
+class Many(Field):
+    """A list of objects, or of values of one kind."""
+
+    def __init__(self, of: "type[Object[Any]] | Field", read: Reads = None, **options: Any) -> None:
+        super().__init__(read, **options)
+        self.each = of
+        write = of.write if isinstance(of, Field) else of.of
+        self.write = (lambda values: [write(one) for one in values]) if write else list
+
+
+class Object(Generic[Source]):
+    """A kind of object, by its fields. The docstring of a subclass describes it."""
+
+    declared: ClassVar[dict[str, Field]] = {}
+    writer: ClassVar["Writer"]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        own = {name: field for name, field in vars(cls).items() if isinstance(field, Field)}
+        cls.declared = cls.declared | own
+        cls.writer = Writer(cls.declared)
+
+    @classmethod
+    def of(cls, source: Source, **given: Any) -> Facts:
+        """``source`` as an object for JSON. ``given``: fields that are not read from it, as JSON."""
+        return cls.writer.write(source, given)
+
+
+class Writer:
+    """Writes objects of one kind. A page holds fifty runs of 27 fields each, so what can be is sorted out
+    beforehand: all attributes are read by one call, and only what is no JSON yet takes another.
+    """
+
+    def __init__(self, fields: dict[str, Field]) -> None:
+        read = {name: field for name, field in fields.items() if field.read is not STORED}
+        attributes = {name: field.read or name for name, field in read.items() if not callable(field.read)}
+        self.blank = dict.fromkeys(read)
+        self.names, self.get = tuple(attributes), _getter([str(path) for path in attributes.values()])
+        self.functions = [(name, field.read) for name, field in read.items() if callable(field.read)]
+        self.texts = [name for name, field in read.items() if isinstance(field, Text) and field.nullable]
+        self.moments = [name for name, field in read.items() if type(field) is Moment]
+        self.writes = [
+            (name, field.write) for name, field in read.items() if field.write and name not in self.moments
+        ]
+        self.given = {name for name, field in read.items() if field.read is GIVEN and not field.optional}
+        self.optional = [name for name, field in read.items() if field.optional]
+
+    def write(self, source: Any, given: Facts) -> Facts:
+        facts: Facts = self.blank.copy()
+        facts.update(zip(self.names, self.get(source), strict=True))
+        for name, read in self.functions:
+            facts[name] = read(source)
+        for name in self.texts:
+            facts[name] = facts[name] or None
+        if self.moments:
+            zone = timezone.get_current_timezone()
+            for name in self.moments:
+                if (moment := facts[name]) is not None:
+                    facts[name] = moment.astimezone(zone).isoformat()
+        for name, write in self.writes:
+            if (value := facts[name]) is not None:
+                facts[name] = write(value)
+        for name in self.optional:
+            if facts[name] is None:
+                del facts[name]
+        if self.given and not self.given <= given.keys():
+            raise TypeError(f"Give a value of {', '.join(sorted(self.given - given.keys()))}.")
+        if given:
+            facts.update(given)
+        return facts
+
+
+def _getter(paths: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """``attrgetter``, which gives a tuple only from two attributes on."""
+    if not paths:
+        return lambda source: ()
+    get: Any = attrgetter(*paths)
+    return get if len(paths) > 1 else lambda source: (get(source),)
+
+
+class Stored(Object[Source]):
+    """An object that is JSON already, in the attribute ``stored`` of its source or, if that is empty,
+    as the source itself. It is passed on whole, even if another version has stored other fields.
+    """
+
+    stored: ClassVar[str] = ""
+
+    @classmethod
+    def of(cls, source: Source, **given: Any) -> Facts:
+        kept: Any = getattr(source, cls.stored) if cls.stored else source
+        return {**kept, **super().of(source, **given)}

@@ -1,0 +1,129 @@
+"""The figures of the first page as JSON, its verdict, and what is kept of each day."""
+
+from typing import Any
+
+from housekeeping import models
+from housekeeping.declared.registry import STATISTICS
+from housekeeping.reading import overview, verdict
+from housekeeping.reading.as_json.fields import (
+    GIVEN,
+    STORED,
+    AnyObject,
+    Day,
+    Flag,
+    Id,
+    Many,
+    Moment,
+    Object,
+    One,
+    Stored,
+    Text,
+    Whole,
+    itself,
+)
+from housekeeping.reading.as_json.runs import Run
+from housekeeping.reading.as_json.schedules import STATUSES, NextRun
+
+
+class Statistics(Stored[Any]):
+    """What the site counts: a field for each of its statistics."""
+
+    stored = "value"
+    vars().update({name: Whole(STORED, help=str(one.label)) for name, one in STATISTICS.items()})
+
+
+class MeasuredStatistics(Statistics):
+    measured_at = Moment()
+
+
+class Snapshot(Statistics):
+    stored = "numbers"
+    taken_at = Moment()
+    database_bytes = Whole(nullable=True)
+
+
+class Archive(Object[overview.Overview]):
+    measured_at = Moment("archive.measured_at")
+    bytes = Whole("archive.value", help="What undo keeps.")
+    budget_bytes = Whole("archive_budget")
+
+
+class Finding(Object[verdict.Finding]):
+    """Something that is not as it should be."""
+
+    level = Text(choices=[verdict.WARNING, verdict.BAD])
+    text = Text()
+    advice = Text(nullable=True, help="What to do about it.")
+    command = Text(nullable=True, help="What to type for that.")
+    run = Id(
+        lambda finding: finding.run.pk if finding.run else None,
+        nullable=True,
+        help="The run that it is about.",
+    )
+
+
+class Verdict(Object[overview.Overview]):
+    """Is all well?"""
+
+    level = Text("verdict.level", choices=[verdict.GOOD, verdict.WARNING, verdict.BAD])
+    findings = Many(Finding, "verdict.findings", help="The worst first; none where all is well.")
+    last_run = One(Run, "verdict.last", nullable=True, help="The newest that did its work.")
+    next = One(NextRun, "next_schedule", nullable=True)
+
+
+class Mark(Object[overview.Mark]):
+    """A run that was, or a fire time that comes."""
+
+    at = Moment()
+    task = Text()
+    status = Text(choices=[*models.Run.Status.values, "next"], help="A run's; next for a fire time.")
+
+
+class Overview(Object[overview.Overview]):
+    status = Text("scheduler.status", choices=STATUSES)
+    busy = Flag("is_busy", help="Something is queued or running.")
+    statistics = One(MeasuredStatistics)
+    archive = One(Archive, itself)
+    next_run = One(NextRun, "next_schedule", nullable=True)
+    active = Many(Run, lambda seen: reversed(seen.active))
+    recent = Many(Run)
+    consumers_alive = Whole(lambda seen: len(seen.consumers))
+    verdict = One(Verdict, itself)
+    waiting = Whole(help="Runs that wait for a worker.")
+    timeline = Many(Mark, help="The last and the next 24 hours, oldest first.")
+
+
+class Tally(Object[models.Tally]):
+    day = Day(help="In TIME_ZONE.")
+    task = Text()
+    status = Text()
+    runs = Whole()
+    rows = Whole(help="Rows that were deleted.")
+    duration_ms = Whole(help="Of all these runs together.")
+
+
+class Act(Object[models.Act]):
+    id = Whole("pk")
+    done_at = Moment()
+    who = Text()
+    what = Text()
+    target = Text(help="The run, schedule or policy it was done to.")
+    origin = Text(help="A face, and the address it was used from.")
+    details = AnyObject(help="Before and after, where something was changed.")
+
+
+class Consumer(Object[models.Consumer]):
+    id = Id("pk")
+    host = Text()
+    pid = Whole()
+    workers = Whole()
+    worker_type = Text()
+    started_at = Moment()
+    last_heartbeat_at = Moment()
+    stopped_at = Moment(nullable=True)
+    alive = Flag(GIVEN)
+    schedules = Flag(help="It looks at the schedules: not started with -n.")
+    version = Text(nullable=True, help="Of the site, and of Huey.")
+    clock_offset_ms = Whole(
+        nullable=True, help="How far its host's clock is ahead of the database's, which decides."
+    )

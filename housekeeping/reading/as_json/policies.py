@@ -1,0 +1,90 @@
+"""Policies as JSON, and what they would delete."""
+
+from typing import Any
+
+from housekeeping import models
+from housekeeping.reading.as_json.fields import (
+    GIVEN,
+    STORED,
+    Address,
+    Flag,
+    Many,
+    Map,
+    Moment,
+    Number,
+    Object,
+    One,
+    Stored,
+    Text,
+    Whole,
+)
+from housekeeping.reading.policies import PolicyCard
+from housekeeping.steering import retentions
+
+TABLES = "Rows that would go, by table."
+
+
+class Backlog(Stored[models.Gauge]):
+    stored = "value"
+    rows = Whole(STORED, nullable=True, help="Past due by now; null where they can't be counted.")
+    due_since = Moment(STORED, nullable=True)
+    tables = Map(Whole(), STORED, help=TABLES)
+    error = Text(
+        lambda gauge: gauge.value.get("error"), nullable=True, help="What the policy raised instead of rows."
+    )
+    measured_at = Moment()
+
+
+class Policy(Object[PolicyCard]):
+    name = Text("policy.name")
+    task = Text(
+        lambda card: card.task.name if card.task else None,
+        nullable=True,
+        help="That purges by this policy alone.",
+    )
+    model = Text(nullable=True, help="null where the policy raises an error.")
+    retention_days = Number(nullable=True)
+    declared_retention_days = Number("declared_days", nullable=True)
+    changed = Flag("is_changed")
+    changed_by = Text(lambda card: card.state.changed_by if card.state else None, nullable=True)
+    changed_at = Moment(lambda card: card.state.changed_at if card.state else None, nullable=True)
+    upkeep = Flag("policy.is_upkeep")
+    backlog = One(Backlog)
+    url = Address("policy", "policy.name")
+
+
+class Effect(Object[retentions.Effect]):
+    retention_days = Number("days")
+    rows = Whole(help="Past due by it, now.")
+    rows_before = Whole("rows_now", help="Past due by the retention in force.")
+    saved = Flag(GIVEN)
+
+
+class ChangedPolicy(Policy):
+    effect = One(Effect, GIVEN)
+
+
+class SampleRow(Stored[Any]):
+    key = Text(STORED)
+    text = Text(STORED, nullable=True, help="What the row is called now; null once it is gone.")
+    age_from = Moment(STORED, nullable=True)
+
+
+class WhatIf(Stored[Any]):
+    retention_days = Whole(STORED)
+    rows = Whole(STORED)
+
+
+class Preview(Stored[dict[str, Any]]):
+    policy = Text(STORED)
+    cutoff = Moment(STORED)
+    retention_days = Number(STORED, nullable=True)
+    rows = Whole(STORED)
+    tables = Map(Whole(), STORED, help=TABLES)
+    oldest = Moment(STORED, nullable=True)
+    newest = Moment(STORED, nullable=True)
+    sample = Many(SampleRow, STORED)
+    held_back = Map(Whole(), STORED, help="Expired rows that stay, by the reason.")
+    usual = Whole(STORED, nullable=True, help="What runs delete as a rule.")
+    warning = Text(STORED, nullable=True)
+    what_if = Many(WhatIf, STORED)

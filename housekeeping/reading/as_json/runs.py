@@ -1,0 +1,156 @@
+"""A run as JSON, and what is told of one."""
+
+from typing import Any
+
+from housekeeping import models
+from housekeeping.database import clock
+from housekeeping.engine.verification import Report
+from housekeeping.reading import restorable
+from housekeeping.reading.as_json.fields import (
+    GIVEN,
+    Address,
+    AnyObject,
+    Facts,
+    Flag,
+    Id,
+    Many,
+    Map,
+    Moment,
+    Number,
+    Object,
+    One,
+    Text,
+    Whole,
+    iso,
+    itself,
+)
+from housekeeping.reading.samples import Words
+from housekeeping.reading.words import message
+
+NO_WORDS = Words()
+
+
+def _has_pace(run: models.Run) -> bool:
+    is_running = run.status == models.Run.Status.RUNNING
+    return is_running and run.rows_per_second is not None and run.time_left is not None
+
+
+def _rows_per_second(run: models.Run) -> int | None:
+    return round(run.rows_per_second or 0) if _has_pace(run) else None
+
+
+def _seconds_left(run: models.Run) -> int | None:
+    return round(run.time_left.total_seconds()) if _has_pace(run) and run.time_left else None
+
+
+def _took_seconds(run: models.Run) -> float | None:
+    took = run.duration if run.finished_at else None
+    return None if took is None else round(took.total_seconds(), 3)
+
+
+class Progress(Object[models.Run]):
+    done = Whole()
+    total = Whole(lambda run: run.progress()["total"])
+    rows_per_second = Whole(_rows_per_second, optional=True, help="While it runs.")
+    seconds_left = Whole(_seconds_left, optional=True, help="While it runs.")
+
+
+class Run(Object[models.Run]):
+    """One carrying-out of a task. Everywhere the same object."""
+
+    id = Id()
+    task = Text()
+    schedule = Text(nullable=True)
+    cause = Text(choices=models.Run.Cause.values)
+    status = Text(choices=models.Run.Status.values)
+    dry_run = Flag()
+    scheduled_for = Moment(nullable=True, help="The fire time that it answers.")
+    requested_by = Text(nullable=True)
+    requested_at = Moment()
+    started_at = Moment(nullable=True)
+    finished_at = Moment(nullable=True)
+    attempts = Whole()
+    progress = One(Progress, itself)
+    result = AnyObject(nullable=True)
+    error = Text(nullable=True)
+    url = Address("run-result", "id")
+    approved_by = Text(nullable=True, help="Who let it pass the brake.")
+    undo_of = Id("undo_of_id", nullable=True, help="The run whose rows it puts back.")
+    plan_of = Id("plan_of_id", nullable=True, help="The dry run that it carries out.")
+    retry_of = Id("retry_of_id", nullable=True, help="The run that it does again.")
+    plan = AnyObject(
+        lambda run: NO_WORDS.added_to(run.plan), help="By policy: what a dry run, or the brake, saw."
+    )
+    receipt = AnyObject(help="By policy: what it was, and what it removed.")
+    cancel_requested = Flag(help="Somebody cancelled it; while it runs, it is about to stop.")
+    losses = Whole(help="Attempts whose worker went silent.")
+    retried = Whole(
+        lambda run: run.retried or 0, help="Transactions tried again, as they conflicted with others."
+    )
+    consumer = Text(
+        lambda run: run.consumer and str(run.consumer),
+        nullable=True,
+        help="host:pid of who carries it out, or did last.",
+    )
+    took_seconds = Number(_took_seconds, nullable=True, help="From its first start to its end.")
+
+
+class RunInFull(Run):
+    """A run with what is too heavy to stand beside others, or has to be asked for."""
+
+    traceback = Text(nullable=True, help="Of a failed one.")
+    undo_until = Moment(GIVEN, nullable=True, help="When the undo window closes.")
+    undo_rows = Whole(GIVEN, nullable=True, help="Rows that undo puts back; null: nothing is kept.")
+    undo_bytes = Whole(GIVEN, nullable=True, help="What keeping them takes.")
+
+
+class Ended(Object[models.Run]):
+    message = Text(message)
+    result = AnyObject(nullable=True)
+    run = One(Run, itself)
+
+
+class Standing(Object[models.Run]):
+    """How a run stands that has not ended, or that was cancelled."""
+
+    message = Text(message)
+    run = One(Run, itself)
+
+
+class LogLine(Object[models.LogLine]):
+    id = Whole("pk")
+    logged_at = Moment()
+    level = Text()
+    text = Text()
+
+
+class Verified(Object[Report]):
+    """What was found of all that a run keeps for its undo."""
+
+    run = Id("run.pk")
+    intact = Flag(lambda report: not report.findings())
+    archives = Whole()
+    findings = Many(Text(), lambda report: report.findings())
+    receipts = Map(Text())
+    unverifiable = Many(Text(), "unvouched")
+
+
+def words(*runs: models.Run) -> Words:
+    """The words of the rows that these runs' plans name: for whoever may view them."""
+    return Words([one.plan for one in runs])
+
+
+def run(run: models.Run, words: Words = NO_WORDS) -> Facts:
+    """Many are read with their consumers beside them. Without ``words``, the rows of a plan have none."""
+    return Run.of(run, plan=words.added_to(run.plan))
+
+
+def run_in_full(run: models.Run) -> Facts:
+    """A run with all that its page says, for whoever may view it."""
+    kept = restorable.of(run, clock.roughly())
+    given: dict[str, Any] = {
+        "undo_until": iso(kept.until) if kept else None,
+        "undo_rows": sum(kept.tables.values()) if kept else None,
+        "undo_bytes": kept.size if kept else None,
+    }
+    return RunInFull.of(run, plan=words(run).added_to(run.plan), **given)

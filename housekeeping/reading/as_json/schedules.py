@@ -1,0 +1,77 @@
+"""Schedules as JSON."""
+
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from housekeeping.declared.triggers import Cron, Interval
+from housekeeping.reading import overview
+from housekeeping.reading.as_json.fields import (
+    GIVEN,
+    Facts,
+    Flag,
+    Many,
+    Moment,
+    Object,
+    One,
+    Text,
+    Whole,
+    iso,
+)
+from housekeeping.reading.as_json.runs import Run
+from housekeeping.reading.overview import ScheduleCard
+from housekeeping.runs import schedules
+
+STATUSES = [overview.RUNNING, overview.PAUSED, overview.STOPPED]
+
+
+class StatusJob(Object[ScheduleCard]):
+    id = Text("schedule.id")
+    name = Text("schedule.name")
+    next_run_time = Moment("next_run_at", nullable=True, help="null where it is paused.")
+    trigger = Text(lambda job: str(job.entry.trigger))
+
+
+class Status(Object[overview.SchedulerStatus]):
+    status = Text(choices=STATUSES)
+    total_jobs = Whole(lambda scheduler: len(scheduler.listed))
+    jobs = Many(StatusJob, "listed")
+
+
+class NextRun(Object[ScheduleCard]):
+    schedule = Text("schedule.id")
+    at = Moment("next_run_at")
+
+
+class Job(Object[ScheduleCard]):
+    id = Text("schedule.id")
+    name = Text("schedule.name")
+    task = Text("schedule.task.name")
+    trigger = Text(lambda job: str(job.entry.trigger))
+    expression = Text(lambda job: job.entry.trigger.expression(), help="As PATCH takes it.")
+    declared_expression = Text(lambda job: job.schedule.trigger.expression())
+    time_zone = Text(lambda job: timezone.get_default_timezone_name())
+    paused = Flag("entry.is_paused")
+    changed = Flag(lambda job: job.entry.changed_trigger is not None, help="By an operator: not as declared.")
+    upkeep = Flag("schedule.is_upkeep", help="The housekeeping's own.")
+    next_run_time = Moment("next_run_at", nullable=True)
+    next_fire_times = Many(Moment(), GIVEN)
+    last_run = One(Run, nullable=True)
+    late = Flag("is_late", help="A fire time is overdue that no consumer has opened a run for.")
+
+
+class FireTimes(Object[Any]):
+    trigger = Text(str)
+    next_fire_times = Many(Moment(), GIVEN)
+
+
+def schedule(job: ScheduleCard, now: datetime) -> Facts:
+    """A schedule with all that can be said and changed about it."""
+    times = [] if job.entry.is_paused else schedules.fire_times(job.entry.trigger, now)
+    return Job.of(job, next_fire_times=[iso(moment) for moment in times])
+
+
+def fire_times(trigger: Cron | Interval, now: datetime) -> Facts:
+    times = schedules.fire_times(trigger, now)
+    return FireTimes.of(trigger, next_fire_times=[iso(moment) for moment in times])
