@@ -1,4 +1,4 @@
-"""Where the site has its JSON API: the housekeeping's, the chat's, and the tokens for both."""
+"""Where the JSON API of the site is: that of housekeeping, that of the chat, and the tokens for both."""
 
 from django.http import HttpRequest
 

@@ -1,6 +1,6 @@
-"""Indexes made and dropped without locking a large PostgreSQL table.
+"""Operations that create and drop indexes without locking a large PostgreSQL table.
 
-A migration that uses these has ``atomic = False``. On SQLite they are Django's own.
+A migration that uses them needs ``atomic = False``. On SQLite they do what Django's own operations do.
 """
 
 from typing import Any

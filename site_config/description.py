@@ -1,4 +1,4 @@
-"""How the site's whole API is described: the housekeeping's, the chat's, and the tokens for both."""
+"""How the API of the whole site is described: that of housekeeping, that of the chat, and the tokens."""
 
 from rest_framework_simplejwt.views import TokenViewBase
 

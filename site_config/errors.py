@@ -1,4 +1,4 @@
-"""What the site answers when it can't: JSON below /api/, a page elsewhere."""
+"""How the site answers errors: with JSON below /api/, with a page elsewhere."""
 
 import logging
 from collections.abc import Callable
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class DatabaseOutage:
-    """Middleware: a database that is lost, or takes no writes, is 503 and one line in the log."""
+    """Middleware: answers 503, with one line in the log, if the database is lost or refuses writes."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -39,12 +39,12 @@ def _outage_answer(request: HttpRequest, error: Exception) -> HttpResponse | Non
     logger.error("%s: %s", outage.english, error)
     if is_api(request):
         return problems.answer(str(outage), "database_unreachable", 503)
-    # Without the request: who is signed in stands in the database, too.
+    # Rendered without the request, because looking up the signed-in user needs the database, too.
     return HttpResponse(render_to_string("503.html", {"message": str(outage)}), status=503)
 
 
 def _or_outage(handler: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Django renders error pages outside the middleware, and they look up who is signed in."""
+    """Answer an outage of the database in an error page, which looks up the user outside the middleware."""
 
     @wraps(handler)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -79,7 +79,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     if is_api(request):
-        return problems.answer("The site failed; the error is in its log.", "error", 500)
+        return problems.answer("The site failed. The error is in its log.", "error", 500)
     return defaults.server_error(request)
 
 
@@ -87,7 +87,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def too_many_sign_ins(
     request: HttpRequest, answer: HttpResponse | None = None, credentials: Any = None
 ) -> HttpResponse:
-    """AXES_LOCKOUT_CALLABLE: the same answer whoever asks, and for whichever account."""
+    """AXES_LOCKOUT_CALLABLE. The answer is the same for every client and every account."""
     seconds = int(settings.AXES_COOLOFF_TIME.total_seconds())
     if is_api(request):
         message = f"Too many sign-ins have failed. Try again in {seconds // 60} minutes."

@@ -1,15 +1,15 @@
-"""Log lines that nobody can forge: one record, one line, whatever people typed."""
+"""Log lines that user input can't forge: each record is one line, whatever text it contains."""
 
 import logging
 from typing import Any
 
 
 class OneLine(logging.Formatter):
-    """Writes what can't be printed (line breaks, escape sequences, marks that turn the
-    direction of text, …) as ``\\n``, ``\\x1b``, ``\\u202e``.
+    """Escapes characters that can't be printed (line breaks, escape sequences, marks that change the
+    direction of text) as ``\\n``, ``\\x1b``, ``\\u202e``.
 
-    A traceback, and the list that Huey's consumer begins with, keep their lines, each behind a
-    bar that no record begins with.
+    Tracebacks, and the list that Huey's consumer logs at its start, keep their lines. Each starts with a
+    bar, which no other record starts with.
     """
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802

@@ -1,4 +1,4 @@
-"""Answer headers that no setting of Django gives, and the address that a request came from."""
+"""Response headers that Django has no setting for, the client's address, and the language."""
 
 import ipaddress
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from site_config.api import is_api
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
-# None of them is used here; an injected script must not be able to, either.
+# The site uses none of these features, and an injected script must not use them either.
 PERMISSIONS_POLICY = ", ".join(
     f"{feature}=()"
     for feature in (
@@ -38,7 +38,7 @@ PERMISSIONS_POLICY = ", ".join(
 
 
 class SecurityHeaders:
-    """Middleware: what a browser may do with an answer. A view's own headers win."""
+    """Middleware: restricts what a browser may do with a response. A view's own headers win."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -49,14 +49,17 @@ class SecurityHeaders:
         answer.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         answer.headers.setdefault("Cache-Control", _how_long_kept(request, answer))
         if _is_sign_out(request):
-            # Not "cookies": that would reach the sibling domains', which are not ours.
+            # Without "cookies", which would also clear those of sibling domains, and they are not ours.
             answer.headers["Clear-Site-Data"] = '"cache", "storage"'
         return answer
 
 
 def _how_long_kept(request: HttpRequest, answer: HttpResponse) -> str:
-    """Pages, files and what a POST answers (tokens!) are kept nowhere. The API's JSON may be, by
-    its client alone, and is asked for again each time: that is what ETags are for."""
+    """The Cache-Control of a response.
+
+    Nobody may store pages, files or the response to a POST, which may hold tokens. A client of the API may
+    store the JSON that it gets, but must ask each time whether it has changed (ETags).
+    """
     is_json = answer.headers.get("Content-Type", "").startswith("application/json")
     may_be_kept = is_json and is_api(request) and request.method in ("GET", "HEAD")
     return "private, no-cache" if may_be_kept else "no-store"
@@ -68,11 +71,11 @@ def _is_sign_out(request: HttpRequest) -> bool:
 
 
 class ClientAddress:
-    """Middleware: behind our own proxy, ``REMOTE_ADDR`` is the client that the proxy saw.
+    """Middleware: behind our own proxy, sets ``REMOTE_ADDR`` to the client that the proxy saw.
 
-    That is the last address of X-Forwarded-For: each proxy appends the one it talks to, and
-    what stands before it was sent by the client, who may have made it up. Some proxies
-    (Azure's, AWS's with a setting) write the client's port behind the address.
+    That is the last address in X-Forwarded-For. Each proxy appends the address of its own client; the
+    addresses before it come from that client, who may have made them up. Some proxies (Azure's, and AWS's
+    with a setting) append the client's port to the address.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -87,9 +90,9 @@ class ClientAddress:
 
 
 class PlainApi:
-    """Middleware: on a site of HTTPS, a program that asks over plain HTTP is refused.
+    """Middleware: if the site uses HTTPS, refuses API requests over plain HTTP.
 
-    A redirect would let it go on sending its token where everybody reads along.
+    A redirect would let the client go on sending its token in plain text.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -97,13 +100,13 @@ class PlainApi:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if settings.SECURE_SSL_REDIRECT and is_api(request) and not request.is_secure():
-            message = "Use https://; what you sent could be read on its way."
+            message = "Use https://: anyone on the network could have read this request."
             return problems.answer(message, "https_required", 403, detail=message)
         return self.get_response(request)
 
 
 class ApiAnswers:
-    """Middleware: the chat's API says of its answers what the housekeeping's says."""
+    """Middleware: gives responses of the chat's API the same headers as those of housekeeping's API."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -118,7 +121,7 @@ class ApiAnswers:
 
 
 class Language:
-    """Middleware: pages speak the browser's language; the API speaks English, whoever asks."""
+    """Middleware: pages are in the language of the browser. The API is always in English."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -133,12 +136,13 @@ class Language:
 
 def without_port(text: str) -> str | None:
     """The address in ``192.0.2.1``, ``192.0.2.1:4711``, ``2001:db8::1``, ``[2001:db8::1]`` or
-    ``[2001:db8::1]:443``; None for anything else."""
+    ``[2001:db8::1]:443``. None for any other text.
+    """
     if is_address(text):
         return text
     try:
         host = urlsplit(f"//{text}").hostname or ""
-    except ValueError:  # brackets that enclose no address
+    except ValueError:  # the brackets don't contain an address
         return None
     return host if is_address(host) else None
 

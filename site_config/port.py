@@ -1,13 +1,15 @@
-"""``python -m site_config.port 8000``: ends with one line, and status 1, where the port is taken."""
+"""``python -m site_config.port 8000``: exits with status 1 and one line if the port can't be used."""
 
 import socket
 import sys
 
 
 def check(port: str) -> None:
-    """Raises SystemExit where no site could listen on the port of this machine."""
+    """Raises SystemExit if a site can't listen on this port of the machine."""
     if not port.isdecimal() or not 0 < int(port) < 65_536:
-        raise SystemExit(f"PORT={port}: write a whole number from 1 to 65535, as in `make run PORT=8001`.")
+        raise SystemExit(
+            f"PORT={port} is not valid: use a whole number, 1 to 65535, such as `make run PORT=8001`."
+        )
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as runserver does
         try:

@@ -1,4 +1,4 @@
-"""One file for every place the site runs; what differs comes from the environment (env.py)."""
+"""The settings, the same wherever the site runs. What differs comes from the environment (env.py)."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ DEBUG = env.boolean("DEBUG", False)
 SECRET_KEY = env.secret_key("SECRET_KEY", BASE_DIR / ".secret_key")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 SITE_URL = env.url("SITE_URL", env.served_at(sys.argv), ("http", "https")).geturl().rstrip("/")
-os.environ["SITE_URL"] = SITE_URL  # for the consumer beside runserver, which mails the same links
+os.environ["SITE_URL"] = SITE_URL  # for runserver's consumer, whose mails need the same links
 
 ROOT_URLCONF = "site_config.urls"
 WSGI_APPLICATION = "site_config.wsgi.application"
@@ -46,7 +46,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "site_config.middleware.ClientAddress",
-    "site_config.middleware.SecurityHeaders",  # outside all that answers: errors and redirects, too
+    "site_config.middleware.SecurityHeaders",  # outermost, so that errors and redirects get them, too
     "csp.middleware.CSPMiddleware",
     "site_config.middleware.PlainApi",
     "django.middleware.security.SecurityMiddleware",
@@ -79,15 +79,15 @@ TEMPLATES = [
     },
 ]
 
-# Static files straight from the apps and static/: no collectstatic to forget after a
-# deploy. They are few, and their short max-age makes a browser ask again (an ETag answers).
+# WhiteNoise serves static files from the apps and static/, so a deployment needs no collectstatic. They
+# are few. Their short max-age makes browsers ask again, which an ETag answers.
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
-WHITENOISE_ALLOW_ALL_ORIGINS = False  # no other site has business with them
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # other sites don't use them
 
 LANGUAGE_CODE = "en-gb"
-LANGUAGES = [("en-gb", "English"), ("de", "Deutsch")]  # pages: as the browser asks for
+LANGUAGES = [("en-gb", "English"), ("de", "Deutsch")]  # of pages: the browser chooses
 TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
 USE_TZ = True
 
@@ -98,19 +98,19 @@ SECURE_SSL_REDIRECT = IS_HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)/?$"]  # probes come from inside, over plain HTTP
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
-# A browser takes a cookie of such a name only from this very host, over HTTPS, for the whole
-# site: neither a sibling domain nor a page of plain HTTP can plant one.
+# A browser accepts a cookie with this prefix only from this host over HTTPS, and for the whole site. So
+# neither a sibling domain nor a plain HTTP page can set one.
 COOKIE_PREFIX = "__Host-" if IS_HTTPS else ""
 SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
 CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
-SESSION_COOKIE_AGE = 12 * 60 * 60  # seconds from the sign-in on, however busy the session is
+SESSION_COOKIE_AGE = 12 * 60 * 60  # seconds after the sign-in, even if the session is in use
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Strict"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "site_config.errors.csrf_failure"
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
-# Nothing inline, nothing evaluated, nothing from elsewhere, on any page.
+# No page uses inline code, evaluated code, or files from another site.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
@@ -120,11 +120,11 @@ CONTENT_SECURITY_POLICY = {
         "form-action": ["'self'"],
     }
 }
-# Only where a proxy in front of the site sets the headers itself: else a client could.
+# True only if a proxy in front of the site sets the headers itself. Otherwise a client could set them.
 BEHIND_PROXY = env.boolean("BEHIND_PROXY", False)
 if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-# Whether the owner's *other* subdomains speak HTTPS is not for this site to promise.
+# HSTS with subdomains would promise HTTPS for other sites of the owner.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -136,7 +136,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-# The first one lets nobody in: it refuses who failed too often (chat/sign_ins.py).
+# The first one only refuses: clients and accounts with too many failures (chat/sign_ins.py).
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
@@ -150,7 +150,7 @@ AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_USERNAME_CALLABLE = "chat.sign_ins.client_name"
 AXES_CLIENT_IP_CALLABLE = "chat.sign_ins.client_address"
 AXES_LOCKOUT_CALLABLE = "site_config.errors.too_many_sign_ins"
-AXES_ENABLE_ACCESS_FAILURE_LOG = True  # who failed, from where: kept as rows, not in the log
+AXES_ENABLE_ACCESS_FAILURE_LOG = True  # stores failed sign-ins as rows, not in the log
 AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "old_password", "new_password1", "new_password2"]
 AXES_VERBOSE = False
 LOGIN_URL = "login"
@@ -159,27 +159,27 @@ LOGOUT_REDIRECT_URL = "login"
 
 # --- Data ---------------------------------------------------------------------------------
 
-# Is PgBouncer, in transaction mode, between the site and PostgreSQL? Of both URLs, where they name it.
+# Whether the site reaches PostgreSQL through PgBouncer in transaction mode. Applies to both URLs.
 BEHIND_PGBOUNCER = env.boolean("BEHIND_PGBOUNCER", False)
 DATABASE: dict[str, Any] = env.database("DATABASE_URL", "sqlite:///db.sqlite3", root=BASE_DIR)
 if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     DATABASE["OPTIONS"] = {
-        # A transaction that will write says so at its start and waits for its turn. The
-        # default finds out halfway, and fails with "database is locked" without waiting.
+        # A transaction takes the write lock at its start and waits for it. By default it takes the lock
+        # halfway, and then fails with "database is locked" without waiting.
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        # Readers don't wait for the writer; 7 times the write speed of the defaults.
+        # Readers don't wait for the writer, and writes are 7 times as fast as with the defaults.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
-    # A file, not memory: the tests share it with real consumers.
+    # A file, because the tests share it with real consumers.
     DATABASE["TEST"] = {"NAME": f"{DATABASE['NAME']}.test"}
 else:
     DATABASE |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
-    # A cursor of the server's lives on one connection; the pooler changes it with each transaction.
+    # A server-side cursor needs one connection, and the pooler may use another for each transaction.
     DATABASE["DISABLE_SERVER_SIDE_CURSORS"] = BEHIND_PGBOUNCER
-    # Nobody waits for ever: neither for a server that is gone (seconds; ms for the last),
-    # nor for the locks of a process that was stopped within a transaction. PgBouncer takes no
-    # startup options: there, its own idle_transaction_timeout does the last.
+    # Never wait forever for a server that is gone (in seconds; tcp_user_timeout in ms), or for the locks of
+    # a process that was stopped inside a transaction. PgBouncer takes no startup options: there, its own
+    # idle_transaction_timeout ends such a transaction.
     at_start = {} if BEHIND_PGBOUNCER else {"options": "-c idle_in_transaction_session_timeout=30s"}
     DATABASE["OPTIONS"] = (
         {
@@ -193,7 +193,7 @@ else:
         | DATABASE.get("OPTIONS", {})
     )
 DATABASES = {"default": DATABASE}
-# What throttles count in: one table for every process on every machine. Only they write to it.
+# Throttles count in this table, which all processes on all machines share. Nothing else uses it.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
@@ -209,13 +209,13 @@ HUEY_URL = env.url(
 )
 HUEY: dict[str, Any] = {
     "name": "housekeeping",
-    "immediate": False,  # whatever DEBUG says: a task never runs inside a request
+    "immediate": False,  # never run a task inside a request, even with DEBUG on
     "consumer": {
         "workers": env.integer("HUEY_WORKERS", 2, at_least=1),
         "worker_type": env.choice("HUEY_WORKER_TYPE", "thread", ("thread", "process")),
-        "max_delay": 0.5,  # seconds an idle worker may take to notice a message
-        "graceful_signal": "TERM",  # what docker stop and systemd send
-        "shutdown_timeout": 25,  # seconds; docker's default kill comes later with stop_grace_period 30s
+        "max_delay": 0.5,  # seconds within which an idle worker notices a message
+        "graceful_signal": "TERM",  # sent by docker stop and systemd
+        "shutdown_timeout": 25,  # seconds; give docker a longer stop_grace_period, such as 30s
     },
 }
 if HUEY_URL.scheme == "sqlite":
@@ -230,8 +230,8 @@ else:
     env.check_postgres("HUEY_URL", HUEY_URL)
     HUEY |= {"huey_class": "housekeeping.queue.PostgresQueue", "dsn": HUEY_URL.geturl()}
     if BEHIND_PGBOUNCER:
-        # LISTEN and prepared statements would stay on a connection that others use next: the
-        # workers look every max_delay seconds instead.
+        # LISTEN and prepared statements would stay on a connection that another client uses next. So
+        # workers poll every max_delay seconds instead.
         HUEY |= {"blocking": False, "prepare_threshold": None}
 
 # --- Housekeeping ---------------------------------------------------------------------------
@@ -258,23 +258,23 @@ HOUSEKEEPING_ARCHIVE_BUDGET_MB = env.setting("HOUSEKEEPING_ARCHIVE_BUDGET_MB")
 HOUSEKEEPING_BRAKE_SHARE = env.setting("HOUSEKEEPING_BRAKE_SHARE")
 HOUSEKEEPING_BRAKE_ROWS = env.setting("HOUSEKEEPING_BRAKE_ROWS")
 HOUSEKEEPING_HEARTBEAT_SECONDS = env.setting("HOUSEKEEPING_HEARTBEAT_SECONDS")
-# What Prometheus sends as bearer token; empty: /metrics answers everybody.
+# The bearer token that Prometheus sends. If it is empty, anyone may read /metrics.
 HOUSEKEEPING_METRICS_TOKEN = env.text("METRICS_TOKEN", "")
-HOUSEKEEPING_SITE_URL = SITE_URL  # where the links in mails lead
-# What sign-ins leave behind: sessions, tokens, the log of who tried to get in.
+HOUSEKEEPING_SITE_URL = SITE_URL  # for the links in mails
+# They delete old tokens, sessions and records of sign-ins.
 HOUSEKEEPING_RECIPES = ["simplejwt", "sessions", "axes"]
 HOUSEKEEPING_AUTOSTART = env.boolean("HOUSEKEEPING_AUTOSTART", True)
 
 # --- Chat and mail ----------------------------------------------------------------------------
 
-# The dotted path of a function (conversation, message) -> text or None that answers messages.
+# The dotted path of a function that replies to messages: (conversation, message) -> text or None.
 CHAT_REPLY = env.text("CHAT_REPLY", "")
-# The link of a warning is good until the account goes, with the night after the last day.
+# The link in a warning works until the account is deleted, including the night after its last day.
 CHAT_VERIFICATION_MAX_AGE = timedelta(days=max(3, HOUSEKEEPING_UNVERIFIED_USER_WARNING_DAYS + 1))
 
-EMAIL_TIMEOUT = 10  # seconds for each word of the mail server's; a whole mail has a limit, too
+EMAIL_TIMEOUT = 10  # seconds for each reply of the mail server; a whole mail has its own limit
 vars().update(env.email("EMAIL_URL", "consolemail://", smtp="housekeeping.journal.smtp.EmailBackend"))
-# What nobody waits for is kept as a row and sent by a consumer: verification mails, alerts.
+# Saves verification mails and alerts as rows, which a consumer sends.
 EMAIL_OUTBOX = "housekeeping.journal.outbox.Backend"
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("DEFAULT_FROM_EMAIL", "housekeeping@localhost")
 
@@ -293,7 +293,7 @@ REST_FRAMEWORK = {
         "register": "10/hour",
         "verify": "30/hour",
     },
-    # Whose X-Forwarded-For is believed: nobody's, unless a proxy in front of the site sets it.
+    # Trust X-Forwarded-For only if a proxy in front of the site sets it.
     "NUM_PROXIES": 1 if BEHIND_PROXY else 0,
     "EXCEPTION_HANDLER": "housekeeping.api.rules.errors.answer",
     "URL_FORMAT_OVERRIDE": None,
@@ -301,7 +301,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Housekeeping",
-    "DESCRIPTION": "Steers and watches the housekeeping of the site's database; and the chat that fills it.",
+    "DESCRIPTION": "Controls and monitors the housekeeping of the site. Also serves the site's chat.",
     "VERSION": "1",
     "LICENSE": {"name": "MIT"},
     "OAS_VERSION": "3.1.0",
@@ -310,7 +310,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_PATCH": False,
     "POSTPROCESSING_HOOKS": ["housekeeping.api.description.schema.tidy"],
     "TAGS": [
-        {"name": "tokens", "description": "Who is asking."},
+        {"name": "tokens", "description": "Tokens that identify the caller."},
         {"name": "chat", "description": "Accounts, conversations, messages: each account sees only its own."},
     ],
 }
@@ -319,11 +319,11 @@ SIMPLE_JWT = {
     "REFRESH_TOKEN_LIFETIME": timedelta(days=1),
     "ROTATE_REFRESH_TOKENS": True,
     "BLACKLIST_AFTER_ROTATION": True,
-    "CHECK_REVOKE_TOKEN": True,  # a changed password ends the tokens made with the old one
+    "CHECK_REVOKE_TOKEN": True,  # changing the password ends all earlier tokens
     "TOKEN_OBTAIN_SERIALIZER": "chat.serializers.SignInSerializer",
     "TOKEN_REFRESH_SERIALIZER": "chat.serializers.RefreshSerializer",
     "TOKEN_BLACKLIST_SERIALIZER": "chat.serializers.SignOutSerializer",
-    "UPDATE_LAST_LOGIN": True,  # who signs in through the API alone has logged in, too
+    "UPDATE_LAST_LOGIN": True,  # a sign-in through the API counts as a login, too
 }
 
 # --- Logging ------------------------------------------------------------------------------------
@@ -351,7 +351,7 @@ LOGGING: dict[str, Any] = {
             ("housekeeping", "INFO"),
             ("chat", "INFO"),
             ("huey", "INFO"),
-            ("django", "WARNING"),  # also with DEBUG off, when Django's own would be silent
+            ("django", "WARNING"),  # also with DEBUG off, when Django's own logging is silent
             ("", "WARNING"),  # every other library
         )
     },
@@ -365,9 +365,9 @@ if LOG_FILE:
     }
     for logger in LOGGING["loggers"].values():
         logger["handlers"].append("file")
-# What runserver answers goes to the console alone, as Django has it.
+# The requests that runserver logs go only to the console, as in Django.
 LOGGING["loggers"]["django.server"] = {"handlers": ["served"], "level": "INFO", "propagate": False}
 
-# Last, as a value that can't be used must leave nothing behind.
+# At the end, because a start that fails at a bad value must not leave a file behind.
 if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     private.make_sqlite(DATABASE["NAME"])  # it holds password hashes and session keys

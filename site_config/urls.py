@@ -1,4 +1,4 @@
-"""The whole address book on one page. In the API, a trailing slash is accepted and not needed."""
+"""All addresses of the site. A trailing slash in the API is optional."""
 
 from django.conf import settings
 from django.contrib import admin
@@ -34,11 +34,11 @@ urlpatterns = [
     path("sign-out", auth.LogoutView.as_view(), name="logout"),
     path("password", PasswordPage.as_view(), name="password"),
     path("verify/<str:token>", verify_page, name="verify"),
-    # Django's way from a row to its page on the site: rows have none, and a UUID makes it fail.
+    # Replaces Django's redirect from a row to its page on the site: no row has one, and a UUID breaks it.
     re_path(
         r"^admin/r/", admin.site.admin_view(defaults.page_not_found), {"exception": Http404()}, "admin-r"
     ),
-    # Django's own page for it takes any number of guesses at the old password.
+    # Replaces Django's own page, which does not limit guesses at the old password.
     path(
         "admin/password_change/",
         admin.site.admin_view(RedirectView.as_view(pattern_name="password")),

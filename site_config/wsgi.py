@@ -11,16 +11,16 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "site_config.settings")
 _site = get_wsgi_application()
 
-from housekeeping.runs import schedules  # noqa: E402  (the apps are loaded only now)
+from housekeeping.runs import schedules  # noqa: E402  (only now are the apps loaded)
 
-schedules.announce("The site is up. Its consumers look at the schedules:")
+schedules.announce("The site is up. Its consumers run these schedules:")
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """The site. Without BEHIND_PROXY, only the connection tells whether a request came over HTTPS.
+    """The site. Without BEHIND_PROXY, only the connection decides whether a request came over HTTPS.
 
-    gunicorn believes X-Forwarded-Proto of any client on its own machine, whatever the
-    settings say. Behind a proxy, Django reads the header itself.
+    gunicorn trusts X-Forwarded-Proto from any client on its own machine, regardless of our settings.
+    Behind a proxy, Django reads the header itself.
     """
     connection = environ.get("gunicorn.socket")
     if connection is not None and not settings.BEHIND_PROXY:

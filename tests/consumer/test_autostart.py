@@ -44,7 +44,7 @@ def test_site_and_consumer_on_one_terminal_name_the_schedules_once(processes):
     site.says("Huey consumer started")
 
     assert site.output.count("Scheduled: Daily housekeeping at 2:00 AM") == 1
-    assert "The site is up. Its consumers look at the schedules:" in site.output
+    assert "The site is up. Its consumers run these schedules:" in site.output
     assert "looks at the schedules that the site has named" in site.output
 
 
