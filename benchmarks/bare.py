@@ -1,8 +1,8 @@
-"""Bare Huey, as its documentation sets it up: what ``faults.py`` holds our consumer against.
+"""Bare Huey, set up as in its documentation. ``faults.py`` compares our consumer with it.
 
-Run by ``huey_consumer bare.huey``. BARE_URL names the storage, BARE_TRACE the file in
-which each task leaves a line when it is queued, starts and finishes, and BARE_MINUTE the
-minute of the hour at which ``tick`` is due (``*``: each).
+Run it with ``huey_consumer bare.huey``. BARE_URL is the storage. BARE_TRACE is the file to which each task
+adds a line when it is queued, starts and finishes. BARE_MINUTE is the minute of the hour at which ``tick``
+is due (``*``: every minute).
 """
 
 import os
@@ -12,7 +12,7 @@ from huey import PostgresHuey, RedisHuey, SqliteHuey, crontab
 from huey.api import Huey, Task
 from huey.signals import SIGNAL_ENQUEUED
 
-SECONDS = 0.5  # how long a task works
+SECONDS = 0.5  # how long a task takes
 
 
 def queue_at(url: str) -> Huey:
@@ -29,7 +29,7 @@ huey = queue_at(os.environ["BARE_URL"])
 def trace(event: str, task: Task) -> None:
     line = f"{time.time()} {event} {task.name} {task.id}\n"
     file = os.open(os.environ["BARE_TRACE"], os.O_APPEND | os.O_CREAT | os.O_WRONLY)
-    os.write(file, line.encode())  # one write to the end of the file: lines don't mix
+    os.write(file, line.encode())  # one write per line, so that lines don't mix
     os.close(file)
 
 

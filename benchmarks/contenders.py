@@ -1,15 +1,15 @@
-"""The ways to purge that ``purge.py`` holds side by side, and the writer beside them.
+"""The ways to purge that ``purge.py`` compares, and a process that writes meanwhile.
 
-Each is a process of its own, on the database that the environment names:
+Each runs as its own process, on the database that the environment names:
 
     contenders.py build MESSAGES    fill a migrated database
-    contenders.py raw|django|ours|signal DAYS    purge, and print what it took as JSON
-    contenders.py raw-undo|undo DAYS    purge flat-out, and print what it took to put it all back
-    contenders.py writer    insert a message each few milliseconds until stdin ends
+    contenders.py raw|django|ours|signal DAYS    purge, and print the measurements as JSON
+    contenders.py raw-undo|undo DAYS    purge flat-out, put all rows back, and print the measurements
+    contenders.py writer    insert a message every few milliseconds until stdin ends
 
-Ours is a whole run as a consumer carries it out: the counts before and after, the brake,
-the lease, a checkpoint, a receipt and (unless HOUSEKEEPING_UNDO_DAYS is 0) an archive. A
-consumer has carried out other runs before: each way does a little of its kind first.
+"ours" is a whole run as a consumer executes it: the counts before and after, the brake, the lease, a
+checkpoint, a receipt and an archive (unless HOUSEKEEPING_UNDO_DAYS is 0). Each way warms up first, since a
+consumer has usually executed other runs before.
 """
 
 import json
@@ -36,17 +36,20 @@ from chat.models import ChatMessage, Conversation  # noqa: E402
 from housekeeping.models import Run  # noqa: E402
 from housekeeping.runs import control, execution  # noqa: E402
 
-DAYS = 100  # the conversations' ages are spread evenly over so many
+DAYS = 100  # the ages of conversations are spread evenly over this many
 PER_CONVERSATION = 10
-PAUSE = 0.005  # seconds between two inserts of the writer
+PAUSE = 0.005  # seconds between two inserts by the writer
 
 
 # --- The data ---------------------------------------------------------------------------------
 
 
 def build(messages: int) -> None:
-    """Conversations of ten messages each; fifty go on at the same time, so that a
-    conversation's messages are not neighbours in the table."""
+    """Insert conversations with ten messages each.
+
+    Fifty of them go on at the same time, so that the messages of a conversation are not adjacent in the
+    table.
+    """
     conversations = messages // PER_CONVERSATION
     seconds = DAYS * 86_400 / conversations
     moment = (
@@ -96,7 +99,7 @@ def build(messages: int) -> None:
 
 
 def _sentences() -> list[str]:
-    """10,007 texts of 4 to 30 words: some 100 characters, that compress as chat does."""
+    """10,007 texts of 4 to 30 words, about 100 characters each, that compress as well as chat messages."""
     chance = random.Random(4)
     letters = "etaoinshrdlucmfwypvbgkjqxz"
     words = ["".join(chance.choices(letters, range(26, 0, -1), k=chance.randint(2, 9))) for _ in range(3000)]
@@ -108,7 +111,7 @@ def _sentences() -> list[str]:
 
 
 def raw(days: float) -> int:
-    """One DELETE of the messages by subselect, one of their conversations."""
+    """One DELETE of the messages by subselect, then one of their conversations."""
     cutoff = timezone.now() - timedelta(days=days)
     old = "FROM chat_conversation WHERE created_at < %s"
     with transaction.atomic(), connection.cursor() as cursor:
@@ -119,13 +122,13 @@ def raw(days: float) -> int:
 
 
 def naive(days: float) -> int:
-    """Django's own ``.delete()`` over all that is old."""
+    """Django's own ``.delete()`` of all old conversations."""
     rows, _ = Conversation.objects.filter(created_at__lt=timezone.now() - timedelta(days=days)).delete()
     return rows
 
 
 def ours(days: float) -> int:
-    """A run; the retention comes from the environment, as the rest of its settings."""
+    """A run. Its retention comes from the environment, like its other settings."""
     return sum(_carried_out("conversations").receipt["conversations"]["rows"].values())
 
 
@@ -167,7 +170,7 @@ def warm_up(name: str) -> None:
 
 
 def purge_flat_out(days: float) -> None:
-    """With an archive, in batches as large as they get, whatever the pace of the undo."""
+    """Purge with an archive and at full speed, regardless of the pace of the undo."""
     pace, settings.HOUSEKEEPING_PACE = settings.HOUSEKEEPING_PACE, "flat-out"
     ours(days)
     settings.HOUSEKEEPING_PACE = pace
@@ -182,7 +185,7 @@ def undo(days: float) -> int:
 
 
 def copy_and_delete(days: float) -> None:
-    """Copies of the old rows in tables of their own, and no index on them."""
+    """Copy the old rows to separate tables without indexes, then delete them."""
     cutoff = timezone.now() - timedelta(days=days)
     old = "SELECT id FROM chat_conversation WHERE created_at < %s"
     with connection.cursor() as cursor:
@@ -198,7 +201,7 @@ def copy_and_delete(days: float) -> None:
 
 
 def raw_undo(days: float) -> int:
-    """One INSERT … SELECT of the conversations, one of their messages, in one transaction."""
+    """One INSERT … SELECT of the conversations and one of their messages, in one transaction."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("INSERT INTO chat_conversation SELECT * FROM old_conversation")
         rows = cursor.rowcount
@@ -227,7 +230,7 @@ BEFORE: dict[str, Callable[[float], None]] = {"raw-undo": copy_and_delete, "undo
 
 
 class Clock:
-    """Times each transaction from its BEGIN, once it has its turn, to the end of its COMMIT."""
+    """Measures each transaction from its BEGIN, without waiting for the lock, to the end of its COMMIT."""
 
     def __init__(self) -> None:
         self.longest, self.began = 0.0, 0.0
@@ -257,7 +260,7 @@ def measure(name: str, days: float) -> None:
 
 
 def _peak() -> int:
-    """Bytes. Not ru_maxrss, which a child inherits from its parent."""
+    """The peak memory of this process, in bytes. Not ru_maxrss, which a child inherits from its parent."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
@@ -266,7 +269,7 @@ def _peak() -> int:
 
 
 def write() -> None:
-    """Print ``[moment, seconds]`` of each insert, as JSON, once stdin has ended."""
+    """Insert messages until stdin ends, then print ``[moment, seconds]`` of each insert as JSON."""
     conversation = Conversation.objects.latest("pk")
     waits = []
     print("ready", flush=True)

@@ -1,22 +1,22 @@
-"""The dashboard on a large database, against a hello-world view under the same server.
+"""Measures the dashboard on a large database against a hello-world view on the same server.
 
     python benchmarks/dashboard.py [--database sqlite|postgres|all] [--runs 1000 1000000]
                                    [--messages-per-run 10] [--requests 200]
 
-For each database and size: a throw-away database filled by set-based SQL, gunicorn with two
-workers, one consumer (it keeps the dear figures), and one client that asks for each page in
-turn over one connection. What is printed is the median of each page divided by the median of
-the hello-world view in the same rounds: these machines are noisy, and a ratio is not.
+For each database and size, it fills a temporary database by set-based SQL, and starts gunicorn with two
+workers and one consumer, which stores the expensive figures. One client requests each page in turn over one
+connection. The script prints the median of each page divided by the median of the hello-world view in the
+same rounds: these machines are noisy, and the ratio is steadier than the times.
 
 - hello: a view that answers two words, through the same middleware.
-- poll: the overview's poll, with nothing new (304).
+- poll: the overview's poll if nothing has changed (304).
 - overview: the whole fragment.
-- runs: a page of 50 runs, the newest; runs, last: the oldest 50; runs, filtered: by task and status.
+- runs: the newest 50 runs. runs, last: the oldest 50. runs, filtered: by task and status.
 - history: the page of acts. trends: the charts of 30 days.
 
-The bars of the project: an unchanged poll at most 4, a page of 50 runs at most 15, the overview
-at most 25; each the same within a fifth at a thousand runs and at a million, and on the last
-page as on the first. Nothing is asserted here.
+The targets: an unchanged poll at most 4, a page of 50 runs at most 15, the overview at most 25. Each should
+differ by at most a fifth between a thousand runs and a million, and between the first page and the last.
+Nothing is asserted here.
 """
 
 import argparse
@@ -52,7 +52,7 @@ PAGES = {
 
 
 class Site:
-    """The site on a database of its own, under gunicorn, with one consumer."""
+    """The site on its own database, with gunicorn and one consumer."""
 
     def __init__(self, folder: Path, database: str) -> None:
         self.port = services.free_port()
@@ -93,7 +93,7 @@ class Site:
             ]
             try:
                 services.wait_until(lambda: services.answers(self.port), what="gunicorn")
-                time.sleep(8)  # the consumer's first look at the gauges
+                time.sleep(8)  # until the consumer has measured the gauges
                 yield
             finally:
                 for part in parts:
@@ -103,7 +103,7 @@ class Site:
 
 
 def measure(site: Site, cookie: str, requests: int) -> dict[str, list[float]]:
-    """Milliseconds by page; the pages take turns."""
+    """The milliseconds of each page. The pages are requested in turn."""
     client = http.client.HTTPConnection("127.0.0.1", site.port)
     taken: dict[str, list[float]] = {name: [] for name in PAGES}
     tag = ""

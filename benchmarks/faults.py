@@ -1,43 +1,42 @@
-"""Bare Huey and our consumer through the same faults: what is lost, doubled, late.
+"""Puts bare Huey and our consumer through the same faults, and counts what is lost, doubled or late.
 
     python benchmarks/faults.py [--rounds 20] [--storage sqlite|redis|postgres|all] [--seed N]
 
-On the one side ``huey_consumer`` with the tasks of ``bare.py``, on the other ``manage.py
-run_huey``; both with two worker threads and otherwise with their own defaults, on
-servers, databases and files that are made for each fault and thrown away. Ours beats each
-second here and not each 10, so that a lease ends after 3 seconds and not 30.
+It compares ``huey_consumer`` with the tasks of ``bare.py`` to ``manage.py run_huey``. Both have two worker
+threads and otherwise their own defaults. Servers, databases and files are created for each fault and
+deleted after it. Here our heartbeat is every second instead of every 10, so a lease ends after 3 seconds
+instead of 30.
 
 The faults:
 
-- kill -9 and SIGTERM: two tasks of about half a second are asked for; up to half a second
-  after the first has started, the only consumer gets the signal, and another is started.
-  Bare Huey's tasks sleep; ours delete 10,000 conversations and 20,000 messages.
-- two consumers: a task that is due each minute, over two fire times.
-- down at the fire time: a task due at one minute of the hour; two consumers are started
-  65 seconds after it. (A minute earlier, bare Huey would still match the minute.)
-- queue flushed: five messages wait, the queue is emptied, a consumer is started. Ours
-  sends them again after 60 seconds; to save that minute, the runs are made 60 seconds
-  older in the database, so that they are late by it all the same.
+- kill -9 and SIGTERM: two tasks of about half a second are requested. Up to half a second after the first
+  has started, the only consumer gets the signal, and another consumer is started. Bare Huey's tasks sleep.
+  Ours delete 10,000 conversations and 20,000 messages.
+- two consumers: a task that is due every minute, over two fire times.
+- down at the fire time: a task that is due at one minute of the hour. Two consumers are started 65 seconds
+  after it. (A minute earlier, bare Huey would still match the minute.)
+- queue flushed: five messages wait, the queue is emptied, and a consumer is started. Ours sends them again
+  after 60 seconds. To save that minute, the runs are made 60 seconds older in the database, so they still
+  count as late by that time.
 
 The numbers:
 
-- asked: pieces of work, or fire times, that should have been done once.
-- lost: those that never finished. Ours has 90 seconds to make up for them; bare Huey 8,
-  as nothing more can come once its queue is empty and its workers are idle.
-- doubled: how often one finished once more than asked. Ours is measured by its run's row:
-  a purge counts as often as its rows were counted, a fire time as often as a run succeeded.
-- late: ms from the moment at which it should have started (its fire time, or the
-  request) to its first start. Of what was lost before it started, there is none.
-- ended: ms from that same moment to its last end: how long it took to make up for the
-  fault. That includes the start of another consumer, which is 2 s of ours.
+- asked: pieces of work, or fire times, that should be done once.
+- lost: how many of them never finished. Ours has 90 seconds to make up for them. Bare Huey has 8, because
+  nothing more happens once its queue is empty and its workers are idle.
+- doubled: how many more times they finished than requested. Ours is measured by the row of the run: a purge
+  counts as often as its rows were counted, a fire time as often as a run succeeded.
+- late: ms from the moment at which the work should have started (its fire time, or the request) to its
+  first start. Work that was lost before it started has no such figure.
+- ended: ms from the same moment to the last end, including the time to make up for the fault. The start of
+  another consumer is part of it, about 2 s for ours.
 
-Two figures to read with care. Bare Huey looks each 60 s from its own start, so that its
-lateness with two consumers is up to a minute, by chance. And a message of ours that was
-read, but whose run was not yet claimed when the kill came, is sent again as the next
-consumer starts; where none does, after 60 s.
+Read two figures with care. Bare Huey checks every 60 s from its own start, so with two consumers it is late
+by up to a minute, at random. And if the kill comes after our message was read but before its run was
+claimed, the message is sent again when the next consumer starts, or after 60 s if none starts.
 
-With few rounds the 99th percentile is the maximum. Nothing here is asserted; the
-milliseconds are this machine's.
+With few rounds the 99th percentile is the maximum. Nothing is asserted here. The milliseconds depend on the
+machine.
 """
 
 import argparse
@@ -68,18 +67,18 @@ sys.path.insert(0, str(ROOT))
 from tests import services  # noqa: E402 - found from ROOT
 
 EXPIRED_ROWS = {"conversations": 10_000, "messages": 20_000}  # half a second of work each
-SECONDS_TO_START = 20.0  # before the first fire time, for four consumers
+SECONDS_TO_START = 20.0  # before the first fire time, to start four consumers
 MINUTE = 60.0
 
 
 @dataclass
 class Work:
-    """A piece of work, or a fire time: when it was due, and what became of it."""
+    """A piece of work, or a fire time: when it was due, when it started and ended, how often it finished."""
 
     due: float
     starts: list[float] = field(default_factory=list)
     ends: list[float] = field(default_factory=list)
-    finishes: float = 0  # 1 is as asked; between 0 and 1, a part of its rows
+    finishes: float = 0  # 1 as requested; between 0 and 1 if only some rows were deleted
 
     @property
     def is_lost(self) -> bool:
@@ -94,12 +93,12 @@ class Work:
 
 
 class Side:
-    """One of the two systems, with a queue and a folder of its own."""
+    """One of the two systems, with its own queue and folder."""
 
     name: str
     folder_of_commands: Path
     consumer: tuple[str, ...]
-    patience: float  # seconds after which what has not finished is lost
+    patience: float  # seconds after which unfinished work counts as lost
 
     def __init__(self, folder: Path, url: str, environment: dict[str, str]) -> None:
         foreign = ("HOUSEKEEPING_", "HUEY_", "BARE_")
@@ -109,7 +108,7 @@ class Side:
         self.started = 0
 
     def start(self, count: int = 1) -> None:
-        """Start consumers, and wait until they are up."""
+        """Start consumers and wait until they are up."""
         for _ in range(count):
             self._start_one()
 
@@ -147,11 +146,11 @@ class Side:
         return done.stdout
 
     def schedule(self, minute: int | None) -> None:
-        """Make a task due at that minute of each hour, or at every minute."""
+        """Make a task due at this minute of each hour, or every minute if None."""
         raise NotImplementedError
 
     def request(self, count: int) -> list[str]:
-        """Ask for so many pieces of work. Returns their ids."""
+        """Request this many pieces of work. Returns their ids."""
         raise NotImplementedError
 
     def flush(self) -> None:
@@ -180,7 +179,7 @@ class Bare(Side):
         self.environment["BARE_MINUTE"] = "*" if minute is None else str(minute)
 
     def request(self, count: int) -> list[str]:
-        # Imported, and not run as a program: a task's name contains its module's.
+        # Import the module instead of running it, because its name is part of the task's name.
         return self.command("-c", f"import bare; print(*(bare.work().id for _ in range({count})))").split()
 
     def flush(self) -> None:
@@ -227,7 +226,7 @@ class Ours(Side):
         self.database = folder / "db.sqlite3"
         self.expected: dict[str, int] = {}  # rows that a run should delete, by its id
         environment = {
-            "HOUSEKEEPING_BRAKE_SHARE": "1",  # nearly all is purged, on purpose
+            "HOUSEKEEPING_BRAKE_SHARE": "1",  # the purge deletes nearly all rows
             "ENV_FILE": os.devnull,
             "SECRET_KEY": "a key for the benchmark alone, as long as Django wants one to be",
             "DATABASE_URL": f"sqlite:///{self.database}",
@@ -315,7 +314,7 @@ def _moment(text: str | None) -> float:
 
 
 def interrupted(side: Side, number: int, delays: list[float]) -> list[Work]:
-    """In each round, signal the only consumer so long after the first of two tasks started."""
+    """In each round, signal the only consumer some time after the first of two tasks has started."""
     asked: list[str] = []
     side.start()
     for delay in delays:
@@ -351,8 +350,8 @@ def two_consumers(side: Side, first: float) -> list[Work]:
     side.start(2)
     now, second = time.time(), first + MINUTE
     _must_be_before(first)
-    # Bare Huey looks each 60 s from its start, whatever the clock says, and its idle
-    # workers sleep for up to 10 s.
+    # Bare Huey checks every 60 s from its own start, not at full minutes. Its idle workers sleep for up to
+    # 10 s.
     last_look = now + math.ceil((second - now) / MINUTE) * MINUTE
     _sleep_until(last_look + 12)
     return [side.fired(first), side.fired(second)]
@@ -369,7 +368,7 @@ def down_at_the_fire_time(side: Side, fire_time: float) -> list[Work]:
 
 def _must_be_before(fire_time: float) -> None:
     if time.time() >= fire_time:
-        raise RuntimeError(f"This machine is too busy: {SECONDS_TO_START} s were not enough to get ready.")
+        raise RuntimeError(f"This machine is too busy: consumers did not start within {SECONDS_TO_START} s.")
 
 
 def _sleep_until(moment: float) -> None:
@@ -390,7 +389,7 @@ Fault = Callable[[Side], list[Work]]
 
 
 def through(fault: Fault, kind: type[Bare] | type[Ours], storage: str) -> list[Work]:
-    """Put a system of its own through a fault."""
+    """Put a new system through a fault."""
     with SERVERS[storage]() as url, tempfile.TemporaryDirectory() as folder:
         side = kind(Path(folder), url)
         try:
@@ -404,7 +403,7 @@ def through(fault: Fault, kind: type[Bare] | type[Ours], storage: str) -> list[W
 
 
 def side_by_side(faults: dict[str, Fault], storage: str) -> None:
-    """Put both systems through all of these faults at once, and print the lines."""
+    """Put both systems through these faults, all at the same time, and print the results."""
     with ThreadPoolExecutor() as pool:
         waiting = [
             (name, kind, pool.submit(through, fault, kind, storage))
@@ -449,11 +448,11 @@ def percentile(values: list[float], share: float) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=20, help="of kill -9 and of SIGTERM; default: 20")
+    parser.add_argument("--rounds", type=int, default=20, help="for kill -9 and SIGTERM; default: 20")
     parser.add_argument("--storage", choices=[*SERVERS, "all"], default="sqlite", help="default: sqlite")
     parser.add_argument("--seed", type=int, default=random.randrange(10_000), help="default: a random one")
     options = parser.parse_args()
-    print(f"Seed {options.seed}, {options.rounds} rounds. Queue flushed: 60 s of ours are made up in SQL.")
+    print(f"Seed {options.seed}, {options.rounds} rounds. Queue flushed: ours skips 60 s by SQL.")
     for storage in SERVERS if options.storage == "all" else [options.storage]:
         try:
             compare(storage, rounds=options.rounds, seed=options.seed)

@@ -1,4 +1,4 @@
-"""A large database, made by set-based SQL: runs over 90 days, messages over 60, and a session."""
+"""Fills a large database by set-based SQL: runs over 90 days, messages over 60 days, and a session."""
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
@@ -42,7 +42,7 @@ DAY = 86_400
 
 
 def fill(runs: int, messages: int) -> None:
-    """Prints the session's key, of somebody who may see everything."""
+    """Fill the database, and print the session cookie of an administrator."""
     user = User.objects.create_superuser("ada", "ada@example.com", "a password for the benchmark")
     _insert(RUNS, runs, 90 * DAY)
     _insert(ACTS, max(runs // 10, 100), 90 * DAY)

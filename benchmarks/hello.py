@@ -1,4 +1,4 @@
-"""The site's own settings and addresses, and one view beside them that does nothing."""
+"""The settings and addresses of the site, and in addition a view that does nothing."""
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
@@ -13,7 +13,7 @@ def hello(request: HttpRequest) -> HttpResponse:
 
 
 def __getattr__(name: str) -> object:
-    # The addresses are looked up once the settings are there: this module is both.
+    # This module is the settings and the URLconf. The addresses can be imported only after the settings.
     if name == "urlpatterns":
         from site_config.urls import urlpatterns
 

@@ -1,10 +1,10 @@
-"""What becomes of a purge while another transaction holds rows that it wants (PostgreSQL).
+"""Measures a purge while another transaction has locked rows that it wants to delete (PostgreSQL).
 
     python benchmarks/locks.py [--site PATH]
 
-A purge of 3,100 conversations of two messages each, by ``manage.py run_housekeeping``, beside a
-transaction that has begun before and ends after it (the table: after 2 s), or that wants a row of the
-purge's in the other order. ``--site``: another version's checkout, to compare.
+``manage.py run_housekeeping`` purges 3,100 conversations with two messages each. The other transaction
+begins before the purge and ends after it (the one with the table lock ends after 2 s), or it locks rows in
+the opposite order. ``--site`` is the checkout of another version, for comparison.
 """
 
 import argparse
@@ -39,7 +39,7 @@ MIDDLE = "(SELECT id FROM chat_conversation ORDER BY id OFFSET 1500 LIMIT 1)"
 MESSAGE = f"UPDATE chat_chatmessage SET content = 'held' WHERE conversation_id = {MIDDLE}"
 CONVERSATION = f"UPDATE chat_conversation SET title = 'held' WHERE id = {MIDDLE}"
 TABLE = "LOCK TABLE chat_chatmessage IN ACCESS EXCLUSIVE MODE"
-# By name: what is locked first, what after a moment, and when the transaction ends (seconds).
+# By name: what the other transaction locks first, what it locks later, and when it ends (seconds).
 FAULTS = {
     "one message is held": (MESSAGE, "", 300.0),
     "one conversation is held": (CONVERSATION, "", 300.0),
@@ -62,7 +62,7 @@ def manage(site: Path, url: str, *words: str) -> subprocess.CompletedProcess[str
 
 @contextlib.contextmanager
 def another(url: str, first: str, then: str, seconds: float) -> Iterator[list[str]]:
-    """The other transaction. Gives what went wrong in it, if anything."""
+    """Run the other transaction meanwhile. Yields a list of its errors, empty if there are none."""
     failures: list[str] = []
     is_begun, is_over = threading.Event(), threading.Event()
 
@@ -89,7 +89,7 @@ def another(url: str, first: str, then: str, seconds: float) -> Iterator[list[st
 
 
 def wait_for_the_purge(url: str) -> None:
-    """Until it waits for this transaction."""
+    """Wait until the purge waits for this transaction."""
     waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
     with psycopg.connect(url, autocommit=True) as connection:
         services.wait_until(lambda: connection.execute(waits).fetchone()[0], what="the purge")

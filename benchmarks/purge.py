@@ -1,38 +1,37 @@
-"""Our purge beside one raw DELETE and Django's ``.delete()``: speed, memory, other traffic.
+"""Compares our purge with a raw DELETE and Django's ``.delete()``: speed, memory, effect on other traffic.
 
     python benchmarks/purge.py [--database sqlite|postgres|all] [--messages N …] [--rounds N]
         [--quick] [--speed] [--undo]
 
-Conversations of ten messages each, their ages spread evenly over 100 days. Purged are
-those older than 50 days (half of them) or older than 99 days (few: 1 %); of the least size
-also as many as are few of the largest (same). The data is made
-once per size, on a server or file of its own with the database's default durability and
-the site's own settings, and copied for each measurement; each is a process of its own.
+The data is conversations with ten messages each, whose ages are spread evenly over 100 days. The purge
+deletes those older than 50 days ("half"), or those older than 99 days ("few", 1 %). In the smallest size it
+also deletes as many rows as "few" are in the largest ("same"). The data is created once per size, on its own
+server or file, with the default durability of the database and the settings of the site. Each measurement
+is a process of its own, on a fresh copy.
 
-The contenders, all in one round after another:
+The contenders, one after another in each round:
 
 - raw DELETE: messages by subselect, then conversations, in one transaction.
-- Django ``.delete()``: over all old conversations.
-- batches, no archive: a run as a consumer carries it out, with HOUSEKEEPING_UNDO_DAYS=0.
-- batches, archive: the same as it is by default, all of it kept for an undo.
+- Django ``.delete()`` of all old conversations.
+- batches, no archive: a run as a consumer executes it, with HOUSEKEEPING_UNDO_DAYS=0.
+- batches, archive: the same with the default setting, which archives all rows for an undo.
 - batches, archive, signal: the same with a delete signal connected to both models.
 
-With --undo, instead, what puts half of the messages back, once it was purged flat-out:
+With --undo, it instead compares ways to put back half of the messages after a purge at full speed:
 
-- raw INSERT … SELECT: from copies of both tables' old rows, in one transaction.
-- undo: the run that undoes the purge's, as a consumer carries it out, with all that it verifies.
+- raw INSERT … SELECT: from copies of the old rows of both tables, in one transaction.
+- undo: the run that undoes the purge, as a consumer executes it, including all that it verifies.
 
 The numbers:
 
-- rows/s: messages and conversations, from the request to the end of it all, with nothing
-  else going on.
-- x raw: that by the raw DELETE's of the same round.
-- peak: the purging process's own, its highest resident memory.
-- longest transaction: from its BEGIN, once it has its turn, to the end of its COMMIT.
-- writer: another process inserts a message, waits 5 ms, and so on, while the purge goes on.
+- rows/s: messages and conversations, from the request to the end, without other traffic.
+- x raw: that speed divided by the speed of the raw DELETE in the same round.
+- peak: the highest resident memory of the process that purges.
+- longest transaction: from its BEGIN, without waiting for the lock, to the end of its COMMIT.
+- writer: how long the inserts of another process take, which inserts a message every 5 ms meanwhile.
 
-Over several rounds: the median of each, but the longest of the transactions, and the
-percentiles of all inserts together. Nothing here is asserted.
+Over several rounds, the figures are medians, except for the longest transaction, and the percentiles of all
+inserts together. Nothing is asserted here.
 """
 
 import argparse
@@ -62,7 +61,7 @@ sys.path.insert(0, str(ROOT))
 from tests import services  # noqa: E402 - found from ROOT
 
 SIZES = [100_000, 1_000_000, 3_000_000]
-SHARES = {"half": 50, "few": 99}  # older than so many of 100 days
+SHARES = {"half": 50, "few": 99}  # older than this many of 100 days
 SCRATCH = tempfile.mkdtemp(prefix="purge-benchmark-")
 atexit.register(shutil.rmtree, SCRATCH, ignore_errors=True)
 MIB = 1024 * 1024
@@ -71,7 +70,7 @@ BARS = {"no archive": 0.75, "archive": 0.4}
 
 @dataclass(frozen=True)
 class Way:
-    """A contender, as it is called in the table, and how it is started."""
+    """A contender: its name in the table, and how to start it."""
 
     name: str
     contender: str
@@ -99,7 +98,7 @@ UNDO = [RAW_UNDO, Way("undo", "undo", "flat-out", 7), Way("undo", "undo", "norma
 
 @dataclass
 class Measured:
-    """What one way took on one data set, over the rounds."""
+    """The measurements of one way on one data set, over all rounds."""
 
     speeds: list[float] = field(default_factory=list)
     ratios: list[float] = field(default_factory=list)
@@ -130,7 +129,7 @@ class SqliteCopies:
     def copy(self) -> Iterator[str]:
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             shutil.copy(self.origin, copied := Path(folder) / "copy.sqlite3")
-            subprocess.run(["sync", copied], check=True)  # or its writing out is measured, too
+            subprocess.run(["sync", copied], check=True)  # or the copy is written to disk later
             yield f"sqlite:///{copied}"
 
 
@@ -187,7 +186,7 @@ def environment(url: str, **settings: object) -> dict[str, str]:
         "SECRET_KEY": "a key for the benchmark alone, as long as Django wants one to be",
         "DATABASE_URL": url,
         "HUEY_URL": f"sqlite:///{SCRATCH}/huey.sqlite3",
-        "HOUSEKEEPING_BRAKE_SHARE": "0.999",  # counted, as by default, and never held
+        "HOUSEKEEPING_BRAKE_SHARE": "0.999",  # rows are counted, as by default, but never held
         "TIME_ZONE": "UTC",
         "DEBUG": "false",
         "LOG_FILE": "",
@@ -221,7 +220,7 @@ def purge(way: Way, url: str, days: int) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def writer(url: str) -> Iterator[list[tuple[float, float]]]:
-    """Insert meanwhile. Fills the list with moment and seconds of each insert, at the end."""
+    """Insert rows meanwhile. At the end, fills the list with the moment and the seconds of each insert."""
     command = [sys.executable, "benchmarks/contenders.py", "writer"]
     with subprocess.Popen(
         command, cwd=ROOT, env=environment(url), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -229,7 +228,7 @@ def writer(url: str) -> Iterator[list[tuple[float, float]]]:
         assert process.stdin
         assert process.stdout
         process.stdout.readline()
-        time.sleep(0.3)  # its first inserts are dearer
+        time.sleep(0.3)  # its first inserts are slower
         inserts: list[tuple[float, float]] = []
         try:
             yield inserts
@@ -244,7 +243,7 @@ def writer(url: str) -> Iterator[list[tuple[float, float]]]:
 def compare(
     copies: SqliteCopies | PostgresCopies, ways: list[Way], days: int, rounds: int
 ) -> dict[Way, Measured]:
-    """Each way, round by round, alone and then (flat-out not) with a writer beside it."""
+    """Measure each way in each round, first alone and then, except at flat-out, with a writer."""
     found = {way: Measured() for way in ways}
     for _ in range(rounds):
         raw_speed = 0.0
@@ -266,7 +265,7 @@ def beside_a_writer(measured: Measured, copies: SqliteCopies | PostgresCopies, w
         with writer(url) as inserts:
             took = purge(way, url, days)
         note(measured, took)
-        # One that was waiting as the purge ended began within it.
+        # An insert that still waited when the purge ended began during the purge.
         measured.waits += [wait for began, wait in inserts if took["began"] <= began <= took["ended"]]
 
 
@@ -282,7 +281,7 @@ def idle(copies: SqliteCopies | PostgresCopies, seconds: float) -> list[float]:
     return [wait for moment, wait in inserts if moment >= began]
 
 
-# --- Telling ----------------------------------------------------------------------------------
+# --- Printing ---------------------------------------------------------------------------------
 
 HEAD = (
     "| messages | old | way | pace | rows/s | x raw | peak, MiB | longest transaction, ms"
@@ -318,7 +317,7 @@ Results = dict[tuple[int, str], dict[Way, Measured]]
 
 
 def bars(database: str, results: Results, idle_waits: list[float]) -> None:
-    """Each bar, the worst figure that speaks to it, and whether it is met."""
+    """Print each target, the worst figure for it, and whether it is met."""
     print("\n| bar | worst | |\n| --- | --- | --- |")
     for way in FLAT_OUT[2:]:
         least = BARS["archive" if way.undo_days else "no archive"]
@@ -352,7 +351,7 @@ def bars(database: str, results: Results, idle_waits: list[float]) -> None:
 
 
 def bars_of_others(database: str, results: Results, idle_waits: list[float]) -> None:
-    """What the rest of the site notices of a purge at the normal pace."""
+    """Print the targets for the effect of a purge at normal pace on other traffic."""
     idle_p99 = milliseconds(idle_waits, 0.99)
     normal = [found[way] for found in results.values() for way in NORMAL if way in found]
     longest = max(found.longest for found in normal) * 1000
@@ -378,10 +377,10 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3, help="default: 3")
     parser.add_argument("--quick", action="store_true", help="one round of 20,000 and 100,000 messages")
-    parser.add_argument("--undo", action="store_true", help="what puts rows back, instead")
-    parser.add_argument("--speed", action="store_true", help="flat-out alone: neither normal nor a writer")
+    parser.add_argument("--undo", action="store_true", help="measure undo instead")
+    parser.add_argument("--speed", action="store_true", help="measure flat-out only, without a writer")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # and the servers with it
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # ends the servers, too
     sizes, rounds = ([20_000, 100_000], 1) if options.quick else (sorted(options.messages), options.rounds)
     for database in DATABASES if options.database == "all" else [options.database]:
         try:
