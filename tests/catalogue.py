@@ -1,4 +1,4 @@
-"""The catalogue of translations, read without the gettext tools; and what it should hold."""
+"""Reads a catalogue of translations without the gettext tools, and the texts that it should contain."""
 
 import ast
 import re
@@ -23,7 +23,7 @@ class Entry:
 
 
 def entries(file: Path) -> list[Entry]:
-    """All messages of a .po file, without its header."""
+    """All messages of a .po file except its header."""
     blocks = re.split(r"\n{2,}", file.read_text().strip())
     return [Entry(block) for block in blocks[1:]]
 
@@ -34,7 +34,7 @@ def _field(block: str, name: str) -> str:
 
 
 def of_python(file: Path) -> Iterator[Message]:
-    """What a Python file marks for translation."""
+    """The texts that a Python file marks for translation."""
     for node in ast.walk(ast.parse(file.read_text())):
         name = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
         if not re.fullmatch(r"_|n?gettext(_lazy|_noop)?", name):
@@ -45,7 +45,7 @@ def of_python(file: Path) -> Iterator[Message]:
 
 
 def of_template(file: Path) -> Iterator[Message]:
-    """What a template marks for translation, as makemessages reads it."""
+    """The texts that a template marks for translation, as makemessages finds them."""
     for call in _CALL.finditer(templatize(file.read_text(), origin=str(file))):
         texts = [ast.literal_eval(text) for text in _TEXT.findall(call[2] or call[3] or "")]
         if texts:

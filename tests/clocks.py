@@ -1,4 +1,4 @@
-"""Wall clocks that are wrong, for real processes: a library is preloaded that shifts what they read."""
+"""Wrong wall clocks for real processes. A preloaded library shifts the time that they read."""
 
 import os
 import shutil
@@ -12,21 +12,21 @@ SOURCE = Path(__file__).with_name("shifted_clock.c")
 
 
 class Clock:
-    """A clock that is off by ``shift``, which can be changed while processes read it."""
+    """A clock that is wrong by ``shift``, which can change while processes read it."""
 
     def __init__(self, folder: Path, shift: timedelta = timedelta()) -> None:
         self.library, self.file = _library(folder), folder / f"clock-{os.urandom(4).hex()}"
         self.set(shift)
 
     def set(self, shift: timedelta) -> None:
-        """Move the clock: from now on it is ahead of the machine's by ``shift``."""
+        """Set how far the clock is ahead of the machine's."""
         new = self.file.with_suffix(".new")
         new.write_text(str(shift.total_seconds()))
         new.replace(self.file)
 
     @property
     def environment(self) -> dict[str, str]:
-        """For a process that is to go by this clock."""
+        """The environment of a process that uses this clock."""
         return {"LD_PRELOAD": str(self.library), "SHIFTED_CLOCK": str(self.file)}
 
 

@@ -18,8 +18,8 @@ from tests import make, services
 from tests.other_database import _other_database, other  # noqa: F401 (fixtures)
 from tests.visitors import account
 
-# What starts processes with databases of their own, or needs none, is tried once; all else on both
-# databases. The matrix asks for the pages that the tests beside it ask for.
+# Tests that start processes with their own databases, or need no database, run on SQLite only. So does the
+# matrix, because the tests beside it request the same pages.
 ON_SQLITE_ALONE = [
     "browser",
     "consumer",
@@ -31,21 +31,21 @@ ON_SQLITE_ALONE = [
 if os.environ.get("TEST_DATABASE") == "postgres":
     collect_ignore = ON_SQLITE_ALONE
 
-# These machines are noisy: how long an example takes says nothing.
+# These machines are noisy, so the duration of an example means nothing.
 hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _unthrottled():
-    """Tests ask more often than people do. Those of the throttles set rates of their own."""
+    """Switch throttles off, since tests send many requests. The tests of throttles set their own rates."""
     for scope in SimpleRateThrottle.THROTTLE_RATES:
         SimpleRateThrottle.THROTTLE_RATES[scope] = None
 
 
 @pytest.fixture
 def rate(monkeypatch, settings, db):
-    """Set the rate of a throttle of the site's, or of ours ("trigger"), for the length of the test."""
+    """A function that sets the rate of a throttle, of the site or of the app ("trigger"), during the test."""
     cache.clear()
 
     def set_rate(scope, value):
@@ -59,7 +59,7 @@ def rate(monkeypatch, settings, db):
 
 
 def throttled(answer):
-    """Is it refused for now, with the seconds to wait?"""
+    """Whether the request was refused for now, with the seconds to wait."""
     if answer.status_code != 429:
         return False
     assert answer.json()["code"] == "throttled"
@@ -67,7 +67,7 @@ def throttled(answer):
     return True
 
 
-# What is tried in these folders sends for a consumer, and looks at what it was sent.
+# The tests in these folders send messages to the queue and look at them.
 FACES = {"api", "chat", "dashboard", "faces", "management", "monitoring"}
 
 
@@ -79,7 +79,7 @@ def _empty_queue(request):
 
 @pytest.fixture(autouse=True)
 def _in_the_default_language():
-    """A request leaves its thread in the language that it was answered in."""
+    """Reset the language, because a request leaves its own active in the thread."""
     translation.deactivate()
 
 
@@ -101,7 +101,7 @@ def postgres_url():
 
 @pytest.fixture
 def add_task():
-    """Declare a task for the length of a test. Returns it."""
+    """A function that declares a task until the test ends, and returns it."""
     added = []
 
     def add(name, function, **options):
@@ -121,7 +121,7 @@ def administrator(db):
 
 @pytest.fixture
 def api(administrator):
-    """The JSON API as an administrator uses it, with a real token."""
+    """A client of the JSON API with the token of an administrator."""
     return with_token(administrator)
 
 
@@ -133,7 +133,7 @@ def with_token(user):
 
 @pytest.fixture
 def dashboard(client, administrator):
-    """The pages, as an administrator who has signed in."""
+    """A browser in which an administrator has signed in."""
     client.force_login(administrator)
     return client
 
@@ -150,8 +150,8 @@ def operator(db):
 
 @pytest.fixture
 def worker(transactional_db, monkeypatch):
-    """A thread that carries out what is queued, as a worker of run_huey does."""
-    # Pages wait for a run as long as a person would not notice; a busy machine may need longer.
+    """A thread that executes queued runs, like a worker of run_huey."""
+    # A page waits a moment for a run to finish. A busy machine may need longer than that.
     monkeypatch.setattr("housekeeping.dashboard.acting.GLANCE", 30.0)
     done = threading.Event()
 
@@ -173,7 +173,7 @@ def worker(transactional_db, monkeypatch):
 
 @pytest.fixture
 def unreachable_queue():
-    """A folder lies where the queue's file should be, so that it can't be opened."""
+    """The queue's file can't be opened, because a folder has its name."""
     HUEY.storage.close()
     file = Path(HUEY.storage.filename)
     aside = file.rename(f"{file}.aside")
@@ -185,7 +185,7 @@ def unreachable_queue():
 
 @pytest.fixture
 def protected_conversation(transactional_db):
-    """An old conversation that a row of somebody else's table holds on to."""
+    """An old conversation that a row of a table without a model refers to."""
     conversation = make.conversation(age=make.days(31))
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE evidence (conversation_id bigint REFERENCES chat_conversation (id))")
@@ -197,7 +197,7 @@ def protected_conversation(transactional_db):
 
 @pytest.fixture
 def declare():
-    """Adds a function to the tasks of the site, for the time of the test."""
+    """A decorator that declares a function as a task until the test ends. It gives the task's name."""
     names = []
 
     def add(function):
@@ -224,4 +224,4 @@ def pytest_terminal_summary(terminalreporter):
     reasons = {str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", [])}
     parts = sorted(reason.split()[1] for reason in reasons if reason.endswith(services.MISSING))
     if parts:
-        terminalreporter.write_line(f"Skipped, as it could not be had on this machine: {', '.join(parts)}")
+        terminalreporter.write_line(f"Skipped because this machine lacks: {', '.join(parts)}")

@@ -1,4 +1,4 @@
-"""Damage to what a purge keeps: a flipped bit, a missing end, another table's name, a wrong place."""
+"""Ways to damage archives: flip a bit, cut the end, change the table's name, swap two of them, and more."""
 
 import random
 from typing import Any
@@ -12,13 +12,13 @@ COLUMNS = [field.attname for field in Archive._meta.concrete_fields]
 
 
 def kept() -> list[dict[str, Any]]:
-    """Every archive, with all its columns."""
+    """All archives, with all their columns."""
     found = list(Archive.objects.order_by("pk").values(*COLUMNS))
     return [{**row, "payload": bytes(row["payload"])} for row in found]
 
 
 def put(rows: list[dict[str, Any]]) -> None:
-    """Make these the archives that there are."""
+    """Replace all archives with these."""
     Archive.objects.all().delete()
     Archive.objects.bulk_create(Archive(**row) for row in rows)
 
@@ -35,7 +35,7 @@ def flipped(rows: list[dict[str, Any]], chance: random.Random) -> str:
 
 
 def _is_harmless(payload: bytes, changed: bytes) -> bool:
-    """zstd leaves some bits of its header unread: what it unpacks is the same, and is right."""
+    """Whether both unpack to the same rows: zstd ignores some bits of its header."""
     try:
         return packing.unpacked(payload) == packing.unpacked(changed)
     except zstandard.ZstdError:
@@ -55,7 +55,7 @@ def lengthened(rows: list[dict[str, Any]], chance: random.Random) -> str:
 
 
 def swapped(rows: list[dict[str, Any]], chance: random.Random) -> str:
-    """What two archives hold, or whose they are, in each other's place."""
+    """Swap the contents of two archives, or the columns that tell where they belong."""
     one, other = chance.sample(rows, 2)
     names = chance.choice(
         [["payload"], ["payload", "rows", "size"], ["run_id"], ["model", "schema"], ["batch"]]
@@ -79,7 +79,7 @@ def miscounted(rows: list[dict[str, Any]], chance: random.Random) -> str:
 
 
 def altered(rows: list[dict[str, Any]], chance: random.Random) -> str:
-    """What an archive says about itself is something else."""
+    """Change a column that describes the archive."""
     row = chance.choice(rows)
     others: dict[str, list[Any]] = {
         "policy": ["messages", ""],

@@ -1,9 +1,8 @@
-"""Loaded before Django's settings: where the tests' database and queue are.
+"""Sets the database and the queue of the tests. Loaded before Django's settings.
 
-A developer's own .env and queue must not leak into the tests, nor the tests into them.
-TEST_DATABASE=postgres runs them on a PostgreSQL server of their own instead of SQLite, and
-TEST_DATABASE=pgbouncer puts PgBouncer in front of it, and of the queue's (with --reuse-db: the
-pooler's connections keep the database from being dropped).
+The tests must not use a developer's own .env, database or queue. TEST_DATABASE=postgres runs them on a new
+PostgreSQL server instead of SQLite. TEST_DATABASE=pgbouncer puts PgBouncer in front of that server and of the
+queue's. It needs --reuse-db, since the pooler's connections prevent dropping the database.
 """
 
 import atexit
@@ -48,8 +47,8 @@ if _database in ("postgres", "pgbouncer"):
         print(f"Skipped: {reason}")
         sys.exit(0)
     atexit.register(_server.close)
-# A shell that puts a job into the background has it ignore Ctrl-C, which some tests press.
+# A shell makes a background job ignore Ctrl-C, but some tests need it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-# Playwright's own event loop makes Django think that tests are async.
+# Django takes the tests for async code because of Playwright's event loop.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"

@@ -1,4 +1,4 @@
-"""The examples of README and docs that declare a task, each pasted into a copy of the site."""
+"""The examples in README and docs that declare a task. Each is pasted into a copy of the site."""
 
 import os
 import re
@@ -21,12 +21,12 @@ def declaring_a_task() -> list[str]:
 
 
 def name_of(example: str) -> str:
-    """What its task is called: as its policy, which is named first."""
+    """The name of its task, which is that of its policy. The policy comes first."""
     return re.findall(r'Policy\(\s*"([\w-]+)"', example)[0]
 
 
 def paste(example: str, folder: Path) -> None:
-    """Make a copy of the site in ``folder``, with the example at the end of its tasks.py."""
+    """Copy the site to ``folder`` and append the example to its tasks.py."""
     files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
     there = [name for name in files.stdout.splitlines() if (ROOT / name).is_file()]
     subprocess.run(["cp", "--parents", *there, folder], cwd=ROOT, check=True)
@@ -35,7 +35,7 @@ def paste(example: str, folder: Path) -> None:
 
 
 def python(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """A Python of the copy, with a database and a queue in its folder. Its output is one text."""
+    """Run Python in the copy, with a database and a queue in its folder. stdout includes stderr."""
     places = {
         "DATABASE_URL": f"sqlite:///{folder}/db.sqlite3",
         "HUEY_URL": f"sqlite:///{folder}/huey.sqlite3",

@@ -1,4 +1,4 @@
-"""Builders: rows as a test wants them. Age is data; what a test doesn't name is unremarkable."""
+"""Builders of rows. A test names the fields that matter to it, and an age instead of a time."""
 
 import itertools
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from housekeeping.models import Archive, Consumer, Run, ScheduleState, Tally
 from housekeeping.runs import control, schedules
 
 _number = itertools.count(1)
-# Cursors that no page has given, before they are written in base64.
+# Forged cursors, before they are encoded in base64.
 CURSORS = [
     b"p=notadate",
     b"p=9999-12-31T23:59:59-14:00",
@@ -54,7 +54,7 @@ def user(**fields: Any) -> User:
 
 
 def visitor(**fields: Any) -> User:
-    """An account that never verified its address."""
+    """An account that has never verified its address."""
     return user(**{"is_active": False, "email_verified_at": None} | fields)
 
 
@@ -71,7 +71,7 @@ def conversation(*, age: timedelta = timedelta(), messages: int = 0, **fields: A
 
 
 def message(**fields: Any) -> ChatMessage:
-    """Without a conversation: an orphan."""
+    """An orphaned message, unless a conversation is given."""
     fields = {"role": "user", "content": "Hello"} | fields
     return ChatMessage.objects.create(**fields)
 
@@ -92,7 +92,7 @@ def purge(*, batch_size: int | None = None, **fields: Any) -> Run:
 
 
 def archive(run: Run, **fields: Any) -> Archive:
-    """A kept row of a purge: a message that belongs to no conversation."""
+    """An archive with one row, an orphaned message."""
     rows = b'[[1, null, "user", "Hello", "2025-01-01 00:00:00"]]'
     if connection.vendor == "postgresql":
         rows = b"1\t\\N\tuser\tHello\t2025-01-01 00:00:00+00\n"
@@ -111,7 +111,7 @@ def archive(run: Run, **fields: Any) -> Archive:
 
 
 def tally(task: str = "conversations", **fields: Any) -> Tally:
-    """Runs of today that succeeded."""
+    """One run of today that succeeded."""
     fields = {"day": timezone.localdate(), "status": "succeeded", "runs": 1} | fields
     return Tally.objects.create(task=task, **fields)
 
@@ -124,7 +124,7 @@ def consumer(*, age: timedelta = timedelta(), **fields: Any) -> Consumer:
 
 
 def schedule_state(schedule: str, *, due: datetime, **fields: Any) -> ScheduleState:
-    """What a schedule owes: a fire time at ``due``, by its declared trigger."""
+    """The state of a schedule whose next fire time is ``due``, computed from its declared trigger."""
     fields = {"computed_from": schedules.find(schedule).source, "computed_at": ago(days=100)} | fields
     return ScheduleState.objects.create(id=schedule, next_fire_at=due, **fields)
 
@@ -136,7 +136,7 @@ def json(body: Any) -> str:
 
 @contextmanager
 def refusal(event: str, *, of: Run | None = None) -> Iterator[None]:
-    """The database refuses an INSERT or UPDATE of runs, or of one run, by a trigger of a stranger's."""
+    """Meanwhile, a trigger in the database refuses an INSERT or UPDATE of runs, or of one run."""
     body, drop = "BEGIN SELECT RAISE(ABORT, 'refused'); END", "DROP TRIGGER refusal"
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":

@@ -13,8 +13,8 @@ ZOO = [model for model in apps.get_app_config("zoo").get_models() if not model._
 def _other_database(django_db_setup, django_db_blocker, tmp_path_factory):
     """An open connection to a second database of the same kind, with the zoo's tables.
 
-    It is opened before a test begins, and hidden until one asks for it: while a test runs,
-    Django lets no other database than the default one be opened.
+    It is opened before a test begins and hidden until a test needs it, because during a test Django only
+    allows the default database to be opened.
     """
     name = f"{connection.settings_dict['NAME']}_other"
     if connection.vendor == "sqlite":
@@ -34,12 +34,12 @@ def _other_database(django_db_setup, django_db_blocker, tmp_path_factory):
         opened.close()
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
-                cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # PgBouncer keeps connections
+                cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # PgBouncer keeps connections open
 
 
 @pytest.fixture
 def other(_other_database, transactional_db):
-    """The alias of a second database, with the zoo's tables, all empty."""
+    """The alias of a second database with empty tables of the zoo."""
     connections["other"], connections.settings["other"] = _other_database
     yield "other"
     for model in reversed(ZOO):

@@ -1,4 +1,4 @@
-"""Real processes of the site: consumers, the development server. Each in a group of its own."""
+"""Real processes of the site, such as consumers and the development server, each in its own group."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def database_url() -> str:
-    """The tests' own database, as DATABASE_URL says it to another process."""
+    """The DATABASE_URL with which another process uses the tests' database."""
     facts = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:////{str(facts['NAME']).lstrip('/')}"
@@ -24,7 +24,7 @@ def database_url() -> str:
 
 
 def is_process(pid: int) -> bool:
-    """Neither gone nor a zombie."""
+    """Whether the process exists and is not a zombie."""
     try:
         return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except FileNotFoundError:
@@ -37,7 +37,7 @@ def children(pid: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Installed:
-    """The code of one version of the site, and the Python that has its requirements."""
+    """The code of one version of the site, and the Python with its requirements."""
 
     folder: Path = ROOT
     python: Path = Path(sys.executable)
@@ -89,17 +89,17 @@ class Process:
         return self.child.wait(seconds)
 
     def kill(self) -> None:
-        """End the whole group, whatever state it is in."""
+        """Kill the whole process group, in any state."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.child.pid, signal.SIGKILL)
         self.child.wait(10)
 
 
 class Processes:
-    """Starts processes for a test and ends all of them with it."""
+    """Starts processes for a test, and ends them all afterwards."""
 
     def __init__(self, folder: Path, installed: Installed = Installed(), **environment: str) -> None:
-        # Nearly all that these tests make is purged, on purpose: the brake has tests of its own.
+        # These tests purge nearly all their rows, so switch the brake off. It has its own tests.
         self.folder, self.environment = folder, {"HOUSEKEEPING_BRAKE_SHARE": "1"} | environment
         self.installed = installed
         self.started: list[Process] = []
@@ -115,24 +115,24 @@ class Processes:
         return process
 
     def consumers(self, number: int, *options: str, **environment: str) -> list[Process]:
-        """So many consumers, starting side by side."""
+        """Start this many consumers at the same time, and wait until they are up."""
         started = [self.start("run_huey", *options, **environment) for _ in range(number)]
         for process in started:
             process.says("Huey consumer started")
         return started
 
     def command(self, *words: str, exit: int = 0, **environment: str) -> str:
-        """Run a command to its end, which is the exit status ``exit``, and return what it prints."""
+        """Run a command until it ends with the status ``exit``. Returns its output."""
         process = self.start(*words, **environment)
         assert process.wait(60) == exit, process.output
         return process.output
 
     def shell(self, code: str, **environment: str) -> str:
-        """Run ``code`` in a process of the site, and return what it prints."""
+        """Run ``code`` in a process of the site. Returns its output."""
         return self.command("shell", "--no-imports", "-c", code, **environment)
 
     def site(self, *options: str, **environment: str) -> tuple[Process, str]:
-        """The development server, and its address."""
+        """Start the development server. Returns it with its address."""
         port = free_port()
         process = self.start("runserver", f"127.0.0.1:{port}", *options, **environment)
 

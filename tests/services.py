@@ -1,4 +1,4 @@
-"""The real parts that tests need: found, started on free loopback ports, stopped again."""
+"""The servers that tests need, started on free loopback ports and stopped afterwards."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ MISSING = " is missing on this machine"
 
 
 def need(part: str, path: str | None) -> str:
-    """``path``, or skip the test where the machine lacks the part; in CI that is a failure."""
+    """``path``. If the machine lacks the part, skips the test, or fails it in CI."""
     if path:
         return path
     if os.environ.get("CI") == "true":
@@ -54,7 +54,7 @@ def answers(port: int) -> bool:
 
 
 class Redis:
-    """A Redis server of our own, that keeps nothing; it can be stopped and started again."""
+    """A Redis server without persistence. It can be stopped and started again."""
 
     def __init__(self, folder: Path) -> None:
         self.program = need("Redis", shutil.which("redis-server"))
@@ -72,9 +72,9 @@ class Redis:
 
 
 class Postgres:
-    """A PostgreSQL server of our own, with an empty database; its rows outlast a stop."""
+    """A PostgreSQL server with an empty database. Its rows survive a stop."""
 
-    durability = "-c fsync=off"  # a test's choice; a benchmark leaves PostgreSQL's own
+    durability = "-c fsync=off"  # faster; benchmarks use PostgreSQL's default
 
     def __init__(self, folder: Path) -> None:
         self.programs = _postgres_programs()
@@ -104,7 +104,7 @@ class Postgres:
 class PgBouncer:
     """PgBouncer in transaction mode, in front of the PostgreSQL server at ``behind``."""
 
-    POOL_SIZE = 4  # connections of each database: fewer than its clients
+    POOL_SIZE = 4  # connections per database, fewer than there are clients
 
     def __init__(self, folder: Path, behind: str) -> None:
         self.program = need("PgBouncer", pgbouncer_program())
@@ -148,7 +148,7 @@ def pgbouncer_program() -> str | None:
 
 @contextmanager
 def pgbouncer(behind: str) -> Iterator[str]:
-    """The URL of a PgBouncer of our own in front of the database at ``behind``."""
+    """The URL of a new PgBouncer in front of the database at ``behind``."""
     with tempfile.TemporaryDirectory() as folder:
         pooler = PgBouncer(Path(folder), behind)
         pooler.start()
@@ -160,7 +160,7 @@ def pgbouncer(behind: str) -> Iterator[str]:
 
 @contextmanager
 def running(kind: type[Redis | Postgres]) -> Iterator[Redis | Postgres]:
-    """A server of that kind, that may be stopped and started again meanwhile."""
+    """A new server of this kind. The caller may stop and start it."""
     with tempfile.TemporaryDirectory() as folder:
         server = kind(Path(folder))
         server.start()
@@ -173,14 +173,14 @@ def running(kind: type[Redis | Postgres]) -> Iterator[Redis | Postgres]:
 
 @contextmanager
 def redis() -> Iterator[str]:
-    """The URL of a Redis server of our own."""
+    """The URL of a new Redis server."""
     with running(Redis) as server:
         yield server.url
 
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """The URL of a PostgreSQL server of our own, with an empty database."""
+    """The URL of a new PostgreSQL server with an empty database."""
     with running(Postgres) as server:
         yield server.url
 
@@ -197,7 +197,7 @@ def _as_postgres(command: list[object]) -> None:
 
 
 def _to_postgres(command: list[object]) -> list[str]:
-    """The command, for a user that PostgreSQL and PgBouncer don't refuse."""
+    """The command, run as a user that PostgreSQL and PgBouncer accept."""
     words = [str(word) for word in command]
     if os.getuid() == 0:
         words = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", *words]
@@ -205,10 +205,10 @@ def _to_postgres(command: list[object]) -> list[str]:
 
 
 class _MailServer(socketserver.ThreadingTCPServer):
-    """Takes mail on a loopback port, and refuses recipients in whose address ``refuse`` stands.
+    """Accepts mail on a loopback port, but refuses recipients whose address contains ``refuse``.
 
-    ``taken`` is called with a mail in hand, before whoever sent it is told. ``drips`` names an
-    answer (its code) that comes a byte at a time, several a second, for as long as anybody listens.
+    Calls ``taken`` after it has received a mail, before it replies. The reply with the code ``drips`` never
+    ends: it comes byte by byte, several a second, until the client leaves.
     """
 
     daemon_threads = True
@@ -249,7 +249,7 @@ class _MailSession(socketserver.StreamRequestHandler):
             self._say("250 well")
 
     def _say(self, line: str) -> None:
-        with contextlib.suppress(OSError):  # whoever listened may have left
+        with contextlib.suppress(OSError):  # the client may have left
             while line.startswith(self.server.drips):
                 self.wfile.write(b"2")
                 time.sleep(0.1)
@@ -264,6 +264,6 @@ def mail_server(*, refuse: str = "", drips: str = "none") -> Iterator[_MailServe
         try:
             yield server
         finally:
-            server.drips = "none"  # and lets go of whom it holds
+            server.drips = "none"  # ends the replies that are under way
             server.shutdown()
             thread.join()

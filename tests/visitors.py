@@ -1,4 +1,4 @@
-"""Who uses the site in tests: accounts by their rights, and what a browser without JavaScript sends."""
+"""Users of the site in tests: accounts with certain rights, and a browser without JavaScript."""
 
 import re
 from html import unescape
@@ -13,7 +13,7 @@ HTMX = {"HX-Request": "true"}
 
 
 def account(*rights):
-    """An ordinary account that holds these of our permissions, and no others."""
+    """An ordinary account with these permissions of housekeeping and no others."""
     user = make.user()
     user.user_permissions.set(
         Permission.objects.filter(content_type__app_label="housekeeping", codename__in=rights)
@@ -45,13 +45,13 @@ def poll(client, answer, address):
 
 
 def answer_of(page):
-    """What the form of a question sends, without JavaScript."""
+    """The fields that the form of a confirmation page sends without JavaScript."""
     form = re.search(r'<form method="post" action="[^"]*" class="actions".*?</form>', page.text, re.DOTALL)
     return [(name, unescape(value)) for name, value in re.findall(r'name="(\w+)" value="([^"]*)"', form[0])]
 
 
 def confirm(client, address, fields=None, **options):
-    """Press what asks before it deletes, and answer."""
+    """Request an action that asks for confirmation, and confirm it."""
     asked = client.post(address, fields) if fields else client.get(address)
     answer = {}
     for name, value in answer_of(asked):

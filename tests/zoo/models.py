@@ -1,7 +1,7 @@
-"""All that a policy may meet: each kind of key, of column, and of what hangs from a row.
+"""Models with everything that a policy may meet: each kind of key, of column and of foreign key.
 
-A park's rows reach an animal and a meal by more than one way. Contracts protect, loans
-restrict, visits and guides are emptied, the keepers' table is one that Django made.
+A cascade from a park reaches animals and meals in more than one way. Contracts protect, loans restrict,
+visits and guides are set to null, and the table of an animal's keepers is one that Django creates.
 """
 
 import uuid

@@ -1,4 +1,4 @@
-"""A task for each policy of the zoo, and runs of it at a moment of the test's own."""
+"""A task for each policy of the zoo, and runs of it as of a fixed moment."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ POLICIES = [
 
 @contextmanager
 def declared() -> Iterator[None]:
-    """The policies of the zoo are tasks of the site, under their names."""
+    """Declare a task for each policy of the zoo meanwhile, under its name."""
     for policy in POLICIES:
         registry.task(policy=policy)(_task_of(policy))
     try:
@@ -51,7 +51,7 @@ def request(task: str, **options: Any) -> Run:
 
 def carry_out(run: Run, **options: Any) -> Run:
     claimed = execution.claim(run.pk, run.attempts)
-    assert claimed, f"{run} is not to be had"
+    assert claimed, f"{run} can't be claimed"
     return execution.execute(claimed, **options)
 
 

@@ -1,6 +1,6 @@
-"""Random databases, what they hold, and what must become of them, worked out row by row.
+"""Random databases, and what a purge must leave of them, computed row by row.
 
-Nothing here asks the engine: a row's fate follows from the declared foreign keys alone.
+Nothing here uses the engine. What happens to a row follows from the declared foreign keys alone.
 """
 
 import uuid
@@ -31,19 +31,19 @@ CHAT = ["conversations", "messages", "users", "all"]
 
 @dataclass
 class World:
-    """A task, the rows that it meets, and the rows of them that are held."""
+    """A task, the rows in the database, and the holds on some of them."""
 
     task: str
     rows: list[models.Model]
     holds: list[Hold] = field(default_factory=list)
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # hypothesis shows a world by it
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # how hypothesis prints a world
         rows = [f"{type(row).__name__}({_facts(row)})" for row in self.rows]
         holds = [f"Hold({hold.model}, {hold.key!r}, {hold.until})" for hold in self.holds]
         printer.text("\n  ".join([f"World of {self.task}", *rows, *holds]))
 
     def create(self) -> None:
-        """Instead of everything that is there."""
+        """Replace everything in the database with this world."""
         with transaction.atomic():
             empty()
             for row in self.rows:
@@ -60,7 +60,7 @@ def _facts(row: models.Model) -> str:
 
 
 def tables() -> list[type[models.Model]]:
-    """Every table of the zoo and of the chat, and those that hang from it."""
+    """All tables of the zoo and the chat, and the tables below those."""
     found = [model for app in ("zoo", "chat") for model in apps.get_app_config(app).get_models(True)]
     found += [Group, LogEntry, OutstandingToken, BlacklistedToken]
     return [model for model in found if not model._meta.proxy]
@@ -100,7 +100,7 @@ def one_of(keys: Any, *, nullable: bool = True) -> st.SearchStrategy[Any]:
 
 
 def many(most: int, model: type[models.Model], **columns: Any) -> st.SearchStrategy[list[Any]]:
-    """Up to so many rows, with the keys 1, 2, …; a column's strategy may depend on the key."""
+    """Up to ``most`` rows, with the keys 1, 2, …. The strategy of a column may depend on the key."""
 
     def row(key: int) -> st.SearchStrategy[Any]:
         drawn = {name: each(key) if callable(each) else each for name, each in columns.items()}
@@ -129,7 +129,7 @@ def zoos(draw: Any) -> list[models.Model]:
             Animal,
             house=one_of(houses),
             park=one_of(parks),
-            mate_id=lambda key: one_of(range(1, key + 1)),  # one that is there already, or itself
+            mate_id=lambda key: one_of(range(1, key + 1)),  # an earlier one, or itself
             guide=one_of(keepers),
             seen_at=ages,
             tag=lambda key: one_of([f"tag {key}"]),
@@ -208,7 +208,7 @@ def worlds(draw: Any, *, least_holds: int = 0) -> World:
 
 
 def full() -> World:
-    """Two parks to go, with something of everything between them, and one that stays."""
+    """Two parks to delete, with rows of nearly every table below them, and one park that stays."""
     old = AS_OF - 2 * MONTH
     parks = [Park(id=uuid.UUID(int=number), opened_at=old) for number in (1, 2)]
     young = Park(id=uuid.UUID(int=3), opened_at=AS_OF)
@@ -226,14 +226,14 @@ def full() -> World:
     return World("parks", rows)
 
 
-# --- What is there, and what becomes of it ------------------------------------------------------
+# --- What is in the database, and what a purge leaves -------------------------------------------
 
-Row = tuple[type[models.Model], Any]  # a table and a key, as the database has it
+Row = tuple[type[models.Model], Any]  # a table, and a key as the database stores it
 Rows = dict[Row, dict[str, Any]]
 
 
 def everything() -> Rows:
-    """Every column of every row, as the database has it."""
+    """Every column of every row, as the database stores it."""
     quoted, found = connection.ops.quote_name, {}
     with connection.cursor() as cursor:
         for model in tables():
@@ -250,7 +250,7 @@ def _plain(value: Any) -> Any:
 
 
 def roots(policy: Policy, cutoff: datetime) -> list[Row]:
-    """The rows that a policy calls expired."""
+    """The rows that are expired by the policy."""
     key = policy.model._meta.pk
     return [
         (policy.model, key.get_db_prep_value(pk, connection))
@@ -276,7 +276,7 @@ def hanging(rows: Rows, row: Row, *, how: Any) -> Iterator[tuple[Row, str]]:
 
 
 def below(rows: Rows, row: Row) -> set[Row]:
-    """The row, and all that goes with it."""
+    """The row, and all rows that are deleted with it."""
     found, new = set(), {row}
     while new:
         found |= new
@@ -285,7 +285,7 @@ def below(rows: Rows, row: Row) -> set[Row]:
 
 
 def above(rows: Rows, row: Row) -> set[Row]:
-    """The row, and all that it would go with."""
+    """The row, and all rows whose deletion would delete it."""
     found, new = set(), {row}
     while new:
         found |= new
@@ -299,7 +299,7 @@ def above(rows: Rows, row: Row) -> set[Row]:
 
 
 def held(rows: Rows) -> set[Row]:
-    """The rows that a hold names, and has not ended."""
+    """The rows that an active hold names."""
     named = {(hold.model, hold.key) for hold in Hold.objects.active(timezone.now())}
     return {(model, key) for model, key in rows if (model._meta.label, _written(model, key)) in named}
 
@@ -313,7 +313,7 @@ def _written(model: type[models.Model], key: Any) -> str:
 
 
 def purged(rows: Rows, expired: list[Row]) -> tuple[Rows, list[Row]]:
-    """What is left of ``rows`` after a purge of ``expired``, and which of these go."""
+    """The rows that are left after a purge of ``expired``, and those of ``expired`` that it deletes."""
     kept = held(rows)
     going = [row for row in expired if _may_go(rows, row, kept)]
     gone = {one for row in going for one in below(rows, row)}
