@@ -1,4 +1,4 @@
-"""Django's admin: holds, and a record of what is done there to the site's own rows."""
+"""Django's admin: the page of holds, and mixins for the site's own ModelAdmin classes."""
 
 from typing import Any, ClassVar, cast
 
@@ -18,11 +18,11 @@ from housekeeping.journal.acts import Actor
 from housekeeping.models import Hold
 from housekeeping.steering import holds
 
-MOST_KEYS = 1_000  # of rows deleted at once, in the act that tells of them
+MOST_KEYS = 1_000  # how many keys the act of deleting several rows stores
 
 
 class LocksFromAbove(admin.ModelAdmin):
-    """Deletes in the order of a purge: a row is locked before what hangs from it.
+    """Locks rows in the order of a purge before it deletes them: each row before the rows below it.
 
     Otherwise the two could wait for each other, and the database would end one of them.
     """
@@ -93,7 +93,7 @@ def _held(request: HttpRequest, rows: QuerySet[Any]) -> list[str]:
 
 
 class _Key:
-    """A row for Django's log of the admin, which keeps ``str(row)``: its key, and none of its words."""
+    """Stands in for a row in Django's log of the admin, which stores ``str(row)``: shows only its key."""
 
     def __init__(self, row: Model) -> None:
         self._meta, self.pk = row._meta, row.pk
@@ -103,19 +103,19 @@ class _Key:
 
 
 class RecordsActs(admin.ModelAdmin):
-    """Puts on record who deleted rows in the admin, and who changed one of ``recorded_fields``.
+    """Records who deletes rows in the admin, and who changes one of ``recorded_fields``.
 
-    An act names rows by their keys, and so does Django's own log of the admin: the words in a
-    row must not outlive it.
+    An act names rows by their keys, and so does Django's own log of the admin here: the text of a row must
+    not outlive the row.
     """
 
-    recorded_fields: ClassVar[dict[str, str]] = {}  # the name of a field: the act that changes it
+    recorded_fields: ClassVar[dict[str, str]] = {}  # for the name of a field, the act that changes it
 
     def record(self, request: HttpRequest, what: str, row: Model, **details: Any) -> None:
         acts.record(actor(request), what, f"{row._meta.label} {row.pk}"[:100], **details)
 
     def lost_with(self, row: Any) -> dict[str, Any]:
-        """What the act of deleting this row tells besides its key."""
+        """Details that the act of deleting this row stores besides its key."""
         return {}
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
@@ -150,7 +150,7 @@ class RecordsActs(admin.ModelAdmin):
 
 
 def _plain(value: Any) -> Any:
-    """A field's value for JSON: many rows as their names."""
+    """The value of a field for JSON. Several related rows become a list of their names."""
     return value if value is None or isinstance(value, bool | str) else sorted(map(str, value))
 
 
@@ -172,9 +172,9 @@ class HoldForm(forms.ModelForm):
 
 @admin.register(Hold)
 class HoldAdmin(admin.ModelAdmin):
-    """Whatever is done here is done by ``steering.holds``, and so is on record as an act.
+    """Makes, changes and ends holds through ``steering.holds``, which records acts.
 
-    The rights are those of the dashboard and the API, and not Django's own of the table.
+    The rights are those of the dashboard and the API, instead of Django's permissions for the table.
     """
 
     form = HoldForm
@@ -198,7 +198,7 @@ class HoldAdmin(admin.ModelAdmin):
         return _may_configure(request)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Hold | None = None) -> list[str]:
-        return ["model", "key"] if obj else []  # another row is another hold
+        return ["model", "key"] if obj else []  # a hold on another row is a new hold
 
     def save_model(self, request: HttpRequest, obj: Hold, form: Any, change: bool) -> None:
         by = actor(request)
@@ -225,5 +225,5 @@ def _may_configure(request: HttpRequest) -> bool:
 
 
 def actor(request: HttpRequest) -> Actor:
-    """Whoever acts in the admin, and from where."""
+    """Who acts in the admin, and from where."""
     return Actor(request.user.get_username(), f"admin from {request.META.get('REMOTE_ADDR', 'unknown')}")

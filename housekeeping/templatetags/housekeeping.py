@@ -1,7 +1,7 @@
-"""``{% load housekeeping %}``: what our templates need beyond Django's own filters.
+"""``{% load housekeeping %}``: the filters of our templates.
 
-One library of the app's own name: all installed apps share one list of libraries, and a project may
-well have ``words`` or ``charts`` of its own. ``intcomma`` is here so that a project doesn't need
+They are in one library with the name of the app, because all installed apps share one list of libraries, and
+a project may have its own ``words`` or ``charts``. ``intcomma`` is here so that a project doesn't need
 ``django.contrib.humanize``.
 """
 
@@ -32,7 +32,7 @@ _WORDS["next"] = gettext_lazy("next")
 
 @register.filter
 def word(value: str) -> Any:
-    """A status or cause in words; anything else as it is."""
+    """A status or cause in words. Other text stays as it is."""
     return _WORDS.get(value, value)
 
 
@@ -81,13 +81,13 @@ def shown(filters: Filters, name: str) -> str:
 
 @register.filter
 def moment(text: Any) -> datetime | None:
-    """The datetime that ISO 8601 text stands for; None for anything else."""
+    """The datetime of ISO 8601 text. None for anything else."""
     return stored.moment(text)
 
 
 @register.filter
 def pairs(facts: Any) -> list[tuple[str, Any]]:
-    """The names and values of an object. ``facts.items`` would be a value that is named so."""
+    """The names and values of an object. In a template, ``facts.items`` could be a value named "items"."""
     return list(facts.items()) if isinstance(facts, dict) else []
 
 
@@ -106,7 +106,7 @@ def timeline_lanes(overview: Overview) -> list[charts.Lane]:
 
 @register.filter
 def in_unit(number: float, unit: str) -> str:
-    """A chart's number as a person reads it."""
+    """A chart's number with its unit, for people."""
     if unit == "bytes":
         return str(filesizeformat(number))
     return in_words(timedelta(milliseconds=number)) if unit == "ms" else str(intcomma(int(number)))
@@ -114,5 +114,5 @@ def in_unit(number: float, unit: str) -> str:
 
 @register.filter
 def unlocalised(number: float) -> str:
-    """A coordinate: with a point, whatever the language."""
+    """A coordinate, with a decimal point in every language."""
     return str(number)
