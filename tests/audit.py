@@ -1,7 +1,7 @@
-"""Known holes in what is installed: `make audit`, and CI.
+"""Looks for known vulnerabilities in the installed packages. Run by `make audit` and in CI.
 
-A hole ends with status 1. Where the advisory service can't be reached, or knows none of the
-packages (a mirror without advisories), nothing was audited: that is said, and is no failure.
+Exits with status 1 if it finds one. If the advisory service can't be reached, or has no advisories for any of
+the packages (like some mirrors), it prints that nothing was audited, and exits with status 0.
 """
 
 import json
@@ -23,29 +23,29 @@ def main() -> int:
 
 
 def verdict(report: str, problem: str) -> tuple[str, int]:
-    """What pip-audit's report comes to, in words, and the exit status."""
+    """The result of pip-audit's report in words, and the exit status."""
     try:
         packages = json.loads(report)["dependencies"]
     except (ValueError, KeyError):
-        reason = (problem.strip().splitlines() or ["it said nothing"])[-1]
+        reason = (problem.strip().splitlines() or ["it gave no reason"])[-1]
         return f"audit: NOT DONE, the advisory service can't be reached: {reason[:200]}", 0
     looked_at = [package for package in packages if "skip_reason" not in package]
     holes = [_hole(package, hole) for package in looked_at for hole in package["vulns"]]
     if holes:
-        return "\n".join(["audit: known holes in what is pinned:", *holes]), 1
+        return "\n".join(["audit: known vulnerabilities in pinned packages:", *holes]), 1
     if not looked_at:
         return (
             f"audit: NOT DONE, the package index here has no advisories for any of {len(packages)} packages",
             0,
         )
     unknown = len(packages) - len(looked_at)
-    beside = f", {unknown} that it does not know" if unknown else ""
-    return f"audit: no known hole in {len(looked_at)} packages{beside}", 0
+    beside = f", {unknown} without advisories" if unknown else ""
+    return f"audit: no known vulnerability in {len(looked_at)} packages{beside}", 0
 
 
 def _hole(package: dict[str, Any], hole: dict[str, Any]) -> str:
     fixed = ", ".join(hole["fix_versions"]) or "no version yet"
-    return f"  {package['name']} {package['version']}: {hole['id']}, mended in {fixed}"
+    return f"  {package['name']} {package['version']}: {hole['id']}, fixed in {fixed}"
 
 
 if __name__ == "__main__":

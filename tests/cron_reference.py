@@ -1,4 +1,4 @@
-"""Fire times found minute by minute: slow and plain, to hold declared/triggers.py against."""
+"""Computes fire times minute by minute: slow but simple, to compare declared/triggers.py with."""
 
 from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
@@ -32,7 +32,7 @@ def matches(expression, clock):
 
 @cache
 def _numbers(field, kind):
-    """The numbers that a field such as ``1,4-6`` or ``*/20`` stands for."""
+    """The numbers in a field such as ``1,4-6`` or ``*/20``."""
     found = set()
     for term in field.split(","):
         span, _, step = term.partition("/")
@@ -47,7 +47,7 @@ def _number(text):
 
 
 def fire_times(expression, zone, start, end):
-    """All of them from ``start`` to ``end``, both in UTC and on a whole minute."""
+    """All fire times from ``start`` to ``end``, which are in UTC and on a whole minute."""
     hour = expression.split()[1]
     is_wildcard = hour.startswith("*") or hour == "0-23"
     return [
@@ -60,7 +60,7 @@ def fire_times(expression, zone, start, end):
 
 @cache
 def minutes(zone, start, end):
-    """Each minute: what the clock shows, whether for the first time, and the minutes it skips for it."""
+    """Each minute, with what the clock shows, whether for the first time, and the times that it skips."""
     found, shown, moment = [], set(), start - 26 * 60 * MINUTE
     clock = _clock(moment - MINUTE, zone)
     while moment < end:
@@ -94,7 +94,7 @@ def _offset(moment, zone):
 
 
 def different_zones():
-    """One zone for each set of clock changes that tzdata knows for these years."""
+    """One zone for each set of clock changes that tzdata has for these years."""
     by_changes = {}
     for name in sorted(available_timezones()):
         zone = ZoneInfo(name)
@@ -105,9 +105,9 @@ def different_zones():
 
 
 def disagreements(trigger, zone, change, *, around=DAY, step):
-    """Where the trigger does not say what this module says, asked each ``step`` minutes around ``change``.
+    """Where the trigger and this module disagree, checked every ``step`` minutes around ``change``.
 
-    Each as (asked at, next fire time, last fire time) of the trigger.
+    Each is a tuple (moment, next fire time, last fire time), as the trigger computes it.
     """
     times = fire_times(trigger.expression(), zone, change - 2 * around, change + 2 * around)
     asked = {change + number * MINUTE for number in range(-around // MINUTE, around // MINUTE, step)}

@@ -4,8 +4,8 @@ from site_config.settings import *  # noqa: F403
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.zoo"]  # noqa: F405
 
-# A mail of the chat's is in mail.outbox at once; tests of the outbox itself set it as the site does.
+# Mails of the chat go to mail.outbox at once. Tests of the outbox itself use the site's setting.
 EMAIL_OUTBOX = None
 
-# Tests ask more often than people do. Those of the throttle set a rate of their own.
+# Tests send many requests. The tests of the throttle set their own rate.
 HOUSEKEEPING_TRIGGER_RATE = ""

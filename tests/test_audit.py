@@ -15,12 +15,12 @@ def test_a_known_hole_fails_and_says_what_mends_it():
     line, code = verdict(report(SKIPPED, CLEAN | {"vulns": [HOLE]}), "Found 1 known vulnerability")
 
     assert code == 1
-    assert "django 5.2.19: PYSEC-2026-1, mended in 5.2.20" in line
+    assert "django 5.2.19: PYSEC-2026-1, fixed in 5.2.20" in line
 
 
 def test_none_passes_and_says_how_many_were_looked_at():
     assert verdict(report(CLEAN, SKIPPED), "") == (
-        "audit: no known hole in 1 packages, 1 that it does not know",
+        "audit: no known vulnerability in 1 packages, 1 without advisories",
         0,
     )
 
