@@ -53,7 +53,7 @@ class AccountAdmin(RefusesHeld, RecordsActs, UserAdmin):
         return super().has_delete_permission(request, obj) and _is_within_reach(request, obj)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        # An account that an administrator activates counts as verified, as create_superuser does it.
+        # An account that an administrator activates counts as verified, as with create_superuser.
         # Otherwise, once deactivated again, it would look like an account that was never active.
         if obj.is_active and not obj.is_verified:
             obj.email_verified_at = Now()

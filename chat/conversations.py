@@ -68,8 +68,8 @@ def delete(conversation: Conversation) -> None:
     Raises ConversationHeld if a hold is on it, on its user, or on one of its messages.
     """
     with transaction.atomic():
-        wait_for_new_holds()
-        # Lock the row before anything else: a message that is being posted waits, or is waited for.
+        wait_for_new_holds()  # before any row is locked, as making a hold locks rows, too
+        # Lock the row before the messages: one that is being posted waits for this, or this waits for it.
         for locked in Conversation.objects.select_for_update().filter(pk=conversation.pk):
             if is_held(locked):
                 raise ConversationHeld
