@@ -23,6 +23,7 @@ from tests.visitors import account
 ON_SQLITE_ALONE = [
     "browser",
     "consumer",
+    "hosts",
     "recipes",
     "site_config",
     "faces/test_matrix.py",

@@ -3,6 +3,8 @@
 import pytest
 from django.db import connection
 
+from housekeeping import urls
+from housekeeping.api import urls as api_urls
 from housekeeping.models import Run
 
 
@@ -16,3 +18,10 @@ def test_a_run_that_a_page_starts_ends_while_the_page_waits_for_it(atomic_reques
 
     assert Run.objects.get().status == "succeeded"
     assert [str(message) for message in page.context["messages"]] == ["Statistics generated"]
+
+
+@pytest.mark.parametrize("addresses", [urls, api_urls])
+def test_no_address_of_ours_is_inside_of_atomic_requests(addresses):
+    views = [pattern.callback for pattern in addresses.urlpatterns if pattern.name != "docs"]  # has no rows
+
+    assert [view for view in views if "default" not in getattr(view, "_non_atomic_requests", ())] == []
