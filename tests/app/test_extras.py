@@ -48,14 +48,27 @@ print(sorted(name for name in {EXTRAS} if name in sys.modules))
 """
 
 
-def test_nothing_of_an_extra_is_imported_where_it_is_not_installed(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", CODE],
-        cwd=tmp_path,
+def python(code, folder):
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
         env={"PYTHONPATH": sys.path[0]},
         capture_output=True,
         text=True,
     )
 
+
+def test_nothing_of_an_extra_is_imported_where_it_is_not_installed(tmp_path):
+    done = python(CODE, tmp_path)
+
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_an_api_that_is_included_without_its_packages_says_how_to_get_them(tmp_path):
+    done = python(CODE.partition("machines =")[0] + "include('housekeeping.api.urls')", tmp_path)
+
+    assert done.stderr.splitlines()[-1].endswith(
+        "The API of housekeeping needs rest_framework and drf_spectacular:"
+        " pip install 'django-housekeeping[api]'."
+    )
