@@ -22,6 +22,8 @@ from housekeeping.database.schema import has_unapplied_migrations
 from housekeeping.declared import registry
 from housekeeping.queue.huey import STORAGE_ERRORS
 
+LINE = "{asctime} [{levelname}] {name} {process} {message}"
+
 
 class Command(RunHueyCommand):
     def add_arguments(self, parser: CommandParser) -> None:
@@ -84,7 +86,14 @@ def _file_handler(path: str) -> logging.Handler:
         handler = private.LogFile(path)
     except OSError as error:
         raise CommandError(f"-l {path}: the log can't be written there ({error.strerror}).") from error
-    form = settings.LOGGING["formatters"]["dated"]  # as in LOG_FILE: a line that nobody can forge
-    handler.setFormatter(import_string(form["class"])(form["format"], style=form["style"]))
+    handler.setFormatter(_formatter())
     handler.addFilter(discreet.Filter())
     return handler
+
+
+def _formatter() -> logging.Formatter:
+    """The project's own formatter "dated", where it has one: this site's writes what nobody can forge."""
+    form = settings.LOGGING.get("formatters", {}).get("dated", {})
+    kind = import_string(form.get("class", "logging.Formatter"))
+    formatter: logging.Formatter = kind(form.get("format", LINE), style=form.get("style", "{"))
+    return formatter
