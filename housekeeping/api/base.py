@@ -121,12 +121,12 @@ class HousekeepingView(APIView):
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
-        """Outside of ATOMIC_REQUESTS: a run has to be there for the consumer while a request waits for it."""
+        """Outside of ATOMIC_REQUESTS: the consumer has to see a run while the request waits for it."""
         return transaction.non_atomic_requests(super().as_view(**initkwargs))
 
     @property
     def operation(self) -> Operation:
-        """What is asked for. To hear that a method is not answered takes the right of the first that is."""
+        """What is asked for. A method that is not answered needs the right of the first one that is."""
         found = self.operations.get(self.request.method or "")
         return found or next(iter(self.operations.values()))
 

@@ -1,26 +1,29 @@
-"""What the API accepts, and how rows that only it shows are written."""
+"""What the API accepts: bodies and queries, as DRF serializers."""
 
 import uuid
 from datetime import UTC, datetime
 from typing import Any, ClassVar, NoReturn
 
+from django.db.models import TextChoices
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import ISO_8601, serializers
 
+from housekeeping.api.rules.pages import LARGEST_PAGE
 from housekeeping.declared.registry import TASKS
 from housekeeping.exceptions import BadHold, BadRetention
-from housekeeping.models import Run
+from housekeeping.models import Hold, Run
 from housekeeping.reading.search import FIRST_YEAR, LAST_YEAR, TEXT_REACH
 from housekeeping.steering import bulk, holds, retentions
 
-LONGEST_WAIT = 30
+LONGEST_WAIT = 30  # seconds
 DEFAULT_WAIT = 10
+LONGEST_REASON = Hold._meta.get_field("reason").max_length
 
 
 class Strict(serializers.Serializer[Any]):
     """Refuses fields that it does not know: a misspelt ``dry_run`` must not delete."""
 
-    # What the schema says of it beside its fields.
+    # Added to its schema: rules that no single field can express.
     schema_extra: ClassVar[dict[str, Any]] = {"additionalProperties": False}
 
     def to_internal_value(self, data: Any) -> Any:
@@ -65,7 +68,7 @@ class IdField(serializers.UUIDField):
 
 
 class FlagField(serializers.ChoiceField):
-    """True or false in an address, where all is text."""
+    """True or false in a query, where all values are text."""
 
     def __init__(self, **options: Any) -> None:
         wrong: dict[str, Any] = {"invalid_choice": "Write true or false."}
@@ -75,8 +78,16 @@ class FlagField(serializers.ChoiceField):
         return super().to_internal_value(data) == "true"
 
 
+class OneOfField(serializers.ChoiceField):
+    """A filter for one of a model's choices. The error lists them."""
+
+    def __init__(self, of: type[TextChoices]) -> None:
+        wrong: dict[str, Any] = {"invalid_choice": f"Choose one of {', '.join(of.values)}."}
+        super().__init__(of.choices, required=False, error_messages=wrong)
+
+
 class TaskField(TextField):
-    """The name of a task. Whatever is wrong with it, the answer names the choices."""
+    """The name of a task. Every error message lists the choices."""
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str) or data not in TASKS:
@@ -120,7 +131,7 @@ class TriggerSerializer(WaitSerializer):
     }
 
     def to_internal_value(self, data: Any) -> Any:
-        """A body that is no object names no task, and is told the choices."""
+        """Treats a body that isn't an object as empty, so that the error lists the tasks."""
         return super().to_internal_value(data if isinstance(data, dict) else {})
 
 
@@ -156,7 +167,7 @@ class FireTimesSerializer(Strict):
 
 
 class QueryRetentionField(serializers.IntegerField):
-    """A number of days; the core knows which."""
+    """A number of days, checked by the core."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(min_value=1, max_value=retentions.LONGEST_DAYS, **options)
@@ -169,7 +180,7 @@ class QueryRetentionField(serializers.IntegerField):
 
 
 class RetentionField(QueryRetentionField):
-    """In a body it is a number, and 30.0 is one, too."""
+    """In a body it has to be a JSON number. 30.0 is accepted: to JSON it is the same as 30."""
 
     def to_internal_value(self, data: Any) -> int:
         whole = int(data) if isinstance(data, float) and data.is_integer() else data
@@ -206,7 +217,7 @@ class PolicySerializer(Strict):
 
 
 class UntilField(TextField):
-    """The end of a hold: a date (to its end), ISO 8601, or null, which is for good."""
+    """The end of a hold: a date (the end of that day), ISO 8601, or null for good."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_null=True, help_text="A date, ISO 8601, or null: for good.", **options)
@@ -220,7 +231,7 @@ class UntilField(TextField):
 
 @extend_schema_field({"type": ["string", "integer"]})
 class KeyField(serializers.CharField):
-    """The primary key of a row, as whoever asks has it: 42 or "42"."""
+    """The primary key of a row, as a number or as text: 42 or "42"."""
 
     def to_internal_value(self, data: Any) -> str:
         if isinstance(data, bool) or not isinstance(data, str | int):
@@ -234,12 +245,12 @@ class HoldSerializer(Strict):
     model = TextField(help_text="app_label.Model")
     key = KeyField()
     until = UntilField(default=None)
-    reason = TextField(max_length=200)
+    reason = TextField(max_length=LONGEST_REASON)
 
 
 class HoldChangeSerializer(Strict):
     until = UntilField(required=False)
-    reason = TextField(required=False, max_length=200)
+    reason = TextField(required=False, max_length=LONGEST_REASON)
 
     schema_extra = {"additionalProperties": False, "minProperties": 1}
 
@@ -255,7 +266,7 @@ class HoldGroupSerializer(Strict):
 
 class PageSerializer(Strict):
     cursor = serializers.CharField(required=False, help_text="As next and previous give it.")
-    page_size = serializers.IntegerField(required=False, min_value=1, max_value=200)
+    page_size = serializers.IntegerField(required=False, min_value=1, max_value=LARGEST_PAGE)
 
 
 class HoldFilterSerializer(PageSerializer):
@@ -268,7 +279,7 @@ class HoldFilterSerializer(PageSerializer):
 
 
 class MomentField(serializers.DateTimeField):
-    """ISO 8601, within the years that every time zone and database can take."""
+    """ISO 8601, within the years that work in every time zone and database."""
 
     input_formats = (ISO_8601,)
 
@@ -297,16 +308,8 @@ class RunFilterSerializer(TimeSerializer):
 
     task = serializers.CharField(required=False)
     schedule = serializers.CharField(required=False)
-    status = serializers.ChoiceField(
-        Run.Status.choices,
-        required=False,
-        error_messages={"invalid_choice": f"Choose one of {', '.join(Run.Status.values)}."},
-    )
-    cause = serializers.ChoiceField(
-        Run.Cause.choices,
-        required=False,
-        error_messages={"invalid_choice": f"Choose one of {', '.join(Run.Cause.values)}."},
-    )
+    status = OneOfField(Run.Status)
+    cause = OneOfField(Run.Cause)
     who = serializers.CharField(required=False, help_text="Who asked for it.")
     text = serializers.CharField(
         required=False,

@@ -27,7 +27,7 @@ COLUMNS = (
 
 
 class InUTC(Moment):
-    """A moment with the offset +00:00: a receipt says the same in whatever zone the site is later."""
+    """A moment in UTC, so that a receipt reads the same if TIME_ZONE changes later."""
 
     write: Write = staticmethod(datetime.isoformat)
 

@@ -112,6 +112,18 @@ def test_a_run_in_full_says_all_that_its_page_does(api):
     assert (body["undo_rows"], body["undo_bytes"], body["undo_until"]) == (3, 30, until.isoformat())
 
 
+def test_a_running_run_says_how_fast_it_goes_and_how_long_it_takes_also_at_its_very_end(api):
+    pace = {"status": "running", "started_at": make.ago(seconds=10), "deleted": {"messages": 50}}
+    going = make.run("messages", total=100, **pace)
+    ending = make.run("users", total=50, **pace)
+
+    told = [api.get(result_of(run)).json()["progress"] for run in (going, ending)]
+
+    assert [sorted(one) for one in told] == [["done", "rows_per_second", "seconds_left", "total"]] * 2
+    assert 9 <= told[0]["seconds_left"] <= 60
+    assert told[1]["seconds_left"] == 0
+
+
 def test_a_list_of_more_runs_asks_the_database_no_more(api, django_assert_num_queries):
     for number in range(20):
         make.run("stats", status="failed", consumer=make.consumer(pid=number))

@@ -10,7 +10,7 @@ from django.utils import translation
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.settings import SPECTACULAR_DEFAULTS, patched_settings
 
-from housekeeping.api.description.statuses import Facts
+from housekeeping.reading.as_json.fields import Facts
 
 Patterns = Sequence[URLPattern | URLResolver]
 

@@ -1,7 +1,7 @@
-"""The API's description of itself (OpenAPI): what can be told of a view by looking at it.
+"""How one operation is described in OpenAPI.
 
-A view says what it is asked and what it answers (``base.operation``); which problems it can
-answer with follows from its rights, its throttles and what it reads.
+``base.operation`` declares what it is asked and what it answers. Which problems it can answer with
+follows from its rights, its throttles and what it reads.
 """
 
 import re
@@ -12,11 +12,12 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 from rest_framework.permissions import AllowAny, IsAuthenticated
 
+from housekeeping.api.description.examples import problem_examples
 from housekeeping.api.description.shapes import serializer_of
-from housekeeping.api.description.statuses import Facts, statuses
 from housekeeping.api.rules.problems import Problem, snake_case
 from housekeeping.api.serializers import Strict, TaskField
 from housekeeping.declared import registry
+from housekeeping.reading.as_json.fields import Facts
 
 ETAG = {
     "ETag": {"schema": {"type": "string"}, "description": "Send it as If-None-Match to hear of changes only."}
@@ -68,13 +69,12 @@ class Schema(AutoSchema):
             found["200"].setdefault("headers", {}).update(ETAG)
             found["304"] = {"description": "Nothing has changed since that ETag.", "headers": ETAG}
         shape = self.resolve_serializer(serializer_of(Problem), "response").ref
-        for code, status in statuses().items():
-            if found.get(str(code), {}).get("description"):
-                continue  # the view has described it
-            if code in self.problems(operation) or str(code) in found:
-                content = {"schema": shape, "example": status.example}
-                described = {"content": {"application/json": content}, "description": status.why}
-                headers = found.get(str(code), {}).get("headers", {}) | status.headers
+        expected = self.problems(operation)
+        for code, problem in problem_examples().items():
+            if code in expected or str(code) in found:
+                content = {"schema": shape, "example": problem.example}
+                described = {"content": {"application/json": content}, "description": problem.why}
+                headers = found.get(str(code), {}).get("headers", {}) | problem.headers
                 found[str(code)] = described | ({"headers": headers} if headers else {})
         return {code: found[code] for code in sorted(found)}
 
@@ -101,7 +101,7 @@ class Schema(AutoSchema):
 
 
 class TaskNames(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
-    """A task's name is one of the tasks that the site declares."""
+    """A task's name is one of those that the project declares."""
 
     target_class = TaskField
 
@@ -110,7 +110,11 @@ class TaskNames(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-cal
 
 
 def tidy(result: Facts, **facts: Any) -> Facts:
-    """A postprocessing hook: addresses without the slash that is not needed, keys under their name."""
+    """drf-spectacular's hook for a finished document.
+
+    It drops the optional slash of addresses, names their keys, writes each problem once, and says of
+    bodies what no field can say.
+    """
     result["tags"] = [FIRST_TAG, *result.get("tags", []), LAST_TAG]
     result["paths"] = {_renamed(path): item for path, item in result["paths"].items()}
     shared = result["components"].setdefault("responses", {})
@@ -129,11 +133,9 @@ def tidy(result: Facts, **facts: Any) -> Facts:
 
 
 def _shared(shared: Facts, code: str, response: Facts) -> Facts:
-    """Write a problem that looks the same everywhere once, and refer to it."""
-    status = statuses().get(int(code))
-    if status is None or response["description"] != status.why:
-        return response
-    if set(response.get("headers", {})) - set(status.headers):
+    """A reference to the problem, which looks the same everywhere; with headers of its own, itself."""
+    problem = problem_examples().get(int(code))
+    if problem is None or set(response.get("headers", {})) - set(problem.headers):
         return response
     shared[f"Problem{code}"] = response
     return {"$ref": f"#/components/responses/Problem{code}"}

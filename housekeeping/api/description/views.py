@@ -19,8 +19,8 @@ from rest_framework.response import Response
 
 from housekeeping.api.base import HousekeepingView, operation
 from housekeeping.api.description.document import OWN, Description
-from housekeeping.api.description.statuses import Facts
 from housekeeping.api.rules import problems
+from housekeeping.reading.as_json.fields import Facts
 
 RENDERERS = (OpenApiJsonRenderer2, OpenApiJsonRenderer, OpenApiYamlRenderer, OpenApiYamlRenderer2)
 
@@ -45,7 +45,7 @@ class HousekeepingSchema(SchemaView):
 
 
 def docs(request: HttpRequest, described: Description) -> HttpResponse:
-    """The description as a page of our own: it needs no script, and no exception to a site's CSP."""
+    """The description as a page. It needs no script, and no exception to a site's CSP."""
     if request.method not in ("GET", "HEAD"):
         return _not_allowed(request)
     document = described.document()
@@ -63,7 +63,7 @@ def docs(request: HttpRequest, described: Description) -> HttpResponse:
 
 
 def _not_allowed(request: HttpRequest) -> HttpResponse:
-    """It is a page, but in the API: what goes wrong is a problem, as everywhere there."""
+    """A problem, not a page: it is below the API's address, whose clients read JSON."""
     message = str(MethodNotAllowed(str(request.method)).detail)
     answer = problems.answer(message, MethodNotAllowed.default_code, 405, detail=message)
     answer["Allow"] = "GET, HEAD"
@@ -106,7 +106,7 @@ def _operation(method: str, path: str, operation: Facts, document: Facts) -> Fac
 
 
 def _followed(response: Facts, document: Facts) -> Facts:
-    """The response itself, where it is one that several operations refer to."""
+    """The response that a reference leads to; without a reference, the response itself."""
     name = response.get("$ref", "").rpartition("/")[2]
     found: Facts = document["components"]["responses"][name] if name else response
     return found
@@ -139,7 +139,7 @@ def _fields(shape: Facts) -> list[Facts]:
 
 
 def _shape_of(schema: Facts) -> str:
-    """The name of the shape that a schema refers to, itself or in a list; else empty."""
+    """The name of the shape that a schema refers to, directly or in a list; empty for none."""
     refers = [schema, schema.get("items", {}), *schema.get("allOf", []), *schema.get("oneOf", [])]
     return next((one["$ref"].rpartition("/")[2] for one in refers if "$ref" in one), "")
 

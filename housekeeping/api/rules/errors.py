@@ -1,4 +1,4 @@
-"""The core's errors as answers: the one place where the API translates them."""
+"""The one place where the API translates the core's errors into answers."""
 
 import logging
 from typing import Any
@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 CODES: dict[type[HousekeepingError], int] = {
     UnknownPolicy: status.HTTP_404_NOT_FOUND,
     UnknownSchedule: status.HTTP_404_NOT_FOUND,
-    UnknownTask: status.HTTP_409_CONFLICT,  # of an old run; a request for one is refused as it is read
+    UnknownTask: status.HTTP_409_CONFLICT,  # to retry an old run; a new request is refused when it is read
     RunInProgress: status.HTTP_409_CONFLICT,
     NotPossible: status.HTTP_409_CONFLICT,
     NotAllowed: status.HTTP_403_FORBIDDEN,
@@ -55,8 +55,8 @@ FIELDS: dict[type[HousekeepingError], str] = {
 
 
 def answer(error: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's EXCEPTION_HANDLER. None leaves the error to Django, as a failure of the site."""
-    # A problem is JSON, also where what was asked for is a table or YAML.
+    """An EXCEPTION_HANDLER for DRF. None leaves the error to Django, as a failure of the site."""
+    # A problem is always JSON, even if a table or YAML was asked for.
     request = context["request"]
     request.accepted_renderer = PlainJSONRenderer()
     request.accepted_media_type = PlainJSONRenderer.media_type
@@ -74,7 +74,7 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
 
 
 def translate(error: HousekeepingError) -> tuple[int, dict[str, Any]]:
-    """The status and the body that say what the core has refused."""
+    """The status and the body for what the core has refused."""
     field = error.field if isinstance(error, BadHold) else FIELDS.get(type(error))
     if field:
         return status.HTTP_400_BAD_REQUEST, problems.refused({field: [str(error)]})
@@ -85,7 +85,7 @@ def translate(error: HousekeepingError) -> tuple[int, dict[str, Any]]:
 
 
 def word_for(kind: type[HousekeepingError]) -> str:
-    """The ``code`` of what the core refuses: ``queue_unreachable``."""
+    """The ``code`` of an error of the core: ``queue_unreachable``."""
     return problems.snake_case(kind.__name__)
 
 

@@ -1,4 +1,4 @@
-"""Pages of long lists, by DRF's cursors."""
+"""Long lists come page by page, by DRF's cursors: newest first, and stable while rows are added."""
 
 from datetime import UTC
 from typing import Any
@@ -9,16 +9,17 @@ from django.utils.dateparse import parse_datetime
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import CursorPagination
 
+LARGEST_PAGE = 200
 BAD_CURSOR = "This is no cursor of ours: follow next and previous."
 
 
 class Pages(CursorPagination):
     page_size = 50
     page_size_query_param = "page_size"
-    max_page_size = 200
+    max_page_size = LARGEST_PAGE
 
     def paginate_queryset(self, *args: Any, **options: Any) -> Any:
-        """Raises ValidationError for a cursor that was made up, not taken from a page."""
+        """Raises ValidationError for a cursor that no page of ours has given."""
         try:
             return super().paginate_queryset(*args, **options)
         except (NotFound, BadValue, ValueError, OverflowError):
@@ -27,13 +28,13 @@ class Pages(CursorPagination):
 
 class PagesOfMoments(Pages):
     def decode_cursor(self, request: Any) -> Any:
-        """Raises NotFound for a place that is no moment with its offset, as ours are."""
+        """Raises NotFound unless the position is a moment with an offset, as in our own cursors."""
         cursor: Any = super().decode_cursor(request)
         if cursor and cursor.position is not None:
             moment = parse_datetime(cursor.position)
             if moment is None or timezone.is_naive(moment):
                 raise NotFound
-            moment.astimezone(UTC)  # as the database keeps it: OverflowError beyond the calendar
+            moment.astimezone(UTC)  # the database does this too; OverflowError beyond the year 9999
         return cursor
 
 

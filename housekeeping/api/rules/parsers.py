@@ -16,7 +16,7 @@ class TooLarge(APIException):
 
 
 class BoundedJSONParser(JSONParser):
-    """As DRF's own, which takes a body of any size, and fails on one that is nested too deeply."""
+    """DRF's own takes a body of any size, and crashes on one that is nested too deeply."""
 
     strict = True  # no NaN or Infinity, whatever a project has set
 

@@ -27,13 +27,13 @@ class MayConfigure(_HasRight):
 
 
 class MayOperateOrConfigure(BasePermission):
-    """Which of the two is needed depends on what is asked for: the view checks that."""
+    """One of the two rights. Which one depends on the body, so the view checks that."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return any(may().has_permission(request, view) for may in (MayOperate, MayConfigure))
 
 
 def check_right(request: Request, permission: type[_HasRight]) -> None:
-    """Raises PermissionDenied where what is asked for needs a right that the user lacks."""
+    """Raises PermissionDenied if the user lacks the right."""
     if not request.user.has_perm(permission.right):
         raise PermissionDenied

@@ -1,9 +1,8 @@
-"""Problems: every answer of the API that is no success, in one shape.
+"""Problems: all answers of the API that are not a success, in one shape.
 
 ``message`` is a sentence for a person, ``code`` a word for a program. A refused request has
-``fields``: by field, the sentences that say what was wrong; each stands at the top, too, as does
-``detail`` where Django REST framework says so (older clients read these). What a run is about
-has ``run``.
+``fields``: for each field, sentences about what was wrong. Older clients read these at the top
+level, and DRF's ``detail`` too, so both are there as well.
 """
 
 import re
@@ -18,7 +17,7 @@ from housekeeping.reading.as_json.fields import GIVEN, AnyObject, Many, Map, Obj
 Refused = dict[str, list[str]]
 
 RESERVED = ("message", "code", "fields")
-NO_FIELD = "non_field_errors"  # the name of what is wrong with no field in particular
+NO_FIELD = "non_field_errors"  # the name for errors that belong to no field
 
 
 class Problem(Object[None]):
@@ -38,13 +37,13 @@ def body(message: str, code: str, **more: Any) -> dict[str, Any]:
 
 
 def refused(fields: Refused) -> dict[str, Any]:
-    """A request whose fields can't be used."""
+    """The body for a request with fields that can't be used."""
     at_the_top = {name: sentences for name, sentences in fields.items() if name not in RESERVED}
     return at_the_top | body(_in_one_line(fields), "invalid", fields=fields)
 
 
 def complete(data: Any, code: str) -> dict[str, Any]:
-    """The shape, around what Django REST framework answers by itself."""
+    """What DRF answers by itself, brought into the shape."""
     if isinstance(data, dict) and "detail" in data:
         return body(str(data["detail"]), str(data.get("code", code))) | data
     everything = data if isinstance(data, dict) else {NO_FIELD: data}
@@ -52,7 +51,7 @@ def complete(data: Any, code: str) -> dict[str, Any]:
 
 
 def answer(message: str, code: str, status: int, **more: Any) -> JsonResponse:
-    """For where no view of the API is at work."""
+    """For places outside the views of the API, such as a middleware."""
     return JsonResponse(body(message, code, **more), status=status)
 
 
@@ -70,12 +69,12 @@ def _in_one_line(fields: Refused) -> str:
 
 
 def _name(field: str) -> str:
-    """A project may have another word for errors of no field."""
+    """A project may have set another name for errors that belong to no field."""
     return NO_FIELD if field == api_settings.NON_FIELD_ERRORS_KEY else _clean(field)
 
 
 def _flat(sentences: Any) -> list[str]:
-    """The sentences of a field, each with its place where the field is a list or an object."""
+    """The sentences of a field. In a list or an object, each begins with its place."""
     if isinstance(sentences, dict):
         return [f"{place}: {one}" for place, inner in sentences.items() for one in _flat(inner)]
     if isinstance(sentences, list | tuple):
@@ -84,5 +83,5 @@ def _flat(sentences: Any) -> list[str]:
 
 
 def _clean(text: Any) -> str:
-    """As it can be sent: half a character (a lone surrogate) that somebody wrote is told as \\ud800."""
+    """Escapes lone surrogates, which can't be sent as UTF-8: \\ud800."""
     return str(text).encode(errors="backslashreplace").decode()

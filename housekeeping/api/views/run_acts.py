@@ -26,12 +26,14 @@ from housekeeping.reading.as_json.fields import GIVEN, Id, Object, One, Text, Wh
 from housekeeping.runs import control
 from housekeeping.steering import bulk
 
+LONGEST_KEY = Run._meta.get_field("idempotency_key").max_length or 0
+KEY_RULE = f"1 to {LONGEST_KEY} printable ASCII characters."
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
     str,
     OpenApiParameter.HEADER,
-    description="1 to 100 printable ASCII characters. Repeated with the same key, it opens no second run.",
-    pattern="^[!-~]([ -~]{0,98}[!-~])?$",
+    description=f"{KEY_RULE} Repeated with the same key, it opens no second run.",
+    pattern=f"^[!-~]([ -~]{{0,{LONGEST_KEY - 2}}}[!-~])?$",
 )
 REPLAYED = OpenApiParameter(
     "Idempotency-Replayed",
@@ -45,6 +47,7 @@ WAITED = {
     200: OpenApiResponse(serializer_of(as_json.Ended), "The run has succeeded within the wait."),
     202: OpenApiResponse(serializer_of(as_json.Standing), "It has not ended yet, or is held for approval."),
 }
+# What any of these can be answered with; 422 only where an idempotency key is sent.
 PROBLEMS_OF_A_RUN = [409, 422, 500]
 
 
@@ -168,7 +171,7 @@ class UndoRun(HousekeepingView):
 
 
 def standing(request: Request, run: Run) -> Response:
-    """How the run stands: succeeded, failed, or to be looked for at its address."""
+    """How the run stands: succeeded, failed, or still to be looked for at its address."""
     may_view = request.user.has_perm(MayView.right)
     facts = as_json.run(run, as_json.words(run)) if may_view else as_json.run(run)
     if run.status == Run.Status.SUCCEEDED:
@@ -208,8 +211,8 @@ def _outcome(one: bulk.Answer, done: int) -> dict[str, Any]:
 def _idempotency_key(request: Request) -> str:
     """Empty where there is none."""
     key = request.META.get("HTTP_IDEMPOTENCY_KEY")
-    if key is not None and not re.fullmatch(r"[ -~]{1,100}", key):
-        raise ValidationError({"Idempotency-Key": ["Write 1 to 100 printable ASCII characters."]})
+    if key is not None and not re.fullmatch(f"[ -~]{{1,{LONGEST_KEY}}}", key):
+        raise ValidationError({"Idempotency-Key": [f"Write {KEY_RULE}"]})
     return key or ""
 
 

@@ -1,7 +1,7 @@
-"""The rows as JSON, for the API and the commands alike: each kind of object is declared in one place.
+"""Rows as JSON, for the API and for commands. Each kind of object is declared once.
 
-``Run.of(row)`` writes what ``Run`` declares. Where more than the row is needed, a function finds
-it: ``run(row, words)``. Moments are ISO 8601 in TIME_ZONE with their offset; what is absent is null.
+``Run.of(row)`` writes what ``Run`` declares. If an object needs more than its row, there is a function
+for it: ``run(row, words)``. Moments are ISO 8601 in TIME_ZONE with their offset; absent values are null.
 """
 
 from housekeeping.reading.as_json.fields import iso

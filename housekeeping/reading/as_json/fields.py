@@ -1,4 +1,4 @@
-"""Objects of JSON: each field is declared once, and the declaration both writes and describes it.
+"""How objects of JSON are declared: each field once, both to write it and to describe it.
 
     class Consumer(Object[models.Consumer]):
         id = Id("pk")
@@ -6,8 +6,8 @@
         stopped_at = Moment(nullable=True)
         alive = Flag(GIVEN)
 
-``Consumer.of(row, alive=True)`` is the row as JSON. The API makes its description of the same
-fields. Nothing here needs Django REST framework: commands print the same objects.
+``Consumer.of(row, alive=True)`` writes the row as a dict for JSON. The API generates its description
+from the same fields. Nothing here needs Django REST framework, as commands print the same objects.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,26 +33,27 @@ def iso(moment: datetime | None) -> str | None:
 
 
 def itself(source: Any) -> Any:
-    """Read a field from the source as a whole."""
+    """Read a field from the source as a whole, not from an attribute."""
     return source
 
 
-def GIVEN(source: Any) -> None:  # noqa: N802 - a mark
-    """Don't read the field from the source: :meth:`Object.of` is given its value."""
+def GIVEN(source: Any) -> None:  # noqa: N802 - used as a constant
+    """The field is not read: the caller of :meth:`Object.of` gives its value, as JSON."""
 
 
-def STORED(source: Any) -> None:  # noqa: N802 - a mark
-    """Don't read the field from the source: it is part of what a :class:`Stored` object passes on."""
+def STORED(source: Any) -> None:  # noqa: N802 - used as a constant
+    """The field is not read: it is part of the JSON that a :class:`Stored` object passes on."""
 
 
 class Field:
     """One field of an object.
 
-    ``read``: an attribute of the source (dots lead on), a function of the source, GIVEN or STORED; None:
-    the attribute of the field's own name. ``optional``: left out where it is None. ``help`` describes it.
+    ``read``: where the value comes from: an attribute of the source (dots are followed), a function
+    of the source, GIVEN or STORED. By default it is the attribute with the field's name.
+    ``optional``: the field is left out if its value is None.
     """
 
-    # What makes JSON of a value that is not None; None where it is JSON already.
+    # Converts a value other than None to JSON. None: the value is JSON already.
     write: Write = None
 
     def __init__(
@@ -66,7 +67,7 @@ class Whole(Field):
 
 
 class Number(Field):
-    """A number with a fraction, maybe."""
+    """A number that may have a fraction."""
 
 
 class Flag(Field):
@@ -74,11 +75,11 @@ class Flag(Field):
 
 
 class AnyObject(Field):
-    """An object whose fields are not described. It is JSON already."""
+    """An object whose fields are not described. Its value is JSON already."""
 
 
 class Text(Field):
-    """``choices``: all that it can be. Where it is ``nullable``, an empty text is null."""
+    """``choices``: all values it can have. If it is ``nullable``, an empty text is written as null."""
 
     def __init__(self, read: Reads = None, *, choices: Sequence[str] = (), **options: Any) -> None:
         super().__init__(read, **options)
@@ -92,7 +93,7 @@ class Id(Field):
 
 
 class Moment(Field):
-    """In TIME_ZONE."""
+    """A moment in TIME_ZONE."""
 
     write: Write = staticmethod(iso)
 
@@ -102,7 +103,7 @@ class Day(Field):
 
 
 class Address(Field):
-    """The path of a thing on the API: ``view`` is the name of its address."""
+    """The path of an object on the API. ``view``: the name of its URL."""
 
     def __init__(self, view: str, read: Reads = "pk", **options: Any) -> None:
         super().__init__(read, **options)
@@ -110,7 +111,7 @@ class Address(Field):
 
 
 class Map(Field):
-    """Values of one kind by names that are not known beforehand. It is JSON already."""
+    """An object with any names, whose values are of one kind. Its value is JSON already."""
 
     def __init__(self, of: Field, read: Reads = None, **options: Any) -> None:
         super().__init__(read, **options)
@@ -154,8 +155,10 @@ class Object(Generic[Source]):
 
 
 class Writer:
-    """Writes objects of one kind. A page holds fifty runs of 27 fields each, so what can be is sorted out
-    beforehand: all attributes are read by one call, and only what is no JSON yet takes another.
+    """Writes objects of one kind.
+
+    A page has fifty runs of 27 fields, so the fields are sorted beforehand: one call reads all
+    attributes, and only a value that isn't JSON yet costs another call.
     """
 
     def __init__(self, fields: dict[str, Field]) -> None:
@@ -198,7 +201,7 @@ class Writer:
 
 
 def _getter(paths: list[str]) -> Callable[[Any], tuple[Any, ...]]:
-    """``attrgetter``, which gives a tuple only from two attributes on."""
+    """``attrgetter``, but it returns a tuple for one attribute and for none, too."""
     if not paths:
         return lambda source: ()
     get: Any = attrgetter(*paths)
@@ -206,8 +209,9 @@ def _getter(paths: list[str]) -> Callable[[Any], tuple[Any, ...]]:
 
 
 class Stored(Object[Source]):
-    """An object that is JSON already, in the attribute ``stored`` of its source or, if that is empty,
-    as the source itself. It is passed on whole, even if another version has stored other fields.
+    """An object that is stored as JSON: in the attribute ``stored`` of the source, or the source itself.
+
+    All of it is passed on, even if another version of the project has stored other fields.
     """
 
     stored: ClassVar[str] = ""

@@ -1,4 +1,4 @@
-"""The figures of the first page as JSON, its verdict, and what is kept of each day."""
+"""The overview as JSON: figures, verdict, timeline; and statistics, tallies, acts and consumers."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Policies as JSON, and what they would delete."""
+"""Policies as JSON, with their backlogs and previews."""
 
 from typing import Any
 

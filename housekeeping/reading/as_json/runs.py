@@ -1,4 +1,4 @@
-"""A run as JSON, and what is told of one."""
+"""Runs as JSON, with their logs and the state of their archives."""
 
 from typing import Any
 
@@ -40,7 +40,8 @@ def _rows_per_second(run: models.Run) -> int | None:
 
 
 def _seconds_left(run: models.Run) -> int | None:
-    return round(run.time_left.total_seconds()) if _has_pace(run) and run.time_left else None
+    left = run.time_left if _has_pace(run) else None
+    return None if left is None else round(left.total_seconds())
 
 
 def _took_seconds(run: models.Run) -> float | None:
@@ -125,7 +126,7 @@ class LogLine(Object[models.LogLine]):
 
 
 class Verified(Object[Report]):
-    """What was found of all that a run keeps for its undo."""
+    """What a check of a run's archives has found."""
 
     run = Id("run.pk")
     intact = Flag(lambda report: not report.findings())
@@ -136,17 +137,17 @@ class Verified(Object[Report]):
 
 
 def words(*runs: models.Run) -> Words:
-    """The words of the rows that these runs' plans name: for whoever may view them."""
+    """The texts of the rows in these runs' plans. Only for users who may view them."""
     return Words([one.plan for one in runs])
 
 
 def run(run: models.Run, words: Words = NO_WORDS) -> Facts:
-    """Many are read with their consumers beside them. Without ``words``, the rows of a plan have none."""
+    """Without ``words``, the rows in its plan have no text. Lists should select the consumers as well."""
     return Run.of(run, plan=words.added_to(run.plan))
 
 
 def run_in_full(run: models.Run) -> Facts:
-    """A run with all that its page says, for whoever may view it."""
+    """A run with everything that its page shows. Only for users who may view it."""
     kept = restorable.of(run, clock.roughly())
     given: dict[str, Any] = {
         "undo_until": iso(kept.until) if kept else None,

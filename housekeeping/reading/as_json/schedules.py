@@ -67,7 +67,7 @@ class FireTimes(Object[Any]):
 
 
 def schedule(job: ScheduleCard, now: datetime) -> Facts:
-    """A schedule with all that can be said and changed about it."""
+    """A schedule with everything that can be read and changed about it."""
     times = [] if job.entry.is_paused else schedules.fire_times(job.entry.trigger, now)
     return Job.of(job, next_fire_times=[iso(moment) for moment in times])
 
