@@ -1,4 +1,4 @@
-"""The description as one document: of the app's API by itself, or of all that a project has."""
+"""The description as a document: of the app's API alone, or of a project's whole API."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,15 +14,17 @@ from housekeeping.reading.as_json.fields import Facts
 
 Patterns = Sequence[URLPattern | URLResolver]
 
-# drf-spectacular's generator and its settings are the process's own: one thread at a time uses them.
+# drf-spectacular keeps its settings in the process, and its generator fails with two threads at once.
 _making = Lock()
 
 
 @dataclass(frozen=True, eq=False)
 class Description:
-    """``address``: the name of the view that answers with it. ``patterns`` gives the addresses that
-    are described, from the path of that view's folder; None: all that the project has. ``settings``:
-    drf-spectacular's; None: the project's own.
+    """What is described, and how. The document is made once per process.
+
+    ``address``: the URL name of the view that returns it. ``patterns``: makes the URL patterns to
+    describe, from the path that they are below; None: all of the project's. ``settings``: for
+    drf-spectacular; None: the project's own.
     """
 
     address: str
@@ -31,7 +33,6 @@ class Description:
     made: dict[str, Facts] = field(default_factory=dict)
 
     def document(self) -> Facts:
-        """It stays the same for as long as the process runs."""
         folder = reverse(self.address).rpartition("/")[0]
         with _making:
             if folder not in self.made:
@@ -50,7 +51,7 @@ def _own_patterns(folder: str) -> Patterns:
     return [path(folder.removeprefix("/"), include("housekeeping.api.urls"))]
 
 
-# Every setting that a description depends on, so that a project's own change nothing of ours.
+# All settings that a description depends on, so that the project's settings don't change ours.
 _SETTINGS: dict[str, Any] = {
     name: value
     for name, value in SPECTACULAR_DEFAULTS.items()
