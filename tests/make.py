@@ -15,7 +15,7 @@ from chat.models import ChatMessage, Conversation, User
 from housekeeping.engine.packing import columns
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Archive, Consumer, Run, ScheduleState, Tally
-from housekeeping.runs import control, schedules
+from housekeeping.runs import control, execution, schedules
 
 _number = itertools.count(1)
 # Forged cursors, before they are encoded in base64.
@@ -86,9 +86,9 @@ def purge(*, batch_size: int | None = None, **fields: Any) -> Run:
     conversation(age=days(31), messages=3)
     conversation(age=days(32), messages=2)
     asked = control.request("conversations", send=lambda run: None, **fields)
-    claimed = control.claim(asked.pk, 0)
+    claimed = execution.claim(asked.pk, 0)
     assert claimed
-    return control.execute(claimed, batch_size=batch_size)
+    return execution.execute(claimed, batch_size=batch_size)
 
 
 def archive(run: Run, **fields: Any) -> Archive:

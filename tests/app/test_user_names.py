@@ -4,8 +4,8 @@ import pytest
 
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Act, PolicyState
-from housekeeping.runs import control as runs
-from housekeeping.steering import keeping, retentions
+from housekeeping.runs import control
+from housekeeping.steering import holds, retentions
 from tests import make
 
 LONG = Actor(f"{'a' * 242}@example.com", "a test")
@@ -20,8 +20,8 @@ def send(run):
 def test_a_run_keeps_who_asked_for_it_and_who_approved_it():
     held = make.run("stats", status="held")
 
-    asked = runs.request("conversations", send=send, by=LONG)
-    approved = runs.approve(held, send=send, by=LONG)
+    asked = control.request("conversations", send=send, by=LONG)
+    approved = control.approve(held, send=send, by=LONG)
 
     asked.refresh_from_db()
     assert (asked.requested_by, approved.approved_by) == (LONG.name, LONG.name)
@@ -31,7 +31,7 @@ def test_a_run_keeps_who_asked_for_it_and_who_approved_it():
 def test_a_hold_and_a_retention_keep_who_made_them():
     conversation = make.conversation()
 
-    hold = keeping.add("chat.Conversation", conversation.pk, reason="A case.", by=LONG)
+    hold = holds.add("chat.Conversation", conversation.pk, reason="A case.", by=LONG)
     retentions.change("conversations", 40, by=LONG)
 
     hold.refresh_from_db()

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from chat.models import ChatMessage, Conversation
 from chat.tasks import old_conversations, orphaned_messages
-from housekeeping.dashboard import run_page
+from housekeeping.dashboard.pages import run as run_page
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import TASKS
