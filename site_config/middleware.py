@@ -106,7 +106,7 @@ class PlainApi:
 
 
 class ApiAnswers:
-    """Middleware: gives the chat's API the headers that the housekeeping's views set themselves."""
+    """Middleware: gives responses of the chat's API the same headers as those of housekeeping's API."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
