@@ -11,7 +11,7 @@ PROMISES = (
     "tests/declared/test_registry.py",
     "tests/runs/test_schedules.py",
     "tests/chat/test_tasks.py",
-    "tests/management/test_commands.py",
+    "tests/management",
     "tests/dashboard/test_guards.py",
     "tests/dashboard/test_overview.py",
     "tests/dashboard/test_languages.py",
