@@ -71,6 +71,8 @@ class Schema(AutoSchema):
         shape = self.resolve_serializer(serializer_of(Problem), "response").ref
         expected = self.problems(operation)
         for code, problem in problem_examples().items():
+            if found.get(str(code), {}).get("description"):
+                continue  # the view has described it
             if code in expected or str(code) in found:
                 content = {"schema": shape, "example": problem.example}
                 described = {"content": {"application/json": content}, "description": problem.why}
@@ -135,7 +137,9 @@ def tidy(result: Facts, **facts: Any) -> Facts:
 def _shared(shared: Facts, code: str, response: Facts) -> Facts:
     """A reference to the problem, which looks the same everywhere; with headers of its own, itself."""
     problem = problem_examples().get(int(code))
-    if problem is None or set(response.get("headers", {})) - set(problem.headers):
+    if problem is None or response["description"] != problem.why:
+        return response
+    if set(response.get("headers", {})) - set(problem.headers):
         return response
     shared[f"Problem{code}"] = response
     return {"$ref": f"#/components/responses/Problem{code}"}
