@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from django.core.checks import run_checks
@@ -39,15 +38,17 @@ def run(folder, recipes, *words, server=""):
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgres"])
-@pytest.mark.parametrize("recipe", CASES)
-def test_the_cases_of_a_recipe_pass(recipe, database, tmp_path, request):
-    server = urlsplit(request.getfixturevalue("postgres_url")).netloc if database == "postgres" else ""
+def check_cases(recipe, folder, server=""):
     files = [HERE / "cases" / f"{name}.py" for name in (recipe, "every_project")]
 
-    done = run(tmp_path, [recipe], *PYTEST, *files, server=server.partition("@")[2])
+    done = run(folder, [recipe], *PYTEST, *files, server=server)
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("recipe", CASES)
+def test_the_cases_of_a_recipe_pass(recipe, tmp_path):
+    check_cases(recipe, tmp_path)  # on PostgreSQL: tests/prove/test_on_postgres.py
 
 
 def test_each_recipe_has_cases():
