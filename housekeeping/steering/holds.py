@@ -184,6 +184,7 @@ def change_all(undo: Run, until: datetime | None, *, by: Actor | None = None) ->
     """
     _check_until(until)
     with writing():
+        wait_for_batches()  # holds that have lapsed may be in force again
         before = _some(undo)
         changed = undo.holds.update(until=until)
         rules.changed()

@@ -162,7 +162,7 @@ def test_the_holds_of_an_undo_are_changed_and_ended_as_one(django_assert_max_num
     undo, other = undo_with_holds(300), undo_with_holds(2)
     until = timezone.now() + days(60)
 
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         assert holds.change_all(undo, until, by=ADA) == 300
         assert holds.group(undo) == holds.Group(300, until, until)
         assert holds.end_all(undo, by=ADA) == 300
@@ -265,6 +265,34 @@ def test_a_hold_on_what_hangs_from_a_row_waits_for_the_batch_that_is_at_work_on_
     assert not Conversation.objects.exists()
     assert ["There is no chat.ChatMessage" in one for one in refused] == [True]
     assert not Hold.objects.exists()
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite's writers take turns")
+@pytest.mark.django_db(transaction=True)
+def test_lapsed_holds_of_an_undo_are_in_force_again_only_after_the_batch_at_work():
+    make.conversation(age=days(40))
+    undo = undo_with_holds(2)
+    undo.holds.update(until=make.ago(days=1))
+    ended = []
+
+    def extend():
+        try:
+            holds.change_all(undo, None)
+        finally:
+            connection.close()
+
+    keeper = threading.Thread(target=extend)
+
+    def meanwhile(batch):
+        keeper.start()
+        keeper.join(0.5)
+        ended.append(not keeper.is_alive())
+
+    list(purge_batches(old_conversations, cutoff=make.ago(days=30), save_progress=meanwhile))
+    keeper.join()
+
+    assert ended == [False]
+    assert undo.holds.filter(until=None).count() == 2
 
 
 def test_holds_without_their_row_are_found_with_one_query_for_each_model(django_assert_num_queries):
