@@ -10,7 +10,7 @@ from housekeeping import conf
 def page_in_mail(name: str, *args: Any) -> str:
     """The whole address of a page; empty without pages or without ``conf.SITE_URL``."""
     path = _path(f"housekeeping:{name}", args)
-    return f"{conf.SITE_URL}{path}" if conf.SITE_URL and path else ""
+    return f"{conf.SITE_URL.rstrip('/')}{path}" if conf.SITE_URL and path else ""
 
 
 def api(name: str, *args: Any) -> str | None:

@@ -77,9 +77,11 @@ def _text(
 def _is_address(text: str) -> bool:
     try:
         parts = urlsplit(text)
-        return not text or (parts.scheme in ("http", "https") and bool(parts.hostname))
+        _port = parts.port  # raises ValueError for one that can't be
     except ValueError:
         return False
+    is_whole = parts.scheme in ("http", "https") and bool(parts.hostname)
+    return not text or (is_whole and not parts.query and not parts.fragment)
 
 
 def _is_rate(text: str) -> bool:

@@ -58,3 +58,10 @@ def test_a_mail_leads_to_wherever_the_pages_are(settings):
 
     assert addresses.page_in_mail("runs") == "https://example.com/ops/tidy/runs"
     assert addresses.api("run-list") is None
+
+
+@pytest.mark.parametrize("site", ["https://example.com", "https://example.com/"])
+def test_an_address_in_a_mail_has_one_slash_after_the_host(settings, site):
+    settings.HOUSEKEEPING_SITE_URL = site
+
+    assert addresses.page_in_mail("runs").startswith("https://example.com/scheduler-admin/")

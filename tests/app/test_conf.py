@@ -59,6 +59,8 @@ def test_every_default_can_be_used(settings):
         ("ARCHIVE_BUDGET_MB", None, "a whole number, 0 or more"),
         ("HEARTBEAT_SECONDS", 0, "a whole number, 1 to 3600"),
         ("SITE_URL", "example.com", "https:// and a host, or an empty text"),
+        ("SITE_URL", "https://example.com?page=1", "https:// and a host, or an empty text"),
+        ("SITE_URL", "https://example.com:99999", "https:// and a host, or an empty text"),
         ("SITE_URL", "https://[example", "https:// and a host, or an empty text"),
         ("METRICS_TOKEN", b"secret", "a text"),
         ("TRIGGER_RATE", "often", "a rate such as 60/min, or an empty text for no limit"),
