@@ -1,17 +1,39 @@
 """What django-axes keeps of sign-ins: the log for 90 days, the counts of failures for a day.
 
-A count of failures locks nobody out once AXES_COOLOFF_TIME has passed. A cool-off longer than a
-day needs a longer retention of ``sign-in-counts``.
+A count of failures is what locks somebody out, so it stays until AXES_COOLOFF_TIME has passed. Without
+a cool-off (axes' default) a lock is for good, and no count is deleted.
 """
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from axes.helpers import get_cool_off
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.db.models import QuerySet
 
 from housekeeping import Policy
+from housekeeping.database import clock
 
 # It is evidence: an operator who may change retentions must not be able to shorten it.
 KEPT_DAYS = 90
+
+LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)
+
+
+def counts(cutoff: datetime) -> QuerySet[Any]:
+    """Counts of failures from before ``cutoff`` that lock nobody out any more."""
+    rows: QuerySet[Any] = AccessAttempt.objects.filter(attempt_time__lt=min(cutoff, _locks_since()))
+    return rows
+
+
+def _locks_since() -> datetime:
+    """The moment before which no failure locks anybody out. Asks nothing of the database, as `check` must."""
+    try:
+        cool_off = get_cool_off(None)
+    except Exception:  # it differs from request to request
+        return LONG_AGO
+    return LONG_AGO if cool_off is None else clock.estimate() - cool_off
+
 
 UPKEEP = {
     "deleted_sign_ins": (
@@ -33,7 +55,7 @@ UPKEEP = {
         ),
         Policy(
             "sign-in-counts",
-            rows=lambda cutoff: AccessAttempt.objects.filter(attempt_time__lt=cutoff),
+            rows=counts,
             retention=timedelta(days=1),
             age="attempt_time",
             is_upkeep=True,

@@ -123,6 +123,30 @@ def test_what_sign_ins_leave_behind_goes_in_time(model, fields, kept_for):
     assert model.objects.get().username == "young"
 
 
+def differs_by_request(request):
+    return timedelta(minutes=15 if request.user else 60)
+
+
+@pytest.mark.parametrize(
+    ("cool_off", "stays"),
+    [
+        (None, True),  # axes' default: until an administrator ends the lock
+        (timedelta(days=3), True),
+        (differs_by_request, True),
+        (lambda request: timedelta(hours=1), False),
+        (1, False),
+    ],
+)
+def test_a_count_stays_as_long_as_it_locks_somebody_out(settings, cool_off, stays):
+    settings.AXES_COOLOFF_TIME = cool_off
+    row = AccessAttempt.objects.create(username="ada", ip_address="198.51.100.1", failures_since_start=5)
+    AccessAttempt.objects.filter(pk=row.pk).update(attempt_time=timezone.now() - days(2))
+
+    tidy_history()
+
+    assert AccessAttempt.objects.exists() == stays
+
+
 def test_acts_go_after_four_hundred_days_and_outlive_the_runs_they_were_done_to():
     run = make.run(status="succeeded", requested_at=make.ago(days=399))
     Act.objects.create(done_at=make.ago(days=401), what="trigger", target="long ago")
