@@ -70,7 +70,9 @@ for path in ("status", "runs", f"runs/{run.pk}", "policies", "overview", "schedu
     answer = browser.get(f"/housekeeping/api/{path}")
     assert answer.status_code == 200, (path, answer.content)
 assert browser.get("/housekeeping/api/runs").json()["results"][0]["url"].startswith("/housekeeping/api/")
-assert Client(SERVER_NAME="localhost").get("/housekeeping/").status_code == 302
+sign_in = Client(SERVER_NAME="localhost").get("/housekeeping/", follow=True)
+assert (sign_in.status_code, [code for _, code in sign_in.redirect_chain]) == (200, [302])
+assert 'name="password"' in sign_in.text
 assert Client(SERVER_NAME="localhost").get("/housekeeping/api/status").status_code in (401, 403)
 print("seen")
 """
