@@ -100,8 +100,11 @@ class Hold(OwnModel):
     def clean(self) -> None:
         """Write model and key the way that a purge looks for them.
 
-        Raises ValidationError if there is no such row: a misspelt hold would hold nothing.
+        Raises ValidationError if there is no such row: a misspelt hold would hold nothing. A hold that
+        was made can be changed even if its row is gone since.
         """
+        if not self._state.adding:
+            return
         try:
             model = apps.get_model(self.model)
         except (LookupError, ValueError):

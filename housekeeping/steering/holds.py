@@ -112,7 +112,7 @@ def change(hold: Hold, *, until: Any = UNCHANGED, reason: Any = UNCHANGED, by: A
         if _facts(hold) == before:
             return hold  # nothing changes, so nothing is recorded
         wait_for_batches()
-        _check(hold, is_new=False)
+        _check(hold)
         hold.save(update_fields=["until", "reason"])
         rules.changed()
         _record(by, "change hold", hold, before=before, after=_facts(hold))
@@ -151,15 +151,14 @@ def _check_until(until: datetime | None) -> None:
         )
 
 
-def _check(hold: Hold, *, is_new: bool = True) -> None:
+def _check(hold: Hold) -> None:
     if not hold.reason:
         raise BadHold("reason", gettext("Say why the row is kept: a reason is required."))
     if "\0" in hold.reason:
         raise BadHold("reason", gettext("A reason is text, without NUL characters."))
     try:
         hold.clean_fields(exclude=["undo"])
-        if is_new:
-            hold.clean()
+        hold.clean()
     except ValidationError as error:
         field, problems = next(iter(error.message_dict.items()))
         raise BadHold(field, " ".join(problems)) from None

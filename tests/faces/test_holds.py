@@ -257,6 +257,18 @@ def test_the_admin_s_holds_are_on_record_as_acts(dashboard):
     assert acts == [(what, "ada", "admin from 127.0.0.1") for what in ("hold", "change hold", "end hold")]
 
 
+def test_a_hold_is_changed_in_the_admin_though_its_row_is_gone(dashboard):
+    row = make.conversation()
+    one = hold(row=row)
+    row.delete()
+
+    answer = dashboard.post(f"{ADMIN}/{one.pk}/change/", {"reason": "y", "until_0": "", "until_1": ""})
+
+    assert answer.status_code == 302
+    one.refresh_from_db()
+    assert one.reason == "y"
+
+
 def test_several_are_ended_in_the_admin_with_an_act_each(dashboard):
     chosen = [hold().pk, hold().pk]
     form = {"action": "delete_selected", "_selected_action": chosen, "post": "yes"}
