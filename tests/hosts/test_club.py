@@ -259,7 +259,7 @@ def test_a_purge_and_an_undo_get_their_turn_beside_a_busy_writer(club, busy_writ
     assert "deleted notes: 170" in said
 
     club.undo("/housekeeping/runs/" + re.search(r"Run (\S+) succeeded", said)[1])
-    assert club.notes() == 200
+    wait_until(lambda: club.notes() == 200, what="the rows of the undo")
     assert "locked" not in said + club.consumer.output
 
 
