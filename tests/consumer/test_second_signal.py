@@ -65,7 +65,7 @@ def test_a_second_signal_ends_a_stuck_task_and_its_run_waits_again(processes, ki
     run.refresh_from_db()
     assert (run.status, run.losses, run.lease_until) == ("queued", 0, None)
     assert Consumer.objects.get().stopped_at
-    assert not any(map(is_process, workers))
+    wait_until(lambda: not any(map(is_process, workers)), what="the end of the workers")
 
 
 MANAGE = """
