@@ -1,8 +1,6 @@
 """Writing on SQLite beside others, with the options that Django has where a project sets none."""
 
-import sqlite3
-import threading
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import pytest
 from django.db import OperationalError, connection, transaction
@@ -15,6 +13,7 @@ from housekeeping.models import Run
 from housekeeping.runs import control, execution, schedules, ticks
 from housekeeping.steering import holds, retentions
 from tests import make
+from tests.busy_sqlite import writer
 from tests.make import days
 
 pytestmark = [
@@ -35,21 +34,6 @@ def django_s_options(monkeypatch, request):
     connection.close()
     yield
     connection.close()
-
-
-@contextmanager
-def writer(seconds):
-    """Somebody else who has written and commits ``seconds`` from now."""
-    other = sqlite3.connect(connection.settings_dict["NAME"], uri=True, check_same_thread=False)
-    other.execute("BEGIN IMMEDIATE")
-    other.execute("UPDATE housekeeping_consumer SET pid = pid")
-    release = threading.Timer(seconds, other.commit)
-    release.start()
-    try:
-        yield
-    finally:
-        release.join()
-        other.close()
 
 
 def read_and_write():

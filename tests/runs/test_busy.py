@@ -1,15 +1,12 @@
 """A run beside a process that holds SQLite's write lock for longer than a writer waits."""
 
-import sqlite3
-import threading
-from contextlib import contextmanager
-
 import pytest
 from django.db import connection
 
 from chat.models import Conversation
 from housekeeping.runs import execution
 from tests import make
+from tests.busy_sqlite import writer
 from tests.make import days
 
 pytestmark = [
@@ -26,24 +23,10 @@ def _impatient_connection():
     connection.close()
 
 
-@contextmanager
-def locked_for(seconds):
-    """Somebody else's write transaction, that ends ``seconds`` from now."""
-    other = sqlite3.connect(connection.settings_dict["NAME"], uri=True, check_same_thread=False)
-    other.execute("BEGIN IMMEDIATE")
-    release = threading.Timer(seconds, other.rollback)
-    release.start()
-    try:
-        yield
-    finally:
-        release.join()
-        other.close()
-
-
 def test_a_claim_waits_out_a_locked_database():
     run = make.run()
 
-    with locked_for(0.3):
+    with writer(0.3):
         claimed = execution.claim(run.pk, 0)
 
     assert claimed
@@ -57,7 +40,7 @@ def test_a_run_waits_out_a_locked_database(moment):
 
     def lock(*_):
         if not waiting:
-            waiting.append(locked_for(0.3))
+            waiting.append(writer(0.3))
             waiting[0].__enter__()
 
     hooks = {"batch": {"watch": lock}, "end": {"publish": lock}}
@@ -75,7 +58,7 @@ def test_a_database_that_stays_locked_leaves_the_run_to_be_taken_back(monkeypatc
 
     def lock(_run):
         if not waiting:
-            waiting.append(locked_for(2))
+            waiting.append(writer(2))
             waiting[0].__enter__()
 
     execution.execute(run, watch=lock)
