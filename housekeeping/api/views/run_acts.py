@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.shortcuts import get_object_or_404
@@ -12,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from housekeeping import rights
-from housekeeping.api.base import HousekeepingView, operation
+from housekeeping.api.base import Handler, HousekeepingView, operation
 from housekeeping.api.description.schema import location, request_example
 from housekeeping.api.description.shapes import serializer_of, several
 from housekeeping.api.rules import errors, problems
@@ -51,6 +52,14 @@ WAITED = {
 PROBLEMS_OF_A_RUN = [409, 422, 500]
 
 
+def opens_run(
+    summary: str, *, parameters: Sequence[OpenApiParameter] = (), **asked: Any
+) -> Callable[[Handler], Handler]:
+    """An :func:`operation` that opens a run and answers how it stands."""
+    described = [*parameters, LOCATION]
+    return operation(summary, WAITED, opens_run=True, also=PROBLEMS_OF_A_RUN, parameters=described, **asked)
+
+
 class Outcome(Object[bulk.Answer]):
     """What became of one of several runs: as if it had been asked for alone."""
 
@@ -62,14 +71,11 @@ class Outcome(Object[bulk.Answer]):
 
 
 class Trigger(HousekeepingView):
-    @operation(
+    @opens_run(
         "Run a task",
-        WAITED,
         right=MayOperate,
         body=TriggerSerializer,
-        opens_run=True,
-        also=PROBLEMS_OF_A_RUN,
-        parameters=[IDEMPOTENCY_KEY, REPLAYED, LOCATION],
+        parameters=[IDEMPOTENCY_KEY, REPLAYED],
         examples=[
             request_example("Everything", {"task": "all"}),
             request_example("Only say what would go", {"task": "conversations", "dry_run": True}),
@@ -127,42 +133,20 @@ class CancelRun(HousekeepingView):
 
 
 class RetryRun(HousekeepingView):
-    @operation(
-        "Run again what failed, was cancelled or was missed",
-        WAITED,
-        right=MayOperate,
-        opens_run=True,
-        also=PROBLEMS_OF_A_RUN,
-        parameters=[LOCATION],
-    )
+    @opens_run("Run again what failed, was cancelled or was missed", right=MayOperate)
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         return standing(request, _retry(self, get_object_or_404(Run, pk=pk)))
 
 
 class ApproveRun(HousekeepingView):
-    @operation(
-        "Let a held run go on",
-        WAITED,
-        right=MayOperate,
-        opens_run=True,
-        also=PROBLEMS_OF_A_RUN,
-        parameters=[LOCATION],
-    )
+    @opens_run("Let a held run go on", right=MayOperate)
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         run = get_object_or_404(Run, pk=pk)
         return standing(request, control.approve(run, send=queue.send, by=self.actor))
 
 
 class UndoRun(HousekeepingView):
-    @operation(
-        "Put back all that a run has deleted",
-        WAITED,
-        right=MayConfigure,
-        body=UndoSerializer,
-        opens_run=True,
-        also=PROBLEMS_OF_A_RUN,
-        parameters=[LOCATION],
-    )
+    @opens_run("Put back all that a run has deleted", right=MayConfigure, body=UndoSerializer)
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         asked = self.read()
         wait, run = asked.pop("wait"), get_object_or_404(Run, pk=pk)

@@ -13,7 +13,7 @@ from housekeeping.api.serializers import (
     ScheduleSerializer,
     WaitSerializer,
 )
-from housekeeping.api.views.run_acts import LOCATION, PROBLEMS_OF_A_RUN, WAITED, standing
+from housekeeping.api.views.run_acts import opens_run, standing
 from housekeeping.database import clock
 from housekeeping.database.transactions import writing
 from housekeeping.declared.triggers import parse
@@ -85,15 +85,7 @@ class ScheduleDetail(HousekeepingView):
 
 
 class RunSchedule(HousekeepingView):
-    @operation(
-        "Run a schedule's task now, as a run of that schedule",
-        WAITED,
-        right=MayOperate,
-        body=WaitSerializer,
-        opens_run=True,
-        also=PROBLEMS_OF_A_RUN,
-        parameters=[LOCATION],
-    )
+    @opens_run("Run a schedule's task now, as a run of that schedule", right=MayOperate, body=WaitSerializer)
     def post(self, request: Request, pk: str) -> Response:
         task = schedules.find(pk).schedule.task.name
         wait = self.read()["wait"]
