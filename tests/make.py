@@ -76,6 +76,15 @@ def message(**fields: Any) -> ChatMessage:
     return ChatMessage.objects.create(**fields)
 
 
+def litter() -> None:
+    """One row for each policy to purge (the old conversation has two messages), and one to keep."""
+    conversation(age=days(31), messages=2)
+    message()
+    visitor(age=days(8))
+    conversation(messages=1)
+    visitor(age=days(6))
+
+
 def run(task: str = "conversations", **fields: Any) -> Run:
     fields = {"cause": "manual", "status": "queued", "requested_at": timezone.now()} | fields
     return Run.objects.create(task=task, **fields)

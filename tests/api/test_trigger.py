@@ -26,15 +26,6 @@ NUMBERS = {
 }
 
 
-def litter():
-    """One row for each policy to purge (an old conversation has two messages), and one to keep."""
-    make.conversation(age=make.days(31), messages=2)
-    make.message()
-    make.visitor(age=make.days(8))
-    make.conversation(messages=1)
-    make.visitor(age=make.days(6))
-
-
 def carry_out(run):
     return execution.execute(execution.claim(run.pk, run.attempts))
 
@@ -48,7 +39,7 @@ def carry_out(run):
     ],
 )
 def test_a_task_is_triggered_and_its_result_awaited(task, result, api, worker):
-    litter()
+    make.litter()
 
     answer = api.post(TRIGGER, {"task": task})
 
@@ -65,7 +56,7 @@ def test_a_task_is_triggered_and_its_result_awaited(task, result, api, worker):
 
 
 def test_all_tasks_are_triggered_and_answer_as_one(api, worker):
-    litter()
+    make.litter()
 
     body = api.post(TRIGGER, {"task": "all"}).json()
 
@@ -96,7 +87,7 @@ def test_statistics_are_triggered_and_a_snapshot_is_kept(api, worker):
 
 
 def test_the_result_is_huey_s_own_too(api, worker):
-    litter()
+    make.litter()
 
     run = api.post(TRIGGER, {"task": "messages"}).json()["run"]
 
@@ -113,7 +104,7 @@ def test_the_result_is_huey_s_own_too(api, worker):
     ],
 )
 def test_a_dry_run_says_what_would_go_and_deletes_nothing(task, result, api, worker):
-    litter()
+    make.litter()
     before = (Conversation.objects.count(), ChatMessage.objects.count(), User.objects.count())
 
     body = api.post(TRIGGER, {"task": task, "dry_run": True}).json()
@@ -124,7 +115,7 @@ def test_a_dry_run_says_what_would_go_and_deletes_nothing(task, result, api, wor
 
 
 def test_a_dry_run_of_all_tasks_keeps_no_snapshot(api, worker):
-    litter()
+    make.litter()
 
     result = api.post(TRIGGER, {"task": "all", "dry_run": True}).json()["result"]
 

@@ -1,4 +1,4 @@
-"""Calls of commands, within the test and as processes, and something for them to do."""
+"""Calls of commands, within the test and as processes, and the rows they leave."""
 
 import os
 import subprocess
@@ -11,7 +11,6 @@ from django.core.management import call_command
 from django.db import connection
 
 from chat.models import ChatMessage, Conversation, User
-from tests import make
 
 
 def output(*words):
@@ -42,15 +41,6 @@ def manage(*words, **variables):
         text=True,
         timeout=60,
     )
-
-
-def litter():
-    """One row for each policy to purge, and one to keep."""
-    make.conversation(age=make.days(31), messages=2)
-    make.message()
-    make.visitor(age=make.days(8))
-    make.conversation(messages=1)
-    make.visitor(age=make.days(6))
 
 
 def rows():

@@ -17,7 +17,7 @@ from chat.models import ChatMessage
 from chat.tasks import orphaned_messages
 from housekeeping.models import Act, Run, Snapshot
 from tests import make
-from tests.management.commands import failure, litter, manage, output, rows
+from tests.management.commands import failure, manage, output, rows
 from tests.processes import ROOT
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +31,7 @@ TASKS = [
 
 @pytest.mark.parametrize(("task", "result", "left"), TASKS)
 def test_a_task_is_run_here_and_now(task, result, left):
-    litter()
+    make.litter()
 
     printed = output("run_housekeeping", "--task", task)
 
@@ -43,7 +43,7 @@ def test_a_task_is_run_here_and_now(task, result, left):
 
 
 def test_without_a_task_all_of_them_are_run():
-    litter()
+    make.litter()
 
     printed = output("run_housekeeping")
 
@@ -63,7 +63,7 @@ def test_statistics_are_run_and_kept():
 
 @pytest.mark.parametrize(("task", "result", "left"), TASKS)
 def test_a_dry_run_says_what_would_go_and_deletes_nothing(task, result, left):
-    litter()
+    make.litter()
     before = rows()
 
     printed = output("run_housekeeping", "--task", task, "--dry-run")
@@ -74,7 +74,7 @@ def test_a_dry_run_says_what_would_go_and_deletes_nothing(task, result, left):
 
 
 def test_a_dry_run_of_all_tasks_changes_nothing():
-    litter()
+    make.litter()
     before = rows()
 
     output("run_housekeeping", "--dry-run")
@@ -84,7 +84,7 @@ def test_a_dry_run_of_all_tasks_changes_nothing():
 
 
 def test_as_json_it_prints_message_result_and_run():
-    litter()
+    make.litter()
 
     answer = json.loads(output("run_housekeeping", "--task", "messages", "--json"))
 
@@ -100,7 +100,7 @@ def test_approval_beforehand_is_accepted():
 
 
 def test_the_result_is_huey_s_own_too():
-    litter()
+    make.litter()
 
     output("run_housekeeping", "--task", "users")
 
