@@ -62,19 +62,26 @@ def disk(tmp_path):
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-@pytest.fixture
-def on_disk(disk, tmp_path):
-    """Processes of a site that has its database, and only that, on ``disk``."""
+@contextlib.contextmanager
+def _site(folder, database_url):
+    """Processes of a site with old conversations in its database, and its queue in ``folder``."""
     running = Processes(
-        tmp_path,
-        DATABASE_URL=f"sqlite:////{str(disk).lstrip('/')}/db.sqlite3",
-        HUEY_URL=f"sqlite:////{str(tmp_path).lstrip('/')}/huey.sqlite3",
+        folder,
+        DATABASE_URL=database_url,
+        HUEY_URL=f"sqlite:////{str(folder).lstrip('/')}/huey.sqlite3",
         HOUSEKEEPING_HEARTBEAT_SECONDS="1",
     )
     assert running.start("migrate").wait() == 0
     running.shell(MAKE_OLD_CONVERSATIONS)
     yield running
     running.end()
+
+
+@pytest.fixture
+def on_disk(disk, tmp_path):
+    """Processes of a site that has its database, and only that, on ``disk``."""
+    with _site(tmp_path, f"sqlite:////{str(disk).lstrip('/')}/db.sqlite3") as running:
+        yield running
 
 
 MAKE_OLD_CONVERSATIONS = """
@@ -166,16 +173,8 @@ def database():
 
 @pytest.fixture
 def on_postgres(database, tmp_path):
-    running = Processes(
-        tmp_path,
-        DATABASE_URL=database.url,
-        HUEY_URL=f"sqlite:////{str(tmp_path).lstrip('/')}/huey.sqlite3",
-        HOUSEKEEPING_HEARTBEAT_SECONDS="1",
-    )
-    assert running.start("migrate").wait() == 0
-    running.shell(MAKE_OLD_CONVERSATIONS)
-    yield running
-    running.end()
+    with _site(tmp_path, database.url) as running:
+        yield running
 
 
 def rows_of(database, sql):
