@@ -9,6 +9,7 @@ import inspect
 import logging
 import re
 import threading
+import traceback
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -212,8 +213,8 @@ def statistic(
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A ``tasks.py`` that could not be imported. ``is_ours``: it imports housekeeping, so that tasks of
-    ours are missing; else it may be meant for something else, such as Celery."""
+    """A ``tasks.py`` that could not be imported. ``is_ours``: it, or a module that it imports, declares
+    something of ours; else it may be meant for something else, such as Celery."""
 
     module: str
     error: str
@@ -221,6 +222,8 @@ class Unreadable:
 
 
 UNREADABLE: list[Unreadable] = []
+OURS = Path(__file__).resolve().parent.parent
+IMPORTS_US = re.compile(r"^\s*(from |import (.*, *)?)housekeeping\b", re.MULTILINE)
 _lock = threading.RLock()
 _state = "to do"
 
@@ -265,18 +268,23 @@ def _import(app: AppConfig) -> None:
     try:
         import_module(module)
     except Exception as error:  # an import runs any code of the site's
+        has_declared = [table.known for table in tables] != before
         for table, declared in zip(tables, before, strict=True):
             table.known = declared
-        found = Unreadable(module, f"{type(error).__name__}: {discreet.clean(error)}", _mentions_us(app))
+        is_ours = has_declared or _mentions_us(app, error)
+        found = Unreadable(module, f"{type(error).__name__}: {discreet.clean(error)}", is_ours)
         UNREADABLE.append(found)
         if found.is_ours:
             logger.error("%s can't be imported, so what it declares is missing: %s", module, found.error)
 
 
-def _mentions_us(app: AppConfig) -> bool:
+def _mentions_us(app: AppConfig, error: Exception) -> bool:
+    """Does the app's ``tasks.py``, or a module on the way to the error, import housekeeping?"""
     files = [Path(app.path) / "tasks.py", *(Path(app.path) / "tasks").glob("**/*.py")]
-    texts = [file.read_text(errors="replace") for file in files if file.is_file()]
-    return any(re.search(r"^\s*(from|import) housekeeping\b", text, re.MULTILINE) for text in texts)
+    files += [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+    files += [Path(error.filename)] if isinstance(error, SyntaxError) and error.filename else []
+    foreign = [file for file in files if file.is_file() and OURS not in file.parents]
+    return any(IMPORTS_US.search(file.read_text(errors="replace")) for file in foreign)
 
 
 # --- Reading them -----------------------------------------------------------------------------

@@ -87,6 +87,28 @@ def test_a_tasks_file_of_celery_s_is_passed_over_in_silence(project):
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["from .purges import *", "import os, housekeeping\n    import a_missing_package"],
+    ids=["by way of another module", "in a list"],
+)
+def test_a_file_that_comes_to_us_otherwise_is_ours_as_well(project, tmp_path, text):
+    (tmp_path / "purges.py").write_text(dedent(OURS) + "import a_missing_package")
+    code = f"import shutil; shutil.move('purges.py', 'cleaning/purges.py')\n{dedent(READ)}"
+
+    _, _, _, unreadable = json.loads(project(code, cleaning=text).stdout)
+
+    assert unreadable == [["cleaning.tasks", True]]
+
+
+def test_a_file_of_celery_s_is_no_more_ours_for_a_module_called_as_we_are(project):
+    text = dedent(CELERY) + "from .housekeeping import more"
+
+    _, _, _, unreadable = json.loads(project(READ, mails=text, cleaning=OURS).stdout)
+
+    assert unreadable == [["mails.tasks", False]]
+
+
 def test_of_a_tasks_file_of_ours_that_fails_halfway_nothing_stays(project):
     done = project(READ, cleaning=OURS + "\n    import a_missing_package")
 
