@@ -9,6 +9,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 
+from housekeeping import rights
 from housekeeping.database import clock
 from housekeeping.database.transactions import writing
 from housekeeping.engine import locks
@@ -217,11 +218,11 @@ class HoldAdmin(admin.ModelAdmin):
 
 
 def _may_see_holds(request: HttpRequest) -> bool:
-    return request.user.has_perm("housekeeping.view_run") or _may_configure(request)
+    return request.user.has_perm(rights.VIEW) or _may_configure(request)
 
 
 def _may_configure(request: HttpRequest) -> bool:
-    return request.user.has_perm("housekeeping.configure")
+    return request.user.has_perm(rights.CONFIGURE)
 
 
 def actor(request: HttpRequest) -> Actor:

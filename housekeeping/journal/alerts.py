@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.auth import get_backends, get_user_model
 from django.core.exceptions import FieldError
 
-from housekeeping import addresses
+from housekeeping import addresses, rights
 from housekeeping.journal import outbox
 from housekeeping.models import Run
 
@@ -92,7 +92,7 @@ def _operators(backend: Any) -> list[str]:
     # As Django's own: without the field, every account is active.
     is_active = {} if "is_active" in fields else {"is_active": None}
     try:
-        people = backend.with_perm("housekeeping.operate", **is_active).order_by("pk")
+        people = backend.with_perm(rights.OPERATE, **is_active).order_by("pk")
         return [address for address in people.values_list(name, flat=True) if address]
     except (FieldError, TypeError):  # a backend for another kind of user model
         return []

@@ -5,6 +5,8 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from housekeeping import rights
+
 
 class _HasRight(BasePermission):
     right: str
@@ -15,15 +17,15 @@ class _HasRight(BasePermission):
 
 
 class MayView(_HasRight):
-    right = "housekeeping.view_run"
+    right = rights.VIEW
 
 
 class MayOperate(_HasRight):
-    right = "housekeeping.operate"
+    right = rights.OPERATE
 
 
 class MayConfigure(_HasRight):
-    right = "housekeeping.configure"
+    right = rights.CONFIGURE
 
 
 class MayOperateOrConfigure(BasePermission):
