@@ -25,7 +25,7 @@ def writing() -> Iterator[None]:
         with transaction.atomic():
             yield
         return
-    with _waiting(PATIENCE), transaction.atomic():
+    with waiting(PATIENCE), transaction.atomic():
         take_write_lock()
         yield
 
@@ -49,7 +49,7 @@ def _begins_without_lock() -> bool:
 
 
 @contextmanager
-def _waiting(seconds: float) -> Iterator[None]:
+def waiting(seconds: float) -> Iterator[None]:
     """Have SQLite wait so long for locks, the one to commit with included."""
     with connection.cursor() as cursor:
         [before] = cursor.execute("PRAGMA busy_timeout").fetchone()

@@ -8,7 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from housekeeping.database.schema import has_unapplied_migrations
-from housekeeping.database.transactions import take_write_lock
+from housekeeping.database.transactions import take_write_lock, waiting
 from housekeeping.exceptions import QueueUnreachable, is_busy
 from housekeeping.queue import tasks as queue
 
@@ -49,18 +49,12 @@ def _ask_database() -> None:
 
 def _begin_to_write() -> None:
     """Take SQLite's write lock without waiting for it. Where it is taken, somebody is writing."""
-    with connection.cursor() as cursor:
-        [timeout_ms] = cursor.execute("PRAGMA busy_timeout").fetchone()
-        cursor.execute("PRAGMA busy_timeout = 0")
     try:
-        with transaction.atomic():
+        with waiting(0), transaction.atomic():
             take_write_lock()
     except DatabaseError as error:
         if not is_busy(error):
             raise
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute(f"PRAGMA busy_timeout = {timeout_ms}")
 
 
 def _ask_migrations() -> None:
