@@ -9,7 +9,12 @@ from housekeeping.management.commands import run_huey
 
 
 @pytest.mark.parametrize(
-    "configured", [{}, {"version": 1, "formatters": {"plain": {"format": "%(message)s"}}}]
+    "configured",
+    [
+        {},
+        {"version": 1, "formatters": {"plain": {"format": "%(message)s"}}},
+        {"formatters": {"dated": {"format": "[%(levelname)s] %(name)s %(process)d %(message)s"}}},
+    ],
 )
 def test_a_log_file_needs_nothing_of_the_project_s_logging(settings, tmp_path, configured):
     settings.LOGGING = configured

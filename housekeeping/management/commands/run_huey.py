@@ -95,5 +95,7 @@ def _formatter() -> logging.Formatter:
     """The project's own formatter "dated", where it has one: this site's writes what nobody can forge."""
     form = settings.LOGGING.get("formatters", {}).get("dated", {})
     kind = import_string(form.get("class", "logging.Formatter"))
-    formatter: logging.Formatter = kind(form.get("format", LINE), style=form.get("style", "{"))
+    # Python's default is "%" where a formatter names no style.
+    text, style = (form["format"], form.get("style", "%")) if "format" in form else (LINE, "{")
+    formatter: logging.Formatter = kind(text, style=style)
     return formatter
