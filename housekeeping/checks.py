@@ -1,4 +1,4 @@
-"""What ``manage.py check`` says: mistakes show there, and not in the first night.
+"""What ``manage.py check`` says, so that mistakes show before the first run.
 
 docs/operations.md lists every id with what to do about it.
 """
@@ -47,7 +47,7 @@ Check = Callable[..., list[CheckMessage]]
 
 
 def check(look: Check) -> Check:
-    """Register a check. One that fails, in a broken project, says so: Django would end every command."""
+    """Register a check. One that raises becomes a warning; otherwise Django would end every command."""
 
     @wraps(look)
     def guarded(**kwargs: Any) -> list[CheckMessage]:

@@ -167,7 +167,7 @@ class NotPossible(HousekeepingError):
 
 
 class NotAllowed(HousekeepingError):
-    """It needs a right that whoever asks lacks."""
+    """The user lacks the right to do this."""
 
 
 class QueueUnreachable(ReadLater):

@@ -1,4 +1,4 @@
-"""The app's own upkeep: what watches a site must not outgrow it."""
+"""Upkeep: deletes the app's own old rows, and those of recipes, and verifies archives."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta

@@ -181,7 +181,7 @@ def scheduled(
             return function
         owner = next((task for task in TASKS.known.values() if task.function is function), None)
         if owner is None:
-            raise ValueError(f"@scheduled({id!r}) stands above a function that is no @task.")
+            raise ValueError(f"@scheduled({id!r}) stands above a function without @task.")
         SCHEDULES[id] = Schedule(id, name, trigger, owner, grace, is_upkeep)
         return function
 

@@ -1,4 +1,4 @@
-"""The Huey that settings.HUEY names: its messages are signed, its storage is HUEY_URL's."""
+"""The Huey that settings.HUEY names: its messages are signed, and its class says where they are stored."""
 
 import logging
 import os

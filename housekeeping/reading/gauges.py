@@ -73,7 +73,7 @@ def _current(name: str, kept: Gauge | None, oldest: datetime, mark: str | None) 
 
 
 def _measure_or_tell(name: str) -> Gauge:
-    """Measure; where a policy raises an error, a gauge without figures that tells it, and is not kept."""
+    """Measure. If a policy raises an error, return a gauge with the error, which is not stored."""
     try:
         return _measured(name, lambda: _figure(name))
     except PolicyFailed as failure:
@@ -112,7 +112,7 @@ def _is_readable(gauge: Gauge) -> bool:
 
 
 def measure(name: str) -> Gauge:
-    """Measure one gauge now, and keep the figure. Whoever reads gets it even where it can't be kept."""
+    """Measure one gauge now, and store the figure. It is returned even if it can't be stored."""
     return _measured(name, measures()[name])
 
 

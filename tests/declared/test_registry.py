@@ -55,7 +55,7 @@ def test_two_schedules_of_one_id_are_refused():
 
 
 def test_a_schedule_above_no_task_is_refused():
-    with pytest.raises(ValueError, match="no @task"):
+    with pytest.raises(ValueError, match="without @task"):
         registry.scheduled("lost", "Lost", Cron(hour=1))(dict)
 
 
