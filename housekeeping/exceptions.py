@@ -1,7 +1,7 @@
 """The errors that a caller can act on. Each face translates them in one place."""
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from django.apps import apps
@@ -74,6 +74,15 @@ class BadRetention(HousekeepingError):
 
 class BadPlace(HousekeepingError):
     """A place in a list that no page of it has given."""
+
+
+class StatisticsFailed(HousekeepingError):
+    """Statistics that can't be counted, as their functions raised errors. ``failures``: by name."""
+
+    def __init__(self, failures: Mapping[str, str]) -> None:
+        text = _("These statistics can't be counted: %(failures)s.")
+        told = "; ".join(f"{name}: {failure}" for name, failure in failures.items())
+        super().__init__(text % {"failures": told})
 
 
 class CannotPreview(HousekeepingError):

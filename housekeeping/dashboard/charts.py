@@ -158,7 +158,13 @@ def _bars(
 
 def _counts(snapshots: Sequence[Snapshot], span: list[date]) -> list[Chart]:
     charts = [
-        _line(name, str(drawn.label), "number", [(one.taken_at, one[name]) for one in snapshots], span)
+        _line(
+            name,
+            str(drawn.label),
+            "number",
+            [(one.taken_at, one.numbers[name]) for one in snapshots if name in one.numbers],
+            span,
+        )
         for name, drawn in STATISTICS.items()
         if drawn.is_charted
     ]

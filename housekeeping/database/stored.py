@@ -65,7 +65,7 @@ def printable(value: Any, depth: int = 0) -> Any:
 
 def counts(value: Any) -> dict[str, int]:
     """Numbers of rows by name."""
-    return {name: number for name, number in _object(value).items() if _is_count(number)}
+    return {name: number for name, number in _object(value).items() if is_count(number)}
 
 
 def undo_state(value: Any) -> dict[str, Any] | None:
@@ -93,15 +93,18 @@ def receipt(value: Any) -> dict[str, Any]:
     }
 
 
-def is_figure(value: Any) -> bool:
-    """Is it what a gauge measures: bytes, the site's numbers or a backlog?"""
-    if not isinstance(value, dict):
-        return _is_count(value)
-    if "tables" not in value:
-        return value != {} and counts(value) == value
-    since = value.get("due_since", "")
-    tables_are_counts = counts(value["tables"]) == value["tables"]
-    return _is_count(value.get("rows")) and tables_are_counts and (since is None or moment(since) is not None)
+def are_statistics(value: Any) -> bool:
+    """Are they the site's numbers by name, with a text that says why for each that can't be counted?"""
+    return isinstance(value, dict) and all(is_count(one) or isinstance(one, str) for one in value.values())
+
+
+def is_backlog(value: Any) -> bool:
+    """Is it a policy's backlog? One that can't be counted has no ``rows``, and an ``error``."""
+    if not isinstance(value, dict) or counts(value.get("tables")) != value.get("tables"):
+        return False
+    rows, since = value.get("rows"), value.get("due_since", "")
+    is_failed = rows is None and isinstance(value.get("error"), str)
+    return (is_count(rows) or is_failed) and (since is None or moment(since) is not None)
 
 
 def in_order(value: Any) -> Any:
@@ -121,7 +124,7 @@ def _plan_of(facts: dict[str, Any]) -> dict[str, Any]:
         _with_days(facts)
         | _held_back(facts)
         | {
-            "rows": rows if _is_count(rows) else 0,
+            "rows": rows if is_count(rows) else 0,
             "tables": counts(facts.get("tables")),
             "sample": [row for row in sample if isinstance(row, dict)] if isinstance(sample, list) else [],
         }
@@ -133,7 +136,7 @@ def _held_back(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _in_use(facts: dict[str, Any]) -> dict[str, Any]:
-    return {"in_use": facts["in_use"] if _is_count(facts["in_use"]) else 0} if "in_use" in facts else {}
+    return {"in_use": facts["in_use"] if is_count(facts["in_use"]) else 0} if "in_use" in facts else {}
 
 
 def _with_days(facts: dict[str, Any]) -> dict[str, Any]:
@@ -150,7 +153,8 @@ def _objects(value: Any) -> list[tuple[str, dict[str, Any]]]:
     return [(name, each) for name, each in _object(value).items() if isinstance(each, dict)]
 
 
-def _is_count(value: Any) -> bool:
+def is_count(value: Any) -> bool:
+    """Is it a number of rows, as a database can store it?"""
     return type(value) is int and 0 <= value < LARGEST
 
 

@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.db import models
 from django.utils.translation import gettext as _
@@ -103,6 +103,9 @@ class PolicyState(OwnModel):
         return self.name
 
 
+STATISTICS = "statistics"  # the gauge of the site's numbers
+
+
 class Gauge(OwnModel):
     """A figure that is expensive to measure, saved with the moment when it was measured."""
 
@@ -118,6 +121,18 @@ class Gauge(OwnModel):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def numbers(self) -> dict[str, int]:
+        """Of the statistics: each that could be counted."""
+        return stored.counts(self.value)
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """Why something could not be counted: by statistic, or a backlog's ``error``. Mostly empty."""
+        found = self.value if isinstance(self.value, dict) else {}
+        names = found if self.name == STATISTICS else found.keys() & {"error"}
+        return {name: found[name] for name in names if isinstance(found[name], str)}
+
 
 class Snapshot(OwnModel):
     """The site's statistics at one moment."""
@@ -131,9 +146,6 @@ class Snapshot(OwnModel):
 
     def __str__(self) -> str:
         return f"Statistics of {self.taken_at:%Y-%m-%d %H:%M}"
-
-    def __getitem__(self, name: str) -> Any:
-        return self.numbers.get(name, 0)
 
 
 class Act(OwnModel):

@@ -117,7 +117,7 @@ def _figures(seen: Overview) -> Iterator[Metric]:
     budget = seen.archive_budget
     yield _one("archive_budget_bytes", "What it may take up before the dashboard warns.", budget)
     counted = seen.statistics.measured_at.timestamp()
-    yield _each("site", "The site's numbers.", "figure", seen.statistics.value)
+    yield _each("site", "The site's numbers.", "figure", seen.statistics.numbers)
     yield _one("site_timestamp_seconds", "When they were counted.", counted)
 
 

@@ -8,25 +8,30 @@ A change of a retention or of holds makes every backlog wrong at once. It leaves
 table (:func:`rules.changed`), and each figure keeps the rules that it was measured under: the mark,
 and the retention as this version of the site declares it. A figure with other rules is never
 shown, in any process, even if its measurement began before the change and ended after it.
+
+A policy or a statistic that raises an error is stored with that error. Where the attempt costs
+little it is made again by who looks, so that a correction is seen at once.
 """
 
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Q, Subquery
 
 from housekeeping import conf
-from housekeeping.database import clock, discreet, stored
+from housekeeping.database import clock, stored
 from housekeeping.declared import registry, rules, statistics
+from housekeeping.declared.failures import Failure, counted
+from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import STATISTICS
 from housekeeping.engine import archive, plans
-from housekeeping.exceptions import each, is_database_gone, takes_no_writes
+from housekeeping.exceptions import each, takes_no_writes
 from housekeeping.models import Gauge, Run
+from housekeeping.models.states import STATISTICS as NUMBERS
 
 EXPENSIVE_MS = 50
 FRESH = timedelta(seconds=20)
@@ -37,19 +42,29 @@ BACKLOG = "backlog:"
 LONGEST_POLICY = (Gauge._meta.get_field("name").max_length or 0) - len(BACKLOG)  # characters of its name
 
 
-class PolicyFailed(Exception):
-    """A policy can't be counted, as it raised an error: its text is that error's kind and message."""
+class NotCounted(Exception):
+    """A policy or statistics can't be counted. Its text names them, with the error that they raised."""
 
 
 def measures() -> dict[str, Callable[[], Any]]:
     """Every gauge by its name."""
     return {
-        "statistics": statistics.measure,
+        NUMBERS: _numbers,
         "archive": archive.size,
-        **{
-            f"{BACKLOG}{name}": partial(plans.backlog, policy) for name, policy in registry.policies().items()
-        },
+        **{f"{BACKLOG}{name}": partial(_backlog, policy) for name, policy in registry.policies().items()},
     }
+
+
+def _numbers() -> dict[str, int | str]:
+    numbers, failures = statistics.count()
+    return numbers | failures
+
+
+def _backlog(policy: Policy) -> dict[str, Any]:
+    found = counted(partial(plans.backlog, policy))
+    if isinstance(found, Failure):
+        return {"rows": None, "tables": {}, "due_since": None, "error": found.text}
+    return found
 
 
 def read_all(names: list[str]) -> dict[str, Gauge]:
@@ -67,18 +82,9 @@ def read_all(names: list[str]) -> dict[str, Gauge]:
 def _current(name: str, kept: Gauge | None, oldest: datetime, mark: str | None) -> Gauge:
     soon = clock.roughly() + conf.ahead()
     if kept is None or _is_outdated(kept, mark) or kept.measured_at > soon:
-        return _measure_or_tell(name)
-    is_fresh = oldest < kept.measured_at
-    return kept if is_fresh or kept.took_ms >= EXPENSIVE_MS else _measure_or_tell(name)
-
-
-def _measure_or_tell(name: str) -> Gauge:
-    """Measure. If a policy raises an error, return a gauge with the error, which is not stored."""
-    try:
-        return _measured(name, lambda: _figure(name))
-    except PolicyFailed as failure:
-        value: dict[str, Any] = {"rows": None, "tables": {}, "due_since": None, "error": str(failure)}
-        return Gauge(name=name, value=value, measured_at=clock.roughly(), took_ms=0)
+        return measure(name)
+    is_fresh = oldest < kept.measured_at and not kept.errors
+    return kept if is_fresh or kept.took_ms >= EXPENSIVE_MS else measure(name)
 
 
 def read_now(name: str) -> Gauge:
@@ -103,23 +109,16 @@ def _is_outdated(gauge: Gauge, mark: str | None) -> bool:
 
 def _is_readable(gauge: Gauge) -> bool:
     """Another version, or somebody's SQL, may have stored anything under its name."""
-    is_backlog = isinstance(gauge.value, dict) and "tables" in gauge.value
-    is_number = isinstance(gauge.value, int)
-    kinds = (gauge.name.startswith(BACKLOG), gauge.name == "archive")
-    if gauge.name == "statistics":  # another version may have counted others
-        return isinstance(gauge.value, dict) and stored.counts(gauge.value).keys() == STATISTICS.keys()
-    return stored.is_figure(gauge.value) and kinds == (is_backlog, is_number)
+    if gauge.name == NUMBERS:  # another version may have counted others
+        return stored.are_statistics(gauge.value) and gauge.value.keys() == STATISTICS.keys()
+    return stored.is_backlog(gauge.value) if gauge.name.startswith(BACKLOG) else stored.is_count(gauge.value)
 
 
 def measure(name: str) -> Gauge:
     """Measure one gauge now, and store the figure. It is returned even if it can't be stored."""
-    return _measured(name, measures()[name])
-
-
-def _measured(name: str, figure: Callable[[], Any]) -> Gauge:
     began = time.monotonic()
     under = _rules_of(name, rules.mark())  # before it is measured
-    value = stored.in_order(figure())  # as a kept one: the same figure is the same answer
+    value = stored.in_order(measures()[name]())  # as a kept one: the same figure is the same answer
     took_ms = round((time.monotonic() - began) * 1000)
     gauge = Gauge(name=name, value=value, measured_at=clock.roughly(), took_ms=took_ms, rules=under)
     try:
@@ -131,19 +130,6 @@ def _measured(name: str, figure: Callable[[], Any]) -> Gauge:
     return gauge
 
 
-def _figure(name: str) -> Any:
-    """Raises PolicyFailed where a policy raises an error, and anything else as it is."""
-    # In a transaction that is open already, PostgreSQL takes no statement after one that failed.
-    savepoint = transaction.atomic() if connection.in_atomic_block else nullcontext()
-    try:
-        with savepoint:
-            return measures()[name]()
-    except Exception as error:
-        if not name.startswith(BACKLOG) or is_database_gone(error) or takes_no_writes(error):
-            raise
-        raise PolicyFailed(discreet.sentence(error)) from error
-
-
 def _keep(gauge: Gauge) -> None:
     figures = ["value", "measured_at", "took_ms", "claimed_at", "rules"]
     Gauge.objects.bulk_create([gauge], update_conflicts=True, unique_fields=["name"], update_fields=figures)
@@ -152,8 +138,9 @@ def _keep(gauge: Gauge) -> None:
 def refresh(now: datetime) -> None:
     """Measure what is not fresh any more. For a consumer, every few seconds.
 
-    Of several consumers that look at the same moment, one measures. A figure for which that fails,
-    by an error in a policy say, holds up no other: the first error is raised after all had their turn.
+    Of several consumers that look at the same moment, one measures. A figure for which that fails
+    holds up no other: the first error is raised after all had their turn. Raises NotCounted where a
+    policy or a statistic has raised one, as long as it does.
     """
     kept = Gauge.objects.in_bulk()
     mark = rules.mark_of(kept.get(rules.MARK))
@@ -161,7 +148,9 @@ def refresh(now: datetime) -> None:
     def look_at(name: str) -> None:
         gauge = kept.get(name)
         if gauge is None or (_is_due(gauge, mark, now) and _claim(gauge, now)):
-            measure(name)
+            gauge = measure(name)
+        if gauge.errors:
+            raise NotCounted("; ".join(f"{name}: {which}: {text}" for which, text in gauge.errors.items()))
 
     each(measures(), look_at)
 

@@ -38,7 +38,7 @@ class PolicyCard:
     @property
     def error(self) -> str:
         """Why the policy can't be counted; empty where it can."""
-        return str(self.backlog.value.get("error") or "")
+        return self.backlog.errors.get("error", "")
 
     @property
     def rows_due(self) -> int | None:

@@ -50,10 +50,11 @@ def verdict(
     newest: Sequence[Run],
     archive_bytes: int,
     damaged: Sequence[Run],
-    failing: Mapping[str, str],
+    failing_policies: Mapping[str, str],
+    failing_statistics: Mapping[str, str],
 ) -> Verdict:
     """``active``: runs that have not ended. ``newest``: of each task, the newest run that has ended.
-    ``damaged``: runs with damaged archives. ``failing``: policies that can't be counted, with the error.
+    ``damaged``: runs with damaged archives. ``failing_…``: what can't be counted, with the error.
     """
     findings = [
         *_unreadable(),
@@ -61,7 +62,8 @@ def verdict(
         *_schedules(entries, now),
         *_ended(newest),
         *_active(active, now),
-        *_failing(failing),
+        *_failing_policies(failing_policies),
+        *_failing_statistics(failing_statistics),
         *_damaged(damaged),
         *_archive(archive_bytes),
     ]
@@ -151,10 +153,17 @@ def _active(active: Sequence[Run], now: datetime) -> Iterator[Finding]:
         yield Finding(WARNING, text % {"count": len(waiting)}, run=waiting[0])
 
 
-def _failing(policies: Mapping[str, str]) -> Iterator[Finding]:
-    for policy, error in policies.items():
+def _failing_policies(errors: Mapping[str, str]) -> Iterator[Finding]:
+    for policy, error in errors.items():
         text = _("The rows of the policy %(policy)s can't be counted: %(error)s")
         facts = {"policy": policy, "error": _short(error)}
+        yield Finding(BAD, text % facts, _("Correct it where it is declared."))
+
+
+def _failing_statistics(errors: Mapping[str, str]) -> Iterator[Finding]:
+    for name, error in errors.items():
+        text = _("The statistic %(statistic)s can't be counted: %(error)s")
+        facts = {"statistic": name, "error": _short(error)}
         yield Finding(BAD, text % facts, _("Correct it where it is declared."))
 
 

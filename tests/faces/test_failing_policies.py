@@ -1,11 +1,14 @@
 """A policy of the site whose rows can't be counted takes nothing else with it."""
 
+from dataclasses import replace
+
 import pytest
 from django.core.management import call_command
 from django.db import DatabaseError
 from django.utils import timezone
 
 from chat.models import Conversation
+from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy
 from housekeeping.models import Gauge
 from housekeeping.reading import gauges
@@ -108,7 +111,12 @@ def test_what_is_no_mistake_of_a_policy_is_raised(monkeypatch):
         gauges.read_all(["statistics"])
 
 
-def test_the_error_is_not_kept(failure, dashboard):
+def test_who_looks_tries_again_unless_that_takes_long(failure, dashboard):
     dashboard.get("/scheduler-admin")
+    sound = Policy("broken", lambda cutoff: Conversation.objects.filter(created_at__lt=cutoff), days(30))
+    registry.TASKS.known["broken"] = replace(registry.TASKS["broken"], policies=(sound,))
+    Gauge.objects.update(took_ms=500)
+    assert failure in gauges.read_all(["backlog:broken"])["backlog:broken"].errors["error"]
 
-    assert not Gauge.objects.filter(name="backlog:broken").exists()
+    Gauge.objects.update(took_ms=5)
+    assert gauges.read_all(["backlog:broken"])["backlog:broken"].value["rows"] == 1

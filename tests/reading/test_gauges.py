@@ -110,15 +110,15 @@ def test_a_policy_that_fails_costs_no_other_figure():
     for policy in policies:
         registry.task(policy.name, policy=policy)(lambda purge: {})
     try:
-        with pytest.raises(ValueError, match="a mistake in the policy"):
+        with pytest.raises(gauges.NotCounted, match="a mistake in the policy"):
             gauges.refresh(timezone.now())
     finally:
         for policy in policies:
             del registry.TASKS[policy.name]
 
-    measured = set(Gauge.objects.values_list("name", flat=True))
-    assert "backlog:sound" in measured
-    assert "backlog:broken" not in measured
+    measured = Gauge.objects.in_bulk()
+    assert measured["backlog:sound"].value["rows"] == 0
+    assert measured["backlog:broken"].errors == {"error": "ValueError: a mistake in the policy"}
 
 
 # --- Retentions and holds ---------------------------------------------------------------------

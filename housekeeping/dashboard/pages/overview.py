@@ -63,16 +63,21 @@ TILE_SNAPSHOTS = 30
 
 def read(now: datetime) -> OverviewPage:
     seen = overview.overview(now)
-    return OverviewPage(seen, _tiles(seen.statistics.value))
+    return OverviewPage(seen, _tiles(seen.statistics.numbers))
 
 
 def _tiles(numbers: Numbers) -> list[Tile]:
     labels = {name: one.label for name, one in STATISTICS.items() if name in numbers}
     snapshots = list(Snapshot.objects.all()[:TILE_SNAPSHOTS])[::-1]
     return [
-        Tile(name, str(label), numbers[name], [snapshot[name] for snapshot in snapshots] + [numbers[name]])
+        Tile(name, str(label), numbers[name], [*_history(name, snapshots), numbers[name]])
         for name, label in labels.items()
     ]
+
+
+def _history(name: str, snapshots: list[Snapshot]) -> list[int]:
+    """A snapshot has no number for a statistic that was declared later, or could not be counted."""
+    return [snapshot.numbers[name] for snapshot in snapshots if name in snapshot.numbers]
 
 
 # Everything that a consumer or an operator does changes one of these. Each is read from an index.

@@ -28,7 +28,7 @@ from housekeeping.reading.as_json.schedules import STATUSES, NextRun
 class Statistics(Stored[Any]):
     """What the site counts: a field for each of its statistics."""
 
-    stored = "value"
+    stored = "numbers"
     vars().update({name: Whole(STORED, help=str(one.label)) for name, one in STATISTICS.items()})
 
 
@@ -37,7 +37,6 @@ class MeasuredStatistics(Statistics):
 
 
 class Snapshot(Statistics):
-    stored = "numbers"
     taken_at = Moment()
     database_bytes = Whole(nullable=True)
 
