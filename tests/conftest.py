@@ -79,6 +79,13 @@ def _empty_queue(request):
 
 
 @pytest.fixture(autouse=True)
+def _no_glance(request, monkeypatch):
+    """A page waits a moment for a run to end. Without a consumer or the fixture ``worker``, none does."""
+    if request.path.parent.name in FACES:
+        monkeypatch.setattr("housekeeping.dashboard.acting.GLANCE", 0)
+
+
+@pytest.fixture(autouse=True)
 def _in_the_default_language():
     """Reset the language, because a request leaves its own active in the thread."""
     translation.deactivate()
@@ -152,7 +159,7 @@ def operator(db):
 @pytest.fixture
 def worker(transactional_db, monkeypatch):
     """A thread that executes queued runs, like a worker of run_huey."""
-    # A page waits a moment for a run to finish. A busy machine may need longer than that.
+    # A busy machine may need longer for a run than a page waits.
     monkeypatch.setattr("housekeeping.dashboard.acting.GLANCE", 30.0)
     done = threading.Event()
 

@@ -9,3 +9,9 @@ EMAIL_OUTBOX = None
 
 # Tests send many requests. The tests of the throttle set their own rate.
 HOUSEKEEPING_TRIGGER_RATE = ""
+
+# Each test's client loads the middleware anew, and WhiteNoise would look at every static file each time.
+WHITENOISE_AUTOREFRESH = True
+
+# As Django advises for tests: the site's own hasher is slow on purpose.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
