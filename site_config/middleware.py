@@ -47,22 +47,11 @@ class SecurityHeaders:
         answer = self.get_response(request)
         answer.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
         answer.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-        answer.headers.setdefault("Cache-Control", _how_long_kept(request, answer))
+        answer.headers.setdefault("Cache-Control", "no-store")  # pages, files, answers to forms
         if _is_sign_out(request):
             # Without "cookies", which would also clear those of sibling domains, and they are not ours.
             answer.headers["Clear-Site-Data"] = '"cache", "storage"'
         return answer
-
-
-def _how_long_kept(request: HttpRequest, answer: HttpResponse) -> str:
-    """The Cache-Control of a response.
-
-    Nobody may store pages, files or the response to a POST, which may hold tokens. A client of the API may
-    store the JSON that it gets, but must ask each time whether it has changed (ETags).
-    """
-    is_json = answer.headers.get("Content-Type", "").startswith("application/json")
-    may_be_kept = is_json and is_api(request) and request.method in ("GET", "HEAD")
-    return "private, no-cache" if may_be_kept else "no-store"
 
 
 def _is_sign_out(request: HttpRequest) -> bool:
@@ -106,18 +95,21 @@ class PlainApi:
 
 
 class ApiAnswers:
-    """Middleware: gives responses of the chat's API the same headers as those of housekeeping's API."""
+    """Middleware: gives responses of the chat's API the same headers as those of housekeeping's API.
+
+    Those already have theirs: the views of the app set them in any project.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         answer = self.get_response(request)
-        if not is_api(request):
+        if not is_api(request) or answer.has_header("Cache-Control"):
             return answer
         headers.mark(request, answer)
-        told: HttpResponse = headers.unless_known(request, answer)
-        return told
+        marked: HttpResponse = headers.unless_known(request, answer)
+        return marked
 
 
 class Language:

@@ -124,8 +124,13 @@ def test_what_is_behind_the_sign_in_is_kept_by_no_cache(dashboard, api):
         assert browser.get(path)["Cache-Control"] == "no-store", path
 
 
-def test_json_may_be_kept_by_its_client_who_asks_each_time(api):
-    assert api.get("/api/admin/scheduler/status")["Cache-Control"] == "private, no-cache"
+@pytest.mark.parametrize("path", ["/api/admin/scheduler/status", "/api/chat/conversations"])
+def test_json_may_be_kept_by_its_client_who_asks_each_time(path, api):
+    first = api.get(path)
+    again = api.get(path, headers={"If-None-Match": first["ETag"]})
+
+    assert (first["Cache-Control"], again.status_code) == ("private, no-cache", 304)
+    assert first["Vary"].lower().count("authorization") == 1
 
 
 def test_a_token_is_kept_by_no_cache(client):
@@ -144,6 +149,7 @@ def test_a_program_that_asks_over_plain_http_is_refused_not_led_on(api, client, 
     safe = api.get("/api/admin/scheduler/status", secure=True)
 
     assert (plain.status_code, safe.status_code) == (403, 200)
+    assert plain["Cache-Control"] == "no-store"
     assert "https" in plain.json()["detail"]
     assert "Content-Security-Policy" in plain
     assert client.get("/sign-in").status_code == 301
