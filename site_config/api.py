@@ -6,4 +6,5 @@ PREFIX = "/api/"
 
 
 def is_api(request: HttpRequest) -> bool:
-    return request.path.startswith(PREFIX)
+    # Not ``path``, which begins with the path that the whole site is mounted below.
+    return request.path_info.startswith(PREFIX)

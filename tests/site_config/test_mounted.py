@@ -1,0 +1,32 @@
+"""The site below a path of another one: FORCE_SCRIPT_NAME, or a server's SCRIPT_NAME."""
+
+import pytest
+from django.urls import reverse, set_script_prefix
+
+from tests import make
+from tests.visitors import as_user, text
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _mounted(settings):
+    settings.FORCE_SCRIPT_NAME = "/intranet"
+    set_script_prefix("/intranet/")
+    yield
+    set_script_prefix("/")
+
+
+def test_the_api_answers_in_json_and_in_english(client):
+    answer = client.get("/api/no/such/address", headers={"Accept-Language": "de"})
+
+    assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/json")
+    assert answer.json()["message"] == "There is nothing at this address."
+    assert answer["Cache-Control"] == "private, no-cache"
+
+
+def test_pages_are_in_the_language_of_the_browser():
+    page = as_user(make.administrator()).get("/scheduler-admin", headers={"Accept-Language": "de"})
+
+    assert "Verlauf" in text(page)
+    assert f'href="{reverse("housekeeping:runs")}"' in page.text
