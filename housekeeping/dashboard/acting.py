@@ -48,7 +48,7 @@ def ask_first(
     newest = questions.newest_run([task])
     if request.method == "POST" and questions.is_answered(request, newest):
         return answer(request, act, page)
-    return questions.ask(request, question(), newest, back=page_of(request.path))
+    return questions.ask(request, question(), newest, back=page_of(request))
 
 
 def answer(request: HtmxHttpRequest, act: Callable[[], Run], page: str) -> HttpResponse:

@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve, reverse
 from django.utils.translation import gettext
 from django_htmx.http import HttpResponseClientRefresh
@@ -31,19 +31,19 @@ def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
             return HttpResponseClientRefresh()
         if request.method == "POST" and not request.user.is_authenticated:
             messages.warning(request, gettext("You were signed out; nothing was done."))
-            return redirect_to_login(page_of(request.path))
+            return redirect_to_login(page_of(request))
         return guarded(request, *args, **kwargs)
 
     return guard
 
 
-def page_of(act: str) -> str:
-    """The page that an act is done on: the address above the act's own, if that is one."""
+def page_of(act: HttpRequest) -> str:
+    """The page that an act is done on: the address above the act's own, if there is a page."""
     try:
-        resolve(dirname(act))
+        resolve(dirname(act.path_info))
     except Resolver404:
         return reverse("housekeeping:overview")
-    return dirname(act)
+    return dirname(act.path)
 
 
 # The answer to an act shows a page, so everybody who acts here must also have the right to view.

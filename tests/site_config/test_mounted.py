@@ -30,3 +30,12 @@ def test_pages_are_in_the_language_of_the_browser():
 
     assert "Verlauf" in text(page)
     assert f'href="{reverse("housekeeping:runs")}"' in page.text
+
+
+@pytest.mark.parametrize(
+    ("act", "page"), [("runs/act", "runs"), ("holds/add", "holds"), ("tasks/stats/trigger", "")]
+)
+def test_who_was_signed_out_is_led_back_to_the_page_of_the_act(act, page, client):
+    answer = client.post(f"/scheduler-admin/{act}")
+
+    assert answer["Location"].endswith(f"?next=/intranet/scheduler-admin/{page}")
