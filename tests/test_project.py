@@ -55,6 +55,14 @@ def test_the_readme_names_every_setting():
     assert {name for name in variables() if f"`{name}`" not in readme} == {"ENV_FILE"}
 
 
+def test_the_readme_has_every_room_of_the_app_on_its_map():
+    its_map = (ROOT / "README.md").read_text().partition("housekeeping/         THE APP")[2]
+    rooms = {one.stem for one in (ROOT / "housekeeping").glob("[!_]*") if one.suffix in ("", ".py")}
+    django = {"apps", "locale", "migrations", "static", "templates", "templatetags"}
+
+    assert {room for room in rooms - django if not re.search(rf"\b{room}(/|\.py)", its_map)} == set()
+
+
 @pytest.mark.parametrize("document", ["README.md", "docs/glossary.md"])
 def test_the_docs_name_every_task_that_comes_with_the_site(document):
     text = (ROOT / document).read_text()
