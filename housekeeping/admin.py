@@ -226,5 +226,4 @@ def _may_configure(request: HttpRequest) -> bool:
 
 
 def actor(request: HttpRequest) -> Actor:
-    """Who acts in the admin, and from where."""
-    return Actor(request.user.get_username(), f"admin from {request.META.get('REMOTE_ADDR', 'unknown')}")
+    return acts.visitor(request, "admin")

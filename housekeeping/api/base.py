@@ -31,6 +31,7 @@ from housekeeping.api.rules.problems import Problem
 from housekeeping.api.rules.renderers import PlainJSONRenderer
 from housekeeping.api.rules.throttles import OpensRun
 from housekeeping.api.serializers import Strict
+from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
 from housekeeping.reading.as_json.fields import Object
 
@@ -154,5 +155,4 @@ class HousekeepingView(APIView):
 
     @property
     def actor(self) -> Actor:
-        origin = f"API from {self.request.META.get('REMOTE_ADDR', 'unknown')}"
-        return Actor(self.request.user.get_username(), origin)
+        return acts.visitor(self.request, "API")

@@ -16,6 +16,7 @@ from housekeeping.dashboard.questions import Question
 from housekeeping.dashboard.rows import rows
 from housekeeping.database import clock
 from housekeeping.exceptions import HousekeepingError, QueueUnreachable, RunInProgress
+from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Run
 from housekeeping.reading import words
@@ -28,7 +29,7 @@ asked_or_done = require_http_methods(["GET", "HEAD", "POST"])
 
 
 def actor(request: HtmxHttpRequest) -> Actor:
-    return Actor(request.user.get_username(), f"dashboard from {request.META.get('REMOTE_ADDR', 'unknown')}")
+    return acts.visitor(request, "dashboard")
 
 
 def ask_first(

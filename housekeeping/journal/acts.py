@@ -21,6 +21,11 @@ class Actor:
     origin: str
 
 
+def visitor(request: Any, face: str) -> Actor:
+    """The user who sent this request to a face: the dashboard, the API or the admin."""
+    return Actor(request.user.get_username(), f"{face} from {request.META.get('REMOTE_ADDR', 'unknown')}")
+
+
 def operator() -> Actor:
     """The user of this machine's command line."""
     try:
