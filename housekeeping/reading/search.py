@@ -1,6 +1,6 @@
-"""Finding runs and holds in long lists: by filters that have an index, one page at a time.
+"""Finding runs and holds in long lists: by filters that have an index, one slice at a time.
 
-A page is found by the moment and key of the row before it, not by counting rows. So the last page
+A slice is found by the moment and key of the row before it, not by counting rows. So the last slice
 of a million rows is as fast as the first, and new rows do not shift the others.
 """
 
@@ -17,7 +17,7 @@ from django.utils.translation import gettext
 from housekeeping.exceptions import BadPlace
 from housekeeping.models import Hold, Run
 
-PAGE = 50
+SLICE_SIZE = 50
 # No index finds a text within texts, so only this many runs are searched, the newest that pass the
 # other filters. That takes a few tenths of a second.
 TEXT_REACH = 100_000
@@ -103,45 +103,45 @@ def holds(filters: dict[str, Any], now: datetime) -> QuerySet[Hold]:
     return found.order_by("-pk")
 
 
-# --- A page at a time -------------------------------------------------------------------------
+# --- A slice at a time ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Page(Generic[Row]):
-    """Rows, newest first, and the places to ask for the pages beside it; empty if there is none."""
+class Slice(Generic[Row]):
+    """Rows, newest first, and the places to ask for the slices beside it; empty if there is none."""
 
     rows: list[Row]
     newer: str
     older: str
 
 
-def page_or_newest(
-    rows: QuerySet[Row], moment: str | None, places: Mapping[str, Any], *, size: int = PAGE
-) -> tuple[Page[Row], bool]:
-    """The page that ``older``, ``newer`` or ``oldest`` in a list's address ask for, and True.
+def slice_or_newest(
+    rows: QuerySet[Row], moment: str | None, places: Mapping[str, Any], *, size: int = SLICE_SIZE
+) -> tuple[Slice[Row], bool]:
+    """The slice that ``older``, ``newer`` or ``oldest`` in a list's address ask for, and True.
 
-    The newest page, and False, if the address has a place that no page ever gave.
+    The newest slice, and False, if the address has a place that no slice ever gave.
     """
     older, newer = str(places.get("older") or ""), str(places.get("newer") or "")
     try:
-        return page(rows, moment, older=older, newer=newer, oldest="oldest" in places, size=size), True
+        return slice_of(rows, moment, older=older, newer=newer, oldest="oldest" in places, size=size), True
     except BadPlace:
-        return page(rows, moment, size=size), False
+        return slice_of(rows, moment, size=size), False
 
 
-def page(
+def slice_of(
     rows: QuerySet[Row],
     moment: str | None,
     *,
     older: str = "",
     newer: str = "",
     oldest: bool = False,
-    size: int = PAGE,
-) -> Page[Row]:
-    """The newest page of ``rows``, the one just below or above a place, or the oldest.
+    size: int = SLICE_SIZE,
+) -> Slice[Row]:
+    """The newest slice of ``rows``, the one just below or above a place, or the oldest.
 
     ``moment``: the column that orders them before their key; None if only the key does. Raises
-    BadPlace for a place that no page ever gave.
+    BadPlace for a place that no slice ever gave.
     """
     upwards = rows.order_by(*([moment] if moment else []), "pk")
     if older:
@@ -150,27 +150,27 @@ def page(
         return _up(upwards, moment, size, is_above=False)
     if newer:
         found = _up(_beside(upwards, moment, newer, "gt"), moment, size, is_above=True)
-        if found.newer:  # else it is the newest page, which is shown in full
+        if found.newer:  # else it is the newest slice, which is shown in full
             return found
     return _down(rows, moment, size, is_below=False)
 
 
-def _down(rows: QuerySet[Row], moment: str | None, size: int, *, is_below: bool) -> Page[Row]:
+def _down(rows: QuerySet[Row], moment: str | None, size: int, *, is_below: bool) -> Slice[Row]:
     found = list(rows[: size + 1])
     shown = found[:size]
     has_older = len(found) > size
-    return Page(
+    return Slice(
         shown,
         newer=place_of(shown[0], moment) if is_below and shown else "",
         older=place_of(shown[-1], moment) if has_older else "",
     )
 
 
-def _up(rows: QuerySet[Row], moment: str | None, size: int, *, is_above: bool) -> Page[Row]:
+def _up(rows: QuerySet[Row], moment: str | None, size: int, *, is_above: bool) -> Slice[Row]:
     found = list(rows[: size + 1])
     shown = found[:size][::-1]
     has_newer = len(found) > size
-    return Page(
+    return Slice(
         shown,
         newer=place_of(shown[0], moment) if has_newer else "",
         older=place_of(shown[-1], moment) if is_above and shown else "",

@@ -1,4 +1,4 @@
-"""Finding runs: by each filter, and a page at a time."""
+"""Finding runs: by each filter, and a slice at a time."""
 
 import re
 import uuid
@@ -149,7 +149,7 @@ INDEXES = {
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL reads so small a table as a whole")
 @pytest.mark.parametrize("index", INDEXES)
 def test_each_filter_and_the_common_pairs_have_an_index_in_the_order_of_the_list(index):
-    plan = search.runs(INDEXES[index])[: search.PAGE].explain()
+    plan = search.runs(INDEXES[index])[: search.SLICE_SIZE].explain()
 
     assert re.search(rf"USING INDEX {index}\b", plan)
     assert "TEMP B-TREE" not in plan  # nothing is sorted
@@ -172,70 +172,70 @@ def test_the_newest_active_run_of_a_task_is_found():
     assert Run.objects.in_the_way("messages", dry_run=False) is None
 
 
-# --- A page at a time -------------------------------------------------------------------------
+# --- A slice at a time ------------------------------------------------------------------------
 
 
-def page(**place):
-    return search.page(search.runs({}), "requested_at", size=3, **place)
+def part(**place):
+    return search.slice_of(search.runs({}), "requested_at", size=3, **place)
 
 
 def walk(start, step):
-    """The pages from ``start`` on, each by the place that the one before it gives."""
-    pages = [start]
-    while place := getattr(pages[-1], step):
-        pages.append(page(**{step: place}))
-    return pages
+    """The slices from ``start`` on, each by the place that the one before it gives."""
+    slices = [start]
+    while place := getattr(slices[-1], step):
+        slices.append(part(**{step: place}))
+    return slices
 
 
 @pytest.mark.parametrize("same_moment", [False, True], ids=["of many moments", "of one moment"])
-def test_the_pages_downwards_hold_each_run_once(same_moment):
+def test_the_slices_downwards_hold_each_run_once(same_moment):
     newest = runs(8, **({"requested_at": timezone.now()} if same_moment else {}))
 
-    pages = walk(page(), "older")
+    slices = walk(part(), "older")
 
-    assert [len(one.rows) for one in pages] == [3, 3, 2]
-    assert [run for one in pages for run in one.rows] == newest
+    assert [len(one.rows) for one in slices] == [3, 3, 2]
+    assert [run for one in slices for run in one.rows] == newest
 
 
 @pytest.mark.parametrize("same_moment", [False, True], ids=["of many moments", "of one moment"])
-def test_the_pages_upwards_from_the_oldest_hold_each_run(same_moment):
+def test_the_slices_upwards_from_the_oldest_hold_each_run(same_moment):
     newest = runs(8, **({"requested_at": timezone.now()} if same_moment else {}))
 
-    pages = walk(page(oldest=True), "newer")
+    slices = walk(part(oldest=True), "newer")
 
-    assert pages[0].rows == newest[5:]
-    assert (pages[0].older, pages[-1].newer) == ("", "")
-    # The last step shows the newest page whole, and so some runs of the one below it again.
-    assert [one.rows for one in pages[1:]] == [newest[2:5], newest[:3]]
+    assert slices[0].rows == newest[5:]
+    assert (slices[0].older, slices[-1].newer) == ("", "")
+    # The last step shows the newest slice whole, and so some runs of the one below it again.
+    assert [one.rows for one in slices[1:]] == [newest[2:5], newest[:3]]
 
 
-def test_one_step_down_and_up_again_is_the_same_page():
+def test_one_step_down_and_up_again_is_the_same_slice():
     newest = runs(9)
-    below = page(older=page(older=page().older).older)
+    below = part(older=part(older=part().older).older)
 
-    above = page(newer=below.newer)
+    above = part(newer=below.newer)
 
     assert (below.rows, above.rows) == (newest[6:], newest[3:6])
 
 
-def test_runs_that_come_in_meanwhile_shift_no_page():
+def test_runs_that_come_in_meanwhile_shift_no_slice():
     newest = runs(6)
-    first = page()
+    first = part()
     make.run(status="succeeded")
 
-    assert page(older=first.older).rows == newest[3:]
+    assert part(older=first.older).rows == newest[3:]
 
 
 def test_a_place_outlives_its_run():
     newest = runs(6)
-    place = page().older
+    place = part().older
     newest[2].delete()
 
-    assert page(older=place).rows == newest[3:]
+    assert part(older=place).rows == newest[3:]
 
 
-def test_an_empty_list_has_one_page():
-    assert page() == page(oldest=True) == search.Page([], "", "")
+def test_an_empty_list_has_one_slice():
+    assert part() == part(oldest=True) == search.Slice([], "", "")
 
 
 @pytest.mark.parametrize(
@@ -249,36 +249,36 @@ def test_an_empty_list_has_one_page():
         "-",
     ],
 )
-def test_a_place_that_no_page_has_given_is_refused(place):
+def test_a_place_that_no_slice_has_given_is_refused(place):
     with pytest.raises(BadPlace, match="no place"):
-        page(older=place)
+        part(older=place)
 
 
 def test_a_key_beyond_the_database_s_numbers_is_refused():
     with pytest.raises(BadPlace):
-        search.page(Act.objects.all(), "done_at", older=f"1-{2**63}")
+        search.slice_of(Act.objects.all(), "done_at", older=f"1-{2**63}")
 
 
 def test_rows_that_are_ordered_by_their_key_alone_have_it_as_their_place():
     made = [Act.objects.create(done_at=timezone.now()) for _ in range(5)][::-1]
     acts = Act.objects.order_by("-pk")
 
-    newest = search.page(acts, None, size=3)
-    older = search.page(acts, None, older=newest.older, size=3)
+    newest = search.slice_of(acts, None, size=3)
+    older = search.slice_of(acts, None, older=newest.older, size=3)
 
     assert (newest.rows, newest.older, older.rows) == (made[:3], str(made[2].pk), made[3:])
-    assert search.page(acts, None, oldest=True, size=3).rows == made[2:]
+    assert search.slice_of(acts, None, oldest=True, size=3).rows == made[2:]
 
 
-def test_a_place_that_no_page_has_given_leads_to_the_newest():
+def test_a_place_that_no_slice_has_given_leads_to_the_newest():
     newest = runs(4)
 
-    assert search.page_or_newest(search.runs({}), "requested_at", {"older": "x"}) == (page_of(newest), False)
-    assert search.page_or_newest(search.runs({}), "requested_at", {}) == (page_of(newest), True)
+    assert search.slice_or_newest(search.runs({}), "requested_at", {"older": "x"}) == (only(newest), False)
+    assert search.slice_or_newest(search.runs({}), "requested_at", {}) == (only(newest), True)
 
 
-def page_of(rows):
-    return search.Page(rows, "", "")
+def only(rows):
+    return search.Slice(rows, "", "")
 
 
 def test_the_neighbours_of_a_run_are_the_next_older_and_newer():

@@ -47,9 +47,9 @@ def read(now: datetime, places: Mapping[str, str]) -> HoldPage:
     """
     holding = Run.objects.newest_first().filter(Exists(Hold.objects.filter(undo=OuterRef("pk"))))
     undos_older = places.get("undos_older") or _place_of_run(places.get("undos_before", ""))
-    runs, _ = search.page_or_newest(holding, "requested_at", {"older": undos_older})
+    runs, _ = search.slice_or_newest(holding, "requested_at", {"older": undos_older})
     older = places.get("older") or places.get("before")
-    single, _ = search.page_or_newest(Hold.objects.filter(undo=None).order_by("-pk"), None, {"older": older})
+    single, _ = search.slice_or_newest(Hold.objects.filter(undo=None).order_by("-pk"), None, {"older": older})
     return HoldPage(
         now=now,
         undos=[UndoHolds(run, group(run)) for run in runs.rows],

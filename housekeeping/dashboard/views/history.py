@@ -32,12 +32,12 @@ def act_list(request: HtmxHttpRequest) -> HttpResponse:
         return redirect(reverse("housekeeping:acts") + filters.address)
     facts: dict[str, Any] = {"filters": filters}
     if filters.is_valid():
-        page = _page(request, filters)
-        tag = polls.tag(request, _fingerprint(page, filters))
-        is_newest = not page.newer
+        shown = _slice(request, filters)
+        tag = polls.tag(request, _fingerprint(shown, filters))
+        is_newest = not shown.newer
         if is_newest and polls.is_unchanged(request, tag):
             return HttpResponse(status=304)
-        facts |= {"page": page, "lines": act_lines.lines(page.rows), "is_newest": is_newest, "tag": tag}
+        facts |= {"shown": shown, "lines": act_lines.lines(shown.rows), "is_newest": is_newest, "tag": tag}
     if not is_fragment:
         facts["kept_days"] = in_days(registry.find_policy("acts").retention_in_force())
     template = "_acts.html" if is_fragment else "act_list.html"
@@ -48,13 +48,13 @@ def act_list(request: HtmxHttpRequest) -> HttpResponse:
     return answer
 
 
-def _fingerprint(page: search.Page[Act], filters: ActFilters) -> str:
+def _fingerprint(shown: search.Slice[Act], filters: ActFilters) -> str:
     """Acts don't change, except that one whose run could not be sent is marked as failed later."""
-    return polls.fingerprint(filters.address, [(act.pk, act.details.get("failed")) for act in page.rows])
+    return polls.fingerprint(filters.address, [(act.pk, act.details.get("failed")) for act in shown.rows])
 
 
-def _page(request: HtmxHttpRequest, filters: ActFilters) -> search.Page[Act]:
-    page, is_there = search.page_or_newest(core.history(filters.cleaned_data), "done_at", filters.query)
+def _slice(request: HtmxHttpRequest, filters: ActFilters) -> search.Slice[Act]:
+    shown, is_there = search.slice_or_newest(core.history(filters.cleaned_data), "done_at", filters.query)
     if not is_there:
         messages.warning(request, gettext("There is no such place in the list; these are the newest acts."))
-    return page
+    return shown

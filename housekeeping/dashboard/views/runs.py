@@ -60,24 +60,24 @@ def _list(
     found = search.runs(filters.cleaned_data)
     if _is_unchanged(request, found, filters):
         return HttpResponse(status=304)
-    page = _page(request, found, filters.query)
-    seen = [tuple(getattr(run, name) for name in SEEN) for run in page.rows]
+    shown = _slice(request, found, filters.query)
+    seen = [tuple(getattr(run, name) for name in SEEN) for run in shown.rows]
     facts |= {
-        "page": page,
-        "rows": rows(page.rows, picked_by=rights.of(request.user)),
+        "shown": shown,
+        "rows": rows(shown.rows, picked_by=rights.of(request.user)),
         "tag": _tag(request, seen, filters),
-        "is_newest": not page.newer,
-        "is_busy": any(run.status in (Run.Status.QUEUED, Run.Status.RUNNING) for run in page.rows),
+        "is_newest": not shown.newer,
+        "is_busy": any(run.status in (Run.Status.QUEUED, Run.Status.RUNNING) for run in shown.rows),
         "text_since": search.text_since(filters.cleaned_data),
     }
     return _rendered(request, filters, facts, status)
 
 
 def _is_unchanged(request: HtmxHttpRequest, found: QuerySet[Run], filters: RunFilters) -> bool:
-    """Is it a poll of the newest page, and has that not changed? One query of few columns."""
+    """Is it a poll of the newest slice, and has that not changed? One query of few columns."""
     if _place(filters.query) or "HX-PTag" not in request.headers:
         return False
-    seen = list(found.values_list(*SEEN)[: search.PAGE])
+    seen = list(found.values_list(*SEEN)[: search.SLICE_SIZE])
     return polls.is_unchanged(request, _tag(request, seen, filters))
 
 
@@ -95,7 +95,7 @@ def _rendered(
 
 
 def _place(query: QueryDict) -> bool:
-    """Does the address ask for another page than the newest?"""
+    """Does the address ask for another slice than the newest?"""
     return any(query.get(name) for name in ("older", "newer", "oldest"))
 
 
@@ -104,11 +104,11 @@ def _tag(request: HtmxHttpRequest, seen: list[tuple[Any, ...]], filters: RunFilt
     return polls.tag(request, polls.fingerprint(filters.address, seen, int(now) // 5))
 
 
-def _page(request: HtmxHttpRequest, found: QuerySet[Run], query: QueryDict) -> search.Page[Run]:
-    page, is_there = search.page_or_newest(found.only(*FIELDS), "requested_at", query)
+def _slice(request: HtmxHttpRequest, found: QuerySet[Run], query: QueryDict) -> search.Slice[Run]:
+    shown, is_there = search.slice_or_newest(found.only(*FIELDS), "requested_at", query)
     if not is_there:
         messages.warning(request, gettext("There is no such place in the list; these are the newest runs."))
-    return page
+    return shown
 
 
 def _people() -> list[str]:
