@@ -44,7 +44,7 @@ class LocksFromAbove(admin.ModelAdmin):
 
 
 class OnHold(Exception):
-    """A hold keeps a row that was about to be deleted. The text is for the person who asked."""
+    """A row that was about to be deleted is on hold. The text is for the person who asked."""
 
 
 class RefusesHeld(LocksFromAbove):

@@ -113,7 +113,8 @@ class WaitSerializer(Strict):
 
 class UndoSerializer(WaitSerializer):
     unverified = BooleanField(
-        default=False, help_text="Also put back what version 1.0 kept and what can't be verified."
+        default=False,
+        help_text="Also put back archives that can't be verified, such as those of version 1.0.",
     )
     intact_only = BooleanField(
         default=False, help_text="Put back the batches that are intact where others are damaged."

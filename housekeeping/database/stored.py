@@ -40,9 +40,9 @@ class StoredJSON(models.JSONField):
 
 
 def result(value: Any) -> dict[str, Any] | None:
-    """What a task returned, as an object: what is none is kept as ``{"result": …}``."""
-    kept = printable(value)
-    return kept if kept is None or isinstance(kept, dict) else {"result": kept}
+    """What a task returned, as an object: any other value becomes ``{"result": …}``."""
+    clean = printable(value)
+    return clean if clean is None or isinstance(clean, dict) else {"result": clean}
 
 
 def printable(value: Any, depth: int = 0) -> Any:

@@ -2,7 +2,7 @@
 
 They are imported when something of this registry is first read, and not while Django loads its
 apps. A ``tasks.py`` that can't be imported declares nothing, breaks no page and no command, and is
-kept in :data:`UNREADABLE`.
+listed in :data:`UNREADABLE`.
 """
 
 import inspect
@@ -28,7 +28,7 @@ from housekeeping.declared.triggers import Cron, Interval
 from housekeeping.exceptions import AmbiguousPolicy, CannotPreview, UnknownPolicy, UnknownTask
 
 TaskFunction = Callable[..., Any]
-# The tools that a dry run replaces: by a count that deletes, mails or keeps nothing.
+# The tools that a dry run replaces by a count, which deletes, mails and stores nothing.
 PREVIEWED = {"purge", "mail", "measure"}
 F = TypeVar("F", bound=TaskFunction)
 Declaration = TypeVar("Declaration")

@@ -1,6 +1,6 @@
 """Rules: the retentions and holds in force, and the mark of their newest change.
 
-Figures about what the policies would delete are kept in the table of gauges. A change of a
+Figures about what the policies would delete are stored in the table of gauges. A change of a
 retention or a hold makes them wrong, so it leaves a new mark in that table, in its own
 transaction. Every process reads the mark together with the figures.
 """

@@ -103,7 +103,7 @@ def named_by(model: type[Model], those: QuerySet[Hold]) -> Q:
 
 
 def is_held(row: Model) -> bool:
-    """Whether a hold keeps ``row``: one on the row, on a row below it, or on a row above it.
+    """Is there a hold on ``row``, on a row below it or on a row above it?
 
     To delete ``row`` unless it is held: in a transaction, call :func:`wait_for_new_holds`, lock the row,
     then ask this, then delete. No hold can be made between the answer and the delete.
@@ -113,7 +113,7 @@ def is_held(row: Model) -> bool:
 
 
 def reason_held(row: Model) -> str:
-    """A sentence for each hold that keeps ``row``, with its end and its reason. Empty if there is none."""
+    """A sentence for each hold that :func:`is_held` finds, with its end and its reason. Empty for none."""
     return " ".join(in_words(hold) for hold in active_on(_only(row)))
 
 
@@ -150,7 +150,7 @@ def _only(row: Model) -> QuerySet[Any]:
 
 
 def _places(table: type[Model]) -> Iterator[tuple[type[Model], str]]:
-    """The models in which a hold keeps a row of ``table``, each with the path to the key of its row."""
+    """The models whose holds apply to rows of ``table``, each with the path to the key of the row on hold."""
     yield table, "pk"
     for owner, path in _owners(table):
         yield owner, f"{path}_id"

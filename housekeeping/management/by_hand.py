@@ -93,7 +93,7 @@ def carry_out(run: Run, *, approved_by: Actor | None = None) -> Run:
                 bar.update(progress["done"] - bar.n)
 
             run = execution.execute(
-                claimed, watch=watch, gone=queue.forget_results, publish=queue.keep_result
+                claimed, watch=watch, gone=queue.forget_results, publish=queue.store_result
             )
         # The run is done: Ctrl-C stops only the wait for a mail server.
         with suppress(KeyboardInterrupt):

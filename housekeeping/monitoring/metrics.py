@@ -1,8 +1,7 @@
 """What a Prometheus server scrapes: how housekeeping stands, in numbers.
 
 Nothing is counted for a scrape: runs and rows are summed from the tallies, and an expensive figure
-is the kept one, with its age. A label is a name that the code declares: never a text that came in
-from outside.
+is the last one measured, with its age. A label is a name that the code declares, never a text from outside.
 """
 
 import secrets
@@ -105,8 +104,8 @@ def _policies(seen: Overview) -> Iterator[Metric]:
     cards = {card.policy.name: card for card in seen.policies}
     rows = {name: card.rows_due for name, card in cards.items() if card.rows_due is not None}
     since = {name: card.due_since for name, card in cards.items()}
-    kept = {name: card.retention_days for name, card in cards.items()}
-    seconds = {name: days * 86_400 for name, days in kept.items() if days is not None}
+    retentions = {name: card.retention_days for name, card in cards.items()}
+    seconds = {name: days * 86_400 for name, days in retentions.items() if days is not None}
     yield _each("policy_due_rows", "Rows past due, that the next run would delete.", "policy", rows)
     yield _moments("policy_due_since_timestamp_seconds", "Since when the oldest is due.", "policy", since)
     yield _each("policy_retention_seconds", "How long rows are kept.", "policy", seconds)

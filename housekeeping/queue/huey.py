@@ -112,13 +112,13 @@ class Queue(Huey):
         return None
 
     def put_result(self, key: str, data: Any) -> None:
-        """Keep a task's result. Where the storage takes no more, the run's row has it all the same."""
+        """Store a task's result. If the storage takes no more, the run's row still has the result."""
         try:
             super().put_result(key, data)
         except STORAGE_ERRORS as error:
-            self.error_log.log_throttled("keep a result in the queue", error)
+            self.error_log.log_throttled("store a result in the queue", error)
         else:
-            self.error_log.log_recovered("keep a result in the queue")
+            self.error_log.log_recovered("store a result in the queue")
 
     def _take(self) -> bytes | None:
         try:
@@ -145,7 +145,7 @@ class Queue(Huey):
         try:
             execution.reject(run_id, task)
         except DatabaseError as problem:
-            logger.error("It could not be kept as a failed run: %s", problem)
+            logger.error("It could not be saved as a failed run: %s", problem)
 
     def is_orphan(self) -> bool:
         """Is this a worker process whose consumer is gone? Nobody would ever stop it."""

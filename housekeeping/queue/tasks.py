@@ -24,7 +24,7 @@ PING = "ping"  # the key that is written to find out whether the storage can be 
 
 
 class RunFailed(HousekeepingError):
-    """Tells Huey that a run failed; the run itself keeps what was raised."""
+    """Tells Huey that a run failed; the run itself stores the error."""
 
 
 @db_task(name="execute_run")
@@ -42,7 +42,7 @@ def execute_run(run_id: str, attempt: int) -> dict[str, Any] | None:
         # With DEBUG on, Django remembers each query with its values: of a purge, every archive.
         watch=lambda run: reset_queries(),
         gone=forget_results,
-        publish=keep_result,
+        publish=store_result,
     )
     if run.status == Run.Status.FAILED and run.result is None:
         raise RunFailed(run.error)
@@ -81,7 +81,7 @@ def ping() -> None:
         raise QueueUnreachable(_("The queue can't be reached: %(error)s"), error=error) from error
 
 
-def keep_result(run: Run, result: Any) -> None:
+def store_result(run: Run, result: Any) -> None:
     """Put a result where Huey's own ``HUEY.result(run's id)`` finds it.
 
     Huey would do so only after the run has ended, and for its own tasks alone.

@@ -1,6 +1,6 @@
 """What the rows that a preview names are called: looked up when a plan is shown, and never stored.
 
-A plan is kept for months, and everybody who may view runs can see it. A title or a name must not
+A plan is stored for months, and everybody who may view runs can see it. A title or a name must not
 outlive its row there, so a plan holds only keys and ages.
 """
 

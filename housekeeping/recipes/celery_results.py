@@ -23,7 +23,7 @@ from django_celery_results.models import ChordCounter, GroupResult, TaskResult
 
 from housekeeping import Cron, Policy, Purge, purge, scheduled, task
 
-KEPT = timedelta(days=30)
+RETENTION = timedelta(days=30)
 
 
 def _first_results() -> QuerySet[Any]:
@@ -41,19 +41,19 @@ def _old_chords(cutoff: datetime) -> QuerySet[Any]:
 old_chords = Policy(
     "celery_chords",
     rows=_old_chords,
-    retention=KEPT,
+    retention=RETENTION,
     age=lambda: Subquery(_first_results().values("date_done")[:1]),
 )
 old_groups = Policy(
     "celery_groups",
     rows=lambda cutoff: GroupResult.objects.filter(date_done__lt=cutoff),
-    retention=KEPT,
+    retention=RETENTION,
     age="date_done",
 )
 old_results = Policy(
     "celery_results",
     rows=lambda cutoff: TaskResult.objects.filter(date_done__lt=cutoff),
-    retention=KEPT,
+    retention=RETENTION,
     age="date_done",
 )
 

@@ -147,8 +147,8 @@ def check_plan(plan: Run, task: str) -> None:
     if plan.task != task or not plan.is_plan:
         text = gettext("Run %(run)s is no finished dry run of the task %(task)s.")
         raise NotPossible(text % {"run": plan.pk, "task": repr(task)})
-    kept = plan.planned_rows.aggregate(rows=Sum("rows"))["rows"] or 0
-    if kept < sum(facts["rows"] for facts in plan.plan.values()):
+    stored = plan.planned_rows.aggregate(rows=Sum("rows"))["rows"] or 0
+    if stored < sum(facts["rows"] for facts in plan.plan.values()):
         raise NotPossible(gettext("The rows of this plan are not kept any more: preview again."))
     if plan.carried_out.exclude(status__in=(Run.Status.FAILED, Run.Status.CANCELLED)).exists():
         raise NotPossible(gettext("This plan is carried out already: preview again."))

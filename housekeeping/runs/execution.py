@@ -5,7 +5,7 @@ What it promises:
 - One conditional UPDATE claims a run and raises its number of attempts. Only a worker that
   knows this number may write to the row: if its run was taken back while it was stalled, it
   changes nothing, and its open batch is rolled back.
-- A failed run keeps what was raised. ``endings`` has the promises about the end itself.
+- A failed run stores the error that was raised. ``endings`` has the promises about the end itself.
 """
 
 import json

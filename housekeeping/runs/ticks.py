@@ -222,12 +222,12 @@ def _older_runs(entry: Entry, first: datetime, newest: datetime, now: datetime) 
     fire_time = first
     if newest - first > MISSED_ROWS_SPAN:
         fire_time = entry.trigger.next_fire_time(newest - MISSED_ROWS_SPAN, zone)
-    kept: deque[datetime] = deque(maxlen=MOST_MISSED_ROWS)
+    newest_missed: deque[datetime] = deque(maxlen=MOST_MISSED_ROWS)
     while fire_time < newest:
-        kept.append(fire_time)
+        newest_missed.append(fire_time)
         fire_time = entry.trigger.next_fire_time(fire_time, zone)
 
-    for number, missed in enumerate(kept):
+    for number, missed in enumerate(newest_missed):
         reason = (
             f"No consumer looked at the time; the fire time {newest.isoformat()} stands for this one, too."
         )

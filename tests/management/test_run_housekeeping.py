@@ -185,7 +185,7 @@ def test_without_its_queue_a_command_still_cleans_up_and_says_so(transactional_d
     call_command("run_housekeeping", "--task", "messages", stdout=StringIO())
 
     assert Run.objects.get().result == {"cleaned_messages": 1}
-    assert "Could not keep a result in the queue" in caplog.text
+    assert "Could not store a result in the queue" in caplog.text
 
 
 def test_without_its_queue_history_is_still_tidied(transactional_db, unreachable_queue, caplog):

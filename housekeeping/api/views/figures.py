@@ -40,7 +40,7 @@ class OverviewFigures(HousekeepingView):
 
 class SnapshotList(HousekeepingView):
     @operation(
-        "The kept statistics of the last days, oldest first",
+        "The snapshots of the last days, oldest first",
         several(as_json.Snapshot),
         query=DaysSerializer,
     )

@@ -27,7 +27,7 @@ from housekeeping.steering import holds
 
 
 class HoldList(HousekeepingView):
-    """The holds, newest first; POST keeps a row."""
+    """The holds, newest first; POST makes one."""
 
     @operation("Holds, newest first", page_of(as_json.Hold), query=HoldFilterSerializer)
     def get(self, request: Request) -> Response:
@@ -37,7 +37,7 @@ class HoldList(HousekeepingView):
         return pages.get_paginated_response([as_json.hold(hold, now, gone) for hold in page])
 
     @operation(
-        "Keep a row from every policy",
+        "Put a row on hold",
         {201: as_json.Hold},
         right=MayConfigure,
         body=HoldSerializer,

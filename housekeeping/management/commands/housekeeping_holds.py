@@ -20,7 +20,7 @@ UNTIL = "the last day, 2027-01-31, or 2027-01-31T12:00:00+00:00"
 
 
 class Command(ActionCommand):
-    help = "Keeps a row from every policy, lists what is kept, changes until when, ends a hold."
+    help = "Lists, adds, changes and ends holds: no policy deletes a row on hold."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", metavar="action")
@@ -36,14 +36,14 @@ class Command(ActionCommand):
         listing.add_argument("--limit", type=int, default=20, help="default: 20")
         listing.add_argument("--json", action="store_true")
 
-        adding = actions.add_parser("add", help="keep a row from every policy")
+        adding = actions.add_parser("add", help="hold a row, so that no policy deletes it")
         adding.add_argument("model", help="such as chat.Conversation")
         adding.add_argument("key", help="the row's key")
         adding.add_argument("--until", default="", help=f"{UNTIL}; default: for good")
         adding.add_argument("--reason", required=True)
         adding.add_argument("--json", action="store_true")
 
-        changing = actions.add_parser("change", help="keep it until another day, or for another reason")
+        changing = actions.add_parser("change", help="change its end or its reason")
         changing.add_argument("id", help=WHICH)
         when = changing.add_mutually_exclusive_group()
         when.add_argument("--until", help=UNTIL)

@@ -36,10 +36,10 @@ class Command(ActionCommand):
             self.print_json([as_json.Policy.of(card) for card in cards])
             return
         for card in cards:
-            kept = "any age" if card.retention_days is None else f"{card.retention_days} days"
+            retention = "any age" if card.retention_days is None else f"{card.retention_days} days"
             declared = f" (declared: {card.declared_days})" if card.is_changed else ""
             due = f"{card.rows_due:,} rows past due" if card.rows_due is not None else card.error
-            self.stdout.write(f"{card.policy.name:<16} {kept + declared:<26} {due}")
+            self.stdout.write(f"{card.policy.name:<16} {retention + declared:<26} {due}")
 
     def _preview(self, options: dict[str, Any]) -> None:
         days = options["retention_days"]

@@ -58,7 +58,7 @@ class Command(OperatorCommand):
                 one.add_argument(
                     "--unverified",
                     action="store_true",
-                    help="also put back what version 1.0 kept and what can't be verified",
+                    help="also put back archives that can't be verified, such as those of version 1.0",
                 )
                 one.add_argument(
                     "--intact-only",
@@ -66,8 +66,8 @@ class Command(OperatorCommand):
                     help="put back the batches that are intact, where others are damaged",
                 )
 
-        verify = actions.add_parser("verify", help="verify what runs keep for their undo; exit 1 if damaged")
-        verify.add_argument("id", type=uuid.UUID, nargs="?", help="default: every run that keeps anything")
+        verify = actions.add_parser("verify", help="verify the archives of runs; exit 1 if damaged")
+        verify.add_argument("id", type=uuid.UUID, nargs="?", help="default: every run with archives")
         verify.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, action: str, **options: Any) -> None:

@@ -218,5 +218,5 @@ class Stored(Object[Source]):
 
     @classmethod
     def of(cls, source: Source, **given: Any) -> Facts:
-        kept: Any = getattr(source, cls.stored) if cls.stored else source
-        return {**kept, **super().of(source, **given)}
+        stored: Any = getattr(source, cls.stored) if cls.stored else source
+        return {**stored, **super().of(source, **given)}

@@ -43,7 +43,7 @@ class Snapshot(Statistics):
 
 class Archive(Object[overview.Overview]):
     measured_at = Moment("archive.measured_at")
-    bytes = Whole("archive.value", help="What undo keeps.")
+    bytes = Whole("archive.value", help="The size of all archives.")
     budget_bytes = Whole("archive_budget")
 
 

@@ -16,7 +16,7 @@ class Hold(Object[models.Hold]):
     until = Moment(nullable=True, help="null: for good.")
     reason = Text()
     active = Flag(GIVEN, help="It has not ended.")
-    row_exists = Flag(GIVEN, help="false: its row is gone, and the hold keeps nothing.")
+    row_exists = Flag(GIVEN, help="false: its row is gone, and the hold has no effect.")
     made_by = Text(nullable=True)
     made_at = Moment()
     undo = Id("undo_id", nullable=True, help="The run that put the row back, and holds it.")

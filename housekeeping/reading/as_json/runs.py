@@ -101,8 +101,8 @@ class RunInFull(Run):
 
     traceback = Text(nullable=True, help="Of a failed one.")
     undo_until = Moment(GIVEN, nullable=True, help="When the undo window closes.")
-    undo_rows = Whole(GIVEN, nullable=True, help="Rows that undo puts back; null: nothing is kept.")
-    undo_bytes = Whole(GIVEN, nullable=True, help="What keeping them takes.")
+    undo_rows = Whole(GIVEN, nullable=True, help="Rows that undo puts back; null: there is no archive.")
+    undo_bytes = Whole(GIVEN, nullable=True, help="The size of their archives.")
 
 
 class Ended(Object[models.Run]):
@@ -148,10 +148,10 @@ def run(run: models.Run, words: Words = NO_WORDS) -> Facts:
 
 def run_in_full(run: models.Run) -> Facts:
     """A run with everything that its page shows. Only for users who may view it."""
-    kept = restorable.of(run, clock.roughly())
+    undo = restorable.of(run, clock.roughly())
     given: dict[str, Any] = {
-        "undo_until": iso(kept.until) if kept else None,
-        "undo_rows": sum(kept.tables.values()) if kept else None,
-        "undo_bytes": kept.size if kept else None,
+        "undo_until": iso(undo.until) if undo else None,
+        "undo_rows": sum(undo.tables.values()) if undo else None,
+        "undo_bytes": undo.size if undo else None,
     }
     return RunInFull.of(run, plan=words(run).added_to(run.plan), **given)
