@@ -128,6 +128,7 @@ def tidy(result: Facts, **facts: Any) -> Facts:
             operation["responses"] = {
                 code: _shared(shared, code, response) for code, response in operation["responses"].items()
             }
+    result["components"]["responses"] = dict(sorted(shared.items()))
     for kind in _kinds(Strict):
         body = result["components"]["schemas"].get(f"{kind.__name__.removesuffix('Serializer')}Request", {})
         body.update(kind.schema_extra)

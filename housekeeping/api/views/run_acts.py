@@ -48,23 +48,23 @@ WAITED = {
     200: OpenApiResponse(serializer_of(as_json.Ended), "The run has succeeded within the wait."),
     202: OpenApiResponse(serializer_of(as_json.Standing), "It has not ended yet, or is held for approval."),
 }
-# What any of these can be answered with; 422 only where an idempotency key is sent.
-PROBLEMS_OF_A_RUN = [409, 422, 500]
+# Something is in the way; the run has failed.
+PROBLEMS_OF_A_RUN = (409, 500)
 
 
 def opens_run(
-    summary: str, *, parameters: Sequence[OpenApiParameter] = (), **asked: Any
+    summary: str, *, also: Sequence[int] = (), parameters: Sequence[OpenApiParameter] = (), **asked: Any
 ) -> Callable[[Handler], Handler]:
     """An :func:`operation` that opens a run and answers how it stands."""
-    described = [*parameters, LOCATION]
-    return operation(summary, WAITED, opens_run=True, also=PROBLEMS_OF_A_RUN, parameters=described, **asked)
+    also, described = (*PROBLEMS_OF_A_RUN, *also), [*parameters, LOCATION]
+    return operation(summary, WAITED, opens_run=True, also=also, parameters=described, **asked)
 
 
 class Outcome(Object[bulk.Answer]):
     """What became of one of several runs: as if it had been asked for alone."""
 
     id = Id("pk")
-    status = Whole(GIVEN, help="As the answer to the one request: 200, 202, 403, 404, 409 or 503.")
+    status = Whole(GIVEN, help="As the answer to the one request: 200, 202, 400, 403, 404, 409 or 503.")
     message = Text(GIVEN)
     code = Text(GIVEN, optional=True)
     run = One(as_json.Run, GIVEN, optional=True)
@@ -75,6 +75,7 @@ class Trigger(HousekeepingView):
         "Run a task",
         right=MayOperate,
         body=TriggerSerializer,
+        also=[422],
         parameters=[IDEMPOTENCY_KEY, REPLAYED],
         examples=[
             request_example("Everything", {"task": "all"}),
@@ -133,7 +134,8 @@ class CancelRun(HousekeepingView):
 
 
 class RetryRun(HousekeepingView):
-    @opens_run("Run again what failed, was cancelled or was missed", right=MayOperate)
+    # 400 for a dry run of a task that has none any more.
+    @opens_run("Run again what failed, was cancelled or was missed", right=MayOperate, also=[400])
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         return standing(request, _retry(self, get_object_or_404(Run, pk=pk)))
 
