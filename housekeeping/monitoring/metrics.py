@@ -25,16 +25,18 @@ from housekeeping.reading import newest, overview
 from housekeeping.reading.overview import Overview
 from housekeeping.reading.verdict import BAD, GOOD, WARNING
 
+HOW_TO_ASK = "Send the header Authorization: Bearer <HOUSEKEEPING_METRICS_TOKEN>.\n"
+
 
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """How housekeeping stands, as Prometheus reads it. Asks for the token, where one is set."""
+    """How housekeeping stands, as Prometheus reads it. Without the token, if one is set: 401."""
     given = request.headers.get("Authorization", "").removeprefix("Bearer ")
     wanted = conf.METRICS_TOKEN
     if wanted and not secrets.compare_digest(given.encode(), wanted.encode()):
         headers = {"WWW-Authenticate": 'Bearer realm="metrics"'}
-        return HttpResponse("Send METRICS_TOKEN as a bearer token.\n", "text/plain", 401, headers=headers)
+        return HttpResponse(HOW_TO_ASK, "text/plain", 401, headers=headers)
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
     return HttpResponse(encode(registry()), content_type=content_type)
 
