@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, ClassVar, TypeVar, cast
 
 from django.db import transaction
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import schema
 from rest_framework.metadata import SimpleMetadata
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -33,7 +33,7 @@ from housekeeping.api.rules.throttles import OpensRun
 from housekeeping.api.serializers import Strict
 from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
-from housekeeping.reading.as_json.fields import Object
+from housekeeping.reading.as_json.fields import Facts, Object
 
 Handler = TypeVar("Handler", bound=Callable[..., Response])
 
@@ -55,6 +55,7 @@ class Operation:
     right: type[BasePermission]
     asks: type[Strict] | None
     opens_run: bool
+    examples: Callable[[], Facts]
 
 
 def operation(
@@ -67,13 +68,14 @@ def operation(
     opens_run: bool = False,
     also: Sequence[int] = (),
     parameters: Sequence[Any] = (),
-    examples: Sequence[OpenApiExample] = (),
+    examples: Callable[[], Facts] = dict,
     tag: str = "housekeeping",
 ) -> Callable[[Handler], Handler]:
     """Declare a method of a :class:`HousekeepingView`: who may use it, and its description.
 
     ``query`` or ``body`` is what :meth:`HousekeepingView.read` reads. ``opens_run``: it is
     throttled. ``also``: the statuses of problems that the description can't tell from the rest.
+    ``examples`` makes bodies by their names, for the description.
     """
     responses = answers if isinstance(answers, dict) else {200: answers}
     responses = {code: _described(answer) for code, answer in responses.items()}
@@ -83,12 +85,11 @@ def operation(
         request=body,
         responses=responses,
         parameters=[*([query] if query else []), *parameters],
-        examples=list(examples),
         tags=[tag],
     )
 
     def declare(handler: Handler) -> Handler:
-        handler.operation = Operation(right, query or body, opens_run)  # type: ignore[attr-defined]
+        handler.operation = Operation(right, query or body, opens_run, examples)  # type: ignore[attr-defined]
         # Before extend_schema, which would else build on the project's DEFAULT_SCHEMA_CLASS.
         return describe(schema(Schema())(handler))
 

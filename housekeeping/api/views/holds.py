@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from housekeeping.api.base import HousekeepingView, operation
-from housekeeping.api.description.schema import location, request_example
+from housekeeping.api.description.schema import location
 from housekeeping.api.description.shapes import page_of
 from housekeeping.api.rules.pages import HoldPages
 from housekeeping.api.rules.permissions import MayConfigure
@@ -42,13 +42,15 @@ class HoldList(HousekeepingView):
         right=MayConfigure,
         body=HoldSerializer,
         parameters=[location("Where the hold is.", 201)],
-        examples=[
-            request_example(
-                "Until a day",
-                {"model": "chat.Conversation", "key": "4711", "until": "2127-01-31", "reason": "A dispute"},
-            ),
-            request_example("For good", {"model": "chat.Conversation", "key": "4711", "reason": "Evidence"}),
-        ],
+        examples=lambda: {
+            "Until a day": {
+                "model": "chat.Conversation",
+                "key": "4711",
+                "until": "2127-01-31",
+                "reason": "A dispute",
+            },
+            "For good": {"model": "chat.Conversation", "key": "4711", "reason": "Evidence"},
+        },
     )
     def post(self, request: Request) -> Response:
         hold = holds.add(**self.read(), by=self.actor)
@@ -69,11 +71,11 @@ class HoldDetail(HousekeepingView):
         right=MayConfigure,
         body=HoldChangeSerializer,
         also=[409],
-        examples=[
-            request_example("Until a day", {"until": "2127-01-31"}),
-            request_example("For good", {"until": None}),
-            request_example("Another reason", {"reason": "A dispute, number 7"}),
-        ],
+        examples=lambda: {
+            "Until a day": {"until": "2127-01-31"},
+            "For good": {"until": None},
+            "Another reason": {"reason": "A dispute, number 7"},
+        },
     )
     def patch(self, request: Request, pk: str) -> Response:
         hold = get_object_or_404(Hold, pk=pk)
@@ -102,7 +104,7 @@ class UndoHolds(HousekeepingView):
         right=MayConfigure,
         body=HoldGroupSerializer,
         also=[409],
-        examples=[request_example("Until a day", {"until": "2127-01-31"})],
+        examples=lambda: {"Until a day": {"until": "2127-01-31"}},
     )
     def patch(self, request: Request, pk: uuid.UUID) -> Response:
         undo = get_object_or_404(Run, pk=pk)

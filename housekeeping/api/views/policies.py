@@ -6,7 +6,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from housekeeping.api.base import HousekeepingView, operation
-from housekeeping.api.description.schema import request_example
 from housekeeping.api.description.shapes import several
 from housekeeping.api.rules.permissions import MayConfigure
 from housekeeping.api.serializers import PolicySerializer, PreviewSerializer
@@ -36,11 +35,11 @@ class PolicyDetail(HousekeepingView):
         as_json.ChangedPolicy,
         right=MayConfigure,
         body=PolicySerializer,
-        examples=[
-            request_example("60 days", {"retention_days": 60}),
-            request_example("Only ask", {"retention_days": 10, "dry_run": True}),
-            request_example("As declared", {"reset": True}),
-        ],
+        examples=lambda: {
+            "60 days": {"retention_days": 60},
+            "Only ask": {"retention_days": 10, "dry_run": True},
+            "As declared": {"reset": True},
+        },
     )
     def patch(self, request: Request, pk: str) -> Response:
         found = registry.find_policy(pk)

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from housekeeping import rights
 from housekeeping.api.base import Handler, HousekeepingView, operation
-from housekeeping.api.description.schema import location, request_example
+from housekeeping.api.description.schema import location
 from housekeeping.api.description.shapes import serializer_of, several
 from housekeeping.api.rules import errors, problems
 from housekeeping.api.rules.permissions import MayConfigure, MayOperate, MayView
@@ -77,11 +77,11 @@ class Trigger(HousekeepingView):
         body=TriggerSerializer,
         also=[422],
         parameters=[IDEMPOTENCY_KEY, REPLAYED],
-        examples=[
-            request_example("Everything", {"task": "all"}),
-            request_example("Only say what would go", {"task": "conversations", "dry_run": True}),
-            request_example("Don't wait", {"task": "stats", "wait": 0}),
-        ],
+        examples=lambda: {
+            "Everything": {"task": "all"},
+            "Only say what would go": {"task": "conversations", "dry_run": True},
+            "Don't wait": {"task": "stats", "wait": 0},
+        },
     )
     def post(self, request: Request) -> Response:
         asked, key = self.read(), _idempotency_key(request)

@@ -4,7 +4,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from housekeeping.api.base import HousekeepingView, operation
-from housekeeping.api.description.schema import request_example
 from housekeeping.api.description.shapes import several
 from housekeeping.api.rules.permissions import MayConfigure, MayOperate, MayOperateOrConfigure, check_right
 from housekeeping.api.serializers import (
@@ -36,7 +35,7 @@ class ScheduleList(HousekeepingView):
         several(as_json.Job),
         right=MayOperate,
         body=PauseSerializer,
-        examples=[request_example("Pause", {"paused": True})],
+        examples=lambda: {"Pause": {"paused": True}},
     )
     def patch(self, request: Request) -> Response:
         steer = schedules.pause_all if self.read()["paused"] else schedules.resume_all
@@ -59,12 +58,12 @@ class ScheduleDetail(HousekeepingView):
         as_json.Job,
         right=MayOperateOrConfigure,
         body=ScheduleSerializer,
-        examples=[
-            request_example("Pause", {"paused": True}),
-            request_example("At 2:00 AM", {"trigger": "0 2 * * *"}),
-            request_example("Every six hours", {"trigger": "06:00:00"}),
-            request_example("As declared", {"reset": True}),
-        ],
+        examples=lambda: {
+            "Pause": {"paused": True},
+            "At 2:00 AM": {"trigger": "0 2 * * *"},
+            "Every six hours": {"trigger": "06:00:00"},
+            "As declared": {"reset": True},
+        },
     )
     def patch(self, request: Request, pk: str) -> Response:
         schedules.find(pk)
