@@ -226,6 +226,16 @@ def test_a_run_ends_while_a_request_waits_for_it(club, boss):
     assert answer["run"]["url"].startswith("/housekeeping/api/")
 
 
+def test_the_api_is_described_with_what_the_club_declares(boss, club):
+    described = boss.get("/housekeeping/api/schema").text
+
+    schemas = json.loads(described)["components"]["schemas"]
+    assert list(schemas["Statistics"]["properties"]) == ["notes"]
+    assert '"task":"old_notes"' in described.replace(" ", "")
+    assert '"model":"notes.Note"' in described.replace(" ", "")
+    assert not re.search(r"(?i)chat|conversation|five numbers", described)
+
+
 def test_what_the_club_counts_is_in_the_api(boss, club):
     figures = boss.get("/housekeeping/api/statistics")
 

@@ -1,4 +1,4 @@
-"""The problems that the API can answer with, by their status: why, an example, and their headers."""
+"""Examples: requests, with what the project declares, and the problems that the API answers with."""
 
 from dataclasses import dataclass, field
 from functools import cache
@@ -7,7 +7,47 @@ from rest_framework import exceptions
 
 from housekeeping.api.rules import problems
 from housekeeping.api.rules.parsers import LARGEST, TooLarge
+from housekeeping.declared.registry import SCHEDULES, TASKS, Task
 from housekeeping.reading.as_json.fields import Facts
+
+# --- Requests ---------------------------------------------------------------------------------
+
+
+def trigger_bodies() -> Facts:
+    widest, narrow, plain = _tasks()
+    everything = {"Everything": {"task": widest.name}} if len(widest.policies) > 1 else {}
+    dry_run = {"Only say what would go": {"task": narrow.name, "dry_run": True}}
+    return everything | dry_run | {"Don't wait": {"task": plain.name, "wait": 0}}
+
+
+def hold_bodies() -> Facts:
+    row = {"model": _model(), "key": "4711"}
+    return {
+        "Until a day": {**row, "until": "2127-01-31", "reason": "A dispute"},
+        "For good": {**row, "reason": "Evidence"},
+    }
+
+
+def _tasks() -> tuple[Task, Task, Task]:
+    """The project's task with the most policies, its first with a dry run of one policy, and its first
+    without policies. Where there is none, another one; where the project has no tasks, the app's own.
+    """
+    upkeep = {schedule.task.name for schedule in SCHEDULES.values() if schedule.is_upkeep}
+    own = [task for task in TASKS.values() if task.name not in upkeep] or list(TASKS.values())
+    widest = max(own, key=lambda task: len(task.policies))
+    narrow = next((one for one in own if len(one.policies) == 1 and one.can_be_previewed), widest)
+    return widest, narrow, next((one for one in own if not one.policies), narrow)
+
+
+def _model() -> str:
+    """A model whose rows can be held; a made-up one if the policy raises an error."""
+    try:
+        return next(policy.model_name for policy in _tasks()[1].policies)
+    except Exception:
+        return "app_label.Model"
+
+
+# --- Problems ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -19,11 +59,13 @@ class ProblemExample:
 
 @cache
 def problem_examples() -> dict[int, ProblemExample]:
-    """Made when they are asked for, as DRF translates its sentences."""
+    """By their status. Made when they are asked for, as DRF translates its sentences."""
+    widest, narrow, plain = _tasks()
+    some = ", ".join(dict.fromkeys((widest.name, plain.name)))
     return {
         400: ProblemExample(
             "The request can't be used: fields says why.",
-            problems.refused({"task": ["Name a task; choose one of all, stats."]}),
+            problems.refused({"task": [f"Name a task; choose one of {some}."]}),
         ),
         401: ProblemExample(
             "No token, or one that is not good (any more).",
@@ -61,7 +103,7 @@ def problem_examples() -> dict[int, ProblemExample]:
         500: ProblemExample(
             "The run failed; error says of what.",
             problems.body(
-                "Delete old conversations: failed",
+                f"{narrow.title}: failed",
                 "run_failed",
                 error="IntegrityError: FOREIGN KEY constraint failed",
             ),

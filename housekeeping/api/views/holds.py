@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from housekeeping.api.base import HousekeepingView, operation
+from housekeeping.api.description.examples import hold_bodies
 from housekeeping.api.description.schema import location
 from housekeeping.api.description.shapes import page_of
 from housekeeping.api.rules.pages import HoldPages
@@ -42,15 +43,7 @@ class HoldList(HousekeepingView):
         right=MayConfigure,
         body=HoldSerializer,
         parameters=[location("Where the hold is.", 201)],
-        examples=lambda: {
-            "Until a day": {
-                "model": "chat.Conversation",
-                "key": "4711",
-                "until": "2127-01-31",
-                "reason": "A dispute",
-            },
-            "For good": {"model": "chat.Conversation", "key": "4711", "reason": "Evidence"},
-        },
+        examples=hold_bodies,
     )
     def post(self, request: Request) -> Response:
         hold = holds.add(**self.read(), by=self.actor)

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from housekeeping import rights
 from housekeeping.api.base import Handler, HousekeepingView, operation
+from housekeeping.api.description.examples import trigger_bodies
 from housekeeping.api.description.schema import location
 from housekeeping.api.description.shapes import serializer_of, several
 from housekeeping.api.rules import errors, problems
@@ -77,11 +78,7 @@ class Trigger(HousekeepingView):
         body=TriggerSerializer,
         also=[422],
         parameters=[IDEMPOTENCY_KEY, REPLAYED],
-        examples=lambda: {
-            "Everything": {"task": "all"},
-            "Only say what would go": {"task": "conversations", "dry_run": True},
-            "Don't wait": {"task": "stats", "wait": 0},
-        },
+        examples=trigger_bodies,
     )
     def post(self, request: Request) -> Response:
         asked, key = self.read(), _idempotency_key(request)

@@ -17,6 +17,7 @@ from operator import attrgetter
 from typing import Any, ClassVar, Generic, TypeVar
 
 from django.utils import timezone
+from django.utils.functional import Promise
 
 from housekeeping import addresses
 
@@ -57,7 +58,7 @@ class Field:
     write: Write = None
 
     def __init__(
-        self, read: Reads = None, *, nullable: bool = False, optional: bool = False, help: str = ""
+        self, read: Reads = None, *, nullable: bool = False, optional: bool = False, help: str | Promise = ""
     ) -> None:
         self.read, self.nullable, self.optional, self.help = read, nullable, optional, help
 

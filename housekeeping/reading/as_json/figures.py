@@ -26,10 +26,10 @@ from housekeeping.reading.as_json.schedules import STATUSES, NextRun
 
 
 class Statistics(Stored[Any]):
-    """What the site counts: a field for each of its statistics."""
+    """What the project counts: a field for each statistic that it declares."""
 
     stored = "numbers"
-    vars().update({name: Whole(STORED, help=str(one.label)) for name, one in STATISTICS.items()})
+    vars().update({name: Whole(STORED, help=one.label) for name, one in STATISTICS.items()})
 
 
 class MeasuredStatistics(Statistics):
