@@ -1,11 +1,11 @@
-"""The one clock that decides: the database's. Hosts may disagree about the time; their database doesn't.
+"""All decisions use the database's clock: hosts may disagree about the time, but they share a database.
 
 On SQLite that is the host's own clock, as the site and its database share the host.
 
-- ``Now()`` stands inside a statement and is read by the statement that decides: leases, claims.
-- ``now()`` asks the database, for whoever hands the time on as an argument.
-- ``roughly()`` and ``estimate()`` carry the newest answer on by the monotonic clock, which no
-  change of the host's clock moves. They are for pages and log lines and decide nothing about rows.
+- ``Now()`` is a part of a statement, for statements that decide by the time: leases, claims.
+- ``now()`` asks the database, for callers that pass the time on as an argument.
+- ``roughly()`` and ``estimate()`` add the monotonic time since the newest answer, so a change of the
+  host's clock does not affect them. They are for pages and log lines, and decide nothing about rows.
 """
 
 import time
@@ -20,7 +20,7 @@ from django.utils import timezone
 
 # roughly() asks the database again after so many seconds.
 MEASURED_EACH = 10.0
-# An answer that was longer under way, in seconds, tells too little about the moment it was given at.
+# An answer that took longer than this, in seconds, is ignored: nobody can tell when it was given.
 SLOW = 1.0
 
 
@@ -42,21 +42,21 @@ class Now(functions.Now):
     """The database's time at the start of the statement, not of its transaction."""
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        # SQLite's own time has no microseconds: a moment that Python took just before would be later.
+        # SQLite's own time has no microseconds, so it could be earlier than a moment that Python took before.
         if compiler.using:
             return compiler.compile(Value(timezone.now(), DateTimeField()))
-        # In a table's definition (and in a subquery) it has to be. Written as Python writes a moment,
-        # since SQLite compares moments as texts.
+        # A table's definition (and a subquery) can't have a value of Python. The format is Python's, since
+        # SQLite compares moments as texts.
         template = "REPLACE(STRFTIME('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%f000', 'NOW'), '.000000', '')"
         return self.as_sql(compiler, connection, template=template, **context)
 
 
 class StampField(DateTimeField):
-    """When a row was inserted, by the database's clock, unless a moment is given.
+    """The moment at which a row was inserted, by the database's clock, unless another one is given.
 
-    Django 6 leaves a column out of an INSERT where it has a default in the database. On SQLite the
-    tables of our first versions have no such default, so the expression is part of the INSERT. To
-    migrations it is the DateTimeField that it was.
+    Django 6 leaves a column with a default in the database out of an INSERT. On SQLite, tables of our
+    first versions have no such default, so the expression is always part of the INSERT. Migrations see
+    a plain DateTimeField, as before.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -72,11 +72,11 @@ class StampField(DateTimeField):
 
 
 Moment = datetime | Now
-"""A moment that was asked for, or the one at which the statement runs."""
+"""A given moment, or the moment at which the statement runs."""
 
 
 def now() -> datetime:
-    """The time, in UTC, as the database tells it. Raises DatabaseError where it can't be reached."""
+    """The database's time, in UTC. Raises DatabaseError if the database can't be reached."""
     if connection.vendor != "postgresql":
         return timezone.now()
     began = time.monotonic()
@@ -95,7 +95,7 @@ def _measure(moment: datetime, began: float) -> None:
 
 
 def roughly() -> datetime:
-    """The database's time to some milliseconds, asked for anew every few seconds only.
+    """The database's time to within some milliseconds. Asks the database only every few seconds.
 
     Raises DatabaseError like :func:`now`.
     """
@@ -105,7 +105,7 @@ def roughly() -> datetime:
 
 
 def estimate() -> datetime:
-    """The database's time as far as this process knows it. Asks nothing and never fails."""
+    """The database's time, by the newest answer to this process. Asks nothing and never fails."""
     return _measured.carried_on() if _measured else timezone.now()
 
 

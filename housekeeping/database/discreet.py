@@ -1,8 +1,8 @@
-"""What an error of the database says, without the values of rows.
+"""Removes the values of rows from errors of the database.
 
-PostgreSQL quotes values in what it adds to a message (DETAIL, CONTEXT, the LINE of a
-statement) and in some messages themselves; its client, SQLite and Django do so in a few. Neither
-a log nor a run keeps them: whatever logs or stores an error cleans it first.
+PostgreSQL quotes values in the parts that follow a message (DETAIL, CONTEXT, the LINE of a statement)
+and in some messages; its client, SQLite and Django quote them in a few messages. Neither logs nor runs
+store these values: an error is cleaned before it is logged or stored.
 """
 
 import logging
@@ -15,13 +15,13 @@ from django.db import Error
 
 try:
     from psycopg import DataError as ClientDataError
-except ImportError:  # a project on SQLite needs no client of PostgreSQL
+except ImportError:  # a project on SQLite does not need PostgreSQL's client
     ClientDataError = ()  # type: ignore[assignment, misc]
 
 WITHHELD = "an error that a function of the database raised; its text may hold values and is left out"
 
-# Django's own look at the foreign keys of SQLite. A value may hold quotes and lines, so that only the
-# words behind it tell where it ends.
+# The message of Django's own check of foreign keys on SQLite. A value may contain quotes and line breaks,
+# so only the words that follow it show where it ends.
 INVALID_KEY = re.compile(
     r"(with primary key )'.*'( has an invalid foreign key: .*? contains a value )'.*'( that does not have )",
     re.DOTALL,
@@ -29,7 +29,7 @@ INVALID_KEY = re.compile(
 
 
 def clean(error: BaseException) -> BaseException:
-    """Take the values of rows out of ``error``, and out of what caused it. Returns ``error``."""
+    """Remove the values of rows from ``error`` and from the errors that caused it. Returns ``error``."""
     for one in _chain(error):
         words = _words(one)
         if words is not None:
@@ -38,7 +38,7 @@ def clean(error: BaseException) -> BaseException:
 
 
 def kind(error: BaseException) -> tuple[str, ...]:
-    """What two errors have in common that differ in their values only: class, code and constraint."""
+    """Class, code and constraint: equal for two errors that differ only in their values."""
     for one in _chain(error):
         if sqlstate := getattr(one, "sqlstate", None):
             diagnosis = one.diag  # type: ignore[attr-defined]
@@ -58,7 +58,7 @@ def sentence(error: BaseException) -> str:
 
 
 class Filter(logging.Filter):
-    """Cleans the errors of a record: the one whose traceback it holds, and those in its text."""
+    """Cleans the errors of a log record: the one with the traceback, and those in its text."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         in_text = record.args.values() if isinstance(record.args, dict) else record.args or ()
@@ -69,7 +69,7 @@ class Filter(logging.Filter):
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error, and those that a traceback of it shows, too."""
+    """The error, and all other errors that its traceback shows."""
     waiting: list[Any] = [error]
     seen: set[int] = set()
     while waiting:
@@ -81,11 +81,11 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _words(error: BaseException) -> str | None:
-    """What may be said of an error of the database; None for any other, which is left as it is."""
+    """The cleaned message of an error of the database; None for any other error, which stays unchanged."""
     source = error.__cause__ if isinstance(error, Error) and error.__cause__ else error
     if getattr(source, "sqlstate", None):
         return _of_postgresql(source)
-    if isinstance(source, ClientDataError):  # its client can't read a value, and quotes it last
+    if isinstance(source, ClientDataError):  # the client can't read a value, which it quotes at the end
         return re.split(r""": | ['"]""", _text(error), maxsplit=1)[0]
     if isinstance(source, sqlite3.Error) and not isinstance(source, sqlite3.IntegrityError):
         text = re.sub(r"(?s)(Could not decode to UTF-8 column .*?) with text .*", r"\1", _text(error))
@@ -96,7 +96,7 @@ def _words(error: BaseException) -> str | None:
 
 
 def _text(error: BaseException) -> str:
-    """Without the rows that Django adds where a row is protected from a delete."""
+    """The message without the rows that Django adds if a row is protected from deletion."""
     if len(error.args) < 2:
         return str(error)
     return error.args[0] if isinstance(error.args[0], str) else ""
@@ -107,9 +107,11 @@ def _of_postgresql(error: Any) -> str | None:
     if sqlstate.startswith("P0") or diagnosis.source_function == "exec_stmt_raise":
         return WITHHELD
     text: str = diagnosis.message_primary or ""
-    if sqlstate.startswith("22"):  # data that can't be read, or is out of range: quoted, or at the end
+    if sqlstate.startswith("22"):  # invalid data, which is quoted or at the end of the message
         return _without_quotes(text.partition(": ")[0])
-    return _without_quotes(text) if sqlstate == "42601" else text  # a literal of a statement
+    return (
+        _without_quotes(text) if sqlstate == "42601" else text
+    )  # a syntax error quotes a part of the statement
 
 
 def _without_quotes(text: str) -> str:

@@ -1,20 +1,20 @@
-"""Keeps a dry run from writing, whatever its task does.
+"""Prevents a dry run from writing, whatever its task does.
 
 What it promises:
 
-- While :func:`no_writes` is entered, a statement that is not known to only read raises
-  WriteInDryRun, on every database of the site, before the database sees it.
+- Inside :func:`no_writes`, a statement that might write raises WriteInDryRun before it is sent, on
+  every database of the site.
 - The database refuses writes, too: SQLite by ``PRAGMA query_only``, PostgreSQL because each
-  statement runs in a read-only transaction. So a function that deletes can't be selected.
-- A task that swallows the error still fails: the first one is raised again at the end.
+  statement runs in a read-only transaction. So ``SELECT`` of a function that deletes fails as well.
+- A task that swallows the error still fails: the first error is raised again at the end.
 - Nothing is left on a connection afterwards. PostgreSQL's read-only transaction ends with its
   statement, so a connection that is shared through a pooler is safe as well. A transaction that a
   task has begun by hand and left open is rolled back, and the run fails.
 
-It covers this thread's connections. Other threads, other processes, connections that a task
-opens by itself, and what goes past execute wrappers (psycopg's ``copy``, ``callproc`` on
-PostgreSQL) are not covered. Nor is, in an atomic block of the task on PostgreSQL, a function that
-writes as the rows of ``QuerySet.iterator()`` are fetched: the statement's savepoint is over by then.
+It covers this thread's connections. It does not cover other threads, other processes, connections
+that a task opens by itself, and calls that bypass execute wrappers (psycopg's ``copy``, ``callproc``
+on PostgreSQL). In an atomic block of the task on PostgreSQL, it also misses a function that writes while
+rows of ``QuerySet.iterator()`` are fetched: by then, the statement's savepoint has ended.
 """
 
 import re
@@ -31,12 +31,12 @@ from housekeeping.exceptions import TransactionLeftOpen, WriteInDryRun
 Execute = Callable[[str, Any, bool, dict[str, Any]], Any]
 
 READS = {"SELECT", "WITH", "VALUES", "TABLE", "EXPLAIN", "SHOW"}
-# What transaction.atomic() of a task sends. It changes no row.
+# Statements of a task's transaction.atomic(). They change no rows.
 CONTROLS = {"BEGIN", "START", "SAVEPOINT", "RELEASE", "ROLLBACK", "COMMIT", "END"}
-# These words make a write of a WITH or an EXPLAIN.
+# A WITH or an EXPLAIN that contains one of these words writes.
 WRITES = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE)\b", re.IGNORECASE)
-# Comments and quoted texts, in PostgreSQL's ways, too: E'…' and $tag$…$tag$, and \r ends a line. A
-# comment that holds another is not matched: its start is left over and refused.
+# Comments and quoted texts, including PostgreSQL's E'…' and $tag$…$tag$; a line may end with \r. Nested
+# comments don't match: the start of the outer one remains, and the statement is refused.
 NO_CODE = re.compile(
     r"""--[^\r\n]*|/\*(?:(?!/\*).)*?\*/|\bE'(?:[^'\\]|\\.|'')*'|'[^']*'|"[^"]*"|(?<![\w$])\$([^\W\d]\w*|)\$.*?\$\1\$""",
     re.DOTALL | re.IGNORECASE,
@@ -48,7 +48,7 @@ _active = threading.local()
 
 @contextmanager
 def no_writes() -> Iterator[None]:
-    """Refuse writes until the block ends. Raises WriteInDryRun, also where the block swallowed it, and
+    """Refuse writes until the block ends. Raises WriteInDryRun, even if the block has swallowed it, and
     TransactionLeftOpen as :func:`nothing_left_open` does.
     """
     guard = _Guard()
@@ -66,12 +66,13 @@ def no_writes() -> Iterator[None]:
 @contextmanager
 def nothing_left_open() -> Iterator[None]:
     """Roll back a transaction that the block began by hand and has not ended; then raises
-    TransactionLeftOpen. Django could begin none on that connection, and the run's end not be written."""
+    TransactionLeftOpen. Otherwise Django could not begin one to write the end of the run.
+    """
     try:
         yield
     except BaseException as error:
         left_open = _roll_back()
-        # Django can't begin a transaction inside the open one: its error would not say why.
+        # Probably because Django can't begin a transaction inside the open one: say so.
         if left_open and isinstance(error, DatabaseError):
             raise left_open from error
         raise
@@ -121,7 +122,7 @@ class _Guard:
                 _query_only(connection, True)
         if kind not in READS:
             raise self._refusal(kind, connection)
-        _query_only(connection, True)  # a connection that was opened since has not got it yet
+        _query_only(connection, True)  # not set yet on a connection that was opened meanwhile
         try:
             with self._read_only(connection):
                 return execute(sql, params, many, context)
@@ -135,7 +136,7 @@ class _Guard:
         if connection.vendor != "postgresql":
             yield
             return
-        # In an atomic block of the task this is a savepoint: what is set ends with it.
+        # In an atomic block of the task this is a savepoint, which ends the setting, too.
         with transaction.atomic(using=connection.alias):
             with bookkeeping(), connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION READ ONLY")
@@ -148,7 +149,7 @@ class _Guard:
 
 
 def _kind(sql: Any) -> str:
-    """The statement's first word, in capitals. Where it also writes, the word that says so."""
+    """The statement's first word, in capitals; for a WITH or EXPLAIN that writes, the word for that."""
     text = sql if isinstance(sql, str) else sql.as_string(None)  # psycopg's composed SQL
     text = NO_CODE.sub(" ", text).strip().rstrip("; \n").lstrip("( \n")
     if ";" in text or "/*" in text:
@@ -159,13 +160,13 @@ def _kind(sql: Any) -> str:
 
 
 def _query_only(connection: Any, is_on: bool) -> None:
-    """On SQLite, and only where it is open: opening it would make the file."""
+    """Only for an open connection to SQLite: opening one would create the file."""
     if connection.vendor == "sqlite" and connection.connection is not None:
         connection.connection.execute(f"PRAGMA query_only = {int(is_on)}")
 
 
 def _roll_back() -> TransactionLeftOpen | None:
-    """Roll back what is left open on this thread's connections. Returns what to raise for it."""
+    """Roll back the transactions left open on this thread's connections. Returns the error to raise."""
     left_open = [each for each in connections.all(initialized_only=True) if _is_left_open(each)]
     for connection in left_open:
         connection.rollback()
@@ -177,7 +178,7 @@ def _is_left_open(connection: Any) -> bool:
     if connection.connection is None or connection.in_atomic_block or not connection.get_autocommit():
         return False
     if connection.vendor == "postgresql":
-        # By its name, as a project on SQLite need not have psycopg installed.
+        # By name, since psycopg may not be installed in a project on SQLite.
         return connection.connection.info.transaction_status.name in ("INTRANS", "INERROR")
     return connection.vendor == "sqlite" and bool(connection.connection.in_transaction)
 

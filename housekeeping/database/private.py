@@ -1,4 +1,4 @@
-"""Files that their owner alone may read: databases and logs name people."""
+"""Files that only their owner may read: databases and logs name people."""
 
 import contextlib
 import logging.handlers
@@ -12,10 +12,9 @@ OTHERS = 0o007
 
 
 def make(file: str | Path) -> None:
-    """Make an empty file that its owner alone may read, or :func:`tighten` the one that is there.
-    Where a link leads to is made, too.
+    """Create an empty file that only its owner may read, or :func:`tighten` an existing one.
 
-    What the system refuses is left: whoever opens the file says so.
+    Follows links. Ignores errors of the system: they come up again when the file is opened.
     """
     file = os.path.realpath(file)
     try:
@@ -27,17 +26,17 @@ def make(file: str | Path) -> None:
 
 
 def make_sqlite(file: str | Path) -> None:
-    """As :func:`make`, with the files that SQLite keeps beside a database while it is open."""
-    file = os.path.realpath(file)  # which is where SQLite keeps the others
+    """As :func:`make`, with the files beside a database that SQLite has open."""
+    file = os.path.realpath(file)  # SQLite puts the others beside the real file
     make(file)
-    for beside in ("-wal", "-shm"):  # new ones take the mode of the database
+    for beside in ("-wal", "-shm"):  # new ones get the mode of the database
         tighten(f"{file}{beside}")
 
 
 def tighten(file: str | Path) -> None:
-    """Close a file of ours that everybody on the machine may read, as a usual umask has it.
+    """Restrict a file of ours that everybody on the machine may read, which is the usual umask's default.
 
-    A mode that leaves others out, such as 0640, was set by somebody and stays.
+    A mode that excludes others, such as 0640, was chosen by somebody and stays.
     """
     with contextlib.suppress(OSError):
         status = os.stat(file)
@@ -47,7 +46,7 @@ def tighten(file: str | Path) -> None:
 
 
 class LogFile(logging.handlers.WatchedFileHandler):
-    """A log that its owner alone may read. logrotate may move it away: a new one is made."""
+    """A log file that only its owner may read. logrotate may move it away: a new one is created."""
 
     def __init__(self, filename: str | Path, **options: Any) -> None:
         make(filename)

@@ -1,7 +1,7 @@
-"""What a run's JSON columns hold, as the rest of the code may rely on it, whatever was stored.
+"""Gives JSON columns the shape that the rest of the code relies on, whatever was stored.
 
-A row may come from another version, from a task that returned something unusual or from somebody's
-SQL. None of them may break a page, so each column is brought into its shape as it is read.
+A row may come from another version, from a task that returned something unusual, or from somebody's
+SQL. None of these may break a page, so each column is brought into shape when it is read.
 """
 
 import json
@@ -13,14 +13,14 @@ from typing import Any
 from django.db import models
 from django.db.models.fields.json import KeyTransform
 
-DEEPEST = 50  # objects and lists inside each other; what lies deeper is shown as text
-LARGEST = 2**63  # what a database calls a number of rows
+DEEPEST = 50  # nested objects and lists; deeper ones are shown as text
+LARGEST = 2**63  # no database has more rows
 
 
 class StoredJSON(models.JSONField):
-    """A JSON column that is brought into shape by ``read`` as it comes from the database.
+    """A JSON column whose values go through ``read`` when they come from the database.
 
-    To migrations it is the JSONField that it was.
+    Migrations see a plain JSONField, as before.
     """
 
     def __init__(self, *args: Any, read: Callable[[Any], Any] = lambda value: value, **options: Any) -> None:
@@ -34,7 +34,10 @@ class StoredJSON(models.JSONField):
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
         try:
             found = super().from_db_value(value, expression, connection)
-        except (ValueError, RecursionError):  # a number too long for Python, or lists a thousand deep
+        except (
+            ValueError,
+            RecursionError,
+        ):  # a number that is too long for Python, or lists nested a thousand deep
             found = value
         return found if isinstance(expression, KeyTransform) else self.read(found)
 
@@ -48,7 +51,7 @@ def result(value: Any) -> dict[str, Any] | None:
 def printable(value: Any, depth: int = 0) -> Any:
     """JSON that every database can store and every page can show.
 
-    NUL and halves of characters (a file name that is no UTF-8 may hold one) are replaced.
+    NUL and lone surrogates (from a file name that is not UTF-8, for example) are replaced.
     """
     if isinstance(value, str):
         return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="backslashreplace").decode()
@@ -69,24 +72,24 @@ def counts(value: Any) -> dict[str, int]:
 
 
 def undo_state(value: Any) -> dict[str, Any] | None:
-    """Of an undo: how it was asked for, and the rows that are back or had to stay."""
+    """For an undo: the options of the request, and the rows that are back or could not be put back."""
     if not isinstance(value, dict):
         return None
     return value | {name: counts(value[name]) for name in ("rows", "left") if name in value}
 
 
 def cutoffs(value: Any) -> dict[str, Any]:
-    """By policy: a cutoff that is a moment, and the retention that it comes from."""
+    """By policy: its cutoff and the retention that it comes from. Leaves out cutoffs that are not moments."""
     return {policy: _with_days(facts) for policy, facts in _objects(value) if moment(facts.get("cutoff"))}
 
 
 def plan(value: Any) -> dict[str, Any]:
-    """By policy: what a preview, or the brake, saw."""
+    """By policy: the rows that a preview, or the brake, has found."""
     return {policy: _plan_of(facts) for policy, facts in _objects(value)}
 
 
 def receipt(value: Any) -> dict[str, Any]:
-    """By policy: what it was, and what it removed."""
+    """By policy: its declaration, and the rows that it removed."""
     return {
         policy: _with_days(facts) | {"rows": counts(facts.get("rows"))} | _held_back(facts) | _in_use(facts)
         for policy, facts in _objects(value)
@@ -108,12 +111,12 @@ def is_backlog(value: Any) -> bool:
 
 
 def in_order(value: Any) -> Any:
-    """By name: PostgreSQL keeps the keys of an object in an order of its own."""
+    """Sorted by name: PostgreSQL stores the keys of an object in an order of its own."""
     return {name: in_order(value[name]) for name in sorted(value)} if isinstance(value, dict) else value
 
 
 def details(value: Any) -> dict[str, Any]:
-    """What an act says of itself, with ``before`` and ``after`` as objects."""
+    """The details of an act, with ``before`` and ``after`` as objects."""
     found = _object(value)
     return found | {name: _object(found[name]) for name in ("before", "after") if name in found}
 
@@ -140,7 +143,7 @@ def _in_use(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_days(facts: dict[str, Any]) -> dict[str, Any]:
-    """Without a retention that is no number."""
+    """Replaces a retention that is not a number by None."""
     names = [name for name in ("retention_days", "declared_retention_days") if name in facts]
     return facts | {name: facts[name] if _is_number(facts[name]) else None for name in names}
 

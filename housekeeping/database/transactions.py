@@ -1,8 +1,8 @@
 """Transactions that write, whatever options the project's SQLite has.
 
-Django begins a transaction on SQLite without a lock, unless OPTIONS has another ``transaction_mode``. A
-transaction that reads first and writes later then fails at once with "database is locked" while
-another process writes: SQLite can't let it wait, as what it has read may be out of date by then.
+Django begins a transaction on SQLite without a lock, unless OPTIONS has another ``transaction_mode``. If
+such a transaction reads first and writes later while another process writes, it fails at once with
+"database is locked": SQLite can't let it wait, since the rows that it has read may be out of date by then.
 """
 
 from collections.abc import Iterator
@@ -10,16 +10,16 @@ from contextlib import contextmanager
 
 from django.db import connection, transaction
 
-# How long to wait for another process that writes, in seconds. Django's default is 5.
+# How long to wait for another process to finish writing, in seconds. Django's default is 5.
 PATIENCE = 20.0
 
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """As ``transaction.atomic``; but on SQLite, begin with the write lock and wait for it patiently.
+    """As ``transaction.atomic``, but on SQLite take the write lock first, and wait for it up to PATIENCE.
 
-    Inside a transaction that the caller has begun it is a savepoint, as with ``atomic``. A project
-    that sets ``transaction_mode`` so that it begins with a lock decides about the timeout, too.
+    Inside a transaction of the caller it is a savepoint, as with ``atomic``. If the project has set a
+    ``transaction_mode`` that begins with a lock, the project's timeout applies.
     """
     if connection.in_atomic_block or not _begins_without_lock():
         with transaction.atomic():
@@ -31,9 +31,9 @@ def writing() -> Iterator[None]:
 
 
 def take_write_lock() -> None:
-    """To be called first in a transaction that will write: on SQLite, begin it again with the lock.
+    """On SQLite, begin the current transaction again, with the write lock. Call it before anything else.
 
-    Raises OperationalError where another process keeps the lock for longer than SQLite waits.
+    Raises OperationalError if another process has the lock for longer than SQLite waits.
     """
     if _begins_without_lock():
         with connection.cursor() as cursor:
@@ -50,7 +50,7 @@ def _begins_without_lock() -> bool:
 
 @contextmanager
 def waiting(seconds: float) -> Iterator[None]:
-    """Have SQLite wait so long for locks, the one to commit with included."""
+    """Let SQLite wait so long for locks, including the one that a commit needs."""
     with connection.cursor() as cursor:
         [before] = cursor.execute("PRAGMA busy_timeout").fetchone()
         cursor.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")

@@ -1,8 +1,7 @@
-"""Carry out a transaction again that lost out to another one.
+"""Repeats a transaction that has failed because of another one.
 
-A deadlock, a serialization failure and a lock that was not to be had in time say nothing
-about the work itself: the database has rolled it back, and the same transaction usually
-succeeds a moment later.
+After a deadlock, a serialization failure or a lock timeout, nothing is wrong with the work itself:
+the database has rolled it back, and the same transaction usually succeeds a moment later.
 """
 
 import logging
@@ -22,23 +21,23 @@ T = TypeVar("T")
 
 MOST_TRIES = 5
 FIRST_PAUSE = 0.1  # seconds; twice as long before each further try
-# On SQLite a single try may wait 20 s for the write lock: no new one begins after so many seconds.
+# No new try begins after so many seconds: on SQLite, a single one may wait 20 s for the write lock.
 PATIENCE = 30.0
 
 SQLSTATES = {
     "40001": "a serialization failure",
     "40P01": "a deadlock",
-    "55P03": "a lock that was not to be had in time",
+    "55P03": "a lock timeout",
 }
 LOCKED = "a locked database"
 
 
 def conflict(error: BaseException) -> str:
-    """Names the conflict with another transaction that ``error`` reports; empty for any other error."""
+    """The conflict with another transaction that ``error`` reports, in words; empty for any other error."""
     for one in (error, error.__cause__):
         if sqlstate := getattr(one, "sqlstate", None):
             return SQLSTATES.get(sqlstate, "")
-        # Without SQLite's own detail, which is in the upper bits.
+        # Without the upper bits, which hold SQLite's extended code.
         if getattr(one, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return LOCKED
     return ""
@@ -50,17 +49,15 @@ def transact(
     on_retry: Callable[[], None] = lambda: None,
     checkpoint: Callable[[], None] = lambda: None,
 ) -> T:
-    """Call ``work`` in a transaction of its own, and again if it conflicts with another one.
+    """Call ``work`` in a transaction of its own, and again if it conflicts with another transaction.
 
-    Returns what ``work`` returns. It is called at most five times, and not again once 30 s
-    have passed; the pauses between grow from about 0.1 s to 0.8 s. ``work`` must change nothing
-    outside the database, since a try that fails is rolled back. Before each further try, and
-    outside of any transaction, ``on_retry`` is called to count it, then ``checkpoint``: what
-    either raises ends the tries.
+    Returns what ``work`` returns. ``work`` is called at most five times, and not again after 30 s; the
+    pauses between grow from about 0.1 s to 0.8 s. It must change nothing outside the database, since a
+    failed try is rolled back. Before each further try, outside of any transaction, ``on_retry`` is called
+    to count it, then ``checkpoint``; an error of either one ends the tries.
 
-    Inside a transaction that the caller has begun, ``work`` is called once: after a conflict
-    the whole of that transaction has to be repeated, by whoever began it. Raises the last
-    conflict when the tries are used up, and any other error at once.
+    Inside a transaction of the caller, ``work`` is called once: after a conflict, the caller has to repeat
+    the whole transaction. Raises the last conflict after the last try, and any other error at once.
     """
     is_inside = connection.in_atomic_block
     began, tries = time.monotonic(), 0
@@ -75,7 +72,7 @@ def transact(
             if not reason or is_inside or is_last:
                 raise
         logger.info("Trying again after %s (try %s of %s)", reason, tries + 1, MOST_TRIES)
-        # Two that collided must not start again in the same moment.
+        # Two transactions that collided must not start again at the same moment.
         time.sleep(FIRST_PAUSE * 2 ** (tries - 1) * random.uniform(0.5, 1.5))  # noqa: S311
         on_retry()
         checkpoint()
