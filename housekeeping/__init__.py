@@ -1,7 +1,7 @@
-"""Housekeeping for a Django site, on Huey: all that a ``tasks.py`` needs is imported from here.
+"""Housekeeping for a Django site, on Huey: a ``tasks.py`` imports everything that it needs from here.
 
-``from housekeeping import Cron, Policy, Purge, purge, scheduled, task``. The names are loaded when
-they are asked for, as Django imports this package before its apps are ready.
+``from housekeeping import Cron, Policy, Purge, purge, scheduled, task``. Each name is loaded on first
+use, since Django imports this package before its apps are ready.
 """
 
 from importlib import import_module
@@ -68,5 +68,5 @@ def __getattr__(name: str) -> Any:
     if name not in _NAMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = import_module(f"{__name__}.{_NAMES[name]}")
-    # The clock is a module, and not a name in one.
+    # The clock is a module itself, not a name in a module.
     return import_module(f"{module.__name__}.{name}") if name == "clock" else getattr(module, name)

@@ -1,4 +1,4 @@
-"""Where things can be seen: empty, or None, where a project has not mounted the pages or the API."""
+"""Addresses of pages and of objects on the API, if the project has mounted them."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from housekeeping import conf
 
 
 def page_in_mail(name: str, *args: Any) -> str:
-    """The whole address of a page; empty without pages or without ``conf.SITE_URL``."""
+    """The full URL of a page; empty without pages or without ``conf.SITE_URL``."""
     path = _path(f"housekeeping:{name}", args)
     return f"{conf.SITE_URL.rstrip('/')}{path}" if conf.SITE_URL and path else ""
 
 
 def api(name: str, *args: Any) -> str | None:
-    """The path of a thing on the API; None without the API."""
+    """The path of an object on the API; None without the API."""
     return _path(f"housekeeping_api:{name}", args)
 
 

@@ -19,13 +19,13 @@ from housekeeping.journal.acts import Actor
 from housekeeping.models import Hold
 from housekeeping.steering import holds
 
-MOST_KEYS = 1_000  # how many keys the act of deleting several rows stores
+MOST_KEYS = 1_000  # that the act of deleting several rows stores
 
 
 class LocksFromAbove(admin.ModelAdmin):
     """Locks rows in the order of a purge before it deletes them: each row before the rows below it.
 
-    Otherwise the two could wait for each other, and the database would end one of them.
+    Otherwise the two could deadlock, and the database would end one of them.
     """
 
     def lock(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
@@ -56,14 +56,14 @@ class RefusesHeld(LocksFromAbove):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         found, counts, lacking, protected = super().get_deleted_objects(objs, request)
-        is_action = isinstance(objs, QuerySet)  # else it is the one row of a page, in a list
+        is_action = isinstance(objs, QuerySet)  # otherwise a list with the one row of a page
         rows: QuerySet[Any] = objs if is_action else QuerySet(self.model).filter(pk=objs[0].pk)
         return found, counts, lacking, [*protected, *_held(request, rows)]
 
     def lock(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
         wait_for_new_holds()
         super().lock(request, rows)
-        if held := _held(request, rows):  # by a hold that was made since the page was shown
+        if held := _held(request, rows):  # a hold was made after the page was shown
             raise OnHold(" ".join(held))
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
@@ -74,7 +74,7 @@ class RefusesHeld(LocksFromAbove):
 
     def response_action(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse | None:
         try:
-            # Django logs the deletions first: if they are refused, its log must not tell of them.
+            # Django logs the deletions first: roll its log back if they are refused.
             with writing():
                 return super().response_action(request, *args, **options)
         except OnHold as error:
@@ -110,7 +110,7 @@ class RecordsActs(admin.ModelAdmin):
     not outlive the row.
     """
 
-    recorded_fields: ClassVar[dict[str, str]] = {}  # for the name of a field, the act that changes it
+    recorded_fields: ClassVar[dict[str, str]] = {}  # by the name of a field: the act that changes it
 
     def record(self, request: HttpRequest, what: str, row: Model, **details: Any) -> None:
         acts.record(actor(request), what, f"{row._meta.label} {row.pk}"[:100], **details)

@@ -16,14 +16,14 @@ Thing = TypeVar("Thing")
 
 
 class HousekeepingError(Exception):
-    """Its text is a sentence for the operator, in the language of who asked."""
+    """Its text is a sentence for people, in the language of the current request."""
 
 
 class ReadLater(HousekeepingError):
-    """Its text, marked by ``gettext_noop``, is translated when it is read, and its ``reason`` with it.
+    """Its text and its ``reason``, marked by ``gettext_noop``, are translated when they are read.
 
-    For what is raised while the site loads, when nothing can be translated yet, and for what
-    also goes into rows and logs: they take ``english``, whoever asked.
+    For errors that are raised while the site loads, when nothing can be translated yet, and for errors
+    that are also stored or logged: rows and logs take ``english``.
     """
 
     def __init__(self, text: str, *, reason: str = "", **facts: object) -> None:
@@ -73,7 +73,7 @@ class BadRetention(HousekeepingError):
 
 
 class BadPlace(HousekeepingError):
-    """A place in a list that no page of it has given."""
+    """Not a place in a list: the address was mistyped or made up."""
 
 
 class StatisticsFailed(HousekeepingError):
@@ -86,7 +86,7 @@ class StatisticsFailed(HousekeepingError):
 
 
 class CannotPreview(HousekeepingError):
-    """A dry run of a task that would be carried out for real."""
+    """The task has no dry run: it would be carried out for real."""
 
     def __init__(self, task: str, *, is_declared: bool) -> None:
         if is_declared:
@@ -100,7 +100,7 @@ class CannotPreview(HousekeepingError):
 
 
 class PlanInDryRun(HousekeepingError):
-    """A dry run that was asked to carry out a plan."""
+    """A dry run was asked to carry out a plan."""
 
     def __init__(self) -> None:
         super().__init__("A dry run makes a plan; it can't carry one out.")
@@ -115,7 +115,7 @@ class AmbiguousPolicy(HousekeepingError):
 
 
 class WrongDatabase(HousekeepingError):
-    """A policy whose rows are written to another database than the one that purges run on."""
+    """The policy's rows are written to another database than the one that purges run on."""
 
     def __init__(self, policy: str, reason: str) -> None:
         text = _("The policy %(policy)s can't be carried out: %(reason)s.")
@@ -123,7 +123,7 @@ class WrongDatabase(HousekeepingError):
 
 
 class WriteInDryRun(HousekeepingError):
-    """A task tried to write during a dry run. The statement was not carried out."""
+    """A task tried to write during a dry run. The statement was not executed."""
 
     def __init__(self, statement: str, database: str) -> None:
         text = _("A dry run must not write, but the task tried %(statement)s on the database %(database)s.")
@@ -131,7 +131,7 @@ class WriteInDryRun(HousekeepingError):
 
 
 class TransactionLeftOpen(HousekeepingError):
-    """A task began a transaction by hand, and did not end it. It was rolled back."""
+    """A task began a transaction by hand and did not end it. The transaction was rolled back."""
 
     def __init__(self, database: str) -> None:
         text = _("The task has left a transaction open on the database %(database)s: its BEGIN has no end.")
@@ -156,7 +156,7 @@ class BadHold(HousekeepingError):
 
 
 class AlreadyRequested(HousekeepingError):
-    """The same was asked for before, by the same person under the same idempotency key: ``run``."""
+    """The same person has made this request before, with the same idempotency key: ``run``."""
 
     def __init__(self, run: "Run") -> None:
         super().__init__(_("This was asked for already, as run %(run)s.") % {"run": run.pk})
@@ -164,7 +164,7 @@ class AlreadyRequested(HousekeepingError):
 
 
 class KeyReused(HousekeepingError):
-    """An idempotency key that stands for another request already."""
+    """The idempotency key belongs to an earlier, different request."""
 
     def __init__(self, key: str, run: "Run") -> None:
         text = _("The idempotency key %(key)s stands for another request, run %(run)s: use a new one.")
@@ -172,7 +172,7 @@ class KeyReused(HousekeepingError):
 
 
 class NotPossible(HousekeepingError):
-    """The run is not in a state for that: one that ended can't be cancelled, for example."""
+    """The state of the run does not allow it: a run that has ended can't be cancelled, for example."""
 
 
 class NotAllowed(HousekeepingError):
@@ -180,19 +180,19 @@ class NotAllowed(HousekeepingError):
 
 
 class QueueUnreachable(ReadLater):
-    """The queue's storage doesn't answer, so that no consumer would hear of the run."""
+    """The queue's storage does not answer, so no consumer could be told of the run."""
 
 
 class DatabaseUnreachable(ReadLater):
-    """The database can't be reached, or takes no writes. Nothing is wrong with what was asked."""
+    """The database can't be reached or can't be written to. Nothing is wrong with the request."""
 
 
 class RowsLeft(HousekeepingError):
-    """A purge went through, and rows are past due still."""
+    """A purge went through, but rows are still past due."""
 
 
 class RunStopped(HousekeepingError):
-    """Ends a task between two batches. A task lets it pass: what is committed stays."""
+    """Ends a task between two batches. A task must not catch it. Committed batches stay."""
 
 
 class Cancelled(RunStopped):
@@ -200,7 +200,7 @@ class Cancelled(RunStopped):
 
 
 class BrakeApplied(RunStopped):
-    """The run would delete more than looks right. Nothing is deleted until somebody approves."""
+    """The run would delete suspiciously many rows. Nothing is deleted until somebody approves it."""
 
 
 class ConsumerStopping(RunStopped):
@@ -208,21 +208,21 @@ class ConsumerStopping(RunStopped):
 
 
 class ClaimLost(RunStopped):
-    """The run was taken back while this consumer was stalled; it is another's to finish."""
+    """The run was taken back while this consumer was stalled; another consumer finishes it."""
 
 
 def _named(name: str, known: list[str]) -> dict[str, str]:
     return {"name": repr(name), "known": ", ".join(known)}
 
 
-# PostgreSQL: read-only, as a standby is after a failover. SQLite: a file that can't be written.
+# PostgreSQL: read-only, such as a standby after a failover. SQLite: a read-only file.
 READ_ONLY = ("25006", sqlite3.SQLITE_READONLY)
-# No room, a disk that fails, or a lock that outlasted the timeout: the next try may succeed.
+# A full or failing disk, or a lock timeout: the next try may succeed.
 NO_WRITES = (*READ_ONLY, "53100", sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY)
 
 
 def is_database_gone(error: BaseException) -> bool:
-    """Is the connection lost, or the database read-only? Then what was asked is not at fault."""
+    """Is the connection lost or the database read-only? Then nothing is wrong with the request."""
     if _code_of(error) in READ_ONLY:
         return True
     if not isinstance(error, OperationalError | InterfaceError):
@@ -231,7 +231,7 @@ def is_database_gone(error: BaseException) -> bool:
 
 
 def takes_no_writes(error: BaseException) -> bool:
-    """Does the database answer, and refuse to write at the moment?"""
+    """Does the database answer, but refuse to write at the moment?"""
     return _code_of(error) in NO_WRITES
 
 
@@ -241,9 +241,9 @@ def is_busy(error: BaseException) -> bool:
 
 
 def outage_of(error: BaseException) -> DatabaseUnreachable | None:
-    """What to tell whoever asked, where the state of the database has caused ``error``; else None.
+    """The outage of the database that has caused ``error``; None if something else has caused it.
 
-    Gives up the connection: after a failover, a new one may lead to a server that takes writes.
+    Closes the connection: after a failover, a new one may reach a server that accepts writes.
     """
     if takes_no_writes(error):
         outage = DatabaseUnreachable(
@@ -259,7 +259,7 @@ def outage_of(error: BaseException) -> DatabaseUnreachable | None:
 
 
 def _code_of(error: BaseException) -> str | int:
-    """PostgreSQL's SQLSTATE, or SQLite's result code without its extension."""
+    """PostgreSQL's SQLSTATE, or SQLite's primary result code."""
     if not isinstance(error, DatabaseError):
         return ""
     cause = error.__cause__
@@ -267,9 +267,9 @@ def _code_of(error: BaseException) -> str | int:
 
 
 def each(things: Iterable[Thing], step: Callable[[Thing], object]) -> None:
-    """Do ``step`` for each of ``things``, even if it failed for one before.
+    """Call ``step`` with each of ``things``, even if an earlier call failed.
 
-    Raises the first error, once all had their turn.
+    Raises the first error after the last call.
     """
     first: Exception | None = None
     for thing in things:

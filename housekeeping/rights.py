@@ -1,6 +1,6 @@
-"""The three rights, which are permissions of Django, and which of them each act on a run needs.
+"""The three rights, as permissions of Django, and the rights that each act on a run needs.
 
-Every face asks here, so that a page offers exactly what its addresses accept.
+All faces ask this module, so a page offers exactly the acts that its addresses accept.
 """
 
 from collections.abc import Mapping

@@ -18,9 +18,8 @@ from housekeeping.models import Act, Archive, Consumer, Delivery, Hold, PlannedR
 
 
 def _ended_runs(cutoff: datetime) -> QuerySet[Run]:
-    # A run that can still be undone stays, and so does an undo with the holds it made. A run that
-    # another run undoes or carries out stays as long as that run: without it, a retry of an undo
-    # would pass for a purge.
+    # Runs that can still be undone stay, and so do undos whose holds exist. A run that another run undoes
+    # or carries out stays as long as that run: without it, a retry of an undo would look like a purge.
     undoable = Exists(Archive.objects.filter(run=OuterRef("pk")))
     undone = Exists(Run.objects.filter(undo_of=OuterRef("pk")))
     carried_out = Exists(Run.objects.filter(plan_of=OuterRef("pk")))
@@ -30,12 +29,12 @@ def _ended_runs(cutoff: datetime) -> QuerySet[Run]:
 
 
 def _expired_archives(cutoff: datetime) -> QuerySet[Archive]:
-    # An undo that has begun in time puts the rest back, too.
+    # An undo that has begun in time also puts back the rest.
     under_way = Run.objects.active().filter(undo_of=OuterRef("run"))
     return Archive.objects.filter(expires_at__lt=cutoff).exclude(Exists(under_way))
 
 
-# ``shortest_days``: an operator who may change retentions must not be able to wipe a trace.
+# ``shortest_days``: operators who may change retentions must not be able to erase their traces.
 OWN = {
     "deleted_archives": Policy("archives", rows=_expired_archives, age="expires_at", is_upkeep=True),
     "deleted_plans": Policy(
@@ -75,7 +74,7 @@ OWN = {
         age="last_heartbeat_at",
         is_upkeep=True,
     ),
-    # What people did outlives the runs they did it to: a year, and time to ask about it.
+    # Acts outlive the runs that they changed: a year, and some time for questions about it.
     "deleted_acts": Policy(
         "acts",
         rows=lambda cutoff: Act.objects.filter(done_at__lt=cutoff),
@@ -96,7 +95,7 @@ OWN = {
 
 
 def _upkeep() -> Mapping[str, tuple[Policy, ...]]:
-    """Policies by the name that the result counts their rows under: our own, and those of recipes."""
+    """The policies of the app and of its recipes, by the names of their counts in the result."""
     found = {name: (policy,) for name, policy in OWN.items()}
     for recipe in recipes.modules():
         found |= getattr(recipe, "UPKEEP", {})  # recipes without it declare their own task

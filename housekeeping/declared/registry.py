@@ -1,8 +1,7 @@
-"""What there is to do, when, and what is counted: declared by the ``tasks.py`` of every installed app.
+"""The registry of tasks, schedules and statistics, which the ``tasks.py`` of every installed app declares.
 
-They are imported when something of this registry is first read, and not while Django loads its
-apps. A ``tasks.py`` that can't be imported declares nothing, breaks no page and no command, and is
-listed in :data:`UNREADABLE`.
+These modules are imported when the registry is first read, not while Django loads its apps. If one can't
+be imported, its declarations are left out, and :data:`UNREADABLE` lists it. Pages and commands still work.
 """
 
 import inspect
@@ -28,7 +27,7 @@ from housekeeping.declared.triggers import Cron, Interval
 from housekeeping.exceptions import AmbiguousPolicy, CannotPreview, UnknownPolicy, UnknownTask
 
 TaskFunction = Callable[..., Any]
-# The tools that a dry run replaces by a count, which deletes, mails and stores nothing.
+# A dry run replaces these tools by counts, which delete, mail and store nothing.
 PREVIEWED = {"purge", "mail", "measure"}
 F = TypeVar("F", bound=TaskFunction)
 Declaration = TypeVar("Declaration")
@@ -58,26 +57,29 @@ class Task:
 
     @property
     def tools(self) -> set[str]:
-        """The names of the tools that the function wants handed to it."""
+        """The names of the tools that the function takes as parameters."""
         return set(inspect.signature(self.function).parameters)
 
     @property
     def can_be_previewed(self) -> bool:
-        """Does a dry run leave everything as it is? Only where the function works with a tool
-        that a dry run replaces, and its author has not said otherwise."""
+        """Does a dry run change nothing? Only if the function takes a tool that a dry run replaces,
+        and its author has not declared ``has_dry_run=False``.
+        """
         return bool(self.tools & PREVIEWED) and self.has_dry_run is not False
 
     @property
     def may_delete(self) -> bool:
-        """Does somebody have to confirm it? A task that takes no tool of ours might delete anything."""
+        """Must a person confirm it first? A task that takes none of our tools might delete anything."""
         return bool(self.policies) or "purge" in self.tools or not self.can_be_previewed
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """When a task runs by itself. ``grace``: how late a fire time is still made up for;
-    None is until the next one. ``is_upkeep``: the housekeeping's own, which the contract's
-    list of jobs leaves out."""
+    """When a task runs by itself.
+
+    ``grace``: how late a fire time is still caught up; None: until the next one. ``is_upkeep``: it belongs
+    to the app itself, and the contract's list of jobs leaves it out.
+    """
 
     id: str
     name: str
@@ -94,8 +96,10 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Statistic:
-    """A number that describes the site, counted by ``function``. ``label``: what pages call it.
-    ``is_charted``: the page of trends draws it."""
+    """A number that describes the site, counted by ``function``.
+
+    ``label``: its name on pages. ``is_charted``: the page of trends has a chart of it.
+    """
 
     name: str
     function: Callable[[], int]
@@ -104,7 +108,7 @@ class Statistic:
 
 
 class Declared(MutableMapping[str, Declaration]):
-    """Declarations by their name, in the order declared. Reading them finds those of all apps."""
+    """Declarations by name, in the order declared. Reading them first discovers those of all apps."""
 
     def __init__(self) -> None:
         self.known: dict[str, Declaration] = {}
@@ -144,10 +148,9 @@ def task(
 ) -> Callable[[F], F]:
     """Register a function as a task, under ``name`` or its policy's name, unless ``when`` is false.
 
-    ``policies`` are the ones that it purges by, ``done`` the sentence that says it
-    succeeded. ``has_dry_run=False`` refuses dry runs, for a task that also does what one can't
-    hold back, such as deleting files. The function stays what it was: called in a shell, it does
-    the work.
+    ``policies``: the policies that the task purges by. ``done``: the message of its success.
+    ``has_dry_run=False`` refuses dry runs, for a task with effects that a dry run can't prevent, such as
+    deleting files. The function itself does not change: called in a shell, it does the work.
     """
     policies = policies or ((policy,) if policy else ())
 
@@ -177,7 +180,7 @@ def scheduled(
     def register(function: F) -> F:
         if id in SCHEDULES.known:
             raise ValueError(f"Two schedules have the id {id!r}: give one of them another.")
-        if not when:  # its task may be switched off, too
+        if not when:  # the task may be switched off as well
             return function
         owner = next((task for task in TASKS.known.values() if task.function is function), None)
         if owner is None:
@@ -193,8 +196,8 @@ def statistic(
 ) -> Callable[[F], F]:
     """Register a function without parameters that counts something, under ``name`` or its own name.
 
-    Its number is on the dashboard, in the API, the metrics and the snapshots. Without a ``label``,
-    pages call it by its name.
+    The number is shown on the dashboard, in the API, in the metrics and in snapshots. Without a
+    ``label``, pages show its name.
     """
 
     def register(function: F) -> F:
@@ -213,8 +216,11 @@ def statistic(
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A ``tasks.py`` that could not be imported. ``is_ours``: it, or a module that it imports, declares
-    something of ours; else it may be meant for something else, such as Celery."""
+    """A ``tasks.py`` that could not be imported.
+
+    ``is_ours``: it, or a module that it imports, uses housekeeping. Otherwise it may belong to something
+    else, such as Celery.
+    """
 
     module: str
     error: str
@@ -231,7 +237,7 @@ _state = "to do"
 def discover() -> None:
     """Import the ``tasks.py`` of every installed app, once. Does nothing before the apps are loaded.
 
-    Another thread waits until they are all there. Within their import, what is declared by then is read.
+    Other threads wait until all are imported. The modules themselves see what has been declared so far.
     """
     global _state
     if _state == "done" or not apps.ready:
@@ -243,7 +249,7 @@ def discover() -> None:
         for app in apps.get_app_configs():
             if module_has_submodule(app.module, "tasks"):
                 _import(app)
-        # The app's own upkeep comes last: people look for what their site does.
+        # The app's own upkeep comes last: people look for the tasks of their site.
         TASKS.known = dict(sorted(TASKS.known.items(), key=lambda one: _is_own(one[1])))
         SCHEDULES.known = dict(sorted(SCHEDULES.known.items(), key=lambda one: _is_own(one[1].task)))
         _state = "done"
@@ -254,20 +260,20 @@ def _is_own(task: Task) -> bool:
 
 
 def check_readable() -> None:
-    """Raises ImproperlyConfigured where a ``tasks.py`` that declares something of ours can't be imported."""
+    """Raises ImproperlyConfigured if a ``tasks.py`` that uses housekeeping can't be imported."""
     discover()
     if ours := [one for one in UNREADABLE if one.is_ours]:
         raise ImproperlyConfigured(" ".join(f"{one.module} can't be imported: {one.error}." for one in ours))
 
 
 def _import(app: AppConfig) -> None:
-    """Import the app's ``tasks.py``; where that fails, none of its declarations stay."""
+    """Import the app's ``tasks.py``. If that fails, remove the declarations that it made until then."""
     tables: list[Declared[Any]] = [TASKS, SCHEDULES, STATISTICS]
     before = [dict(table.known) for table in tables]
     module = f"{app.name}.tasks"
     try:
         import_module(module)
-    except Exception as error:  # an import runs any code of the site's
+    except Exception as error:  # an import may run any code of the site
         has_declared = [table.known for table in tables] != before
         for table, declared in zip(tables, before, strict=True):
             table.known = declared
@@ -291,7 +297,7 @@ def _mentions_us(app: AppConfig, error: Exception) -> bool:
 
 
 def loggers() -> list[str]:
-    """The loggers that tell of a run: ours, and those of the packages that declare tasks."""
+    """The loggers whose lines belong to a run: ours, and those of the packages that declare tasks."""
     return list(dict.fromkeys(["housekeeping", *(_package(task.function) for task in TASKS.values())]))
 
 
@@ -300,7 +306,7 @@ def _package(function: TaskFunction) -> str:
 
 
 def check_dry_run(name: str) -> None:
-    """Raises CannotPreview where a dry run of the task would be carried out; UnknownTask."""
+    """Raises CannotPreview if the task has no dry run, and UnknownTask."""
     found = find_task(name)
     if not found.can_be_previewed:
         raise CannotPreview(name, is_declared=found.has_dry_run is False)
@@ -320,9 +326,9 @@ def policies() -> dict[str, Policy]:
 
 
 def check_policy(policy: Policy) -> None:
-    """Raises AmbiguousPolicy where another policy has the same name.
+    """Raises AmbiguousPolicy if another policy has the same name.
 
-    Retentions, cutoffs, plans and counts go by the name: one of the two would delete by the other's.
+    Retentions, cutoffs, plans and counts are stored by name: one policy would use those of the other.
     """
     others = [one for task in TASKS.values() for one in task.policies if one.name == policy.name]
     if any(one != policy for one in others):
