@@ -1,4 +1,4 @@
-"""What our commands share: an operator reads one clear line, never a traceback."""
+"""The base of our commands: errors become one clear line instead of a traceback."""
 
 import json
 import os
@@ -19,17 +19,17 @@ class OperatorCommand(BaseCommand):
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:
             return super().execute(*args, **options)
-        except CannotPreview as error:  # the same command will never work: as for a wrong option
+        except CannotPreview as error:  # trying again never helps, as with a wrong option
             raise CommandError(str(error), returncode=2) from error
         except HousekeepingError as error:
             raise CommandError(str(error)) from error
         except BrokenPipeError:
-            # Whoever reads, such as head, has enough. As Python's documentation has it: what is
-            # still to be flushed goes nowhere, and not into another error.
+            # The reader, such as head, has closed the pipe. Discard the rest of the output, so that the
+            # flush at exit does not raise another error (Python's documentation of SIGPIPE).
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(1) from None
         except DatabaseError as error:
-            # A message of PostgreSQL's goes on for lines; the first says what is wrong.
+            # The first line of PostgreSQL's messages says what is wrong.
             reason = str(error).splitlines()[0]
             hint = "Is it up and writable, and `python manage.py migrate` done?"
             raise CommandError(f"The database can't be used: {reason}. {hint}") from error

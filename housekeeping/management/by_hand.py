@@ -1,4 +1,4 @@
-"""Carrying a run out in the process of a command, where no consumer does or nobody wants to wait for one."""
+"""Carry out a run in the process of a command, without a consumer or without waiting for one."""
 
 import sys
 from collections.abc import Callable
@@ -15,18 +15,18 @@ from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
 from housekeeping.runs import control, execution, recovery
 
-HELD = 3  # the exit status that tells a script: nothing is deleted, approve it or run with --yes
+HELD = 3  # exit status: nothing was deleted; approve the run, or run the command with --yes
 
 
 def waiting_run(
     task: str, *, dry_run: bool, plan: Run | None, by: Actor | None, tell: Callable[[str], object]
 ) -> Run | None:
-    """The run of the task that waits and is to be carried out instead of a new one; None: open one.
+    """A waiting run of the task, to be carried out instead of a new one. None: open a new one.
 
-    ``by`` approves a run that is held; None leaves it so. Raises CommandError where a new run
-    would be refused and none that waits can be taken.
+    ``by`` approves a held run; with None it stays held. Raises CommandError if another run is in the way
+    and can't be carried out here.
     """
-    recovery.take_back_silent(clock.now())  # no consumer may be there to do it
+    recovery.take_back_silent(clock.now())  # there may be no consumer to do it
     active = Run.objects.active().filter(task=task, dry_run=dry_run)
     running = active.filter(status=Run.Status.RUNNING).first()
     if running:
@@ -48,13 +48,13 @@ def waiting_run(
 
 
 def tell_nobody(run: Run) -> None:
-    """Tells no consumer of the run: this process is the one that carries it out."""
+    """Sends nothing to the queue, since this process carries out the run."""
 
 
 def refusal(run: Run, *, is_in_plan_s_way: bool = False) -> CommandError:
     """Why a run of the task can't be carried out while ``run`` has not ended, and what to do.
 
-    ``is_in_plan_s_way``: a plan was asked for, and ``run`` deletes other rows than the plan's.
+    ``is_in_plan_s_way``: a plan was requested, and ``run`` deletes other rows than the plan's.
     """
     where = f"{run.consumer or 'a command'}"
     cancel = f"cancel it with `housekeeping_runs cancel {run.pk}`"
@@ -73,17 +73,17 @@ def refusal(run: Run, *, is_in_plan_s_way: bool = False) -> CommandError:
 
 
 def carry_out(run: Run, *, approved_by: Actor | None = None) -> Run:
-    """Claim a waiting run and carry it out here, with a bar on a terminal.
+    """Claim a waiting run and carry it out here, with a progress bar on a terminal.
 
-    Raises CommandError where it is not to be had any more. Ctrl-C hands it back and is raised on.
+    Raises CommandError if it can't be claimed any more. Ctrl-C hands the run back and is raised again.
     """
     claimed = execution.claim(run.pk, run.attempts)
     if claimed is None:
         raise _gone(run)
     if approved_by:
         claimed = execution.approve_claimed(claimed, by=approved_by)
-    # disable=None: a bar on a terminal, silence in a log. What a task prints, such as a mail
-    # where EMAIL_URL is the console, must not stand in the middle of our JSON.
+    # disable=None: a bar on a terminal only. Output of the task, such as a mail to the console, must not
+    # end up inside our JSON.
     with redirect_stdout(sys.stderr):
         with tqdm(total=0, unit=" rows", disable=None, leave=False) as bar:
 
@@ -95,22 +95,22 @@ def carry_out(run: Run, *, approved_by: Actor | None = None) -> Run:
             run = execution.execute(
                 claimed, watch=watch, gone=queue.forget_results, publish=queue.store_result
             )
-        # The run is done: Ctrl-C stops only the wait for a mail server.
+        # The run has ended: Ctrl-C only stops waiting for the mail server.
         with suppress(KeyboardInterrupt):
-            # Under cron, without a consumer, nobody else sends what waits in the outbox.
+            # Without a consumer, as under cron, nobody else sends the mails in the outbox.
             outbox.send_if_nobody_else()
             outbox.settle()
     return run
 
 
 def was_stopped(run: Run) -> bool:
-    """After Ctrl-C: did it stop the run? It may have come just after the run ended or was held."""
+    """Did Ctrl-C stop the run? It may have come just after the run had ended or was held."""
     run.refresh_from_db()
     return run.status in (Run.Status.QUEUED, Run.Status.RUNNING)
 
 
 def carry_out_waiting(run: Run, *, approved_by: Actor | None = None) -> Run:
-    """The same for a run that somebody else has asked for: stopped by Ctrl-C, it waits again."""
+    """As :func:`carry_out`, for a run that somebody else has requested: after Ctrl-C it waits again."""
     try:
         return carry_out(run, approved_by=approved_by)
     except KeyboardInterrupt:

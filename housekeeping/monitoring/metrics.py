@@ -1,7 +1,7 @@
-"""What a Prometheus server scrapes: how housekeeping stands, in numbers.
+"""Metrics for Prometheus.
 
-Nothing is counted for a scrape: runs and rows are summed from the tallies, and an expensive figure
-is the last one measured, with its age. A label is a name that the code declares, never a text from outside.
+A scrape counts nothing: runs and rows are sums of tallies, and expensive figures are those measured last,
+with their age. Labels are names that the code declares, never texts from outside.
 """
 
 import secrets
@@ -31,7 +31,7 @@ HOW_TO_ASK = "Send the header Authorization: Bearer <HOUSEKEEPING_METRICS_TOKEN>
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """How housekeeping stands, as Prometheus reads it. Without the token, if one is set: 401."""
+    """The metrics in Prometheus's format. Answers 401 without the token, if one is set."""
     given = request.headers.get("Authorization", "").removeprefix("Bearer ")
     wanted = conf.METRICS_TOKEN
     if wanted and not secrets.compare_digest(given.encode(), wanted.encode()):
@@ -42,7 +42,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 def registry() -> CollectorRegistry:
-    """The metrics of the moment at which they are read from it."""
+    """A registry that collects the metrics at the moment when it is read."""
     made = CollectorRegistry()
     made.register(_Housekeeping())
     return made
@@ -50,7 +50,7 @@ def registry() -> CollectorRegistry:
 
 class _Housekeeping(Collector):
     def describe(self) -> Iterator[Metric]:
-        return iter(())  # else the registry asks the database as it is made
+        return iter(())  # otherwise registering would query the database
 
     def collect(self) -> Iterator[Metric]:
         now = clock.roughly()
@@ -63,13 +63,17 @@ class _Housekeeping(Collector):
 
 
 def _health(seen: Overview, now: datetime) -> Iterator[Metric]:
-    yield _one("healthy", "Is all well, as the dashboard's first sentence says?", seen.verdict.level == GOOD)
+    yield _one(
+        "healthy",
+        "1 if everything is in order: the verdict on the dashboard is good.",
+        seen.verdict.level == GOOD,
+    )
     findings = Counter(finding.level for finding in seen.verdict.findings)
     levels = {level: findings[level] for level in (BAD, WARNING)}
-    yield _each("findings", "What is not as it should be.", "level", levels)
+    yield _each("findings", "Findings of the verdict on the dashboard.", "level", levels)
     yield _one("consumers", "Consumers with a fresh heartbeat.", len(seen.consumers))
     scheduling = sum(consumer.schedules for consumer in seen.consumers)
-    yield _one("consumers_scheduling", "Those of them that look at the schedules.", scheduling)
+    yield _one("consumers_scheduling", "Consumers with a fresh heartbeat that run the schedules.", scheduling)
     waits = [now - run.requested_at for run in seen.active if run.status == Run.Status.QUEUED]
     longest = max([timedelta(), *waits]).total_seconds()
     yield _one("oldest_waiting_seconds", "How long the oldest queued run has waited.", longest)
@@ -81,15 +85,19 @@ def _runs(seen: Overview) -> Iterator[Metric]:
     yield _each("runs_active", "Runs that have not ended.", "status", statuses)
     ends = ("task", "status")
     ended = CounterMetricFamily("housekeeping_runs_ended", "Runs that have ended.", labels=ends)
-    took = CounterMetricFamily("housekeeping_runs_seconds", "What they took, together.", labels=ends)
-    purged = CounterMetricFamily("housekeeping_rows_purged", "The policies' own rows deleted.", labels=ends)
+    took = CounterMetricFamily(
+        "housekeeping_runs_seconds", "Duration of all runs that have ended, in seconds.", labels=ends
+    )
+    purged = CounterMetricFamily(
+        "housekeeping_rows_purged", "Rows deleted, without related rows.", labels=ends
+    )
     for of, total in tallies.totals(TASKS).items():
         ended.add_metric(of, total.runs)
         took.add_metric(of, total.seconds)
         purged.add_metric(of, total.rows)
     yield from (ended, took, purged)
     successes = {task: run.finished_at for task, run in newest.successes().items()}
-    yield _moments("last_success_timestamp_seconds", "When a task last did its work.", "task", successes)
+    yield _moments("last_success_timestamp_seconds", "When a task last succeeded.", "task", successes)
 
 
 def _schedules(seen: Overview) -> Iterator[Metric]:
@@ -97,9 +105,11 @@ def _schedules(seen: Overview) -> Iterator[Metric]:
     due = {name: card.next_run_at for name, card in cards.items()}
     late = {name: card.is_late for name, card in cards.items()}
     paused = {name: card.entry.is_paused for name, card in cards.items()}
-    yield _moments("schedule_next_fire_timestamp_seconds", "When a schedule is due.", "schedule", due)
-    yield _each("schedule_late", "Is a fire time overdue that no run was opened for?", "schedule", late)
-    yield _each("schedule_paused", "Is it paused?", "schedule", paused)
+    yield _moments("schedule_next_fire_timestamp_seconds", "When a schedule is due next.", "schedule", due)
+    yield _each(
+        "schedule_late", "1 if a fire time is overdue and no run was opened for it.", "schedule", late
+    )
+    yield _each("schedule_paused", "1 if the schedule is paused.", "schedule", paused)
 
 
 def _policies(seen: Overview) -> Iterator[Metric]:
@@ -108,18 +118,20 @@ def _policies(seen: Overview) -> Iterator[Metric]:
     since = {name: card.due_since for name, card in cards.items()}
     retentions = {name: card.retention_days for name, card in cards.items()}
     seconds = {name: days * 86_400 for name, days in retentions.items() if days is not None}
-    yield _each("policy_due_rows", "Rows past due, that the next run would delete.", "policy", rows)
-    yield _moments("policy_due_since_timestamp_seconds", "Since when the oldest is due.", "policy", since)
-    yield _each("policy_retention_seconds", "How long rows are kept.", "policy", seconds)
+    yield _each("policy_due_rows", "Rows past due, which the next run would delete.", "policy", rows)
+    yield _moments(
+        "policy_due_since_timestamp_seconds", "Since when the oldest row is past due.", "policy", since
+    )
+    yield _each("policy_retention_seconds", "The retention.", "policy", seconds)
 
 
 def _figures(seen: Overview) -> Iterator[Metric]:
-    yield _one("archive_bytes", "What undo keeps.", seen.archive.value)
+    yield _one("archive_bytes", "Size of all archives.", seen.archive.value)
     budget = seen.archive_budget
-    yield _one("archive_budget_bytes", "What it may take up before the dashboard warns.", budget)
+    yield _one("archive_budget_bytes", "Size of the archives above which the dashboard warns.", budget)
     counted = seen.statistics.measured_at.timestamp()
-    yield _each("site", "The site's numbers.", "figure", seen.statistics.numbers)
-    yield _one("site_timestamp_seconds", "When they were counted.", counted)
+    yield _each("site", "The site's statistics.", "figure", seen.statistics.numbers)
+    yield _one("site_timestamp_seconds", "When the statistics were counted.", counted)
 
 
 def _one(name: str, meaning: str, value: float) -> Metric:

@@ -1,4 +1,4 @@
-"""For machines that watch the site: is its process up, and can it do its work?"""
+"""Probes for machines: is the process up, and can it do its work?"""
 
 from collections.abc import Callable
 
@@ -23,9 +23,9 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Database and queue can be reached and written to, migrations are applied: 200, else 503.
+    """200 if database and queue can be reached and written to and all migrations are applied, else 503.
 
-    The reasons are words of ours: an error's own text may name hosts and users.
+    The answer does not quote errors, whose texts may name hosts and users.
     """
     parts = {
         "database": _state(_ask_database),
@@ -37,18 +37,18 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
 
 def _ask_database() -> None:
-    """Raises DatabaseError where the database can't be reached or written to."""
+    """Raises DatabaseError if the database can't be reached or written to."""
     if connection.vendor == "sqlite":
         _begin_to_write()
         return
     with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('transaction_read_only')")  # "on" on a standby, too
+        cursor.execute("SELECT current_setting('transaction_read_only')")  # also "on" on a standby
         if cursor.fetchone()[0] != "off":
             raise DatabaseError("The database is read-only.")
 
 
 def _begin_to_write() -> None:
-    """Take SQLite's write lock without waiting for it. Where it is taken, somebody is writing."""
+    """Take SQLite's write lock without waiting. If somebody else has it, the database can be written to."""
     try:
         with waiting(0), transaction.atomic():
             take_write_lock()

@@ -1,7 +1,7 @@
-"""Huey's face: the only code that knows it.
+"""The queue: the only code that imports Huey.
 
-- ``huey.py``      the Huey we run on: signed messages, a storage on SQLite, Redis or PostgreSQL
-- ``consumer.py``  ``run_huey``: heartbeat, graceful stop, a scheduler that looks on the second
+- ``huey.py``      our Huey: signed messages, stored in SQLite, Redis or PostgreSQL
+- ``consumer.py``  ``run_huey``: heartbeat, graceful stop, a scheduler that ticks each second
 - ``tasks.py``     the Huey tasks: ``execute_run``, and one periodic task per schedule
 
 A project names the class of its queue: ``HUEY = {"huey_class": "housekeeping.queue.SqliteQueue", …}``.
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    # Late: huey.contrib.djhuey makes the queue as it is imported, and may come before our models.
+    # Late: huey.contrib.djhuey makes the queue on import, possibly before our models are loaded.
     if name not in ("SqliteQueue", "RedisQueue", "PostgresQueue"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from housekeeping.queue import huey

@@ -25,24 +25,27 @@ from housekeeping.runs import consumers, execution, recovery, schedules, ticks
 logger = logging.getLogger(__name__)
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-# Ctrl-C comes to a whole group, and a parent passes it on: so close together, they are one (seconds).
+# Ctrl-C reaches the whole process group, and a parent may pass it on. Signals within so many seconds count
+# as one.
 ONE_PRESS = 1.0
-# How long the database may take to hear of an end at once (seconds).
+# How long handing back the runs may take when the process ends at once, in seconds.
 LAST_WORDS = 1.5
 
 
 class Worker(huey_consumer.Worker):
-    """Leaves when its consumer is gone: a killed parent would leave it running for ever."""
+    """Ends when its consumer is gone: otherwise it would run on after a kill of its parent."""
 
     def loop(self, now: datetime | None = None) -> None:
         if self.huey.is_orphan():
-            raise KeyboardInterrupt  # how Huey ends a worker without a fuss
+            raise KeyboardInterrupt  # Huey ends a worker quietly with this
         super().loop(now)
 
 
 class Scheduler(huey_consumer.Scheduler):
-    """Looks each second, on the second: at our schedules, at silent runs, and for Huey
-    at its delayed tasks and, as a minute begins, at the periodic tasks of the site."""
+    """Looks at our schedules and at silent runs, each second on the second.
+
+    For Huey, it also looks at delayed tasks and, once a minute, at the periodic tasks of the site.
+    """
 
     def initialize(self) -> None:
         super().initialize()
@@ -51,11 +54,11 @@ class Scheduler(huey_consumer.Scheduler):
     def loop(self, now: datetime | None = None) -> None:
         if self.huey.is_orphan():
             raise KeyboardInterrupt
-        # A fault in one of these must not cost the others their turn.
+        # An error in one of these steps must not prevent the others.
         self._try("look at the schedules", self.look_at_schedules)
         self._try("look after the runs", self.look_after_runs)
         self._try("release delayed tasks", self.release_delayed)
-        # Huey's own periodic tasks stay on the host's clock.
+        # Huey's own periodic tasks use the host's clock.
         minute = timezone.now().replace(second=0, microsecond=0)
         if self.periodic and minute != self._minute_seen:
             self._minute_seen = minute
@@ -74,7 +77,7 @@ class Scheduler(huey_consumer.Scheduler):
         recovery.recover(clock.now(), send=send)
 
     def release_delayed(self) -> None:
-        for task in self.huey.read_schedule():  # and takes them out: each is ours to send on
+        for task in self.huey.read_schedule():  # this also removes them, so each has to be enqueued
             self._try(f"enqueue {task}", partial(self.huey.enqueue, task))
 
     def _try(self, what: str, step: Callable[[], None]) -> None:
@@ -97,7 +100,7 @@ class Consumer(huey_consumer.Consumer):
     stopping_since: float | None = None  # by the monotonic clock
 
     def start(self) -> None:
-        # A stop that comes before Huey listens for it would leave half of the parts up.
+        # A signal that arrives before Huey handles it would leave a part of the threads running.
         early: list[int] = []
         for number in STOP_SIGNALS:
             signal.signal(number, lambda number, frame: early.append(number))
@@ -117,11 +120,11 @@ class Consumer(huey_consumer.Consumer):
         self.huey.consumer = self
         recovery.resend_all()
         self._announce()
-        connections.close_all()  # worker processes are forked, and must not share one
+        connections.close_all()  # forked worker processes must not share a connection
         super().start()
         self._listen_twice()
-        # After the forks: a thread of the parent does not exist in its children. One each, as
-        # a count that takes long must not look like death.
+        # After the forks, since children don't have the threads of their parent. A thread for each, since a
+        # slow count must not delay the heartbeat.
         self._every(conf.beat().total_seconds(), "write the heartbeat", consumers.beat, self.row)
         self._every(5.0, "measure the gauges", gauges.refresh)
         self._every(1.0, "send what waits in the outbox", lambda now: outbox.deliver())
@@ -136,10 +139,9 @@ class Consumer(huey_consumer.Consumer):
             schedules.announce(f"{name} looks at the schedules:")
 
     def stop(self, graceful: bool = False) -> None:
-        """Whatever the signal: let each worker end its batch and hand the rest back.
+        """Stop gracefully for every signal: each worker ends its batch and hands back the rest of its run.
 
-        A purge does so within milliseconds; a task that looks at nothing is given
-        ``shutdown_timeout`` seconds.
+        A purge does so within milliseconds. A task without checkpoints gets ``shutdown_timeout`` seconds.
         """
         super().stop(graceful=True)
         try:
@@ -148,7 +150,7 @@ class Consumer(huey_consumer.Consumer):
             logger.warning("The database was not told that this consumer stops: %s", error)
 
     def _listen_twice(self) -> None:
-        """The first signal stops as Huey has it; a second TERM or INT ends a task that is stuck."""
+        """Let Huey handle the first signal. A second TERM or INT ends the process even if a task is stuck."""
         handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
         for number in STOP_SIGNALS:
             signal.signal(number, partial(self._on_signal, handlers))
@@ -157,16 +159,16 @@ class Consumer(huey_consumer.Consumer):
         if self.stopping_since is None:
             self.stopping_since = time.monotonic()
             hueys[signal.Signals(number)](number, frame)
-            # Huey has put another handler in this one's place.
+            # Huey's handler has installed another one: install this one again.
             signal.signal(number, partial(self._on_signal, hueys))
         elif number != signal.SIGHUP and time.monotonic() - self.stopping_since > ONE_PRESS:
             self._end_at_once(number)
 
     def _end_at_once(self, number: int) -> None:
-        """End this process, whatever its workers are doing, with their runs handed back."""
+        """Hand back the runs, and end this process at once, whatever its workers are doing."""
         for child in multiprocessing.active_children():
             child.kill()
-        # In a thread: this one may have been interrupted in the middle of a query.
+        # In a thread, since the signal may have interrupted this one in the middle of a query.
         last_words = threading.Thread(target=self._hand_back, daemon=True)
         last_words.start()
         last_words.join(LAST_WORDS)
@@ -184,13 +186,13 @@ class Consumer(huey_consumer.Consumer):
         logging.shutdown()
 
     def _every(self, seconds: float, what: str, act: Callable[..., object], *facts: object) -> None:
-        """Call ``act`` with ``facts`` and the time, in a thread of its own, until the consumer stops."""
+        """Call ``act(*facts, now)`` every ``seconds`` in a thread of its own, until the consumer stops."""
 
         def repeat() -> None:
             while not self.stop_flag.wait(seconds):
                 try:
                     act(*facts, clock.now())
-                except Exception as error:  # any: an error in a policy would end this thread for good
+                except Exception as error:  # any error: one in a policy, for example, would end this thread
                     connection.close()
                     self.huey.error_log.log_throttled(what, error)
                 else:

@@ -1,4 +1,4 @@
-"""The Huey that settings.HUEY names: its messages are signed, and its class says where they are stored."""
+"""The Huey classes that settings.HUEY names. Messages are signed; each class has its storage."""
 
 import logging
 import os
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# What the three storages raise when they can't be reached or written to.
+# The errors of the three storages when they can't be reached or written to.
 STORAGE_ERRORS: tuple[type[Exception], ...] = (
     sqlite3.Error,
     OSError,
     *(
         getattr(import_module(client), error)
         for client, error in (("psycopg", "Error"), ("redis", "RedisError"))
-        if find_spec(client)  # a project needs the client of its own queue alone
+        if find_spec(client)  # a project needs only the client of its own queue
     ),
 )
 
-# How long an idle worker may take to notice a message, in seconds, where a project sets nothing else.
-# Huey's default is for queues that block: a click on the dashboard would wait for all of it.
+# How long an idle worker may take to notice a message, in seconds, unless the project sets it. Huey's
+# default is meant for queues that block: otherwise a click on the dashboard would wait that long.
 MAX_DELAY = 0.5
 HUEYS_MAX_DELAY = dict(config_defaults)["max_delay"]
 
 
 class ThrottledErrorLog:
-    """Logs an error of one kind once, and again each minute while it lasts, not at every try."""
+    """Logs each kind of error once, and again each minute while it lasts, instead of at every try."""
 
     AGAIN = 60.0  # seconds
 
@@ -63,29 +63,30 @@ class ThrottledErrorLog:
 
 
 class Queue(Huey):
-    """Huey, with messages that only this site can write, and our consumer."""
+    """Huey with our consumer, and with messages that are signed with the site's key."""
 
-    consumer: "Consumer | None" = None  # that this process works for, once it is in the database
+    consumer: "Consumer | None" = None  # the consumer of this process, once it has a row
     is_beside_site = False  # started by runserver, on the same terminal
 
     def __init__(self, name: str, **options: Any) -> None:
         if isinstance(settings.HUEY, dict):
-            # Huey would follow DEBUG where nothing is set, and run tasks inside the web request.
+            # By default, Huey follows DEBUG, and would run tasks inside a web request.
             options["immediate"] = settings.HUEY.get("immediate", False)
         signed = SignedSerializer(secret=settings.SECRET_KEY, salt="housekeeping.queue")
         super().__init__(name, serializer=signed, **options)
         self.error_log = ThrottledErrorLog()
 
     def create_consumer(self, **options: Any) -> "Consumer":
-        """Our consumer, also for Huey's own ``run_huey``. Raises ImproperlyConfigured where a
-        ``tasks.py`` of ours can't be imported: its schedules would be missed."""
-        # Django loads this module before its models: Huey's app makes its Huey on import.
+        """Our consumer, also for Huey's own ``run_huey``. Raises ImproperlyConfigured if a ``tasks.py``
+        with tasks of ours can't be imported, since its schedules would be missed.
+        """
+        # Imported here: Huey's app makes its Huey on import, before Django has loaded the models.
         from housekeeping.declared import registry
         from housekeeping.queue import tasks
         from housekeeping.queue.consumer import Consumer
 
         registry.check_readable()
-        for one in registry.UNREADABLE:  # Celery's, it may be, or one with tasks of Huey's
+        for one in registry.UNREADABLE:  # it may be Celery's, for example
             logger.warning("%s can't be imported, and is ignored: %s", one.module, one.error)
         tasks.register_schedules()
         if options.get("max_delay") == HUEYS_MAX_DELAY:
@@ -93,19 +94,19 @@ class Queue(Huey):
         return Consumer(self, **options)
 
     def is_stopping(self) -> bool:
-        """Was the consumer that this process works for told to stop?"""
+        """Has the consumer of this process been told to stop?"""
         return self.consumer is not None and (self.consumer.stop_flag.is_set() or self.is_orphan())
 
     def dequeue(self) -> Task | None:
-        """The next message that can be read. One that can't is logged and left behind.
+        """The next readable message. Unreadable ones are logged and dropped.
 
-        Huey's own would raise: each bad message would put the worker to sleep, and each
-        look at a storage that is out of reach would log a traceback.
+        Huey's own method raises an error: each bad message would put the worker to sleep, and an
+        unreachable storage would log a traceback at each try.
         """
         while (data := self._take()) is not None:
             try:
                 task: Task = self.deserialize_task(data)
-            except Exception as error:  # whatever a foreign message makes the parts below raise
+            except Exception as error:  # a foreign message may cause any error in there
                 self._leave_behind(data, error)
             else:
                 return task
@@ -140,7 +141,7 @@ class Queue(Huey):
         except Exception:
             logger.error("A message in the queue was dropped, as it can't be read: %s", error)
             return
-        # Ours, and signed, but for a task that only another version of the site has.
+        # Signed by us, but for a task that only another version of the site has.
         logger.error("The message %s in the queue is for an unknown task: %s", run_id, error)
         try:
             execution.reject(run_id, task)
@@ -148,15 +149,15 @@ class Queue(Huey):
             logger.error("It could not be saved as a failed run: %s", problem)
 
     def is_orphan(self) -> bool:
-        """Is this a worker process whose consumer is gone? Nobody would ever stop it."""
+        """Is this a worker process whose consumer is gone? Nobody else would stop it."""
         pid = self.consumer.row.pid if self.consumer else os.getpid()
         return os.getpid() != pid and os.getppid() != pid
 
 
 class SqlQueue(Queue):
     def get_storage(self, **options: Any) -> Any:
-        # Huey makes its tables as it is imported. A site whose queue is out of reach at
-        # that moment must start all the same; the consumer makes them as it starts.
+        # Huey creates its tables on import. The site must start even if the queue can't be reached then;
+        # the consumer creates the tables at its own start.
         try:
             return super().get_storage(**options)
         except STORAGE_ERRORS as error:
@@ -168,7 +169,7 @@ class SqliteQueue(SqlQueue):
     storage_class = SqliteStorage
 
     def get_storage(self, *, filename: str = "", **options: Any) -> Any:
-        # Results may quote the site's data: the file is its owner's alone.
+        # Results may contain data of the site, so only the owner may read the file.
         private.make_sqlite(filename)
         return super().get_storage(filename=filename, timeout=20, **options)
 

@@ -20,7 +20,7 @@ from housekeeping.runs import execution, schedules, ticks
 
 logger = logging.getLogger(__name__)
 
-PING = "ping"  # the key that is written to find out whether the storage can be written
+PING = "ping"  # a key that is written to find out whether the storage accepts writes
 
 
 class RunFailed(HousekeepingError):
@@ -29,9 +29,9 @@ class RunFailed(HousekeepingError):
 
 @db_task(name="execute_run")
 def execute_run(run_id: str, attempt: int) -> dict[str, Any] | None:
-    """Carry out the run, unless its row says that it is not to be had.
+    """Carry out the run if it can be claimed.
 
-    The result, and a failure, end in Huey's own result store, too: the id is the same.
+    Huey stores the result, or the failure, under the run's id as well.
     """
     run = _claim(uuid.UUID(run_id), attempt)
     if run is None:
@@ -39,7 +39,7 @@ def execute_run(run_id: str, attempt: int) -> dict[str, Any] | None:
     run = execution.execute(
         run,
         should_stop=HUEY.is_stopping,
-        # With DEBUG on, Django remembers each query with its values: of a purge, every archive.
+        # With DEBUG on, Django remembers each query with its parameters, including whole archives.
         watch=lambda run: reset_queries(),
         gone=forget_results,
         publish=store_result,
@@ -51,7 +51,7 @@ def execute_run(run_id: str, attempt: int) -> dict[str, Any] | None:
 
 
 def _claim(run_id: uuid.UUID, attempt: int) -> Run | None:
-    """None where the run is not to be had, or the database takes no writes: then it is sent again later."""
+    """None if the run can't be claimed, or if the database is out: then the run is sent again later."""
     consumer = HUEY.consumer.row if HUEY.consumer else None
     try:
         run = execution.claim(run_id, attempt, consumer=consumer)
@@ -73,7 +73,7 @@ def send(run: Run) -> None:
 
 
 def ping() -> None:
-    """Raises QueueUnreachable where the queue's storage doesn't answer, or takes nothing (more)."""
+    """Raises QueueUnreachable if the queue's storage does not answer or does not accept writes."""
     try:
         HUEY.put(PING, None)
         HUEY.delete(PING)
@@ -82,29 +82,29 @@ def ping() -> None:
 
 
 def store_result(run: Run, result: Any) -> None:
-    """Put a result where Huey's own ``HUEY.result(run's id)`` finds it.
+    """Store a result where ``HUEY.result(run's id)`` finds it.
 
-    Huey would do so only after the run has ended, and for its own tasks alone.
+    Huey itself would store it only after the end of the run, and not for runs of commands.
     """
     HUEY.put_result(str(run.pk), result)
 
 
 def forget_results(policy: Policy, keys: list[Any]) -> None:
-    """Huey's copy of a result goes with its run."""
+    """Delete Huey's copies of the results of purged runs."""
     if policy.model is not Run:
         return
     try:
         for key in keys:
             HUEY.delete(str(key))
-    except STORAGE_ERRORS as error:  # the runs are gone; their copies must not fail the purge
+    except STORAGE_ERRORS as error:  # the runs are gone: an old copy must not fail the purge
         logger.warning("Results of purged runs stay in the queue's storage: %s", error)
 
 
 @cache
 def register_schedules() -> None:
-    """Make each schedule a periodic task of Huey's, of the schedule's id, so that ``run_huey`` lists it.
+    """Register each schedule as a periodic task of Huey under its id, so that ``run_huey`` lists it.
 
-    When Huey comes to ask, our consumer's scheduler has already opened the run.
+    By the time Huey asks whether it is due, our scheduler has already opened the run.
     """
     for schedule in SCHEDULES.values():
         _register(schedule)
@@ -112,7 +112,7 @@ def register_schedules() -> None:
 
 def _register(schedule: Schedule) -> None:
     def is_due(timestamp: datetime) -> bool:
-        # Not by the timestamp, which is of the host's clock.
+        # Ignores the timestamp, which comes from the host's clock.
         return schedules.is_due(schedule, clock.roughly())
 
     @db_periodic_task(is_due, name=schedule.id)

@@ -51,7 +51,7 @@ class Command(ActionCommand):
         changing.add_argument("--reason", help="of a single hold")
         changing.add_argument("--json", action="store_true")
 
-        ending = actions.add_parser("end", help="let the policies have the row again")
+        ending = actions.add_parser("end", help="end a hold, so that policies may delete the row again")
         ending.add_argument("id", help=WHICH)
         ending.add_argument("--json", action="store_true")
 

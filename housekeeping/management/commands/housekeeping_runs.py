@@ -18,7 +18,7 @@ from housekeeping.queue import tasks as queue
 from housekeeping.reading import as_json, search
 from housekeeping.runs import control
 
-# What a consumer is told of.
+# These send the run to a consumer.
 SENDING = {"retry": control.retry, "approve": control.approve}
 
 
@@ -30,7 +30,7 @@ class Command(OperatorCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", metavar="action")
-        # Without an action: the list, with its defaults.
+        # The default action is the list, with its own defaults.
         parser.set_defaults(
             action="list", task=None, status=None, schedule=None, cause=None, limit=20, json=False
         )
@@ -46,10 +46,10 @@ class Command(OperatorCommand):
         for action, text in (
             ("show", "one run, with its result or its error and traceback"),
             ("cancel", "cancel a run that has not ended"),
-            ("retry", "run again what failed, was cancelled or was missed"),
-            ("approve", "let a run go on that the brake holds"),
-            ("undo", "put back all that a run has deleted; a consumer does it"),
-            ("carry-out", "carry out here and now a run that waits for a consumer"),
+            ("retry", "run again a run that failed, was cancelled or was missed"),
+            ("approve", "let a run that the brake holds continue"),
+            ("undo", "put back everything that a run has deleted (by a consumer)"),
+            ("carry-out", "carry out a waiting run here and now"),
         ):
             one = actions.add_parser(action, help=text)
             one.add_argument("id", type=uuid.UUID)
@@ -130,7 +130,7 @@ class Command(OperatorCommand):
         if in_json:
             self.print_json(facts)
             return
-        facts["traceback"] = None  # it stands below, in lines
+        facts["traceback"] = None  # printed below, line by line
         for name, value in facts.items():
             if value is not None:
                 self.stdout.write(

@@ -28,8 +28,14 @@ class Command(OperatorCommand):
         else:
             parser.add_argument("--task", choices=list(TASKS), required=True)
         parser.add_argument("--dry-run", action="store_true", help="delete nothing; say what would go")
-        parser.add_argument("--plan", metavar="RUN", type=uuid.UUID, help="delete what that dry run has seen")
-        parser.add_argument("--yes", action="store_true", help="approve beforehand what would be held")
+        parser.add_argument(
+            "--plan", metavar="RUN", type=uuid.UUID, help="delete exactly the rows of this dry run"
+        )
+        parser.add_argument(
+            "--yes",
+            action="store_true",
+            help="approve the run beforehand, so that the brake does not hold it",
+        )
         parser.add_argument("--json", action="store_true", help="print message, result and run as JSON")
 
     def handle(self, *args: Any, task: str, dry_run: bool, **options: Any) -> None:
@@ -38,7 +44,7 @@ class Command(OperatorCommand):
         except PlanInDryRun:
             text = "--dry-run makes a plan, and carries out none: leave out --plan."
             raise CommandError(text, returncode=2) from None
-        is_approved = options["yes"] and not dry_run  # what deletes nothing is never held
+        is_approved = options["yes"] and not dry_run  # a dry run is never held
         by = acts.operator()
         plan = run_of(options["plan"]) if options["plan"] else None
         approved_by = by if is_approved else None
@@ -59,12 +65,12 @@ class Command(OperatorCommand):
     def _ask_and_carry_out(
         self, task: str, dry_run: bool, plan: Run | None, by: Actor, *, is_approved: bool
     ) -> Run:
-        """Open a run and carry it out. It is cancelled where that is stopped, or can't be begun."""
+        """Open a run and carry it out. Cancels it if it is stopped, or can't be started."""
         try:
             run = control.request(
                 task, send=by_hand.tell_nobody, dry_run=dry_run, is_approved=is_approved, plan=plan, by=by
             )
-        except RunInProgress as error:  # asked for a moment ago
+        except RunInProgress as error:  # requested a moment ago
             raise by_hand.refusal(error.run, is_in_plan_s_way=plan is not None) from None
         try:
             return by_hand.carry_out(run)
@@ -75,7 +81,7 @@ class Command(OperatorCommand):
             text = f"Cancelled after {run.done} rows; what is deleted stays deleted."
             raise CommandError(text) from None
         except CommandError:
-            # Left behind, a consumer would carry it out later, and with --yes as approved.
+            # Otherwise a consumer would carry it out later, with --yes even as approved.
             if Run.objects.filter(pk=run.pk, status=Run.Status.QUEUED, attempts=0).exists():
                 control.cancel(run, by=by)
             raise

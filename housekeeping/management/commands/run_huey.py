@@ -1,4 +1,4 @@
-"""Huey's consumer command, with one clear line where it can't start."""
+"""Huey's consumer command, with one clear line of error if it can't start."""
 
 import logging
 import os
@@ -45,7 +45,7 @@ class Command(RunHueyCommand):
             if has_unapplied_migrations():
                 raise CommandError("The database is not up to date: run `python manage.py migrate` first.")
             registry.check_readable()
-            # They are all imported, and one that is not ours may fail: Huey would end on it.
+            # All tasks.py are imported already. Huey would end at a foreign one that fails.
             super().handle(*args, **options | {"disable_autoload": True})
         except DatabaseError as error:
             raise CommandError(f"The database can't be used: {error}") from error
@@ -57,9 +57,9 @@ class Command(RunHueyCommand):
 
 
 def _stop_with_parent() -> None:
-    """Stop gracefully once standard input ends: a pipe whose other end the parent holds open.
+    """Stop gracefully once standard input ends. It is a pipe from the parent.
 
-    However the parent ends, be it by kill -9, the system closes the pipe.
+    The system closes the pipe however the parent ends, even by kill -9.
     """
 
     def watch() -> None:
@@ -71,7 +71,7 @@ def _stop_with_parent() -> None:
 
 
 def _set_up_logging(options: dict[str, Any]) -> None:
-    """-l, -q and -V: Huey leaves them to the site, whose LOGGING has handlers already."""
+    """Apply -l, -q and -V, which Huey ignores if the site's LOGGING has handlers."""
     for name in (*registry.loggers(), "huey"):
         logger = logging.getLogger(name)
         if options["logfile"]:
@@ -92,10 +92,10 @@ def _file_handler(path: str) -> logging.Handler:
 
 
 def _formatter() -> logging.Formatter:
-    """The project's own formatter "dated", where it has one: this site's writes what nobody can forge."""
+    """The project's own formatter "dated" if it has one: this site's escapes line breaks, for example."""
     form = settings.LOGGING.get("formatters", {}).get("dated", {})
     kind = import_string(form.get("class", "logging.Formatter"))
-    # Python's default is "%" where a formatter names no style.
+    # Python's default style is "%".
     text, style = (form["format"], form.get("style", "%")) if "format" in form else (LINE, "{")
     formatter: logging.Formatter = kind(text, style=style)
     return formatter

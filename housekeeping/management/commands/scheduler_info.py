@@ -1,4 +1,4 @@
-"""Print whether schedules are looked at, and what is due when."""
+"""Print whether a consumer runs the schedules, and when each is due."""
 
 from typing import Any
 
