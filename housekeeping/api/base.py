@@ -1,7 +1,7 @@
-"""What all views of the API share: its rules, and how an operation is declared.
+"""The base of all views of the API, and the decorator that declares their operations.
 
-The rules are the app's own, whatever a project sets in REST_FRAMEWORK. Only who is asking is the
-project's business: its DEFAULT_AUTHENTICATION_CLASSES find out.
+The API's rules are the app's own, whatever the project sets in REST_FRAMEWORK. Only the authentication is
+the project's: its DEFAULT_AUTHENTICATION_CLASSES.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,7 +37,7 @@ from housekeeping.reading.as_json.fields import Facts, Object
 
 Handler = TypeVar("Handler", bound=Callable[..., Response])
 
-# What DRF reads from settings instead of from a view's attributes; for all else, DRF's defaults.
+# For the rules that DRF reads from settings instead of a view's attributes: ours, otherwise DRF's defaults.
 RULES: Any = APISettings(cast(Any, {"EXCEPTION_HANDLER": errors.answer, "URL_FORMAT_OVERRIDE": None}))
 
 
@@ -50,7 +50,7 @@ class Negotiation(DefaultContentNegotiation):
 
 @dataclass(frozen=True)
 class Operation:
-    """What an address does for one method: the right that it needs, and what it is asked."""
+    """One method of an address: the right that it needs, and the body or query that it reads."""
 
     right: type[BasePermission]
     asks: type[Strict] | None
@@ -73,9 +73,9 @@ def operation(
 ) -> Callable[[Handler], Handler]:
     """Declare a method of a :class:`HousekeepingView`: who may use it, and its description.
 
-    ``query`` or ``body`` is what :meth:`HousekeepingView.read` reads. ``opens_run``: it is
-    throttled. ``also``: the statuses of problems that the description can't tell from the rest.
-    ``examples`` makes bodies by their names, for the description.
+    :meth:`HousekeepingView.read` reads ``query`` or ``body``. ``opens_run``: the method is throttled.
+    ``also``: statuses of problems that do not follow from the other arguments. ``examples`` makes bodies
+    by their names, for the description.
     """
     responses = answers if isinstance(answers, dict) else {200: answers}
     responses = {code: _described(answer) for code, answer in responses.items()}
@@ -90,7 +90,7 @@ def operation(
 
     def declare(handler: Handler) -> Handler:
         handler.operation = Operation(right, query or body, opens_run, examples)  # type: ignore[attr-defined]
-        # Before extend_schema, which would else build on the project's DEFAULT_SCHEMA_CLASS.
+        # Before extend_schema, which would otherwise extend the project's DEFAULT_SCHEMA_CLASS.
         return describe(schema(Schema())(handler))
 
     return declare
@@ -102,8 +102,8 @@ def _described(answer: Any) -> Any:
 
 
 class HousekeepingView(APIView):
-    # Without a docstring: the description would repeat it for each view that has none. A subclass has
-    # a method, declared by ``operation``, for each HTTP method that its address answers.
+    # No docstring: the description would use it for each view that has none of its own. A subclass has a
+    # method, declared by ``operation``, for each HTTP method of its address.
 
     settings = RULES
     parser_classes = (BoundedJSONParser,)
@@ -123,12 +123,12 @@ class HousekeepingView(APIView):
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
-        """Outside of ATOMIC_REQUESTS: the consumer has to see a run while the request waits for it."""
+        """Exempt from ATOMIC_REQUESTS: a consumer must see the run while the request waits for its end."""
         return transaction.non_atomic_requests(super().as_view(**initkwargs))
 
     @property
     def operation(self) -> Operation:
-        """What is asked for. A method that is not answered needs the right of the first one that is."""
+        """The requested operation. An unsupported method needs the right of the view's first one."""
         found = self.operations.get(self.request.method or "")
         return found or next(iter(self.operations.values()))
 
@@ -146,7 +146,7 @@ class HousekeepingView(APIView):
         return response
 
     def read(self) -> dict[str, Any]:
-        """What is asked, from the body or, with GET, from the query. Raises ValidationError."""
+        """The validated body or, for GET, the query. Raises ValidationError."""
         assert self.operation.asks is not None
         is_query = self.request.method == "GET"
         fields = self.operation.asks(data=self.request.query_params.dict() if is_query else self.request.data)

@@ -1,4 +1,4 @@
-"""What the API accepts: bodies and queries, as DRF serializers."""
+"""The bodies and queries that the API accepts, as DRF serializers."""
 
 import uuid
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ LONGEST_REASON = Hold._meta.get_field("reason").max_length
 
 
 class Strict(serializers.Serializer[Any]):
-    """Refuses fields that it does not know: a misspelt ``dry_run`` must not delete."""
+    """Refuses unknown fields: a request with a misspelt ``dry_run`` must not delete."""
 
     # Added to its schema: rules that no single field can express.
     schema_extra: ClassVar[dict[str, Any]] = {"additionalProperties": False}
@@ -91,7 +91,7 @@ class TaskField(TextField):
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str) or data not in TASKS:
-            raise serializers.ValidationError(f"{data!r} is no task; {_choices()}")
+            raise serializers.ValidationError(f"{data!r} is not a task; {_choices()}")
         return data
 
     def fail(self, key: str, **facts: Any) -> NoReturn:
@@ -117,14 +117,14 @@ class UndoSerializer(WaitSerializer):
         help_text="Also put back archives that can't be verified, such as those of version 1.0.",
     )
     intact_only = BooleanField(
-        default=False, help_text="Put back the batches that are intact where others are damaged."
+        default=False, help_text="Put back the intact batches, although others are damaged."
     )
 
 
 class TriggerSerializer(WaitSerializer):
     task = TaskField()
-    dry_run = BooleanField(default=False, help_text="Delete nothing; say what would go.")
-    plan = IdField(required=False, help_text="A dry run: delete the rows that it saw, and no others.")
+    dry_run = BooleanField(default=False, help_text="Delete nothing; answer what would be deleted.")
+    plan = IdField(required=False, help_text="A dry run, whose rows are deleted, and no others.")
 
     schema_extra = {
         "additionalProperties": False,
@@ -159,7 +159,7 @@ class ScheduleSerializer(Strict):
         if not attrs:
             raise serializers.ValidationError(f"Say what to change: {', '.join(self.fields)}.")
         if "trigger" in attrs and attrs.get("reset"):
-            raise serializers.ValidationError({"reset": ["Either a trigger or a reset, not both."]})
+            raise serializers.ValidationError({"reset": ["Give either trigger or reset: true, not both."]})
         return attrs
 
 
@@ -181,7 +181,7 @@ class QueryRetentionField(serializers.IntegerField):
 
 
 class RetentionField(QueryRetentionField):
-    """In a body it has to be a JSON number. 30.0 is accepted: to JSON it is the same as 30."""
+    """In a body, it must be a JSON number. 30.0 is accepted, since JSON does not distinguish it from 30."""
 
     def to_internal_value(self, data: Any) -> int:
         whole = int(data) if isinstance(data, float) and data.is_integer() else data
@@ -195,7 +195,7 @@ class PreviewSerializer(Strict):
 class PolicySerializer(Strict):
     retention_days = RetentionField(required=False)
     reset = BooleanField(required=False, help_text="true: the declared retention again.")
-    dry_run = BooleanField(default=False, help_text="Only say what it would hit.")
+    dry_run = BooleanField(default=False, help_text="Change nothing; answer what it would delete.")
 
     schema_extra = {
         "additionalProperties": False,
@@ -266,7 +266,7 @@ class HoldGroupSerializer(Strict):
 
 
 class PageSerializer(Strict):
-    cursor = serializers.CharField(required=False, help_text="As next and previous give it.")
+    cursor = serializers.CharField(required=False, help_text="Taken from next or previous.")
     page_size = serializers.IntegerField(required=False, min_value=1, max_value=LARGEST_PAGE)
 
 
@@ -276,7 +276,7 @@ class HoldFilterSerializer(PageSerializer):
     model = serializers.CharField(required=False)
     key = serializers.CharField(required=False)
     undo = IdField(required=False, help_text="The run that put the rows back.")
-    active = FlagField(required=False, help_text="false: those that have ended.")
+    active = FlagField(required=False, help_text="true: holds that apply; false: holds that have ended.")
 
 
 class MomentField(serializers.DateTimeField):
@@ -311,22 +311,24 @@ class RunFilterSerializer(TimeSerializer):
     schedule = serializers.CharField(required=False)
     status = OneOfField(Run.Status)
     cause = OneOfField(Run.Cause)
-    who = serializers.CharField(required=False, help_text="Who asked for it.")
+    who = serializers.CharField(required=False, help_text="The user who requested the run.")
     text = serializers.CharField(
         required=False,
         max_length=200,
-        help_text="In its error, task or schedule, in who asked, or what its id begins with. It is looked "
-        f"for in the newest {TEXT_REACH:,} runs that the other filters leave; a whole id in all.",
+        help_text="A part of the run's error, task, schedule or user, or the start of its id. Searched for "
+        f"in the newest {TEXT_REACH:,} runs that match the other filters; a whole id in all runs.",
     )
     dry_run = FlagField(required=False)
 
 
 class ActFilterSerializer(TimeSerializer):
-    """The query of the record of acts."""
+    """The query of the list of acts."""
 
     who = serializers.CharField(required=False)
-    what = serializers.CharField(required=False, help_text="As in the record: trigger, cancel, pause, …")
-    target = serializers.CharField(required=False, help_text="A run's id, a schedule's, a policy's name.")
+    what = serializers.CharField(required=False, help_text="The act: trigger, cancel, pause, …")
+    target = serializers.CharField(
+        required=False, help_text="The id of a run or schedule, or the name of a policy."
+    )
 
 
 class LogSerializer(Strict):

@@ -1,4 +1,4 @@
-"""The description as a document: of the app's API alone, or of a project's whole API."""
+"""The description as an OpenAPI document: of the app's API, or of a project's whole API."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,17 +14,17 @@ from housekeeping.reading.as_json.fields import Facts
 
 Patterns = Sequence[URLPattern | URLResolver]
 
-# drf-spectacular keeps its settings in the process, and its generator fails with two threads at once.
+# drf-spectacular's settings are global to the process, and its generator is not thread-safe.
 _making = Lock()
 
 
 @dataclass(frozen=True, eq=False)
 class Description:
-    """What is described, and how. The document is made once per process.
+    """A document to be generated, once per process.
 
-    ``address``: the URL name of the view that returns it. ``patterns``: makes the URL patterns to
-    describe, from the path that they are below; None: all of the project's. ``settings``: for
-    drf-spectacular; None: the project's own.
+    ``address``: the URL name of the view that returns it. ``patterns``: a function that makes the URL
+    patterns to describe, from the path that they are below; None: all patterns of the project.
+    ``settings``: drf-spectacular's; None: the project's own.
     """
 
     address: str
@@ -51,14 +51,14 @@ def _own_patterns(folder: str) -> Patterns:
     return [path(folder.removeprefix("/"), include("housekeeping.api.urls"))]
 
 
-# All settings that a description depends on, so that the project's settings don't change ours.
+# All settings of drf-spectacular that affect a document, so that the project's do not change ours.
 _SETTINGS: dict[str, Any] = {
     name: value
     for name, value in SPECTACULAR_DEFAULTS.items()
     if not name.startswith("SERVE_") and name != "DEFAULT_GENERATOR_CLASS"
 } | {
     "TITLE": "Housekeeping",
-    "DESCRIPTION": "Steers and watches the housekeeping of a project's database.",
+    "DESCRIPTION": "Controls and monitors the housekeeping of a project's database.",
     "VERSION": "1",
     "LICENSE": {"name": "MIT"},
     "OAS_VERSION": "3.1.0",

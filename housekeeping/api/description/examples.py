@@ -1,4 +1,4 @@
-"""Examples: requests, with what the project declares, and the problems that the API answers with."""
+"""Examples of requests, which use the project's declarations, and of the problems that the API answers."""
 
 from dataclasses import dataclass, field
 from functools import cache
@@ -29,8 +29,9 @@ def hold_bodies() -> Facts:
 
 
 def _tasks() -> tuple[Task, Task, Task]:
-    """The project's task with the most policies, its first with a dry run of one policy, and its first
-    without policies. Where there is none, another one; where the project has no tasks, the app's own.
+    """Three tasks of the project: the one with the most policies, the first one with a single policy and
+    a dry run, and the first one without policies. They may be the same. A project without tasks gets the
+    app's own.
     """
     upkeep = {schedule.task.name for schedule in SCHEDULES.values() if schedule.is_upkeep}
     own = [task for task in TASKS.values() if task.name not in upkeep] or list(TASKS.values())
@@ -64,32 +65,30 @@ def problem_examples() -> dict[int, ProblemExample]:
     some = ", ".join(dict.fromkeys((widest.name, plain.name)))
     return {
         400: ProblemExample(
-            "The request can't be used: fields says why.",
+            "The request is not valid: fields has the reasons.",
             problems.refused({"task": [f"Name a task; choose one of {some}."]}),
         ),
         401: ProblemExample(
-            "No token, or one that is not good (any more).",
+            "The token is missing, not valid or expired.",
             _answer_to(exceptions.NotAuthenticated()),
             _header("WWW-Authenticate", "string", "Bearer"),
         ),
         403: ProblemExample("The account lacks the right.", _answer_to(exceptions.PermissionDenied())),
-        404: ProblemExample(
-            "There is no such thing.", problems.body("There is nothing at this address.", "not_found")
-        ),
+        404: ProblemExample("Not found.", problems.body("There is nothing at this address.", "not_found")),
         406: ProblemExample(
-            "The answer is not to be had in the form that Accept asks for.",
+            "The response is not available in a format that Accept names.",
             _answer_to(exceptions.NotAcceptable()),
         ),
         409: ProblemExample(
-            "It can't be done as things stand; run is what stands in the way.",
+            "The current state does not allow it. If a run is in the way, run has it.",
             problems.body("This run is succeeded already.", "not_possible"),
         ),
         413: ProblemExample(f"The body has more than {LARGEST:,} bytes.", _answer_to(TooLarge())),
         415: ProblemExample(
-            "The body is not said to be JSON.", _answer_to(exceptions.UnsupportedMediaType("text/plain"))
+            "The Content-Type is not JSON.", _answer_to(exceptions.UnsupportedMediaType("text/plain"))
         ),
         422: ProblemExample(
-            "The idempotency key stands for another request.",
+            "The idempotency key belongs to another request.",
             problems.body(
                 "The idempotency key 'nightly' stands for another request, run 8f1c…: use a new one.",
                 "key_reused",
@@ -98,10 +97,10 @@ def problem_examples() -> dict[int, ProblemExample]:
         429: ProblemExample(
             "Too many requests.",
             _answer_to(exceptions.Throttled(42)),
-            _header("Retry-After", "integer", "Seconds until the next try is allowed."),
+            _header("Retry-After", "integer", "Seconds until the next request is allowed."),
         ),
         500: ProblemExample(
-            "The run failed; error says of what.",
+            "The run has failed; error has the reason.",
             problems.body(
                 f"{narrow.title}: failed",
                 "run_failed",
@@ -109,7 +108,7 @@ def problem_examples() -> dict[int, ProblemExample]:
             ),
         ),
         503: ProblemExample(
-            "Database, queue or mail server is out of reach.",
+            "The database, the queue or the mail server can't be reached.",
             problems.body("The queue is out of reach.", "queue_unreachable"),
         ),
     }

@@ -1,7 +1,7 @@
-"""How one operation is described in OpenAPI.
+"""The OpenAPI description of one operation.
 
-``base.operation`` declares what it is asked and what it answers. Which problems it can answer with
-follows from its rights, its throttles and what it reads.
+``base.operation`` declares its requests and responses. Its problems follow from its rights, its throttles,
+its body and its query.
 """
 
 import re
@@ -20,13 +20,16 @@ from housekeeping.declared import registry
 from housekeeping.reading.as_json.fields import Facts
 
 ETAG = {
-    "ETag": {"schema": {"type": "string"}, "description": "Send it as If-None-Match to hear of changes only."}
+    "ETag": {
+        "schema": {"type": "string"},
+        "description": "Send it as If-None-Match to get the response only if it has changed.",
+    }
 }
 
 # The groups of the app's own operations; a project's own groups come between them.
 FIRST_TAG = {
     "name": "housekeeping",
-    "description": "Runs, schedules, policies: what is done, when, and how it went.",
+    "description": "Runs, schedules, policies, holds, and the figures about them.",
 }
 LAST_TAG = {"name": "about", "description": "This description."}
 
@@ -44,7 +47,7 @@ def location(meaning: str, code: int) -> OpenApiParameter:
 
 
 class Schema(AutoSchema):
-    """Adds to drf-spectacular's: ETags, the problems, and an ``operationId`` that is the view's name."""
+    """Extends drf-spectacular's by ETags, the problems, and the view's name as ``operationId``."""
 
     def get_operation_id(self) -> str:
         """``hold_list`` for HoldList; with several methods, ``post_hold_list`` for each but GET."""
@@ -53,7 +56,7 @@ class Schema(AutoSchema):
         return f"{self.method.lower()}_{name}" if is_one_of_several and self.method != "GET" else name
 
     def get_examples(self) -> list[OpenApiExample]:
-        """Made with the description: while the views are imported, the apps are not all loaded."""
+        """Made only now: while the views are imported, the apps may not be loaded yet."""
         declared = getattr(self.view, "operations", {}).get(self.method)
         bodies = declared.examples() if declared else {}
         return [OpenApiExample(name, body, request_only=True) for name, body in bodies.items()]
@@ -65,11 +68,11 @@ class Schema(AutoSchema):
         return operation
 
     def completed(self, operation: Facts) -> Facts:
-        """The responses, in the order of their statuses, with 304 and the problems."""
+        """All responses, with 304 and the problems, sorted by status."""
         found: Facts = operation["responses"]
         if self.method == "GET" and "200" in found:
             found["200"].setdefault("headers", {}).update(ETAG)
-            found["304"] = {"description": "Nothing has changed since that ETag.", "headers": ETAG}
+            found["304"] = {"description": "Not changed since the ETag in If-None-Match.", "headers": ETAG}
         shape = self.resolve_serializer(serializer_of(Problem), "response").ref
         expected = self.problems(operation)
         for code, problem in problem_examples().items():
@@ -83,7 +86,7 @@ class Schema(AutoSchema):
         return {code: found[code] for code in sorted(found)}
 
     def problems(self, operation: Facts) -> set[int]:
-        """The statuses of the problems that follow from what the operation is."""
+        """The statuses of the problems that follow from the operation's declaration."""
         asked = [one for one in operation.get("parameters", []) if one["in"] != "path"]
         reads_body = "requestBody" in operation
         is_for_some = {type(one) for one in self.view.get_permissions()} - {AllowAny, IsAuthenticated}
@@ -116,8 +119,8 @@ class TaskNames(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-cal
 def tidy(result: Facts, **facts: Any) -> Facts:
     """drf-spectacular's hook for a finished document.
 
-    It drops the optional slash of addresses, names their keys, writes each problem once, and says of
-    bodies what no field can say.
+    It removes the optional slash of addresses, renames their keys, writes each problem once, and adds the
+    rules for bodies that no field can express.
     """
     result["tags"] = [FIRST_TAG, *result.get("tags", []), LAST_TAG]
     result["paths"] = {_renamed(path): item for path, item in result["paths"].items()}
@@ -138,7 +141,7 @@ def tidy(result: Facts, **facts: Any) -> Facts:
 
 
 def _shared(shared: Facts, code: str, response: Facts) -> Facts:
-    """A reference to the problem, which looks the same everywhere; with headers of its own, itself."""
+    """A reference to the shared problem, unless this response has headers of its own."""
     problem = problem_examples().get(int(code))
     if problem is None or response["description"] != problem.why:
         return response

@@ -1,6 +1,6 @@
-"""The objects of JSON as serializers: from how they are declared, for the API's description alone.
+"""Makes serializers from the declared JSON objects. Only the API's description uses them.
 
-The core writes the answers (``reading/as_json``); DRF's serializers would take several times as long.
+``reading/as_json`` writes the answers: DRF's serializers would take several times as long.
 """
 
 from collections.abc import Callable

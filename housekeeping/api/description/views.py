@@ -1,4 +1,4 @@
-"""The views of a description: for programs (``schema``) and for people (``docs``). It holds no secrets."""
+"""The views of a description, for programs (``schema``) and for people (``docs``). Open to everybody."""
 
 import json
 from typing import ClassVar
@@ -45,7 +45,7 @@ class HousekeepingSchema(SchemaView):
 
 
 def docs(request: HttpRequest, described: Description) -> HttpResponse:
-    """The description as a page. It needs no script, and no exception to a site's CSP."""
+    """The description as a page without scripts, so it needs no exception to a site's CSP."""
     if request.method not in ("GET", "HEAD"):
         return _not_allowed(request)
     document = described.document()
@@ -63,7 +63,7 @@ def docs(request: HttpRequest, described: Description) -> HttpResponse:
 
 
 def _not_allowed(request: HttpRequest) -> HttpResponse:
-    """A problem, not a page: it is below the API's address, whose clients read JSON."""
+    """A problem in JSON, as everywhere below the API's address."""
     message = str(MethodNotAllowed(str(request.method)).detail)
     answer = problems.answer(message, MethodNotAllowed.default_code, 405, detail=message)
     answer["Allow"] = "GET, HEAD"

@@ -1,4 +1,4 @@
-"""The one place where the API translates the core's errors into answers."""
+"""Translates the core's errors into the API's answers, for all views."""
 
 import logging
 from typing import Any
@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 CODES: dict[type[HousekeepingError], int] = {
     UnknownPolicy: status.HTTP_404_NOT_FOUND,
     UnknownSchedule: status.HTTP_404_NOT_FOUND,
-    UnknownTask: status.HTTP_409_CONFLICT,  # to retry an old run; a new request is refused when it is read
+    UnknownTask: status.HTTP_409_CONFLICT,  # the retry of an old run; serializers refuse other requests
     RunInProgress: status.HTTP_409_CONFLICT,
     NotPossible: status.HTTP_409_CONFLICT,
     NotAllowed: status.HTTP_403_FORBIDDEN,
@@ -55,7 +55,7 @@ FIELDS: dict[type[HousekeepingError], str] = {
 
 
 def answer(error: Exception, context: dict[str, Any]) -> Response | None:
-    """An EXCEPTION_HANDLER for DRF. None leaves the error to Django, as a failure of the site."""
+    """An EXCEPTION_HANDLER for DRF. Returns None for other errors, which Django handles as the site's own."""
     # A problem is always JSON, even if a table or YAML was asked for.
     request = context["request"]
     request.accepted_renderer = PlainJSONRenderer()
@@ -74,7 +74,7 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
 
 
 def translate(error: HousekeepingError) -> tuple[int, dict[str, Any]]:
-    """The status and the body for what the core has refused."""
+    """The status and the body for an error of the core."""
     field = error.field if isinstance(error, BadHold) else FIELDS.get(type(error))
     if field:
         return status.HTTP_400_BAD_REQUEST, problems.refused({field: [str(error)]})

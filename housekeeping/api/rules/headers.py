@@ -1,8 +1,8 @@
-"""What each answer of the API says about itself: who may keep it, and whether it has changed.
+"""Caching headers of the API's answers.
 
-An answer is kept by its reader alone, who asks again each time. A GET has an ETag: asked with
-If-None-Match, it is 304 for as long as nothing has changed. The view has checked the rights by
-then, so somebody who may not see an answer is not told that it is unchanged either.
+Only the client itself may cache an answer, and must revalidate it each time. A GET has an ETag: with
+If-None-Match, the answer is 304 as long as nothing has changed. The view checks the rights first, so
+nobody learns about changes of an answer that they may not see.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ _conditional = ConditionalGetMiddleware(lambda request: None)  # type: ignore[ar
 
 
 def mark(request: Any, response: HttpResponseBase) -> None:
-    """Say who may keep ``response``. A view's own Cache-Control stays."""
+    """Set Vary and Cache-Control of ``response``. For GET, a view's own Cache-Control stays."""
     patch_vary_headers(response, ["Authorization"])
     if request.method not in ("GET", "HEAD"):
         patch_cache_control(response, no_store=True)
@@ -24,5 +24,5 @@ def mark(request: Any, response: HttpResponseBase) -> None:
 
 
 def unless_known(request: Any, response: Any) -> Any:
-    """``response`` with its ETag, or 304 if the client has just this. For one that is rendered."""
+    """The rendered ``response`` with its ETag, or 304 if the client has it already."""
     return _conditional.process_response(request, response) if response.status_code == 200 else response

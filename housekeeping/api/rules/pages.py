@@ -1,4 +1,4 @@
-"""Long lists come page by page, by DRF's cursors: newest first, and stable while rows are added."""
+"""Pagination of long lists by DRF's cursors: newest first, and stable while rows are added."""
 
 from datetime import UTC
 from typing import Any
@@ -10,7 +10,7 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import CursorPagination
 
 LARGEST_PAGE = 200
-BAD_CURSOR = "This is no cursor of ours: follow next and previous."
+BAD_CURSOR = "The cursor is not valid: take it from next or previous."
 
 
 class Pages(CursorPagination):
@@ -19,7 +19,7 @@ class Pages(CursorPagination):
     max_page_size = LARGEST_PAGE
 
     def paginate_queryset(self, *args: Any, **options: Any) -> Any:
-        """Raises ValidationError for a cursor that no page of ours has given."""
+        """Raises ValidationError for a cursor that does not come from next or previous."""
         try:
             return super().paginate_queryset(*args, **options)
         except (NotFound, BadValue, ValueError, OverflowError):
@@ -28,7 +28,7 @@ class Pages(CursorPagination):
 
 class PagesOfMoments(Pages):
     def decode_cursor(self, request: Any) -> Any:
-        """Raises NotFound unless the position is a moment with an offset, as in our own cursors."""
+        """Raises NotFound unless the position is a moment with an offset, as in valid cursors."""
         cursor: Any = super().decode_cursor(request)
         if cursor and cursor.position is not None:
             moment = parse_datetime(cursor.position)

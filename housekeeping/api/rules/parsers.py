@@ -1,4 +1,4 @@
-"""How a request's body is read: JSON, of a bounded size and depth."""
+"""The parser of bodies: JSON of bounded size and depth."""
 
 import io
 from typing import Any
@@ -16,7 +16,7 @@ class TooLarge(APIException):
 
 
 class BoundedJSONParser(JSONParser):
-    """DRF's own takes a body of any size, and crashes on one that is nested too deeply."""
+    """DRF's own parser accepts a body of any size, and fails with 500 if it is nested too deeply."""
 
     strict = True  # no NaN or Infinity, whatever a project has set
 

@@ -21,15 +21,15 @@ NO_FIELD = "non_field_errors"  # the name for errors that belong to no field
 
 
 class Problem(Object[None]):
-    """Every answer that is no success. A refused field stands at the top, too, beside ``fields``."""
+    """Every answer that is not a success. Refused fields are in ``fields``, and at the top level as well."""
 
     message = Text(GIVEN, help="A sentence for a person.")
     code = Text(GIVEN, help="A word for a program.")
-    fields = Map(Many(Text()), GIVEN, optional=True, help="By field: what was wrong with it.")
+    fields = Map(Many(Text()), GIVEN, optional=True, help="By field: sentences about what was wrong.")
     detail = Text(GIVEN, optional=True, help="The same as message, for older clients.")
     run = One(Run, GIVEN, optional=True, help="The run that it is about.")
     error = Text(GIVEN, optional=True, help="What a failed run raised.")
-    result = AnyObject(GIVEN, nullable=True, optional=True, help="What a failed run did all the same.")
+    result = AnyObject(GIVEN, nullable=True, optional=True, help="What a failed run has done nevertheless.")
 
 
 def body(message: str, code: str, **more: Any) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def refused(fields: Refused) -> dict[str, Any]:
 
 
 def complete(data: Any, code: str) -> dict[str, Any]:
-    """What DRF answers by itself, brought into the shape."""
+    """DRF's own answers, in the shape of problems."""
     if isinstance(data, dict) and "detail" in data:
         return body(str(data["detail"]), str(data.get("code", code))) | data
     everything = data if isinstance(data, dict) else {NO_FIELD: data}
@@ -51,7 +51,7 @@ def complete(data: Any, code: str) -> dict[str, Any]:
 
 
 def answer(message: str, code: str, status: int, **more: Any) -> JsonResponse:
-    """For places outside the views of the API, such as a middleware."""
+    """A problem for code outside the views of the API, such as middleware."""
     return JsonResponse(body(message, code, **more), status=status)
 
 
@@ -69,12 +69,12 @@ def _in_one_line(fields: Refused) -> str:
 
 
 def _name(field: str) -> str:
-    """A project may have set another name for errors that belong to no field."""
+    """The project may have set another name for errors without a field."""
     return NO_FIELD if field == api_settings.NON_FIELD_ERRORS_KEY else _clean(field)
 
 
 def _flat(sentences: Any) -> list[str]:
-    """The sentences of a field. In a list or an object, each begins with its place."""
+    """The sentences about a field. Within a list or an object, each begins with its place in it."""
     if isinstance(sentences, dict):
         return [f"{place}: {one}" for place, inner in sentences.items() for one in _flat(inner)]
     if isinstance(sentences, list | tuple):

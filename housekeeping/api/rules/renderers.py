@@ -1,4 +1,4 @@
-"""How answers are written: as JSON, and a receipt also as CSV."""
+"""The renderers of answers: JSON, and CSV for receipts."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 
 
 class PlainJSONRenderer(JSONRenderer):
-    """JSON as DRF writes it by default, whatever a project has set."""
+    """JSON by DRF's defaults, whatever the project has set."""
 
     compact, ensure_ascii, strict = True, False, True
 

@@ -1,4 +1,4 @@
-"""What the dashboard shows beside runs: the status, the figures, the acts, the consumers."""
+"""The status, statistics, snapshots, tallies, acts and consumers."""
 
 import hashlib
 import json
@@ -52,7 +52,7 @@ class SnapshotList(HousekeepingView):
 
 class TallyList(HousekeepingView):
     @operation(
-        "How many runs of each task ended how on each of the last days",
+        "How many runs of each task ended in which way on each of the last days",
         several(as_json.Tally),
         query=DaysSerializer,
     )
@@ -70,9 +70,9 @@ class ActList(HousekeepingView):
 
 
 class ConsumerList(HousekeepingView):
-    """Consumers that are alive, or were heard of in the last day."""
+    """Consumers that are alive, or were alive in the last 24 hours."""
 
-    @operation("Consumers that are alive, or were heard of in the last day", several(as_json.Consumer))
+    @operation("Consumers that are alive, or were alive in the last 24 hours", several(as_json.Consumer))
     def get(self, request: Request) -> Response:
         now = clock.roughly()
         known = Consumer.objects.filter(last_heartbeat_at__gte=now - timedelta(days=1))
@@ -80,7 +80,7 @@ class ConsumerList(HousekeepingView):
 
 
 def etag_but_for_age(body: dict[str, Any]) -> dict[str, str]:
-    """A weak ETag that does not change when a figure is measured again and is the same."""
+    """A weak ETag that does not change if a figure is measured again with the same result."""
     text = json.dumps(body, sort_keys=True, default=str)
     without_age = re.sub(r'"measured_at": "[^"]*"', "", text)
     return {"ETag": f'W/"{hashlib.sha256(without_age.encode()).hexdigest()[:32]}"'}

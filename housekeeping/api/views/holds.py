@@ -1,4 +1,4 @@
-"""Holds: look at them, make them, change them, end them."""
+"""Holds: list, make, change and end them."""
 
 import uuid
 
@@ -76,7 +76,7 @@ class HoldDetail(HousekeepingView):
 
     @operation(
         "End a hold",
-        {204: OpenApiResponse(description="The policies have the row again.")},
+        {204: OpenApiResponse(description="The hold is ended: policies may delete the row again.")},
         right=MayConfigure,
         also=[409],
     )

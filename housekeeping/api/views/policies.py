@@ -1,4 +1,4 @@
-"""Policies: look at them, change their retentions, preview their purges."""
+"""Policies: list them, change their retentions, preview their purges."""
 
 from functools import partial
 
@@ -17,21 +17,21 @@ from housekeeping.steering import retentions
 
 
 class PolicyList(HousekeepingView):
-    @operation("Every policy, and what is past due by it", several(as_json.Policy))
+    @operation("Every policy, with its rows that are past due", several(as_json.Policy))
     def get(self, request: Request) -> Response:
         body = {"results": [as_json.Policy.of(card) for card in policies.cards()]}
         return Response(body, headers=etag_but_for_age(body))
 
 
 class PolicyDetail(HousekeepingView):
-    """A policy; PATCH changes its retention, or with ``dry_run`` says what that would hit."""
+    """A policy; PATCH changes its retention, or with ``dry_run`` answers what that would delete."""
 
     @operation("A policy", as_json.Policy)
     def get(self, request: Request, pk: str) -> Response:
         return Response(as_json.Policy.of(policies.card(pk)))
 
     @operation(
-        "Change a policy's retention, or ask what that would hit",
+        "Change a policy's retention, or find out what that would delete",
         as_json.ChangedPolicy,
         right=MayConfigure,
         body=PolicySerializer,

@@ -44,28 +44,30 @@ REPLAYED = OpenApiParameter(
     description="The run was opened by an earlier request with this key.",
     response=[200, 202, 409, 500],
 )
-LOCATION = location("Where to look for the end of the run.", 202)
+LOCATION = location("The address of the run.", 202)
 WAITED = {
     200: OpenApiResponse(serializer_of(as_json.Ended), "The run has succeeded within the wait."),
     202: OpenApiResponse(serializer_of(as_json.Standing), "It has not ended yet, or is held for approval."),
 }
-# Something is in the way; the run has failed.
+# The state does not allow it; the run has failed.
 PROBLEMS_OF_A_RUN = (409, 500)
 
 
 def opens_run(
     summary: str, *, also: Sequence[int] = (), parameters: Sequence[OpenApiParameter] = (), **asked: Any
 ) -> Callable[[Handler], Handler]:
-    """An :func:`operation` that opens a run and answers how it stands."""
+    """An :func:`operation` that opens a run and answers with its state."""
     also, described = (*PROBLEMS_OF_A_RUN, *also), [*parameters, LOCATION]
     return operation(summary, WAITED, opens_run=True, also=also, parameters=described, **asked)
 
 
 class Outcome(Object[bulk.Answer]):
-    """What became of one of several runs: as if it had been asked for alone."""
+    """The outcome for one of several runs, as if it had been requested alone."""
 
     id = Id("pk")
-    status = Whole(GIVEN, help="As the answer to the one request: 200, 202, 400, 403, 404, 409 or 503.")
+    status = Whole(
+        GIVEN, help="The status of a request for this run alone: 200, 202, 400, 403, 404, 409 or 503."
+    )
     message = Text(GIVEN)
     code = Text(GIVEN, optional=True)
     run = One(as_json.Run, GIVEN, optional=True)
@@ -120,7 +122,7 @@ class RetryRuns(HousekeepingView):
 
 class CancelRun(HousekeepingView):
     @operation(
-        "Cancel a run: at once if it waits, after its batch if it runs",
+        "Cancel a run: at once if it is waiting, after its batch if it is running",
         as_json.Standing,
         right=MayOperate,
         also=[409],
@@ -131,21 +133,21 @@ class CancelRun(HousekeepingView):
 
 
 class RetryRun(HousekeepingView):
-    # 400 for a dry run of a task that has none any more.
-    @opens_run("Run again what failed, was cancelled or was missed", right=MayOperate, also=[400])
+    # 400: a dry run of a task that no longer has dry runs.
+    @opens_run("Run again a run that failed, was cancelled or was missed", right=MayOperate, also=[400])
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         return standing(request, _retry(self, get_object_or_404(Run, pk=pk)))
 
 
 class ApproveRun(HousekeepingView):
-    @opens_run("Let a held run go on", right=MayOperate)
+    @opens_run("Let a held run continue", right=MayOperate)
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         run = get_object_or_404(Run, pk=pk)
         return standing(request, control.approve(run, send=queue.send, by=self.actor))
 
 
 class UndoRun(HousekeepingView):
-    @opens_run("Put back all that a run has deleted", right=MayConfigure, body=UndoSerializer)
+    @opens_run("Put back everything that a run has deleted", right=MayConfigure, body=UndoSerializer)
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         asked = self.read()
         wait, run = asked.pop("wait"), get_object_or_404(Run, pk=pk)
@@ -154,7 +156,7 @@ class UndoRun(HousekeepingView):
 
 
 def standing(request: Request, run: Run) -> Response:
-    """How the run stands: succeeded, failed, or still to be looked for at its address."""
+    """The state of the run: succeeded, failed, cancelled, or 202 with its address."""
     may_view = request.user.has_perm(MayView.right)
     facts = as_json.run(run, as_json.words(run)) if may_view else as_json.run(run)
     if run.status == Run.Status.SUCCEEDED:
@@ -178,7 +180,7 @@ def _retry(view: HousekeepingView, run: Run) -> Run:
 
 
 def _outcomes(tried: bulk.Summary, done: int) -> Response:
-    """One answer for each run, as if it had been asked for alone. ``done``: the status of a success."""
+    """An outcome for each run, as if it had been requested alone. ``done``: the status of a success."""
     return Response({"results": [_outcome(one, done) for one in tried.answers]})
 
 
@@ -192,7 +194,7 @@ def _outcome(one: bulk.Answer, done: int) -> dict[str, Any]:
 
 
 def _idempotency_key(request: Request) -> str:
-    """Empty where there is none."""
+    """Empty if the request has none."""
     key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is not None and not re.fullmatch(f"[ -~]{{1,{LONGEST_KEY}}}", key):
         raise ValidationError({"Idempotency-Key": [f"Write {KEY_RULE}"]})
@@ -200,7 +202,7 @@ def _idempotency_key(request: Request) -> str:
 
 
 def _plan(pk: uuid.UUID | None) -> Run | None:
-    """Raises ValidationError where there is no such run."""
+    """Raises ValidationError if there is no such run."""
     if pk is None:
         return None
     plan = Run.objects.filter(pk=pk).first()

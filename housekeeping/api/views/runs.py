@@ -1,4 +1,4 @@
-"""Runs: look at them, at their logs, at their receipts."""
+"""Runs, with their logs and receipts."""
 
 import uuid
 
@@ -16,7 +16,7 @@ from housekeeping.api.serializers import LogSerializer, RunFilterSerializer
 from housekeeping.models import Run
 from housekeeping.reading import as_json, receipts, search
 
-MOST_LINES = 1_000  # of a run's log, in one answer
+MOST_LINES = 1_000  # of a run's log in one answer
 
 
 class RunResult(HousekeepingView):
@@ -27,7 +27,7 @@ class RunResult(HousekeepingView):
 
 
 class RunDetail(HousekeepingView):
-    @operation("A run with all that its page says", as_json.RunInFull)
+    @operation("A run with everything that its page shows", as_json.RunInFull)
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         return Response(as_json.run_in_full(get_object_or_404(Run, pk=pk)))
 
@@ -43,7 +43,7 @@ class RunList(HousekeepingView):
 
 class RunLog(HousekeepingView):
     @operation(
-        f"What was logged while a run was carried out, {MOST_LINES:,} lines at most",
+        f"The log of a run, {MOST_LINES:,} lines at most",
         several(as_json.LogLine),
         query=LogSerializer,
     )
@@ -54,7 +54,7 @@ class RunLog(HousekeepingView):
 
 
 class Receipt(HousekeepingView):
-    @operation("What a run deleted, by which policy, who caused it", receipts.Receipt)
+    @operation("What a run deleted, by which policy, and who caused it", receipts.Receipt)
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         return Response(receipts.document(get_object_or_404(Run, pk=pk)))
 
@@ -74,6 +74,6 @@ class ReceiptCsv(HousekeepingView):
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         run = get_object_or_404(Run, pk=pk)
         name = f'attachment; filename="receipt-{run.pk}.csv"'
-        # A file: a browser's copy of it would outlive the sign-out.
+        # A browser's copy of the file would outlive the sign-out.
         headers = {"Content-Disposition": name, "Cache-Control": "no-store"}
         return Response(receipts.as_csv(run), headers=headers)

@@ -1,4 +1,4 @@
-"""Schedules: look at them, pause them, change their triggers, run them now."""
+"""Schedules: list, pause and resume them, change their triggers, run them now."""
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -44,7 +44,7 @@ class ScheduleList(HousekeepingView):
 
 
 class ScheduleDetail(HousekeepingView):
-    """A schedule; PATCH pauses it or changes its trigger, all that is asked for or nothing."""
+    """A schedule; PATCH pauses it or changes its trigger. It makes all requested changes, or none."""
 
     @operation("A schedule", as_json.Job)
     def get(self, request: Request, pk: str) -> Response:
