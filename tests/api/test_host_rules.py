@@ -100,6 +100,7 @@ def test_the_app_describes_its_own_api_whatever_describes_the_project_s(answers)
     assert described["components"]["schemas"] == OWN.document()["components"]["schemas"]
 
 
-def test_the_page_of_the_api_needs_no_dashboard_beside_it(answers):
+def test_the_page_of_the_api_needs_neither_the_dashboard_nor_htmx_beside_it(answers):
     assert answers["docs"]["status"] == 200
     assert 'href="/housekeeping/api/schema"' in answers["docs"]["text"]
+    assert "htmx.min" not in answers["docs"]["text"]

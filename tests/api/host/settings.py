@@ -3,7 +3,7 @@
 from site_config.settings import *  # noqa: F403
 
 ROOT_URLCONF = "tests.api.host.urls"
-INSTALLED_APPS = [app for app in INSTALLED_APPS if app != "drf_spectacular"]  # noqa: F405
+INSTALLED_APPS = [app for app in INSTALLED_APPS if app not in ("drf_spectacular", "django_htmx")]  # noqa: F405
 ALLOWED_HOSTS = ["testserver"]
 DATABASES["default"]["ATOMIC_REQUESTS"] = True  # noqa: F405
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
@@ -12,7 +12,6 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
 ]
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
 SECURE_SSL_REDIRECT = False
