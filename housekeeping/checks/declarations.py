@@ -1,0 +1,132 @@
+"""What the apps declare: tasks, policies and schedules."""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as CheckWarning
+
+from housekeeping.checks.registration import check
+from housekeeping.declared import registry
+from housekeeping.declared.policies import Policy
+from housekeeping.declared.registry import PREVIEWED, SCHEDULES, TASKS
+from housekeeping.engine import cascade
+from housekeeping.exceptions import AmbiguousPolicy
+from housekeeping.reading import gauges
+
+FAR = datetime.max.replace(tzinfo=UTC)
+LONGEST_NAME = 100  # of a task or a schedule: what the columns of a run hold
+TOOLS = PREVIEWED | {"checkpoint"}
+
+
+@check
+def tasks_take_known_tools(**kwargs: Any) -> list[CheckMessage]:
+    return [
+        Error(
+            f"The task {task.name!r} has an unknown parameter, {tool!r}.",
+            hint=f"A task function may take {', '.join(sorted(TOOLS))}, each with its default.",
+            id="housekeeping.E001",
+        )
+        for task in TASKS.values()
+        for tool in sorted(task.tools - TOOLS)
+    ]
+
+
+@check
+def purging_tasks_take_purge(**kwargs: Any) -> list[CheckMessage]:
+    return [
+        Error(
+            f"The task {task.name!r} has the policy {task.policies[0].name!r}, but does not take purge.",
+            hint="Add the parameter `purge: Purge = purge`, and delete rows with it only.",
+            id="housekeeping.E004",
+        )
+        for task in TASKS.values()
+        if task.policies and "purge" not in task.tools
+    ]
+
+
+@check
+def tasks_without_a_dry_run_say_so(**kwargs: Any) -> list[CheckMessage]:
+    return [
+        CheckWarning(
+            f"The task {task.name!r} has no dry run: it takes none of {', '.join(sorted(PREVIEWED))}.",
+            hint="Add the one that the task works with, or declare the task with has_dry_run=False.",
+            id="housekeeping.W001",
+        )
+        for task in TASKS.values()
+        if not task.policies and not task.can_be_previewed and task.has_dry_run is None
+    ]
+
+
+@check
+def policies_can_be_carried_out_and_undone(**kwargs: Any) -> list[CheckMessage]:
+    return [
+        Error(
+            f"The policy {policy.name!r} can't purge {table}: {problem}.",
+            hint="Choose another model, or remove the obstacle.",
+            id="housekeeping.E003",
+        )
+        for policy in registry.policies().values()
+        for table, problem in _obstacles(policy)
+    ]
+
+
+def _obstacles(policy: Policy) -> list[tuple[str, str]]:
+    """Why the policy's rows can't be purged and put back, each with the name of their table."""
+    try:
+        rows = policy.rows(FAR)
+    except Exception as error:  # code of the project
+        return [("its rows", f"asking for them raises {type(error).__name__}: {error}")]
+    problems = [*cascade.elsewhere(rows), *cascade.problems(policy.model)]
+    return [(policy.model._meta.label, problem) for problem in problems]
+
+
+@check
+def policies_have_names_of_their_own(**kwargs: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for policy in registry.policies().values():
+        try:
+            registry.check_policy(policy)
+        except AmbiguousPolicy as error:
+            found.append(Error(str(error), id="housekeeping.E005"))
+    return found
+
+
+@check
+def names_fit_into_addresses_and_columns(**kwargs: Any) -> list[CheckMessage]:
+    kinds: list[tuple[str, Iterable[str], int]] = [
+        ("task", TASKS, LONGEST_NAME),
+        ("policy", registry.policies(), gauges.LONGEST_POLICY),
+        ("schedule", SCHEDULES, LONGEST_NAME),
+    ]
+    return [
+        Error(
+            f"{name!r} can't be the name of a {kind}.",
+            hint=f"Write up to {longest} letters, digits, hyphens and underscores: it is part of an address.",
+            id="housekeeping.E007",
+        )
+        for kind, names, longest in kinds
+        for name in names
+        if not re.fullmatch(rf"[\w-]{{1,{longest}}}", name)
+    ]
+
+
+@check
+def tasks_can_be_imported(**kwargs: Any) -> list[CheckMessage]:
+    registry.discover()
+    return [
+        Error(
+            f"{one.module} can't be imported: {one.error}.",
+            hint="Its tasks are missing, and no consumer starts until it can be imported.",
+            id="housekeeping.E008",
+        )
+        if one.is_ours
+        else CheckWarning(
+            f"{one.module} can't be imported: {one.error}.",
+            hint="It does not import housekeeping, so it is ignored.",
+            id="housekeeping.W002",
+        )
+        for one in registry.UNREADABLE
+    ]
