@@ -5,11 +5,14 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as CheckWarning
+from django.core.management import get_commands
 from django.db import DEFAULT_DB_ALIAS, connection, router
 from django.utils.module_loading import import_string
 
 from housekeeping import conf, recipes
 from housekeeping.checks.registration import check
+from housekeeping.declared import registry
 
 
 @check
@@ -108,6 +111,22 @@ def _is_ours(huey: Any) -> bool:
     except Exception:  # Huey says itself that it can't import it
         return False
     return isinstance(named, type) and issubclass(named, Queue)
+
+
+@check
+def the_consumer_can_start(**kwargs: Any) -> list[CheckMessage]:
+    """Huey's ``run_huey`` ends at a tasks.py that can't be imported; ours ignores one that is not ours."""
+    registry.discover()
+    foreign = [one.module for one in registry.UNREADABLE if not one.is_ours]
+    if not foreign or get_commands().get("run_huey") != "huey.contrib.djhuey":
+        return []
+    return [
+        CheckWarning(
+            f"run_huey is Huey's own command, and can't start: it imports {', '.join(foreign)}, which fails.",
+            hint='List "housekeeping" before "huey.contrib.djhuey" in INSTALLED_APPS.',
+            id="housekeeping.W004",
+        )
+    ]
 
 
 @check

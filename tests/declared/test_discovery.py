@@ -9,9 +9,7 @@ import pytest
 
 SETTINGS = """
     SECRET_KEY = "a key for this test alone, as long as Django wants one to be"
-    INSTALLED_APPS = [
-        "django.contrib.contenttypes", "django.contrib.auth", "housekeeping", "huey.contrib.djhuey", *APPS
-    ]
+    INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", *APPS]
     DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
     HUEY = {
         "huey_class": "housekeeping.queue.huey.SqliteQueue", "filename": "huey.sqlite3", "immediate": False
@@ -43,12 +41,12 @@ CELERY = """
 def project(tmp_path):
     """A function that makes a project of apps by the text of their tasks.py, and runs code in it."""
 
-    def run(code, **apps):
+    def run(code, *, installed=("housekeeping", "huey.contrib.djhuey"), **apps):
         for name, text in apps.items():
             (tmp_path / name).mkdir()
             (tmp_path / name / "__init__.py").touch()
             (tmp_path / name / "tasks.py").write_text(dedent(text))
-        settings = dedent(SETTINGS).replace("*APPS", ", ".join(map(repr, apps)))
+        settings = dedent(SETTINGS).replace("*APPS", ", ".join(map(repr, [*installed, *apps])))
         (tmp_path / "project.py").write_text(settings)
         return subprocess.run(
             [sys.executable, "-c", f"import django; django.setup()\n{dedent(code)}"],
@@ -133,10 +131,31 @@ def test_no_consumer_starts_without_the_tasks_of_a_file_of_ours(project, command
     assert "a_missing_package" in done.stderr
 
 
+CHECK = "from django.core.checks import run_checks; [print(one.id, one.msg) for one in run_checks()]"
+HUEY_FIRST = ("huey.contrib.djhuey", "housekeeping")
+
+
 def test_check_names_what_can_t_be_imported(project):
-    code = "from django.core.checks import run_checks; print([(one.id, one.msg) for one in run_checks()])"
+    done = project(CHECK, mails=CELERY, cleaning=OURS + "\n    import a_missing_package")
 
-    done = project(code, mails=CELERY, cleaning=OURS + "\n    import a_missing_package")
+    assert "housekeeping.W002 mails.tasks can't be imported: ModuleNotFoundError" in done.stdout
+    assert "housekeeping.E008 cleaning.tasks can't be imported: ModuleNotFoundError" in done.stdout
 
-    assert "('housekeeping.W002', \"mails.tasks can't be imported: ModuleNotFoundError" in done.stdout
-    assert "('housekeeping.E008', \"cleaning.tasks can't be imported: ModuleNotFoundError" in done.stdout
+
+def test_huey_s_own_command_ends_at_a_file_of_celery_s_and_check_says_so(project):
+    start = "from django.core.management import call_command; call_command('run_huey')"
+
+    done = project(f"{CHECK}\n{start}", installed=HUEY_FIRST, mails=CELERY)
+
+    said = "W004 run_huey is Huey's own command, and can't start: it imports mails.tasks, which fails.\n"
+    assert said in done.stdout
+    assert "ModuleNotFoundError: import of celery halted" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("installed", "text"),
+    [(("housekeeping", "huey.contrib.djhuey"), CELERY), (HUEY_FIRST, OURS), (("housekeeping",), CELERY)],
+    ids=["our command", "nothing unreadable", "no Huey"],
+)
+def test_nothing_is_said_where_no_command_ends_at_such_a_file(project, installed, text):
+    assert "W004" not in project(CHECK, installed=installed, mails=text).stdout
