@@ -1,15 +1,19 @@
 """What the dashboard and the API need, where a project includes their addresses."""
 
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as CheckWarning
+from django.shortcuts import resolve_url
 from django.template import engines
 from django.template.backends.django import DjangoTemplates
-from django.urls import get_resolver
+from django.urls import NoReverseMatch, get_resolver, get_script_prefix, is_valid_path, reverse
 from django.utils.module_loading import import_string
+from django.utils.translation import get_language, get_language_from_path, override
 
 from housekeeping.checks.registration import check
 
@@ -89,6 +93,39 @@ def pages_have_their_context(**kwargs: Any) -> list[CheckMessage]:
         for path in CONTEXT_PROCESSORS
         if path not in used
     ]
+
+
+@check
+def visitors_can_sign_in(**kwargs: Any) -> list[CheckMessage]:
+    if not _has_included("housekeeping") or not (problem := _problem_of_login_url()):
+        return []
+    return [
+        CheckWarning(
+            f"LOGIN_URL leads nowhere, so that nobody can sign in to the dashboard: {problem}",
+            hint='Name your own page to sign in, by its address or URL name: LOGIN_URL = "admin:login".',
+            id="housekeeping.W005",
+        )
+    ]
+
+
+def _problem_of_login_url() -> str:
+    """Why Django has no page at LOGIN_URL; empty where it has one, or where another site has to have it."""
+    try:
+        # A relative address is followed from the page that a visitor has opened.
+        address = urljoin(reverse("housekeeping:overview"), resolve_url(settings.LOGIN_URL))
+    except NoReverseMatch as error:
+        return str(error)
+    parts, root = urlsplit(address), get_script_prefix()
+    if parts.netloc or not parts.path.startswith(root) or _is_page(f"/{parts.path.removeprefix(root)}"):
+        return ""
+    return f"the project has no page at {address}."
+
+
+def _is_page(path: str) -> bool:
+    """Does a page answer at this path, or one that Django's middleware leads to from there?"""
+    with override(get_language_from_path(path) or get_language()):  # for i18n_patterns
+        found = [path, f"{path}/", f"/{get_language()}{path}", f"/{get_language()}{path}/"]
+        return any(is_valid_path(one) for one in found)
 
 
 @check

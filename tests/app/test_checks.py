@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.conf.urls.i18n import i18n_patterns
 from django.core.checks import run_checks
-from django.urls import include, path
+from django.urls import include, path, reverse_lazy, set_script_prefix
+from django.utils.functional import lazystr
 from django_htmx.middleware import HtmxMiddleware
 
 import housekeeping
@@ -30,8 +32,15 @@ def ids(settings=None, **changed):
     return [name.removeprefix("housekeeping.") for name, _ in found(settings, **changed)]
 
 
+def sign_in(request): ...
+
+
 class OnlyPages:
-    urlpatterns = [path("tidy/", include("housekeeping.urls"))]
+    urlpatterns = [path("tidy/", include("housekeeping.urls")), path("enter/", sign_in, name="login")]
+
+
+class PagesInLanguages:
+    urlpatterns = [*i18n_patterns(path("enter/", sign_in, name="login")), *OnlyPages.urlpatterns[:1]]
 
 
 class OnlyTheApi:
@@ -119,6 +128,59 @@ def test_the_pages_need_their_context_processors(settings, processor):
         ("housekeeping.E016", f"The dashboard's templates need the context processor {processor}.")
     ]
     assert ids(settings, ROOT_URLCONF=Neither) == []
+
+
+@pytest.mark.parametrize(
+    "address", ["/accounts/login/", "/enter/more", "enter/", "./enter/", lazystr("/accounts/login/")]
+)
+def test_an_address_to_sign_in_that_has_no_page_is_a_warning(settings, address):
+    [(name, said)] = found(settings, ROOT_URLCONF=OnlyPages, LOGIN_URL=address)
+
+    assert name == "housekeeping.W005"
+    assert "nobody can sign in to the dashboard: the project has no page at /" in said
+
+
+@pytest.mark.parametrize(
+    "name", ["enter", "admin:login", reverse_lazy("enter")], ids=["name", "space", "lazy"]
+)
+def test_a_name_of_the_page_to_sign_in_that_nothing_bears_is_a_warning(settings, name):
+    assert ids(settings, ROOT_URLCONF=OnlyPages, LOGIN_URL=name) == ["W005"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *["login", reverse_lazy("login"), sign_in, lazystr("login")],
+        *["/enter/", "/enter", "/enter/?by=mail#form", "../enter/", lazystr("/enter/")],
+        *["https://login.example/enter", "//login.example/"],  # nothing can be told of another host
+    ],
+)
+def test_an_address_to_sign_in_that_has_a_page_or_is_elsewhere_will_do(settings, address):
+    assert ids(settings, ROOT_URLCONF=OnlyPages, LOGIN_URL=address) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [("login", []), ("/en-gb/enter/", []), ("/de/enter/", []), ("/enter/", []), ("/xx/enter/", ["W005"])],
+)
+def test_an_address_to_sign_in_may_begin_with_a_language(settings, address, expected):
+    assert ids(settings, ROOT_URLCONF=PagesInLanguages, LOGIN_URL=address) == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"), [("login", []), ("/app/enter/", []), ("/sso/", []), ("/app/sso/", ["W005"])]
+)
+def test_an_address_to_sign_in_may_begin_with_where_the_project_is_mounted(settings, address, expected):
+    set_script_prefix("/app/")
+    try:
+        assert ids(settings, ROOT_URLCONF=OnlyPages, LOGIN_URL=address) == expected
+    finally:
+        set_script_prefix("/")
+
+
+@pytest.mark.parametrize("addresses", [OnlyTheApi, Neither])
+def test_only_the_pages_need_an_address_to_sign_in(settings, addresses):
+    assert ids(settings, ROOT_URLCONF=addresses, LOGIN_URL="/accounts/login/") == []
 
 
 def test_the_pages_need_users_with_rights(settings, monkeypatch):

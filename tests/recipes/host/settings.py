@@ -15,6 +15,7 @@ USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ROOT_URLCONF = "tests.recipes.host.urls"
 STATIC_URL = "/static/"
+LOGIN_URL = "admin:login"
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 INSTALLED_APPS = list(
     dict.fromkeys(
