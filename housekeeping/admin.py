@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from housekeeping import rights
@@ -14,6 +15,7 @@ from housekeeping.database import clock
 from housekeeping.database.transactions import writing
 from housekeeping.engine import locks
 from housekeeping.engine.holds import active_on, in_words, wait_for_new_holds
+from housekeeping.exceptions import BadHold, NotPossible
 from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Hold
@@ -47,7 +49,41 @@ class OnHold(Exception):
     """A row that was about to be deleted is on hold. The text is for the person who asked."""
 
 
-class RefusesHeld(LocksFromAbove):
+class TellsRefusals(admin.ModelAdmin):
+    """Shows a refusal that is raised while rows are saved or deleted as a message. Nothing is done then."""
+
+    refusals: ClassVar[tuple[type[Exception], ...]] = (OnHold,)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **options: Any) -> Any:
+        try:
+            return super().changeform_view(request, *args, **options)
+        except self.refusals as error:
+            return self._refuse(request, error)
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except self.refusals as error:
+            return self._refuse(request, error)
+
+    def response_action(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse | None:
+        try:
+            # Django logs the deletions first: if they are refused, its log must not tell of them.
+            with writing():
+                return super().response_action(request, *args, **options)
+        except self.refusals as error:
+            return self._refuse(request, error)
+
+    def _refuse(self, request: HttpRequest, error: Exception) -> HttpResponse:
+        self.message_user(request, str(error), messages.ERROR)
+        return HttpResponseRedirect(self.page_after(request, error))
+
+    def page_after(self, request: HttpRequest, error: Exception) -> str:
+        """The address of the page that shows the message."""
+        return request.get_full_path()
+
+
+class RefusesHeld(TellsRefusals, LocksFromAbove):
     """Refuses to delete a row if a hold is on it, on a row below it or on a row above it.
 
     The page that asks whether to delete names the holds instead. Accounts that may see holds read the
@@ -65,24 +101,6 @@ class RefusesHeld(LocksFromAbove):
         super().lock(request, rows)
         if held := _held(request, rows):  # a hold was made after the page was shown
             raise OnHold(" ".join(held))
-
-    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        try:
-            return super().delete_view(request, object_id, extra_context)
-        except OnHold as error:
-            return self._refuse(request, error)
-
-    def response_action(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse | None:
-        try:
-            # Django logs the deletions first: roll its log back if they are refused.
-            with writing():
-                return super().response_action(request, *args, **options)
-        except OnHold as error:
-            return self._refuse(request, error)
-
-    def _refuse(self, request: HttpRequest, error: OnHold) -> HttpResponse:
-        self.message_user(request, str(error), messages.ERROR)
-        return HttpResponseRedirect(request.get_full_path())
 
 
 def _held(request: HttpRequest, rows: QuerySet[Any]) -> list[str]:
@@ -172,12 +190,13 @@ class HoldForm(forms.ModelForm):
 
 
 @admin.register(Hold)
-class HoldAdmin(admin.ModelAdmin):
+class HoldAdmin(TellsRefusals, admin.ModelAdmin):
     """Makes, changes and ends holds through ``steering.holds``, which records acts.
 
     The rights are those of the dashboard and the API, instead of Django's permissions for the table.
     """
 
+    refusals = (BadHold, NotPossible)
     form = HoldForm
     list_display = ["model", "key", "until", "reason", "made_by", "made_at"]
     list_filter = ["model", "until"]
@@ -204,7 +223,9 @@ class HoldAdmin(admin.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Hold, form: Any, change: bool) -> None:
         by = actor(request)
         if change:
-            holds.change(obj, until=obj.until, reason=obj.reason, by=by)
+            # The other fields are as the form has read them; somebody may have changed them since.
+            changed = {name: getattr(obj, name) for name in ("until", "reason") if name in form.changed_data}
+            holds.change(obj, **changed, by=by)
         else:
             made = holds.add(obj.model, obj.key, until=obj.until, reason=obj.reason, by=by)
             obj.pk, obj.made_by, obj.made_at = made.pk, made.made_by, made.made_at
@@ -214,7 +235,17 @@ class HoldAdmin(admin.ModelAdmin):
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Hold]) -> None:
         for hold in queryset:
-            holds.end(hold, by=actor(request))
+            try:
+                holds.end(hold, by=actor(request))
+            except NotPossible:
+                text = _("No hold is ended: the one on %(row)s has been ended already.")
+                raise NotPossible(text % {"row": hold}) from None
+
+    def page_after(self, request: HttpRequest, error: Exception) -> str:
+        """The list where a hold has ended: it has no page any more."""
+        if isinstance(error, BadHold):
+            return super().page_after(request, error)
+        return reverse("admin:housekeeping_hold_changelist", current_app=self.admin_site.name)
 
 
 def _may_see_holds(request: HttpRequest) -> bool:

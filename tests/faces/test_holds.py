@@ -6,9 +6,12 @@ import re
 import uuid
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from housekeeping.models import Act, Hold
+from housekeeping.steering import holds
 from tests import make
 from tests.conftest import with_token
 from tests.visitors import account
@@ -297,6 +300,65 @@ def test_the_admin_refuses_what_can_t_be_kept(dashboard, wrong):
     assert answer.status_code == 200
     assert "errorlist" in answer.text
     assert not Hold.objects.exists()
+
+
+def first(monkeypatch, name, step):
+    """Have ``step`` done by another person just before ``steering.holds`` does what was asked."""
+    real = getattr(holds, name)
+    monkeypatch.setattr(holds, name, lambda *facts, **options: (step(), real(*facts, **options))[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "form"),
+    [
+        ("change", "{pk}/change/", {"reason": "y", "until_0": "", "until_1": ""}),
+        ("end", "{pk}/delete/", {"post": "yes"}),
+    ],
+)
+def test_who_acts_in_the_admin_on_a_hold_that_another_ends_is_told(dashboard, monkeypatch, name, path, form):
+    one = hold()
+    first(monkeypatch, name, Hold.objects.all().delete)
+
+    answer = dashboard.post(f"{ADMIN}/{path.format(pk=one.pk)}", form, follow=True)
+
+    assert answer.redirect_chain == [(f"{ADMIN}/", 302)]
+    assert [str(one) for one in answer.context["messages"]] == ["This hold has been ended already."]
+    assert not LogEntry.objects.exists()
+
+
+def test_of_several_holds_none_is_ended_in_the_admin_if_another_ends_one(dashboard, monkeypatch):
+    one, other = hold(), hold()
+    first(monkeypatch, "end", Hold.objects.filter(pk=one.pk).delete)
+    form = {"action": "delete_selected", "_selected_action": [one.pk, other.pk], "post": "yes"}
+
+    answer = dashboard.post(f"{ADMIN}/", form, follow=True)
+
+    said = f"No hold is ended: the one on {one} has been ended already."
+    assert [str(one) for one in answer.context["messages"]] == [said]
+    assert not Act.objects.exists()
+    assert not LogEntry.objects.exists()
+
+
+def test_who_makes_a_hold_in_the_admin_on_a_row_that_another_deletes_is_told(dashboard, monkeypatch):
+    row = make.conversation()
+    form = {"model": CONVERSATION, "key": row.pk, "reason": "x", "until_0": "", "until_1": ""}
+    first(monkeypatch, "add", row.delete)
+
+    answer = dashboard.post(f"{ADMIN}/add/", form, follow=True)
+
+    assert answer.redirect_chain == [(f"{ADMIN}/add/", 302)]
+    said = f"There is no {CONVERSATION} with the key '{form['key']}'."
+    assert [str(one) for one in answer.context["messages"]] == [said]
+    assert not Hold.objects.exists()
+
+
+def test_a_reason_is_changed_in_the_admin_beside_an_end_that_has_passed(dashboard):
+    one = hold(until=make.ago(days=1).replace(microsecond=5))  # the form shows no microseconds
+    day, time = f"{timezone.localtime(one.until):%Y-%m-%d %H:%M:%S}".split()
+
+    dashboard.post(f"{ADMIN}/{one.pk}/change/", {"reason": "y", "until_0": day, "until_1": time})
+
+    assert Hold.objects.values_list("reason", "until").get() == ("y", one.until)
 
 
 DJANGO_S_OWN = ["view_hold", "add_hold", "change_hold", "delete_hold"]
