@@ -1,7 +1,7 @@
 """The errors that a caller can act on. Each face translates them in one place."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 from django.apps import apps
@@ -76,15 +76,6 @@ class BadPlace(HousekeepingError):
     """Not a place in a list: the address was mistyped or made up."""
 
 
-class StatisticsFailed(HousekeepingError):
-    """Statistics that can't be counted, as their functions raised errors. ``failures``: by name."""
-
-    def __init__(self, failures: Mapping[str, str]) -> None:
-        text = _("These statistics can't be counted: %(failures)s.")
-        told = "; ".join(f"{name}: {failure}" for name, failure in failures.items())
-        super().__init__(text % {"failures": told})
-
-
 class CannotPreview(HousekeepingError):
     """The task has no dry run: it would be carried out for real."""
 
@@ -112,6 +103,24 @@ class AmbiguousPolicy(HousekeepingError):
     def __init__(self, policy: str) -> None:
         text = _("Two policies are called %(policy)s: give one of them another name.")
         super().__init__(text % {"policy": repr(policy)})
+
+
+class PolicyFailed(HousekeepingError):
+    """A policy's rows can't be counted, as it raised an error: ``reason`` is its kind and its message."""
+
+    def __init__(self, policy: str, reason: str) -> None:
+        text = _("The rows of the policy %(policy)s can't be counted: %(error)s")
+        super().__init__(text % {"policy": policy, "error": reason})
+        self.reason = reason
+
+
+class StatisticFailed(HousekeepingError):
+    """A statistic can't be counted: ``reason`` is what its function raised or returned instead of a number."""
+
+    def __init__(self, statistic: str, reason: str) -> None:
+        text = _("The statistic %(statistic)s can't be counted: %(error)s")
+        super().__init__(text % {"statistic": statistic, "error": reason})
+        self.reason = reason
 
 
 class WrongDatabase(HousekeepingError):

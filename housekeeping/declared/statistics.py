@@ -5,46 +5,53 @@ from collections.abc import Callable
 from django.db import connection
 
 from housekeeping.database import clock, stored
-from housekeeping.declared.failures import Failure, counted
-from housekeeping.declared.registry import STATISTICS
-from housekeeping.exceptions import StatisticsFailed
+from housekeeping.declared.counting import counting
+from housekeeping.declared.registry import STATISTICS, Statistic
+from housekeeping.exceptions import StatisticFailed
 from housekeeping.models import Snapshot
 
 Numbers = dict[str, int]
 Measure = Callable[[], Numbers]
 
 
-def count() -> tuple[Numbers, dict[str, str]]:
+def count() -> tuple[Numbers, dict[str, StatisticFailed]]:
     """Count now: each number by its statistic's name, in the order declared, and the failures by name."""
     numbers, failures = {}, {}
     for name, statistic in STATISTICS.items():
-        found = counted(statistic.function)
-        if isinstance(found, Failure):
-            failures[name] = found.text
-        elif not stored.is_count(found):
-            failures[name] = f"it returned {type(found).__name__}, not a whole number of 0 or more"
-        else:
-            numbers[name] = found
+        try:
+            numbers[name] = _counted(statistic)
+        except StatisticFailed as failure:
+            failures[name] = failure
     return numbers, failures
 
 
+def _counted(statistic: Statistic) -> int:
+    with counting(statistic):
+        number = statistic.function()
+    if not stored.is_count(number):
+        raise StatisticFailed(
+            statistic.name, f"it returned {type(number).__name__}, not a whole number of 0 or more"
+        )
+    return number
+
+
 def measure() -> Numbers:
-    """Count now. Raises StatisticsFailed where a statistic can't be counted."""
+    """Count now. Raises StatisticFailed for the first statistic that can't be counted."""
     numbers, failures = count()
-    if failures:
-        raise StatisticsFailed(failures)
+    for failure in failures.values():
+        raise failure
     return numbers
 
 
 def take_snapshot() -> Numbers:
     """Count now, and store the numbers with the database's size.
 
-    Raises StatisticsFailed where a statistic can't be counted. The others are stored all the same.
+    Raises StatisticFailed for the first statistic that can't be counted. The others are stored all the same.
     """
     numbers, failures = count()
     Snapshot.objects.create(taken_at=clock.Now(), numbers=numbers, database_bytes=database_bytes())
-    if failures:
-        raise StatisticsFailed(failures)
+    for failure in failures.values():
+        raise failure
     return numbers
 
 

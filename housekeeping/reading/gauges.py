@@ -25,11 +25,11 @@ from django.db.models import Q, Subquery
 from housekeeping import conf
 from housekeeping.database import clock, stored
 from housekeeping.declared import registry, rules, statistics
-from housekeeping.declared.failures import Failure, counted
+from housekeeping.declared.counting import counting
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import STATISTICS
 from housekeeping.engine import archive, plans
-from housekeeping.exceptions import each, takes_no_writes
+from housekeeping.exceptions import PolicyFailed, StatisticFailed, each, takes_no_writes
 from housekeeping.models import Gauge, Run
 from housekeeping.models.states import STATISTICS as NUMBERS
 
@@ -40,10 +40,6 @@ OLD = timedelta(seconds=30)
 DUTY = 0.1
 BACKLOG = "backlog:"
 LONGEST_POLICY = (Gauge._meta.get_field("name").max_length or 0) - len(BACKLOG)  # characters of its name
-
-
-class NotCounted(Exception):
-    """A policy or statistics can't be counted. Its text names them, with the error that they raised."""
 
 
 def measures() -> dict[str, Callable[[], Any]]:
@@ -57,14 +53,15 @@ def measures() -> dict[str, Callable[[], Any]]:
 
 def _numbers() -> dict[str, int | str]:
     numbers, failures = statistics.count()
-    return numbers | failures
+    return numbers | {name: failure.reason for name, failure in failures.items()}
 
 
 def _backlog(policy: Policy) -> dict[str, Any]:
-    found = counted(partial(plans.backlog, policy))
-    if isinstance(found, Failure):
-        return {"rows": None, "tables": {}, "due_since": None, "error": found.text}
-    return found
+    try:
+        with counting(policy):
+            return plans.backlog(policy)
+    except PolicyFailed as failure:
+        return {"rows": None, "tables": {}, "due_since": None, "error": failure.reason}
 
 
 def read_all(names: list[str]) -> dict[str, Gauge]:
@@ -97,8 +94,13 @@ def read_now(name: str) -> Gauge:
 
 def _rules_of(name: str, mark: str | None) -> str:
     """The rules that a gauge goes by."""
-    policy = registry.policies().get(name.removeprefix(BACKLOG))
+    policy = _policy_of(name)
     return rules.digest(mark, [policy] if policy else [])
+
+
+def _policy_of(name: str) -> Policy | None:
+    """The policy whose backlog the gauge is; None for any other gauge."""
+    return registry.policies().get(name.removeprefix(BACKLOG)) if name.startswith(BACKLOG) else None
 
 
 def _is_outdated(gauge: Gauge, mark: str | None) -> bool:
@@ -139,8 +141,8 @@ def refresh(now: datetime) -> None:
     """Measure what is not fresh any more. For a consumer, every few seconds.
 
     Of several consumers that look at the same moment, one measures. A figure for which that fails
-    holds up no other: the first error is raised after all had their turn. Raises NotCounted where a
-    policy or a statistic has raised one, as long as it does.
+    holds up no other: the first error is raised after all had their turn. Raises PolicyFailed or
+    StatisticFailed, too, as long as a policy or a statistic can't be counted.
     """
     kept = Gauge.objects.in_bulk()
     mark = rules.mark_of(kept.get(rules.MARK))
@@ -150,9 +152,16 @@ def refresh(now: datetime) -> None:
         if gauge is None or (_is_due(gauge, mark, now) and _claim(gauge, now)):
             gauge = measure(name)
         if gauge.errors:
-            raise NotCounted("; ".join(f"{name}: {which}: {text}" for which, text in gauge.errors.items()))
+            raise _failure(gauge)
 
     each(measures(), look_at)
+
+
+def _failure(gauge: Gauge) -> PolicyFailed | StatisticFailed:
+    [(name, text), *_] = gauge.errors.items()
+    if gauge.name == NUMBERS:
+        return StatisticFailed(name, text)
+    return PolicyFailed(gauge.name.removeprefix(BACKLOG), text)
 
 
 def _is_due(gauge: Gauge, mark: str | None, now: datetime) -> bool:

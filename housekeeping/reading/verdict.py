@@ -9,6 +9,7 @@ from django.utils.translation import ngettext
 
 from housekeeping import conf
 from housekeeping.declared.registry import TASKS, UNREADABLE
+from housekeeping.exceptions import PolicyFailed, StatisticFailed
 from housekeeping.models import Consumer, Run
 from housekeeping.runs.schedules import PUNCTUAL, Entry
 
@@ -155,16 +156,14 @@ def _active(active: Sequence[Run], now: datetime) -> Iterator[Finding]:
 
 def _failing_policies(errors: Mapping[str, str]) -> Iterator[Finding]:
     for policy, error in errors.items():
-        text = _("The rows of the policy %(policy)s can't be counted: %(error)s")
-        facts = {"policy": policy, "error": _short(error)}
-        yield Finding(BAD, text % facts, _("Correct it where it is declared."))
+        text = str(PolicyFailed(policy, _short(error)))
+        yield Finding(BAD, text, _("Correct it where it is declared."))
 
 
 def _failing_statistics(errors: Mapping[str, str]) -> Iterator[Finding]:
     for name, error in errors.items():
-        text = _("The statistic %(statistic)s can't be counted: %(error)s")
-        facts = {"statistic": name, "error": _short(error)}
-        yield Finding(BAD, text % facts, _("Correct it where it is declared."))
+        text = str(StatisticFailed(name, _short(error)))
+        yield Finding(BAD, text, _("Correct it where it is declared."))
 
 
 def _damaged(damaged: Sequence[Run]) -> Iterator[Finding]:

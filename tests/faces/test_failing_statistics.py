@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from chat.models import Conversation
 from housekeeping.declared import registry, statistics
+from housekeeping.exceptions import StatisticFailed
 from housekeeping.models import Gauge, Run, Snapshot
 from housekeeping.reading import gauges
 from tests import make
@@ -87,14 +88,14 @@ def test_a_run_that_counts_stores_the_others_and_fails_with_the_reason(failure):
 
     run, snapshot = Run.objects.get(), Snapshot.objects.get()
     assert run.status == Run.Status.FAILED
-    assert "These statistics can't be counted: broken: " in run.error
+    assert "The statistic broken can't be counted: " in run.error
     assert failure in run.error
     assert snapshot.numbers.keys() == registry.STATISTICS.keys() - {"broken"}
 
 
 def test_a_consumer_is_told_for_as_long_as_it_fails(failure):
     for _ in range(2):
-        with pytest.raises(gauges.NotCounted, match="broken"):
+        with pytest.raises(StatisticFailed, match="broken"):
             gauges.refresh(timezone.now())
 
     assert set(Gauge.objects.values_list("name", flat=True)) == set(gauges.measures())
@@ -111,5 +112,5 @@ def test_who_looks_tries_again_unless_that_takes_long(failure):
 
 
 def test_a_dry_run_fails_as_the_run_would(failure):
-    with pytest.raises(statistics.StatisticsFailed, match="broken"):
+    with pytest.raises(StatisticFailed, match="broken"):
         statistics.measure()

@@ -10,6 +10,7 @@ from chat.tasks import old_conversations
 from housekeeping.dashboard.pages.overview import fingerprint
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy
+from housekeeping.exceptions import PolicyFailed
 from housekeeping.models import Gauge, Run
 from housekeeping.reading import gauges
 from housekeeping.runs import control, execution
@@ -110,7 +111,7 @@ def test_a_policy_that_fails_costs_no_other_figure():
     for policy in policies:
         registry.task(policy.name, policy=policy)(lambda purge: {})
     try:
-        with pytest.raises(gauges.NotCounted, match="a mistake in the policy"):
+        with pytest.raises(PolicyFailed, match="a mistake in the policy"):
             gauges.refresh(timezone.now())
     finally:
         for policy in policies:
