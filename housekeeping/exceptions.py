@@ -115,7 +115,7 @@ class PolicyFailed(HousekeepingError):
 
 
 class StatisticFailed(HousekeepingError):
-    """A statistic can't be counted: ``reason`` is what its function raised or returned instead of a number."""
+    """A statistic can't be counted. ``reason``: what its function raised, or returned instead."""
 
     def __init__(self, statistic: str, reason: str) -> None:
         text = _("The statistic %(statistic)s can't be counted: %(error)s")

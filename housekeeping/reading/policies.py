@@ -8,6 +8,7 @@ from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy, in_days
 from housekeeping.declared.registry import TASKS, Task
 from housekeeping.engine import plans
+from housekeeping.declared.counting import counting
 from housekeeping.models import Gauge, PolicyState
 from housekeeping.reading import gauges, samples
 
@@ -101,18 +102,18 @@ def card(name: str) -> PolicyCard:
 def preview(name: str, now: datetime, *, retention_days: int | None = None) -> dict[str, Any]:
     """What a purge by the policy would delete now, and how many rows other retentions would.
 
-    ``retention_days`` replaces the retention in force. Raises UnknownPolicy.
+    ``retention_days`` replaces the retention in force. Raises UnknownPolicy, PolicyFailed.
     """
     found = registry.find_policy(name)
     retention = found.retention_in_force()
     if retention is not None and retention_days is not None:
         retention = timedelta(days=retention_days)
-    facts = plans.look(found, cutoff=now - (retention or timedelta()), retention=retention)
+    with counting(found):
+        facts = plans.look(found, cutoff=now - (retention or timedelta()), retention=retention)
+        what_if = plans.what_if(found, now)
     seen = samples.Words([{name: facts}]).added_to({name: facts})[name]
     return {
         "policy": name,
         **seen,
-        "what_if": [
-            {"retention_days": days, "rows": rows} for days, rows in plans.what_if(found, now).items()
-        ],
+        "what_if": [{"retention_days": days, "rows": rows} for days, rows in what_if.items()],
     }

@@ -12,6 +12,7 @@ from housekeeping.database import clock
 from housekeeping.database.transactions import writing
 from housekeeping.declared import registry, rules
 from housekeeping.declared.policies import Policy, cutoff_for, in_days
+from housekeeping.declared.counting import counting
 from housekeeping.engine.purge import expired
 from housekeeping.exceptions import BadRetention
 from housekeeping.journal import acts
@@ -62,15 +63,16 @@ def declared_days(policy: Policy) -> float:
 
 
 def effect(policy: Policy, days: float, now: datetime) -> Effect:
-    """What a retention of ``days`` would delete, before it is saved. Raises BadRetention."""
+    """What a retention of ``days`` would delete, before it is saved. Raises BadRetention, PolicyFailed."""
     in_force = _in_force(policy)
     _check_shortest(policy, days)
-    return Effect(
-        days=days,
-        days_now=in_days(in_force) or 0,
-        rows=expired(policy, cutoff=cutoff_for(timedelta(days=days), now)),
-        rows_now=expired(policy, cutoff=cutoff_for(in_force, now)),
-    )
+    with counting(policy):
+        return Effect(
+            days=days,
+            days_now=in_days(in_force) or 0,
+            rows=expired(policy, cutoff=cutoff_for(timedelta(days=days), now)),
+            rows_now=expired(policy, cutoff=cutoff_for(in_force, now)),
+        )
 
 
 def change(name: str, days: object, *, by: Actor | None = None) -> Policy:

@@ -1,16 +1,18 @@
 """A policy of the site whose rows can't be counted takes nothing else with it."""
 
+import html
+import re
 from dataclasses import replace
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import DatabaseError
 from django.utils import timezone
 
 from chat.models import Conversation
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy
-from housekeeping.models import Gauge
+from housekeeping.models import Gauge, PolicyState
 from housekeeping.reading import gauges
 from tests import make
 from tests.make import days
@@ -99,6 +101,74 @@ def test_the_command_lists_it_with_the_error(failure, capsys):
     call_command("housekeeping_policies", "list")
 
     assert failure in next(line for line in capsys.readouterr().out.splitlines() if line.startswith("broken"))
+
+
+# --- What somebody asks of it -----------------------------------------------------------------
+
+
+def says_why(text, failure):
+    sentence = rf"The rows of the policy broken can't be counted: \w*{re.escape(failure)}"
+    return bool(re.search(sentence, html.unescape(text))) and SECRET not in text
+
+
+@pytest.mark.parametrize("days", [10, 50])
+def test_its_page_says_why_no_retention_can_be_tried(failure, dashboard, days):
+    for options in ({}, {"headers": {"HX-Request": "true"}}):
+        answer = dashboard.get(PAGE, {"retention_days": days}, **options)
+
+        assert answer.status_code == 200
+        assert says_why(answer.text.partition('id="effect"')[2], failure)
+
+
+def test_its_page_saves_no_retention_and_says_why(failure, dashboard):
+    answer = dashboard.post(f"{PAGE}/retention", {"retention_days": 50, "seen": 50})
+
+    assert answer.status_code == 422
+    assert says_why(answer.text.partition('id="effect"')[2], failure)
+    assert not PolicyState.objects.exists()
+
+
+def test_the_page_of_one_that_fails_by_another_retention_says_why_instead_of_a_preview(add_task, dashboard):
+    def fails_for_a_week(cutoff):
+        return fails_for_its_retention(cutoff if cutoff > make.ago(days=20) else timezone.now())
+
+    add_task("broken", lambda purge: {}, policy=Policy("broken", fails_for_a_week, days(30), "created_at"))
+
+    page, fragment = (dashboard.get(f"{PAGE}/preview", headers=one) for one in ({}, {"HX-Request": "true"}))
+
+    assert [answer.status_code for answer in (page, fragment)] == [200, 200]
+    assert all(says_why(answer.text, "ValueError: a mistake") for answer in (page, fragment))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("get", "preview", None),
+        ("get", "preview?retention_days=50", None),
+        ("patch", "", {"retention_days": 50}),
+        ("patch", "", {"retention_days": 50, "dry_run": True}),
+        ("patch", "", {"reset": True}),
+    ],
+    ids=str,
+)
+def test_the_api_says_in_a_problem_why_it_can_t_count_it(failure, api, method, path, body):
+    answer = getattr(api, method)(f"{API}/broken/{path}", body)
+
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (409, "policy_failed")
+    assert says_why(problem["message"], failure)
+    assert "\n" not in problem["message"]
+    assert not PolicyState.objects.exists()
+
+
+@pytest.mark.parametrize("words", [["preview", "broken"], ["change", "broken", "50", "--yes"]], ids=str)
+def test_the_command_says_in_one_line_why_it_can_t_count_it(failure, words):
+    with pytest.raises(CommandError) as caught:
+        call_command("housekeeping_policies", *words)
+
+    assert says_why(str(caught.value), failure)
+    assert "\n" not in str(caught.value)
+    assert not PolicyState.objects.exists()
 
 
 def test_what_is_no_mistake_of_a_policy_is_raised(monkeypatch):

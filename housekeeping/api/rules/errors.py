@@ -24,6 +24,7 @@ from housekeeping.exceptions import (
     NotAllowed,
     NotPossible,
     PlanInDryRun,
+    PolicyFailed,
     QueueUnreachable,
     RunInProgress,
     UnknownPolicy,
@@ -41,6 +42,7 @@ CODES: dict[type[HousekeepingError], int] = {
     UnknownTask: status.HTTP_409_CONFLICT,  # the retry of an old run; serializers refuse other requests
     RunInProgress: status.HTTP_409_CONFLICT,
     NotPossible: status.HTTP_409_CONFLICT,
+    PolicyFailed: status.HTTP_409_CONFLICT,  # no mistake of who asks, and over once the policy is corrected
     NotAllowed: status.HTTP_403_FORBIDDEN,
     KeyReused: status.HTTP_422_UNPROCESSABLE_ENTITY,
     DatabaseUnreachable: status.HTTP_503_SERVICE_UNAVAILABLE,

@@ -40,6 +40,7 @@ class PolicyDetail(HousekeepingView):
             "Only ask": {"retention_days": 10, "dry_run": True},
             "As declared": {"reset": True},
         },
+        also=[409],
     )
     def patch(self, request: Request, pk: str) -> Response:
         found = registry.find_policy(pk)
@@ -56,7 +57,7 @@ class PolicyDetail(HousekeepingView):
 class PolicyPreview(HousekeepingView):
     """What a purge would delete now; with ``?retention_days=``, by that retention."""
 
-    @operation("What a purge would delete now", as_json.Preview, query=PreviewSerializer)
+    @operation("What a purge would delete now", as_json.Preview, query=PreviewSerializer, also=[409])
     def get(self, request: Request, pk: str) -> Response:
         days = self.read().get("retention_days")
         return Response(as_json.Preview.of(policies.preview(pk, clock.roughly(), retention_days=days)))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from housekeeping.exceptions import BadRetention
+from housekeeping.exceptions import BadRetention, PolicyFailed
 from housekeeping.models import Act
 from housekeeping.reading import policies
 from housekeeping.reading.policies import PolicyCard
@@ -20,6 +20,11 @@ class PolicyPage:
     effect: retentions.Effect | None
     acts: list[Act]
 
+    @property
+    def error(self) -> str:
+        """Why the policy can't be counted, in a sentence; empty where it can."""
+        return str(PolicyFailed(self.card.policy.name, self.card.error)) if self.card.error else ""
+
 
 def read(name: str, now: datetime, *, retention_days: str | None = None) -> PolicyPage:
     """``retention_days``: the one to preview. Raises UnknownPolicy."""
@@ -28,7 +33,7 @@ def read(name: str, now: datetime, *, retention_days: str | None = None) -> Poli
     if retention_days is not None:
         try:
             effect = retentions.effect(card.policy, retentions.parse(retention_days), now)
-        except BadRetention as error:
+        except (BadRetention, PolicyFailed) as error:
             problem = str(error)
     days = retention_days if retention_days is not None else str(card.retention_days)
     return PolicyPage(card, days, problem, effect, list(Act.objects.filter(target=name)[:5]))

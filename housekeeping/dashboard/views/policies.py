@@ -13,7 +13,7 @@ from housekeeping.dashboard.pages import policy as policy_page
 from housekeeping.dashboard.pages.policy import PolicyPage
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.database import clock
-from housekeeping.exceptions import BadRetention, UnknownPolicy
+from housekeeping.exceptions import BadRetention, PolicyFailed, UnknownPolicy
 from housekeeping.reading import policies
 from housekeeping.steering import retentions
 
@@ -37,9 +37,13 @@ def policy_detail(request: HtmxHttpRequest, pk: str) -> HttpResponse:
 def policy_preview(request: HtmxHttpRequest, pk: str) -> HttpResponse:
     """This counts large tables, so the page of the policy fetches it after it has loaded."""
     page = _policy_page(pk)
-    preview = None if page.card.error else policies.preview(pk, clock.roughly())
+    preview, error = None, page.error
+    try:
+        preview = None if error else policies.preview(pk, clock.roughly())
+    except PolicyFailed as failure:  # a preview counts by other retentions, too
+        error = str(failure)
     template = "_preview.html" if request.htmx else "policy_detail.html"
-    return render(request, f"housekeeping/{template}", {"page": page, "preview": preview})
+    return render(request, f"housekeeping/{template}", {"page": page, "preview": preview, "error": error})
 
 
 @require_POST
