@@ -40,7 +40,8 @@ DIALOG = "#asked"  # in base.html
 @dataclass(frozen=True)
 class Question:
     """``title``: what is asked. ``effects``: sentences about what happens then. ``facts``: names, each
-    with a text. ``button``: the answer. ``fields``: names and values that are sent with it."""
+    with a text. ``button``: the answer. ``fields``: names and values that are sent with it. ``problems``:
+    sentences about policies that can't be counted."""
 
     title: str
     effects: Sequence[str]
@@ -48,6 +49,7 @@ class Question:
     facts: Sequence[tuple[str, str]] = ()
     fields: Sequence[tuple[str, str]] = ()
     is_harmful: bool = True
+    problems: Sequence[str] = ()
 
 
 # --- What is asked ----------------------------------------------------------------------------
@@ -107,8 +109,11 @@ def _before(
     counted = impact.together(impacts)
     if counted is None:
         title = gettext("Delete everything that is eligible?")
-        effects = [gettext("There are no numbers, as counting takes too long."), *effects, *undo]
-        return Question(title, effects, gettext("Delete everything eligible"), facts, fields)
+        problems = [one.error for one in impacts if one.error]
+        if any(one.tables is None and not one.error for one in impacts):
+            effects = [gettext("There are no numbers, as counting takes too long."), *effects]
+        button = gettext("Delete everything eligible")
+        return Question(title, [*effects, *undo], button, facts, fields, problems=problems)
     tables = sum((Counter(words.own_first(plan.plan_tables, plan.plan)) for plan in plans), Counter(counted))
     if not tables.total():
         nothing = [gettext("Nothing is eligible for deletion at the moment.")] if impacts else []

@@ -5,13 +5,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import OperationalError, connection, transaction
 
 from housekeeping.database import clock
+from housekeeping.declared.counting import counting
 from housekeeping.declared.policies import Policy, cutoff_for, in_days
 from housekeeping.engine import plans
+from housekeeping.exceptions import PolicyFailed
 
 # The deadline of the whole count and the limit of each statement: a person waits twice as long at most.
 SECONDS = 2.0
@@ -24,11 +27,16 @@ class TooSlow(Exception):
 
 @dataclass(frozen=True)
 class Impact:
-    """What a run would delete by one policy. ``tables``: rows by table; None if counting took too long."""
+    """What a run would delete by one policy.
+
+    ``tables``: rows by table; None if counting took too long, or if the policy has raised an error:
+    then ``error`` is a sentence about it.
+    """
 
     policy: Policy
     retention_days: float | None
     tables: dict[str, int] | None
+    error: str = ""
 
     @property
     def rows(self) -> int | None:
@@ -44,13 +52,21 @@ def of(policies: Iterable[Policy], *, seconds: float = SECONDS) -> list[Impact]:
 
 def _of(policy: Policy, deadline: float) -> Impact:
     retention = policy.retention_in_force()
+    tables, error = None, ""
+    try:
+        with counting(policy):
+            tables = _in_time(policy, cutoff_for(retention, clock.now()), deadline)
+    except PolicyFailed as failure:
+        error = str(failure)
+    return Impact(policy, in_days(retention), tables, error)
+
+
+def _in_time(policy: Policy, cutoff: datetime, deadline: float) -> dict[str, int] | None:
     try:
         with _time_limit(deadline) as check:
-            cutoff = cutoff_for(retention, clock.now())
-            tables = plans.rows_by_table(policy, cutoff, lambda keys: check())
+            return plans.rows_by_table(policy, cutoff, lambda keys: check())
     except TooSlow:
-        tables = None
-    return Impact(policy, in_days(retention), tables)
+        return None
 
 
 def together(impacts: Iterable[Impact]) -> dict[str, int] | None:

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from housekeeping.declared import registry
+from housekeeping.declared.counting import counting
 from housekeeping.declared.policies import Policy, in_days
 from housekeeping.declared.registry import TASKS, Task
 from housekeeping.engine import plans
-from housekeeping.declared.counting import counting
 from housekeeping.models import Gauge, PolicyState
 from housekeeping.reading import gauges, samples
 

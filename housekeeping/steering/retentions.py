@@ -11,8 +11,8 @@ from django.utils.translation import gettext
 from housekeeping.database import clock
 from housekeeping.database.transactions import writing
 from housekeeping.declared import registry, rules
-from housekeeping.declared.policies import Policy, cutoff_for, in_days
 from housekeeping.declared.counting import counting
+from housekeeping.declared.policies import Policy, cutoff_for, in_days
 from housekeeping.engine.purge import expired
 from housekeeping.exceptions import BadRetention
 from housekeeping.journal import acts

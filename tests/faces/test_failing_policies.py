@@ -140,6 +140,31 @@ def test_the_page_of_one_that_fails_by_another_retention_says_why_instead_of_a_p
     assert all(says_why(answer.text, "ValueError: a mistake") for answer in (page, fragment))
 
 
+@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}], ids=["page", "dialog"])
+@pytest.mark.parametrize("address", ["tasks/broken/trigger", "runs/{}/retry", "runs/act"])
+def test_before_a_run_of_it_the_question_says_why_there_are_no_numbers(failure, dashboard, address, headers):
+    run = make.run("broken", status="failed")
+    form = {"act": "retry", "run": [str(run.pk)]}
+
+    asked = dashboard.post(f"/scheduler-admin/{address.format(run.pk)}", form, headers=headers)
+
+    assert asked.status_code == 200
+    assert "Delete everything that is eligible?" in asked.text
+    assert says_why(asked.text.partition('role="alert"')[2], failure)
+    assert "counting takes too long" not in asked.text
+
+
+def test_a_question_about_several_policies_counts_those_that_can_be_counted(failure, dashboard, add_task):
+    both = (registry.find_policy("conversations"), registry.find_policy("broken"))
+    add_task("both", lambda purge: {}, policies=both)
+
+    asked = dashboard.get("/scheduler-admin/tasks/both/trigger")
+
+    assert says_why(asked.text, failure)
+    assert "<dt>conversations</dt><dd>1 row, older than 30 days</dd>" in asked.text
+    assert "<dt>broken</dt><dd>not counted, older than 30 days</dd>" in asked.text
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
