@@ -40,6 +40,14 @@ class Policy:
         return model._meta.concrete_model or model
 
     @property
+    def known_model(self) -> type[Model] | None:
+        """The model; None where the policy raises an error, for what goes on without it."""
+        try:
+            return self.model
+        except Exception:  # whatever a project's own code raises
+            return None
+
+    @property
     def model_name(self) -> str:
         """``chat.Conversation``"""
         return self.model._meta.label

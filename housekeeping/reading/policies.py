@@ -55,10 +55,8 @@ class PolicyCard:
 
 def model_of(policy: Policy) -> str | None:
     """The label of the policy's model; None where the policy raises an error as it is asked."""
-    try:
-        return policy.model_name
-    except Exception:  # whatever a site's own code raises
-        return None
+    model = policy.known_model
+    return model._meta.label if model else None
 
 
 def cards(*, upkeep: bool = True) -> list[PolicyCard]:

@@ -39,9 +39,12 @@ class Words:
 
 
 def _texts(policy: Policy, keys: set[str]) -> dict[str, str]:
-    rows: QuerySet[Any] = QuerySet(policy.model)
+    model = policy.known_model
+    if not keys or model is None:
+        return {}
+    rows: QuerySet[Any] = QuerySet(model)
     try:
-        return {str(row.pk): str(row) for row in rows.filter(pk__in=keys)} if keys else {}
+        return {str(row.pk): str(row) for row in rows.filter(pk__in=keys)}
     except (
         TypeError,
         ValueError,

@@ -40,9 +40,12 @@ class Group:
 
 
 def holdable() -> dict[str, type[Model]]:
-    """The models whose rows a policy of the site deletes, directly or by cascade, by their label."""
-    found = [policy for policy in policies().values() if not policy.is_upkeep]
-    return {table._meta.label: table for policy in found for table in cascade.tables(policy.model)}
+    """The models whose rows a policy of the site deletes, directly or by cascade, by their label.
+
+    A policy that raises an error adds none: it deletes nothing until it is corrected.
+    """
+    known = [policy.known_model for policy in policies().values() if not policy.is_upkeep]
+    return {table._meta.label: table for model in known if model for table in cascade.tables(model)}
 
 
 def moment(text: str) -> datetime | None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from chat.models import Conversation
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy
-from housekeeping.models import Gauge, PolicyState
+from housekeeping.models import Gauge, Hold, PolicyState
 from housekeeping.reading import gauges
 from tests import make
 from tests.make import days
@@ -101,6 +101,32 @@ def test_the_command_lists_it_with_the_error(failure, capsys):
     call_command("housekeeping_policies", "list")
 
     assert failure in next(line for line in capsys.readouterr().out.splitlines() if line.startswith("broken"))
+
+
+def test_rows_can_be_held_beside_it(failure, dashboard, api, capsys):
+    row = make.conversation()
+    fields = {"model": "chat.Conversation", "key": str(row.pk), "reason": "A dispute", "until": ""}
+
+    page = dashboard.post("/scheduler-admin/holds/add", fields, follow=True)
+    made = api.post("/api/admin/scheduler/holds", fields | {"until": None})
+    form = dashboard.get("/admin/housekeeping/hold/add/")
+    call_command("housekeeping_holds", "add", "chat.Conversation", str(row.pk), "--reason", "A dispute")
+
+    assert [answer.status_code for answer in (page, made, form)] == [200, 201, 200]
+    assert Hold.objects.filter(key=str(row.pk)).count() == 3
+
+
+def test_a_plan_of_it_is_shown(failure, dashboard, api, capsys):
+    plan = {"rows": 1, "tables": {"chat.Conversation": 1}, "sample": [{"key": "1", "age_from": None}]}
+    run = make.run("broken", status="succeeded", dry_run=True, plan={"broken": plan})
+
+    page = dashboard.get(f"/scheduler-admin/runs/{run.pk}")
+    answers = [
+        api.get(f"/api/admin/scheduler/{path}") for path in ("runs", f"runs/{run.pk}", f"results/{run.pk}")
+    ]
+    call_command("housekeeping_runs", "show", str(run.pk))
+
+    assert [answer.status_code for answer in (page, *answers)] == [200] * 4
 
 
 # --- What somebody asks of it -----------------------------------------------------------------
