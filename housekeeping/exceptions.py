@@ -75,6 +75,9 @@ class BadRetention(HousekeepingError):
 class BadPlace(HousekeepingError):
     """Not a place in a list: the address was mistyped or made up."""
 
+    def __init__(self, place: str) -> None:
+        super().__init__(f"{place!r} is not a place in this list.")
+
 
 class CannotPreview(HousekeepingError):
     """The task has no dry run: it would be carried out for real."""

@@ -12,7 +12,6 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
-from django.utils.translation import gettext
 
 from housekeeping.exceptions import BadPlace
 from housekeeping.models import Hold, Run
@@ -23,7 +22,7 @@ SLICE_SIZE = 50
 TEXT_REACH = 100_000
 
 MOST_KEY = 2**63 - 1
-# Moments that are asked for lie between these: beyond them, time zones and databases overflow.
+# Filters accept moments of these years: others would overflow in some time zones or databases.
 FIRST_YEAR, LAST_YEAR = 1970, 9000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Row = TypeVar("Row", bound=Model)
@@ -108,7 +107,7 @@ def holds(filters: dict[str, Any], now: datetime) -> QuerySet[Hold]:
 
 @dataclass(frozen=True)
 class Slice(Generic[Row]):
-    """Rows, newest first, and the places to ask for the slices beside it; empty if there is none."""
+    """Rows, newest first, and the places of the next newer and older slices; empty if there is none."""
 
     rows: list[Row]
     newer: str
@@ -191,19 +190,15 @@ def _beside(rows: QuerySet[Row], moment: str | None, place: str, side: str) -> Q
         at = _EPOCH + timedelta(microseconds=int(microseconds)) if moment else None
         pk = rows.model._meta.pk.to_python(key)
     except (ValueError, OverflowError, ValidationError):
-        raise _no_place(place) from None
+        raise BadPlace(place) from None
     if isinstance(pk, int) and pk > MOST_KEY:
-        raise _no_place(place)
+        raise BadPlace(place)
     if at is None:
         return rows.filter(**{f"pk__{side}": pk})
     # The second condition would be enough; the first one makes the planner walk the index.
     return rows.filter(**{f"{moment}__{side}e": at}).filter(
         Q(**{f"{moment}__{side}": at}) | Q(**{f"pk__{side}": pk})
     )
-
-
-def _no_place(place: str) -> BadPlace:
-    return BadPlace(gettext("%(place)s is no place in this list.") % {"place": repr(place)})
 
 
 def neighbours(rows: QuerySet[Row], row: Row, moment: str) -> tuple[Row | None, Row | None]:

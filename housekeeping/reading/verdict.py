@@ -1,4 +1,4 @@
-"""The first sentence of the dashboard: is everything in order, and if not, what is to be done?"""
+"""The verdict at the top of the dashboard: what is not in order, and what to do about it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -177,8 +177,9 @@ def _archive(size: int) -> Iterator[Finding]:
     if size > conf.ARCHIVE_BUDGET_MB * 1_000_000:
         yield Finding(
             WARNING,
-            _("What undo keeps is over its budget of %(budget)s MB.") % {"budget": conf.ARCHIVE_BUDGET_MB},
-            _("It expires by itself; HOUSEKEEPING_UNDO_DAYS says when."),
+            _("The archives for undo exceed their budget of %(budget)s MB.")
+            % {"budget": conf.ARCHIVE_BUDGET_MB},
+            _("Archives expire by themselves, after HOUSEKEEPING_UNDO_DAYS."),
         )
 
 

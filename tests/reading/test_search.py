@@ -250,7 +250,7 @@ def test_an_empty_list_has_one_slice():
     ],
 )
 def test_a_place_that_no_slice_has_given_is_refused(place):
-    with pytest.raises(BadPlace, match="no place"):
+    with pytest.raises(BadPlace, match="not a place"):
         part(older=place)
 
 

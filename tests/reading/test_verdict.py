@@ -92,7 +92,7 @@ def test_an_archive_over_its_budget_is_said(consumer, settings):
     settings.HOUSEKEEPING_ARCHIVE_BUDGET_MB = 1
     make.archive(make.run(status="succeeded"), size=1_000_001)
 
-    assert texts() == ["What undo keeps is over its budget of 1 MB."]
+    assert texts() == ["The archives for undo exceed their budget of 1 MB."]
 
 
 @pytest.mark.parametrize(
