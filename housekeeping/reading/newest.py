@@ -8,7 +8,7 @@ from django.db import connection
 from housekeeping.declared.registry import TASKS
 from housekeeping.models import Run, RunQuerySet
 
-# Each SELECT reads one row off the index that begins with its column: measured, nothing was faster.
+# Each SELECT reads one row from the index that begins with its column: the fastest way that was measured.
 _NEWEST = "(SELECT id FROM housekeeping_run WHERE {} ORDER BY requested_at DESC, id DESC LIMIT 1)"
 OF_TASK, OF_SCHEDULE = "task = %s", "schedule = %s"
 SUCCEEDED = f"{OF_TASK} AND status = 'succeeded' AND NOT dry_run AND undo_of_id IS NULL"
@@ -31,11 +31,11 @@ def find(*asked: tuple[str, Iterable[str]]) -> list[dict[str, Run]]:
 
 
 def successes() -> dict[str, Run]:
-    """The newest run of each task that did its work."""
+    """The newest run of each task that succeeded."""
     [newest] = find((SUCCEEDED, TASKS))
     return newest
 
 
 def with_consumer() -> RunQuerySet:
-    """Runs with their consumers: shown beside others, none asks for its own."""
+    """Runs with their consumers, so that a list needs no query for each run."""
     return Run.objects.all().select_related("consumer")

@@ -1,4 +1,4 @@
-"""How everything stands, for the dashboard, the API, the commands and the metrics: read in a few queries."""
+"""The state of everything, for the dashboard, the API, the commands and the metrics, in a few queries."""
 
 import uuid
 from collections.abc import Iterator

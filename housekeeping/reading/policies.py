@@ -33,17 +33,17 @@ class PolicyCard:
 
     @property
     def model(self) -> str | None:
-        """``chat.Conversation``; None where the policy raises an error."""
+        """``chat.Conversation``; None if the policy raises an error."""
         return model_of(self.policy)
 
     @property
     def error(self) -> str:
-        """Why the policy can't be counted; empty where it can."""
-        return self.backlog.errors.get("error", "")
+        """Why the policy can't be counted; empty if it can."""
+        return str(self.backlog.value.get("error") or "")
 
     @property
     def rows_due(self) -> int | None:
-        """None where the policy can't be counted."""
+        """None if the policy can't be counted."""
         rows: int | None = self.backlog.value["rows"]
         return rows
 
@@ -54,9 +54,11 @@ class PolicyCard:
 
 
 def model_of(policy: Policy) -> str | None:
-    """The label of the policy's model; None where the policy raises an error as it is asked."""
-    model = policy.known_model
-    return model._meta.label if model else None
+    """The label of the policy's model; None if the policy raises an error."""
+    try:
+        return policy.model_name
+    except Exception:  # the site's code may raise anything
+        return None
 
 
 def cards(*, upkeep: bool = True) -> list[PolicyCard]:
@@ -74,7 +76,7 @@ def _known(*, upkeep: bool) -> dict[str, Policy]:
 
 
 def cards_of(figures: dict[str, Gauge], *, upkeep: bool) -> list[PolicyCard]:
-    """As :func:`cards`, where the gauges are at hand."""
+    """As :func:`cards`, for a caller that has read the gauges."""
     known = _known(upkeep=upkeep)
     states = PolicyState.objects.in_bulk(known)
     return [

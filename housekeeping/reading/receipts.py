@@ -61,7 +61,7 @@ class Receipt(Object[Run]):
 
 
 def document(run: Run) -> dict[str, Any]:
-    """The whole receipt, as an object for JSON. ``policies`` is empty where the run purged nothing."""
+    """The whole receipt, as an object for JSON. ``policies`` is empty if the run purged nothing."""
     return Receipt.of(run)
 
 

@@ -1,4 +1,4 @@
-"""What the rows that a preview names are called: looked up when a plan is shown, and never stored.
+"""The texts of the rows in a preview: looked up when a plan is shown, and never stored.
 
 A plan is stored for months, and everybody who may view runs can see it. A title or a name must not
 outlive its row there, so a plan holds only keys and ages.
@@ -15,7 +15,7 @@ from housekeeping.declared.policies import Policy
 
 
 class Words:
-    """What the rows in the samples of ``plans`` are called now. One query for each policy."""
+    """The present texts of the rows in the samples of ``plans``. One query for each policy."""
 
     def __init__(self, plans: Iterable[dict[str, Any]] = ()) -> None:
         keys: dict[str, set[str]] = {}
@@ -50,5 +50,5 @@ def _texts(policy: Policy, keys: set[str]) -> dict[str, str]:
         ValueError,
         OverflowError,
         ValidationError,
-    ):  # the table had other keys once
+    ):  # the table used to have other keys
         return {}

@@ -69,7 +69,7 @@ def own_first(rows_of: Mapping[str, int], policies: Iterable[str]) -> dict[str, 
 
 
 def message(run: Run) -> str:
-    """The sentence that tells how a run stands, for the person who asked for it."""
+    """A sentence about the state of a run, for the person who requested it."""
     task = TASKS.get(run.task)
     words = {
         Run.Status.QUEUED: gettext("%(task)s: waiting for a consumer"),

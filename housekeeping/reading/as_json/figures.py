@@ -48,12 +48,12 @@ class Archive(Object[overview.Overview]):
 
 
 class Finding(Object[verdict.Finding]):
-    """Something that is not as it should be."""
+    """Something that is not in order."""
 
     level = Text(choices=[verdict.WARNING, verdict.BAD])
     text = Text()
     advice = Text(nullable=True, help="What to do about it.")
-    command = Text(nullable=True, help="What to type for that.")
+    command = Text(nullable=True, help="A command for that.")
     run = Id(
         lambda finding: finding.run.pk if finding.run else None,
         nullable=True,
@@ -62,20 +62,22 @@ class Finding(Object[verdict.Finding]):
 
 
 class Verdict(Object[overview.Overview]):
-    """Is all well?"""
+    """Is everything in order?"""
 
     level = Text("verdict.level", choices=[verdict.GOOD, verdict.WARNING, verdict.BAD])
-    findings = Many(Finding, "verdict.findings", help="The worst first; none where all is well.")
-    last_run = One(Run, "verdict.last", nullable=True, help="The newest that did its work.")
+    findings = Many(Finding, "verdict.findings", help="The worst first; empty if everything is in order.")
+    last_run = One(Run, "verdict.last", nullable=True, help="The newest purge that succeeded.")
     next = One(NextRun, "next_schedule", nullable=True)
 
 
 class Mark(Object[overview.Mark]):
-    """A run that was, or a fire time that comes."""
+    """A past run, or a coming fire time."""
 
     at = Moment()
     task = Text()
-    status = Text(choices=[*models.Run.Status.values, "next"], help="A run's; next for a fire time.")
+    status = Text(
+        choices=[*models.Run.Status.values, "next"], help="The status of the run; next for a fire time."
+    )
 
 
 class Overview(Object[overview.Overview]):
@@ -106,9 +108,9 @@ class Act(Object[models.Act]):
     done_at = Moment()
     who = Text()
     what = Text()
-    target = Text(help="The run, schedule or policy it was done to.")
-    origin = Text(help="A face, and the address it was used from.")
-    details = AnyObject(help="Before and after, where something was changed.")
+    target = Text(help="The run, schedule or policy that was acted on.")
+    origin = Text(help="The dashboard, the API, the admin or a command, and the address of the user.")
+    details = AnyObject(help="Includes before and after if something was changed.")
 
 
 class Consumer(Object[models.Consumer]):
@@ -121,8 +123,6 @@ class Consumer(Object[models.Consumer]):
     last_heartbeat_at = Moment()
     stopped_at = Moment(nullable=True)
     alive = Flag(GIVEN)
-    schedules = Flag(help="It looks at the schedules: not started with -n.")
+    schedules = Flag(help="It runs the schedules: it was not started with -n.")
     version = Text(nullable=True, help="Of the site, and of Huey.")
-    clock_offset_ms = Whole(
-        nullable=True, help="How far its host's clock is ahead of the database's, which decides."
-    )
+    clock_offset_ms = Whole(nullable=True, help="How far its host's clock is ahead of the database's.")

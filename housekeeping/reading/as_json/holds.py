@@ -8,7 +8,7 @@ from housekeeping.reading.as_json.fields import GIVEN, Address, Facts, Flag, Id,
 
 
 class Hold(Object[models.Hold]):
-    """A row that every policy leaves alone."""
+    """A row that no policy may delete."""
 
     id = Whole("pk")
     model = Text()
@@ -24,12 +24,12 @@ class Hold(Object[models.Hold]):
 
 
 class HoldsChanged(Object[Any]):
-    changed = Whole(GIVEN, help="Holds.")
+    changed = Whole(GIVEN, help="The number of holds.")
     until = Moment(GIVEN, nullable=True)
 
 
 class HoldsEnded(Object[Any]):
-    ended = Whole(GIVEN, help="Holds.")
+    ended = Whole(GIVEN, help="The number of holds.")
 
 
 def hold(hold: models.Hold, now: datetime, gone: frozenset[int]) -> Facts:

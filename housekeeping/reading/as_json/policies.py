@@ -21,16 +21,16 @@ from housekeeping.reading.as_json.fields import (
 from housekeeping.reading.policies import PolicyCard
 from housekeeping.steering import retentions
 
-TABLES = "Rows that would go, by table."
+TABLES = "Rows that would be deleted, by table."
 
 
 class Backlog(Stored[models.Gauge]):
     stored = "value"
-    rows = Whole(STORED, nullable=True, help="Past due by now; null where they can't be counted.")
+    rows = Whole(STORED, nullable=True, help="Rows that are past due; null if they can't be counted.")
     due_since = Moment(STORED, nullable=True)
     tables = Map(Whole(), STORED, help=TABLES)
     error = Text(
-        lambda gauge: gauge.value.get("error"), nullable=True, help="What the policy raised instead of rows."
+        lambda gauge: gauge.value.get("error"), nullable=True, help="The error, if the policy raises one."
     )
     measured_at = Moment()
 
@@ -40,9 +40,9 @@ class Policy(Object[PolicyCard]):
     task = Text(
         lambda card: card.task.name if card.task else None,
         nullable=True,
-        help="That purges by this policy alone.",
+        help="The task that purges by this policy alone.",
     )
-    model = Text(nullable=True, help="null where the policy raises an error.")
+    model = Text(nullable=True, help="null if the policy raises an error.")
     retention_days = Number(nullable=True)
     declared_retention_days = Number("declared_days", nullable=True)
     changed = Flag("is_changed")
@@ -55,8 +55,8 @@ class Policy(Object[PolicyCard]):
 
 class Effect(Object[retentions.Effect]):
     retention_days = Number("days")
-    rows = Whole(help="Past due by it, now.")
-    rows_before = Whole("rows_now", help="Past due by the retention in force.")
+    rows = Whole(help="Rows that are past due by it.")
+    rows_before = Whole("rows_now", help="Rows that are past due by the retention in force.")
     saved = Flag(GIVEN)
 
 
@@ -66,7 +66,7 @@ class ChangedPolicy(Policy):
 
 class SampleRow(Stored[Any]):
     key = Text(STORED)
-    text = Text(STORED, nullable=True, help="What the row is called now; null once it is gone.")
+    text = Text(STORED, nullable=True, help="The row's text at present; null if the row is gone.")
     age_from = Moment(STORED, nullable=True)
 
 
@@ -84,7 +84,7 @@ class Preview(Stored[dict[str, Any]]):
     oldest = Moment(STORED, nullable=True)
     newest = Moment(STORED, nullable=True)
     sample = Many(SampleRow, STORED)
-    held_back = Map(Whole(), STORED, help="Expired rows that stay, by the reason.")
-    usual = Whole(STORED, nullable=True, help="What runs delete as a rule.")
+    held_back = Map(Whole(), STORED, help="Expired rows that stay, by reason.")
+    usual = Whole(STORED, nullable=True, help="The number of rows that runs usually delete.")
     warning = Text(STORED, nullable=True)
     what_if = Many(WhatIf, STORED)

@@ -57,7 +57,7 @@ class Progress(Object[models.Run]):
 
 
 class Run(Object[models.Run]):
-    """One carrying-out of a task. Everywhere the same object."""
+    """One execution of a task. The same object everywhere."""
 
     id = Id()
     task = Text()
@@ -75,31 +75,33 @@ class Run(Object[models.Run]):
     result = AnyObject(nullable=True)
     error = Text(nullable=True)
     url = Address("run-result", "id")
-    approved_by = Text(nullable=True, help="Who let it pass the brake.")
+    approved_by = Text(nullable=True, help="The user who approved it.")
     undo_of = Id("undo_of_id", nullable=True, help="The run whose rows it puts back.")
-    plan_of = Id("plan_of_id", nullable=True, help="The dry run that it carries out.")
-    retry_of = Id("retry_of_id", nullable=True, help="The run that it does again.")
+    plan_of = Id("plan_of_id", nullable=True, help="The dry run whose plan it carries out.")
+    retry_of = Id("retry_of_id", nullable=True, help="The run that it retries.")
     plan = AnyObject(
-        lambda run: NO_WORDS.added_to(run.plan), help="By policy: what a dry run, or the brake, saw."
+        lambda run: NO_WORDS.added_to(run.plan),
+        help="By policy: the rows that a dry run, or the brake, has found.",
     )
-    receipt = AnyObject(help="By policy: what it was, and what it removed.")
-    cancel_requested = Flag(help="Somebody cancelled it; while it runs, it is about to stop.")
+    receipt = AnyObject(help="By policy: its declaration, and the rows that it removed.")
+    cancel_requested = Flag(help="Somebody cancelled it. A running run stops after its batch.")
     losses = Whole(help="Attempts whose worker went silent.")
     retried = Whole(
-        lambda run: run.retried or 0, help="Transactions tried again, as they conflicted with others."
+        lambda run: run.retried or 0,
+        help="Transactions that were tried again after a conflict with another one.",
     )
     consumer = Text(
         lambda run: run.consumer and str(run.consumer),
         nullable=True,
-        help="host:pid of who carries it out, or did last.",
+        help="host:pid of the process that carries it out, or did so last.",
     )
     took_seconds = Number(_took_seconds, nullable=True, help="From its first start to its end.")
 
 
 class RunInFull(Run):
-    """A run with what is too heavy to stand beside others, or has to be asked for."""
+    """A run with the fields that are too large or too expensive for lists."""
 
-    traceback = Text(nullable=True, help="Of a failed one.")
+    traceback = Text(nullable=True, help="Of a failed run.")
     undo_until = Moment(GIVEN, nullable=True, help="When the undo window closes.")
     undo_rows = Whole(GIVEN, nullable=True, help="Rows that undo puts back; null: there is no archive.")
     undo_bytes = Whole(GIVEN, nullable=True, help="The size of their archives.")
@@ -112,7 +114,7 @@ class Ended(Object[models.Run]):
 
 
 class Standing(Object[models.Run]):
-    """How a run stands that has not ended, or that was cancelled."""
+    """The state of a run that has not ended, or that was cancelled."""
 
     message = Text(message)
     run = One(Run, itself)
@@ -126,7 +128,7 @@ class LogLine(Object[models.LogLine]):
 
 
 class Verified(Object[Report]):
-    """What a check of a run's archives has found."""
+    """The result of verifying a run's archives."""
 
     run = Id("run.pk")
     intact = Flag(lambda report: not report.findings())

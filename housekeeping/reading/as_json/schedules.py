@@ -29,7 +29,7 @@ STATUSES = [overview.RUNNING, overview.PAUSED, overview.STOPPED]
 class StatusJob(Object[ScheduleCard]):
     id = Text("schedule.id")
     name = Text("schedule.name")
-    next_run_time = Moment("next_run_at", nullable=True, help="null where it is paused.")
+    next_run_time = Moment("next_run_at", nullable=True, help="null if it is paused.")
     trigger = Text(lambda job: str(job.entry.trigger))
 
 
@@ -49,16 +49,18 @@ class Job(Object[ScheduleCard]):
     name = Text("schedule.name")
     task = Text("schedule.task.name")
     trigger = Text(lambda job: str(job.entry.trigger))
-    expression = Text(lambda job: job.entry.trigger.expression(), help="As PATCH takes it.")
+    expression = Text(lambda job: job.entry.trigger.expression(), help="The trigger as PATCH accepts it.")
     declared_expression = Text(lambda job: job.schedule.trigger.expression())
     time_zone = Text(lambda job: timezone.get_default_timezone_name())
     paused = Flag("entry.is_paused")
-    changed = Flag(lambda job: job.entry.changed_trigger is not None, help="By an operator: not as declared.")
-    upkeep = Flag("schedule.is_upkeep", help="The housekeeping's own.")
+    changed = Flag(
+        lambda job: job.entry.changed_trigger is not None, help="An operator has changed its trigger."
+    )
+    upkeep = Flag("schedule.is_upkeep", help="It belongs to the app itself.")
     next_run_time = Moment("next_run_at", nullable=True)
     next_fire_times = Many(Moment(), GIVEN)
     last_run = One(Run, nullable=True)
-    late = Flag("is_late", help="A fire time is overdue that no consumer has opened a run for.")
+    late = Flag("is_late", help="A fire time is overdue, and no consumer has opened a run for it.")
 
 
 class FireTimes(Object[Any]):
