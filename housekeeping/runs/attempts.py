@@ -1,10 +1,10 @@
-"""Attempts: one attempt at a run, what it looks at before it deletes, and what it writes to the run.
+"""Attempts: one attempt at a run, its checks before it deletes, and what it writes to the run.
 
 What it promises:
 
 - It writes to the run only while its claim holds.
 - Cutoffs are fixed when the run starts: a second attempt deletes what the first would have
-  deleted, whatever has grown old in between and whatever retention was changed.
+  deleted, even if more rows have expired or a retention was changed meanwhile.
 - A purge that looks like a mistake deletes nothing. It leaves a plan for somebody to approve.
 """
 
@@ -46,7 +46,7 @@ class Attempt:
     log: RunLog
     lost: threading.Event = field(default_factory=threading.Event)
     due: dict[Policy, int] = field(default_factory=dict)  # rows when the attempt began
-    # The policies that it works by, by name, including those that the task did not declare.
+    # The policies that the attempt uses, by name, including those that the task did not declare.
     begun: dict[str, Policy] = field(default_factory=dict)
 
     def checkpoint(self) -> None:
@@ -89,7 +89,7 @@ class Attempt:
 
         Raises AmbiguousPolicy, WrongDatabase, NotPossible or BrakeApplied.
         """
-        if self.is_planned:  # a policy that has begun goes by what it began with
+        if self.is_planned:  # a policy that has begun continues with its cutoff
             not_begun = self.run.plan.keys() - self.run.deleted.keys()
             plans.check_retentions({name: self.run.plan[name] for name in not_begun})
         for policy in policies:
@@ -162,7 +162,7 @@ class Attempt:
             # Count only as far as needed: a large table is not counted to its end.
             there = cascade.rows_of(policy.model).order_by()[: int(rows / share) + 1].count()
             if rows > share * there:
-                # Stored together, once all are there: a part of a plan would pass for the whole.
+                # Stored together, once all are complete: a part of a plan would look like the whole.
                 self.write(plan={each.name: self._plan(each) for each in self.due})
                 raise BrakeApplied(
                     f"The policy {policy.name!r} would delete {rows:,} of {there:,} rows,"
@@ -170,8 +170,7 @@ class Attempt:
                 )
 
     def _plan(self, policy: Policy) -> dict[str, Any]:
-        """What :func:`plans.look` sees, with the keys stored. ``deleted_before``: rows that this run had
-        deleted before the plan."""
+        """Write a plan. ``deleted_before``: the rows that this run deleted before it."""
         cutoff = self.cutoff(policy)
         assert self.run.as_of is not None
         retention = self.run.as_of - cutoff if policy.retention is not None else None

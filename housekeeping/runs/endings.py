@@ -5,7 +5,7 @@ What it promises:
 - A run ends once, in one conditional UPDATE, as succeeded, failed, cancelled or missed.
 - Everything that belongs to an end happens here: the tally, the line in the log, the message for
   a run that waits for the same task, the mail about it.
-- None of that can keep a run from ending. A tally that can't be written now is marked on the run
+- None of that can prevent a run from ending. A tally that can't be written now is marked on the run
   as owed, and ``pay_tallies`` writes it later.
 """
 

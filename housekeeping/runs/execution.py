@@ -1,4 +1,4 @@
-"""Execution: claim a run, carry it out, write down how it ended.
+"""Execution: claim a run, carry it out, and save how it ended.
 
 What it promises:
 
@@ -55,8 +55,7 @@ from housekeeping.runs.attempts import Attempt, own
 
 logger = logging.getLogger(__name__)
 
-ERROR_LENGTH = 2_000  # characters of a message; the traceback beside it is whole up to:
-TRACEBACK_LENGTH = 50_000
+ERROR_LENGTH, TRACEBACK_LENGTH = 2_000, 50_000  # characters
 
 
 def claim(run_id: uuid.UUID, attempt: int, *, consumer: Consumer | None = None) -> Run | None:
@@ -103,7 +102,7 @@ def execute(
     publish: Callable[[Run, Any], None] = lambda run, result: None,
     batch_size: int | None = None,
 ) -> Run:
-    """Carry out a claimed run and write down how it ended.
+    """Carry out a claimed run and save how it ended.
 
     ``watch`` is called with the run before each batch, ``gone`` with the deleted keys after each
     batch. ``publish`` is called with the result just before the end is written, so that a reader
@@ -197,7 +196,7 @@ def _call(task: Task, attempt: Attempt) -> Any:
 
 
 def _read(returned: Any) -> Returned:
-    """Read a result, once: an object of the task's own may do anything when it is read. Raises TypeError."""
+    """Read a result once, since an object of the task's own may run any code. Raises TypeError."""
     try:
         result = stored.result(json.loads(json.dumps(returned, allow_nan=False)))
     except (TypeError, ValueError, RecursionError) as error:
