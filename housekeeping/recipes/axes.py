@@ -1,4 +1,4 @@
-"""What django-axes keeps of sign-ins: the log for 90 days, the counts of failures for a day.
+"""The sign-ins that django-axes records: its log goes after 90 days, its counts of failures after a day.
 
 A count of failures is what locks somebody out, so it stays until AXES_COOLOFF_TIME has passed. Without
 a cool-off (axes' default) a lock is for good, and no count is deleted.

@@ -25,7 +25,7 @@ class UndoHolds:
 class HoldPage:
     """Two lists: the holds of each undo as one, and the holds that people made one by one.
 
-    ``older_undos`` and ``older``: the places after which the next pages begin; empty on the last page.
+    ``older_undos`` and ``older``: the places after which the next slices begin; empty on the last one.
     """
 
     now: datetime

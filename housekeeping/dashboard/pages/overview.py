@@ -18,7 +18,7 @@ from housekeeping.runs import schedules
 
 @dataclass(frozen=True)
 class Tile:
-    """One of the five numbers, and its recent values, the oldest first."""
+    """A statistic, and its recent values, the oldest first."""
 
     name: str
     label: str
