@@ -1,4 +1,6 @@
 import pytest
+from django.core.cache import cache
+from huey.contrib.djhuey import HUEY
 from playwright.sync_api import sync_playwright
 
 from tests import make, services
@@ -16,19 +18,29 @@ def chromium():
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def server(django_db_setup, tmp_path_factory):
+    """The address of a real site. The tests of a worker share it: each begins with an empty database."""
+    running = Processes(tmp_path_factory.mktemp("server"))
+    _, address = running.site("--noreload", HOUSEKEEPING_AUTOSTART="false")
+    yield address
+    running.end()
+
+
 @pytest.fixture
 def processes(transactional_db, tmp_path):
-    running = Processes(tmp_path, HUEY_URL=f"sqlite:////{str(tmp_path).lstrip('/')}/huey.sqlite3")
+    running = Processes(tmp_path)
     yield running
     running.end()
 
 
 @pytest.fixture
-def site(processes):
+def site(server, processes):
     """The address of a real site with an administrator, and no consumer yet."""
+    cache.clear()  # its table belongs to no model, so that a test leaves it as it is
+    HUEY.flush()
     make.administrator(username="ada", password=PASSWORD)
-    _, address = processes.site("--noreload", HOUSEKEEPING_AUTOSTART="false")
-    return address
+    return server
 
 
 @pytest.fixture

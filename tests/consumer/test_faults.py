@@ -297,7 +297,7 @@ def test_a_mistake_in_a_policy_is_logged_and_does_not_end_the_thread_that_measur
     broken.touch()
     consumer = processes.start("shell", "--no-imports", "-c", WITH_A_BROKEN_POLICY.format(broken=str(broken)))
 
-    consumer.says("[ERROR] Could not measure the gauges: a mistake in the policy")
+    consumer.says("[ERROR] Could not measure the gauges: The rows of the policy mine can't be counted: ")
     broken.unlink()
 
     consumer.says("[WARNING] Can measure the gauges again")
