@@ -16,7 +16,7 @@ def declaring_a_task() -> list[str]:
         for document in documents
         for block in re.findall(r"```python\n(.*?)```", document.read_text(), re.DOTALL)
     ]
-    # One with imports is for a project of its own (tests/hosts/test_wheel.py).
+    # One with imports is for a project of its own (tests/prove/test_wheel.py).
     return [block for block in blocks if "\n@task" in block and "import " not in block]
 
 

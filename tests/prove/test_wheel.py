@@ -92,19 +92,18 @@ def environment(tmp_path_factory):
     return folder / "venv/bin"
 
 
-@pytest.fixture
+@pytest.fixture(params=["sqlite", "postgres"])
 def project(request, environment, tmp_path):
     """A project as django-admin makes one, changed as the README says. Runs its manage.py."""
-    database = getattr(request, "param", "sqlite")  # "postgres" in tests/prove/test_on_postgres.py
     with ExitStack() as stack:
         variables = {"PATH": f"{environment}:{os.environ['PATH']}"}
-        if database == "postgres":
+        if request.param == "postgres":
             variables["DATABASE_URL"] = stack.enter_context(services.postgres())
         subprocess.run([environment / "django-admin", "startproject", "shop", tmp_path], check=True)
         subprocess.run([environment / "python", "manage.py", "startapp", "notes"], cwd=tmp_path, check=True)
         (tmp_path / "notes/models.py").write_text(MODELS)
         (tmp_path / "notes/tasks.py").write_text(TASKS)
-        settings = SETTINGS + (POSTGRES if database == "postgres" else "")
+        settings = SETTINGS + (POSTGRES if request.param == "postgres" else "")
         with (tmp_path / "shop/settings.py").open("a") as file:
             file.write(f'INSTALLED_APPS += ["notes"]\n{settings}')
         with (tmp_path / "shop/urls.py").open("a") as file:
