@@ -1,6 +1,9 @@
 """Django's admin: the page of holds, and mixins for the site's own ModelAdmin classes."""
 
-from typing import Any, ClassVar, cast
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
+from typing import Any, ClassVar, TypeVar, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -20,6 +23,8 @@ from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Hold
 from housekeeping.steering import holds
+
+Answer = TypeVar("Answer")
 
 MOST_KEYS = 1_000  # that the act of deleting several rows stores
 
@@ -55,28 +60,23 @@ class TellsRefusals(admin.ModelAdmin):
     refusals: ClassVar[tuple[type[Exception], ...]] = (OnHold,)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **options: Any) -> Any:
-        try:
-            return super().changeform_view(request, *args, **options)
-        except self.refusals as error:
-            return self._refuse(request, error)
+        return self._done(request, partial(super().changeform_view, request, *args, **options))
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        try:
-            return super().delete_view(request, object_id, extra_context)
-        except self.refusals as error:
-            return self._refuse(request, error)
+        return self._done(request, partial(super().delete_view, request, object_id, extra_context))
 
     def response_action(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse | None:
-        try:
-            # Django logs the deletions first: if they are refused, its log must not tell of them.
-            with writing():
-                return super().response_action(request, *args, **options)
-        except self.refusals as error:
-            return self._refuse(request, error)
+        # Django logs the deletions first: if they are refused, its log must not tell of them.
+        return self._done(request, partial(super().response_action, request, *args, **options))
 
-    def _refuse(self, request: HttpRequest, error: Exception) -> HttpResponse:
-        self.message_user(request, str(error), messages.ERROR)
-        return HttpResponseRedirect(self.page_after(request, error))
+    def _done(self, request: HttpRequest, act: Callable[[], Answer]) -> Answer | HttpResponse:
+        """The answer of ``act``, which is one transaction if it may write."""
+        try:
+            with writing() if request.method == "POST" else nullcontext():
+                return act()
+        except self.refusals as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return HttpResponseRedirect(self.page_after(request, error))
 
     def page_after(self, request: HttpRequest, error: Exception) -> str:
         """The address of the page that shows the message."""

@@ -154,3 +154,26 @@ def test_an_act_waits_for_another_writer(prepare):
 
     with writer(0.3):
         act()
+
+
+ADMIN = "/admin/housekeeping/hold"
+CHANGED = {"reason": "y", "until_0": "", "until_1": ""}
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("{hold}/change/", CHANGED),
+        ("{hold}/delete/", {"post": "yes"}),
+        ("add/", CHANGED | {"model": "chat.Conversation", "key": "{row}"}),
+    ],
+)
+def test_django_s_admin_waits_for_another_writer(dashboard, path, form):
+    row = make.conversation()
+    made = holds.add("chat.Conversation", make.conversation().pk, reason="A case.")
+    sent = {name: value.format(row=row.pk) for name, value in form.items()}
+
+    with writer(0.3):
+        answer = dashboard.post(f"{ADMIN}/{path.format(hold=made.pk)}", sent)
+
+    assert (answer.status_code, answer["Location"]) == (302, f"{ADMIN}/")
