@@ -1,16 +1,16 @@
-"""Figures that are expensive to measure on a large database: kept, each with its age.
+"""Figures that are expensive to measure on a large database: saved, each with its age.
 
-A consumer measures them anew every 20 seconds. A page shows the kept ones, at most 30 seconds
-old and with their age, so that nobody waits for a count; once a run has ended, those that are
-cheap are measured by who looks, and seen as they are now.
+A consumer measures them again every 20 seconds. A page shows the saved ones, at most 30 seconds old
+and with their age, so that nobody waits for a count. Once a run has ended, cheap figures are measured
+for the page, so that they show its outcome.
 
 A change of a retention or of holds makes every backlog wrong at once. It leaves a mark in the same
-table (:func:`rules.changed`), and each figure keeps the rules that it was measured under: the mark,
-and the retention as this version of the site declares it. A figure with other rules is never
+table (:func:`rules.changed`), and each figure is saved with the rules that it was measured under: the
+mark, and the retention as this version of the site declares it. A figure with other rules is never
 shown, in any process, even if its measurement began before the change and ended after it.
 
-A policy or a statistic that raises an error is stored with that error. Where the attempt costs
-little it is made again by who looks, so that a correction is seen at once.
+For a policy or a statistic that raises an error, the error is saved. Where the attempt costs little,
+each page repeats it, so that a correction is seen at once.
 """
 
 import time
@@ -65,31 +65,31 @@ def _backlog(policy: Policy) -> dict[str, Any]:
 
 
 def read_all(names: list[str]) -> dict[str, Gauge]:
-    """The kept figures for a page, or new ones where that costs little or the kept one is outdated.
+    """The saved figures for a page, or new ones where that costs little or the saved one is outdated.
 
     The backlog of a policy that raises an error has None as its ``rows``, and an ``error``.
     """
     last_end = Run.objects.exclude(finished_at=None).order_by("-finished_at").values("finished_at")[:1]
-    kept = Gauge.objects.annotate(last_end=Subquery(last_end)).in_bulk([*names, rules.MARK])
-    mark = rules.mark_of(kept.get(rules.MARK))
-    oldest = max([clock.roughly() - OLD, *(gauge.last_end for gauge in kept.values() if gauge.last_end)])
-    return {name: _current(name, kept.get(name), oldest, mark) for name in names}
+    saved = Gauge.objects.annotate(last_end=Subquery(last_end)).in_bulk([*names, rules.MARK])
+    mark = rules.mark_of(saved.get(rules.MARK))
+    oldest = max([clock.roughly() - OLD, *(gauge.last_end for gauge in saved.values() if gauge.last_end)])
+    return {name: _current(name, saved.get(name), oldest, mark) for name in names}
 
 
-def _current(name: str, kept: Gauge | None, oldest: datetime, mark: str | None) -> Gauge:
+def _current(name: str, saved: Gauge | None, oldest: datetime, mark: str | None) -> Gauge:
     soon = clock.roughly() + conf.ahead()
-    if kept is None or _is_outdated(kept, mark) or kept.measured_at > soon:
+    if saved is None or _is_outdated(saved, mark) or saved.measured_at > soon:
         return measure(name)
-    is_fresh = oldest < kept.measured_at and not kept.errors
-    return kept if is_fresh or kept.took_ms >= EXPENSIVE_MS else measure(name)
+    is_fresh = oldest < saved.measured_at and not saved.errors
+    return saved if is_fresh or saved.took_ms >= EXPENSIVE_MS else measure(name)
 
 
 def read_now(name: str) -> Gauge:
     """The figure as it is now; where it is expensive, no more than 30 seconds old."""
     now = clock.roughly()
     fresh = Gauge.objects.filter(name=name, measured_at__range=(now - OLD, now + conf.ahead()))
-    kept = fresh.filter(took_ms__gte=EXPENSIVE_MS).first()
-    return kept if kept and _is_readable(kept) else measure(name)
+    saved = fresh.filter(took_ms__gte=EXPENSIVE_MS).first()
+    return saved if saved and _is_readable(saved) else measure(name)
 
 
 def _rules_of(name: str, mark: str | None) -> str:
@@ -120,19 +120,19 @@ def measure(name: str) -> Gauge:
     """Measure one gauge now, and store the figure. It is returned even if it can't be stored."""
     began = time.monotonic()
     under = _rules_of(name, rules.mark())  # before it is measured
-    value = stored.in_order(measures()[name]())  # as a kept one: the same figure is the same answer
+    value = stored.in_order(measures()[name]())  # as a saved one: the same figure is the same answer
     took_ms = round((time.monotonic() - began) * 1000)
     gauge = Gauge(name=name, value=value, measured_at=clock.roughly(), took_ms=took_ms, rules=under)
     try:
         with transaction.atomic():
-            _keep(gauge)
+            _save(gauge)
     except DatabaseError as error:
         if not takes_no_writes(error):
             raise
     return gauge
 
 
-def _keep(gauge: Gauge) -> None:
+def _save(gauge: Gauge) -> None:
     figures = ["value", "measured_at", "took_ms", "claimed_at", "rules"]
     Gauge.objects.bulk_create([gauge], update_conflicts=True, unique_fields=["name"], update_fields=figures)
 
@@ -144,11 +144,11 @@ def refresh(now: datetime) -> None:
     holds up no other: the first error is raised after all had their turn. Raises PolicyFailed or
     StatisticFailed, too, as long as a policy or a statistic can't be counted.
     """
-    kept = Gauge.objects.in_bulk()
-    mark = rules.mark_of(kept.get(rules.MARK))
+    saved = Gauge.objects.in_bulk()
+    mark = rules.mark_of(saved.get(rules.MARK))
 
     def look_at(name: str) -> None:
-        gauge = kept.get(name)
+        gauge = saved.get(name)
         if gauge is None or (_is_due(gauge, mark, now) and _claim(gauge, now)):
             gauge = measure(name)
         if gauge.errors:
