@@ -3,6 +3,8 @@
 PORT ?= 8000
 VENV := .venv
 PYTHON := $(VENV)/bin/python
+# Two more workers than processors, since many tests wait for processes. In the order of tests/conftest.py.
+PYTEST := $(PYTHON) -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: run test prove lint audit schema requirements
 
@@ -17,8 +19,8 @@ run: $(VENV)/run.stamp
 
 test: $(VENV)/test.stamp
 	@sh tests/install_services.sh
-	$(if $(ARGS),,TEST_DATABASE=postgres $(PYTHON) -m pytest -n 3 --dist loadfile)
-	$(PYTHON) -m pytest -n 3 --dist loadfile $(ARGS)
+	$(if $(ARGS),,TEST_DATABASE=postgres $(PYTEST))
+	$(PYTEST) $(ARGS)
 
 # What takes longer than a test may: storms of kills, upgrades, whole suites behind PgBouncer.
 prove: $(VENV)/test.stamp

@@ -18,12 +18,16 @@ from tests import make, services
 from tests.other_database import _other_database, other  # noqa: F401 (fixtures)
 from tests.visitors import account
 
-# Tests that start processes with their own databases, or need no database, run on SQLite only. So does the
-# matrix, because the tests beside it request the same pages.
+# Tests that start processes with their own databases, or need no database, run on SQLite only. So do those
+# that request pages: tests/prove/test_pgbouncer.py runs these on PostgreSQL.
 ON_SQLITE_ALONE = [
+    "api",
+    "app",
     "browser",
     "consumer",
+    "dashboard",
     "hosts",
+    "monitoring",
     "recipes",
     "site_config",
     "faces/test_matrix.py",
@@ -31,6 +35,15 @@ ON_SQLITE_ALONE = [
 ]
 if os.environ.get("TEST_DATABASE") == "postgres":
     collect_ignore = ON_SQLITE_ALONE
+
+# These start processes and mostly wait for them, so the other workers have the processors meanwhile.
+SLOW = ["consumer", "hosts", "browser"]
+
+
+def pytest_collection_modifyitems(items):
+    """The slow files first, so that no worker is left with one at the end."""
+    items.sort(key=lambda item: SLOW.index(room) if (room := item.path.parent.name) in SLOW else len(SLOW))
+
 
 # These machines are noisy, so the duration of an example means nothing.
 hypothesis.settings.register_profile("unhurried", deadline=None)

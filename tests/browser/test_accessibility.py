@@ -48,8 +48,7 @@ def look(live_server, open_page):
     return with_options
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("size", "theme"), [("desktop", "light"), ("phone", "dark")])
 def test_no_page_has_a_barrier(look, size, theme):
     ada = make.administrator(username="ada")
     pages = world.pages(world.a_night(), make.visitor())

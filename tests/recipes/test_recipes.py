@@ -1,6 +1,7 @@
 """Each recipe against the real app from PyPI, in a project of its own: ``host/settings.py``.
 
-The tests of a recipe are in ``cases/``, one file each, and run in a process with that project's settings.
+The tests of a recipe are in ``cases/``, one file each, and run in a process with that project's settings:
+tests/prove/test_recipes.py runs them.
 """
 
 import json
@@ -10,7 +11,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from django.core.checks import run_checks
 
 from housekeeping.recipes import RECIPES
@@ -44,11 +44,6 @@ def check_cases(recipe, folder, server=""):
     done = run(folder, [recipe], *PYTEST, *files, server=server)
 
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-@pytest.mark.parametrize("recipe", CASES)
-def test_the_cases_of_a_recipe_pass(recipe, tmp_path):
-    check_cases(recipe, tmp_path)  # on PostgreSQL: tests/prove/test_on_postgres.py
 
 
 def test_each_recipe_has_cases():
