@@ -3,13 +3,14 @@
 from django.db import transaction
 from django.urls import path
 
-from housekeeping.dashboard.views import history, holds, overview, policies, run, runs, schedules
+from housekeeping.dashboard.views import history, holds, overview, policies, run, runs, schedules, tasks
 
 app_name = "housekeeping"
 urlpatterns = [
     path("", overview.overview, name="overview"),
     path("trends", overview.trends, name="trends"),
-    path("tasks/<str:name>/trigger", overview.trigger, name="trigger"),
+    path("tasks/<str:name>", tasks.task_detail, name="task"),
+    path("tasks/<str:name>/trigger", tasks.trigger, name="trigger"),
     path("schedules/pause", overview.pause_all, name="pause-all"),
     path("schedules/resume", overview.resume_all, name="resume-all"),
     path("schedules/<str:pk>", schedules.schedule_detail, name="schedule"),

@@ -13,7 +13,6 @@ from housekeeping.dashboard.guards import page_of
 from housekeeping.dashboard.pages import overview as overview_page
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.questions import Question
-from housekeeping.dashboard.rows import rows
 from housekeeping.database import clock
 from housekeeping.exceptions import HousekeepingError, QueueUnreachable, RunInProgress
 from housekeeping.journal import acts
@@ -81,4 +80,4 @@ def show_overview(request: HtmxHttpRequest, *, error: str | None = None, status:
 
 def overview_facts() -> dict[str, Any]:
     page = overview_page.read(clock.roughly())
-    return {"page": page, "overview": page.seen, "rows": rows(page.seen.recent)}
+    return {"page": page, "overview": page.seen}

@@ -13,40 +13,10 @@ from django.utils.translation import gettext as _
 
 from housekeeping.declared.registry import STATISTICS
 from housekeeping.models import Run, Snapshot, Tally
-from housekeeping.reading.overview import TIMELINE, Mark
 
 # The size of a chart in its own units; the page stretches it.
 WIDTH, HEIGHT = 300, 100
 STATUSES = (Run.Status.SUCCEEDED, Run.Status.FAILED, Run.Status.CANCELLED, Run.Status.MISSED)
-
-
-# --- The timeline -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Lane:
-    """The runs and fire times of a task: the path of the marks of each status."""
-
-    task: str
-    paths: dict[str, str]
-
-
-def timeline(marks: Iterable[Mark], now: datetime) -> list[Lane]:
-    """A lane for each task that ran or will run, in the order of their first marks.
-
-    A mark is a line of no length in a box of WIDTH by 2. Only the cap of its stroke can be seen: a
-    dot whose size does not depend on the width of the lane. All marks of a status are one path, which
-    keeps the page small.
-    """
-    lanes: dict[str, dict[str, list[str]]] = {}
-    for mark in marks:
-        share = min(max((mark.at - (now - TIMELINE)) / (2 * TIMELINE), 0), 1)
-        paths = lanes.setdefault(mark.task, {})
-        paths.setdefault(mark.status, []).append(f"M{share * WIDTH:.1f} 1h0")
-    return [
-        Lane(task, {status: "".join(dict.fromkeys(points)) for status, points in paths.items()})
-        for task, paths in lanes.items()
-    ]
 
 
 def sparkline(numbers: Sequence[int]) -> str:

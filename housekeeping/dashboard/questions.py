@@ -202,7 +202,12 @@ def ask(request: HtmxHttpRequest, question: Question, *about: str, back: str) ->
     }
     template = "_question.html" if is_dialog else "question.html"
     answer = render(request, f"housekeeping/{template}", facts, status=409 if is_outdated else 200)
-    return reswap(retarget(answer, DIALOG), "innerHTML") if is_dialog else answer
+    return in_dialog(answer) if is_dialog else answer
+
+
+def in_dialog(fragment: HttpResponse) -> HttpResponse:
+    """Have htmx show the fragment in the page's dialog."""
+    return reswap(retarget(fragment, DIALOG), "innerHTML")
 
 
 def _subject(request: HttpRequest, *about: str) -> list[str]:

@@ -6,6 +6,7 @@ Logs, the API and commands always have them in English.
 from django.utils.formats import time_format
 from django.utils.translation import get_language, gettext, gettext_noop, ngettext
 
+from housekeeping.declared.registry import TASKS
 from housekeeping.declared.triggers import At, Every, Trigger
 
 # Names and descriptions from tasks.py, for the catalogue. Others are shown as they are declared.
@@ -37,6 +38,11 @@ DECLARED = (
 def declared(text: str) -> str:
     """A declared name, translated if the catalogue has it."""
     return gettext(text) if text else ""
+
+
+def title_of(task: str) -> str:
+    """The title of the task with this name; the name where it is declared no more."""
+    return declared(TASKS[task].title) if task in TASKS else task
 
 
 def described(trigger: Trigger) -> str:

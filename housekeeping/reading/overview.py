@@ -63,6 +63,7 @@ class Mark:
     task: str
     status: str  # a run's; "next" for a fire time
     run_id: uuid.UUID | None = None
+    took: timedelta | None = None  # until now while it runs
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,11 @@ def overview(now: datetime) -> Overview:
 
 def _timeline(entries: list[schedules.Entry], now: datetime) -> list[Mark]:
     runs = Run.objects.filter(requested_at__gte=now - TIMELINE).newest_first()
-    past = [Mark(*facts) for facts in runs.values_list("requested_at", "task", "status")[:MOST_MARKS]]
+    facts = runs.values_list("requested_at", "task", "status", "pk", "started_at", "finished_at")
+    past = [
+        Mark(at, task, status, pk, max((ended or now) - began, timedelta()) if began else None)
+        for at, task, status, pk, began, ended in facts[:MOST_MARKS]
+    ]
     coming = [
         Mark(at, entry.schedule.task.name, "next")
         for entry in entries

@@ -19,7 +19,6 @@ from housekeeping.dashboard.filters import CAUSES, STATUSES, Filters
 from housekeeping.database import stored
 from housekeeping.declared.triggers import Trigger
 from housekeeping.models import in_words
-from housekeeping.reading.overview import Overview
 
 register = template.Library()
 register.filter(intcomma)
@@ -40,6 +39,12 @@ def word(value: str) -> Any:
 def act_in_words(what: str) -> Any:
     """An act in words."""
     return act_lines.WORDS.get(what, what)
+
+
+@register.filter
+def title_of(task: str) -> str:
+    """The title of the task with this name; the name where it is declared no more."""
+    return wording.title_of(task)
 
 
 @register.filter
@@ -97,11 +102,6 @@ def pairs(facts: Any) -> list[tuple[str, Any]]:
 @register.filter
 def sparkline(numbers: Sequence[int]) -> str:
     return charts.sparkline(numbers)
-
-
-@register.filter
-def timeline_lanes(overview: Overview) -> list[charts.Lane]:
-    return charts.timeline(overview.timeline, overview.now)
 
 
 @register.filter

@@ -6,7 +6,7 @@ from chat.models import ChatMessage, Conversation, User
 from housekeeping.models import PolicyState, Run
 from housekeeping.steering import retentions
 from tests import make
-from tests.browser.conftest import sign_in
+from tests.browser.conftest import PASSWORD, sign_in
 from tests.make import days
 from tests.processes import ROOT
 from tests.services import wait_until
@@ -26,6 +26,14 @@ def stays_the_same_page(page):
     """A mark that a reload of the page would lose."""
     page.evaluate("window.stayed = true")
     return lambda: page.evaluate("window.stayed === true")
+
+
+def acts(page, task):
+    """Open what can be done about a task."""
+    page.locator(f"#task-{task}").get_by_role("button", name="Actions").click()
+    dialog = page.locator("#asked")
+    dialog.get_by_role("button", name="Close").or_(dialog.get_by_role("link", name="Close")).wait_for()
+    return dialog
 
 
 def answer(page):
@@ -64,8 +72,8 @@ def test_a_dry_run_shows_what_would_go_and_deletes_nothing(site, processes, open
     page = sign_in(open_page(), site)
 
     card = page.locator("#task-conversations")
-    card.get_by_role("button", name="Dry run").click()
-    card.get_by_text("dry run", exact=True).wait_for()
+    acts(page, "conversations").get_by_role("button", name="Dry run").click()
+    card.get_by_text("dry run:").wait_for()
 
     assert "deleted conversations 1" in " ".join(card.get_by_role("status").inner_text().split())
     assert Conversation.objects.count() == 2
@@ -84,7 +92,7 @@ def test_the_banner_goes_when_a_consumer_starts_and_what_waited_runs(site, proce
     processes.consumer()
 
     card.locator('.badge[data-status="succeeded"]').wait_for()
-    page.get_by_text("All well.").wait_for()
+    page.get_by_text("All systems healthy.").wait_for()
     assert page.get_by_text("No consumer is running").count() == 0
     assert stayed()
 
@@ -142,17 +150,18 @@ def test_a_schedule_is_paused_and_resumed_in_place(site, open_page):
     page = sign_in(open_page(), site)
     stayed = stays_the_same_page(page)
 
-    page.get_by_role("button", name="Pause Weekly Conversation Cleanup").click()
-    page.locator("#schedule-weekly_cleanup").get_by_text("paused").wait_for()
-    page.get_by_role("button", name="Resume Weekly Conversation Cleanup").click()
-    page.get_by_role("button", name="Pause Weekly Conversation Cleanup").wait_for()
+    row = page.locator("#task-conversations")
+    acts(page, "conversations").get_by_role("button", name="Pause Weekly Conversation Cleanup").click()
+    row.get_by_text("paused").wait_for()
+    acts(page, "conversations").get_by_role("button", name="Resume Weekly Conversation Cleanup").click()
+    row.get_by_text("paused").wait_for(state="detached")
 
     assert stayed()
 
 
 def test_fire_times_follow_what_one_types_and_are_saved_only_then(site, open_page):
     page = sign_in(open_page(), site)
-    page.get_by_role("link", name="Daily Housekeeping Tasks", exact=True).click()
+    acts(page, "all").get_by_role("link", name="Edit Daily Housekeeping Tasks").click()
     page.wait_for_url("**/schedules/daily_housekeeping")
     stayed = stays_the_same_page(page)
     field = page.get_by_label("Trigger")
@@ -173,7 +182,7 @@ def test_a_retention_is_changed_once_what_it_hits_is_seen(site, open_page, size)
     make.conversation(age=days(20))
     make.conversation(age=days(2))
     page = sign_in(open_page(viewport=SIZES[size]), site)
-    page.get_by_role("link", name="conversations", exact=True).click()
+    acts(page, "conversations").get_by_role("link", name="Preview conversations").click()
     page.wait_for_url("**/policies/conversations")
     stayed = stays_the_same_page(page)
     field = page.get_by_label("Days")
@@ -213,6 +222,10 @@ def test_no_page_is_wider_than_its_screen(site, processes, open_page, size, them
     page.goto(f"{site}/scheduler-admin/tasks/all/trigger")
     look("question")
     page.get_by_role("link", name="Go back").click()
+    page.wait_for_url("**/tasks/all")
+    look("task")
+    page.goto(f"{site}/scheduler-admin")
+    look_at_acts(page, look)
     page.locator("#task-all").get_by_role("button", name="Run now").click()
     page.get_by_role("dialog").wait_for()
     look("dialog")
@@ -224,6 +237,12 @@ def test_no_page_is_wider_than_its_screen(site, processes, open_page, size, them
     for name, path in pages:
         page.goto(f"{site}/scheduler-admin/{path}")
         look(name)
+
+
+def look_at_acts(page, look):
+    acts(page, "conversations")
+    look("acts")
+    page.keyboard.press("Escape")
 
 
 # --- Behaviour --------------------------------------------------------------------------------
@@ -262,22 +281,6 @@ def test_a_question_counts_when_it_is_asked_and_asks_anew_when_the_rules_have_ch
     page.locator('#task-conversations .badge[data-status="queued"]').wait_for()
 
 
-def test_a_schedule_is_run_in_place_once_the_question_is_answered(site, open_page):
-    something_to_do()
-    page = sign_in(open_page(), site)
-    stayed = stays_the_same_page(page)
-    line = page.locator("#schedule-weekly_cleanup")
-
-    line.get_by_role("button", name="Run now").click()
-    page.get_by_role("heading", name="Delete 1 conversation and 3 chat messages?").wait_for()
-    assert not Run.objects.exists()
-    page.get_by_role("button", name="Delete them").click()
-
-    line.locator('.badge[data-status="queued"]').wait_for()
-    assert stayed()
-    assert Run.objects.get().schedule == "weekly_cleanup"
-
-
 def test_a_button_can_not_be_pressed_twice(site, open_page):
     page = sign_in(open_page(), site)
     asked = []
@@ -301,7 +304,7 @@ def test_an_unchanged_poll_is_answered_304_and_a_change_is_seen(site, open_page)
 
     wait_until(lambda: poll() == 304, what="a poll with nothing new")
 
-    heartbeat = page.locator("tr[id^=consumer-] time[data-fresh]")
+    heartbeat = page.locator("li[id^=consumer-] time[data-fresh]")
     heartbeat.evaluate("it => { it.dateTime = '2020-01-01T00:00:00Z' }")
     wait_until(lambda: poll() == 304, what="a poll with nothing new")
     assert heartbeat.evaluate("it => Date.now() - new Date(it.dateTime) < 60e3")
@@ -312,17 +315,44 @@ def test_an_unchanged_poll_is_answered_304_and_a_change_is_seen(site, open_page)
     page.locator("#task-stats").get_by_text("the pipe burst").wait_for()
 
 
-def test_an_opened_table_and_focus_survive_a_refresh(site, open_page):
+def test_the_bars_of_a_task_are_one_stop_of_the_tab_key_and_say_what_they_are(site, open_page):
+    for hours in (9, 6, 3):
+        make.run("stats", status="succeeded", requested_at=make.ago(hours=hours))
     page = sign_in(open_page(), site)
-    page.locator("#timeline-table summary").click()
-    page.locator("#timeline-table summary").focus()
+    bars = page.locator("#task-stats .strip a")
 
-    make.run("stats", status="failed", error="the pipe burst", finished_at=make.ago())
+    page.locator("#task-stats th a").focus()
+    page.keyboard.press("Tab")
+    assert bars.nth(2).evaluate("it => it === document.activeElement")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+
+    assert bars.nth(0).evaluate("it => it === document.activeElement")
+    assert page.locator("#tip").inner_text().endswith(": succeeded")
+    assert bars.nth(0).get_attribute("aria-label") == page.locator("#tip").inner_text()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/runs/*")
+
+
+def test_a_long_list_of_tasks_is_filtered_by_typing_and_stays_so(processes, open_page):
+    make.administrator(username="ada", password=PASSWORD)
+    many = {"DJANGO_SETTINGS_MODULE": "tests.many.settings", "HOUSEKEEPING_AUTOSTART": "false"}
+    _, site = processes.site("--noreload", **many)
+    page = sign_in(open_page(viewport=SIZES["desktop"]), site)
+    assert page.evaluate("document.documentElement.scrollHeight") < 3 * SIZES["desktop"]["height"]
+    field = page.get_by_label("Filter the tasks by name")
+
+    field.fill("chore 2")
+    shown = page.locator("tr.task:visible")
+    assert shown.count() == 13
     page.evaluate("document.dispatchEvent(new Event('look-again'))")
-    page.locator("#task-stats").get_by_text("the pipe burst").wait_for()
+    make.run("chore_20", status="failed", error="the pipe burst", finished_at=make.ago())
+    page.evaluate("document.dispatchEvent(new Event('look-again'))")
+    page.locator("#task-chore_20").get_by_text("the pipe burst").wait_for()
 
-    assert page.locator("#timeline-table").get_attribute("open") is not None
-    assert page.locator("#timeline-table summary").evaluate("it => it === document.activeElement")
+    assert shown.count() == 13
+    assert field.input_value() == "chore 2"
+    assert field.evaluate("it => it === document.activeElement")
 
 
 def test_a_hidden_tab_does_not_poll_and_catches_up_when_it_is_seen_again(site, open_page):
@@ -360,6 +390,7 @@ def test_a_lost_connection_is_shown_and_goes_when_it_is_back(site, open_page):
 def test_times_are_shown_in_the_zone_of_who_looks(site, open_page):
     page = sign_in(open_page(timezone_id="Asia/Tokyo", locale="en-GB"), site)
 
+    page.goto(f"{site}/scheduler-admin/tasks/all")
     next_run = page.locator("#schedule-daily_housekeeping time").first
 
     assert "11:00" in next_run.inner_text()

@@ -26,10 +26,12 @@ def page_of(run):
     return f"{RUNS}/{run.pk}"
 
 
-def press(client, label):
-    """Press a button of the overview as a browser without JavaScript does, and answer if it asks."""
-    forms = re.findall(r'<form method="(\w+)" action="([^"]*)"(.*?)</form>', client.get(HOME).text, re.DOTALL)
-    [(method, action, form)] = [found for found in forms if f'"{label}"' in found[2]]
+def press(client, label, page=HOME):
+    """Press a button as a browser without JavaScript does, and answer if it asks."""
+    forms = re.findall(r'<form method="(\w+)" action="([^"]*)"(.*?)</form>', client.get(page).text, re.DOTALL)
+    [(method, action, form)] = [
+        found for found in forms if f'"{label}"' in found[2] or f">{label}<" in found[2]
+    ]
     if method == "get":
         return confirm(client, action, follow=True)
     return client.post(action, dict(re.findall(r'name="(\w+)" value="(\w+)"', form)), follow=True)
@@ -58,7 +60,7 @@ def test_a_button_shows_the_result_of_what_ends_at_once(dashboard, worker):
 def test_a_dry_run_shows_what_would_go_and_deletes_nothing(dashboard, worker):
     make.message()
 
-    answer = press(dashboard, "Dry run: Cleanup orphaned messages")
+    answer = press(dashboard, "Dry run", page=f"{HOME}/tasks/messages")
 
     assert "a dry run, nothing was deleted" in text(answer)
     assert ChatMessage.objects.count() == 1
@@ -135,17 +137,16 @@ def test_who_pressed_is_on_record(dashboard, administrator):
     assert act.origin == "dashboard from 127.0.0.1"
 
 
-def test_a_schedule_is_run_now_from_the_overview_after_a_question_in_numbers(dashboard, transactional_db):
+def test_a_schedule_is_run_now_from_its_page_after_a_question_in_numbers(dashboard, transactional_db):
     make.conversation(age=make.days(31), messages=3)
     action = f"{HOME}/schedules/weekly_cleanup/run"
-    assert f'<form method="get" action="{action}"' in dashboard.get(HOME).text
+    assert f'<form method="get" action="{action}"' in dashboard.get(f"{HOME}/schedules/weekly_cleanup").text
 
     asked = dashboard.get(action, headers=HTMX)
     answer = confirm(dashboard, action, headers=HTMX)
 
     assert "Delete 1 conversation and 3 chat messages?" in text(asked)
     assert (answer.status_code, Run.objects.get().schedule) == (200, "weekly_cleanup")
-    assert f'action="{action}"' not in answer.text  # while it is active, it would be refused
 
 
 @pytest.mark.parametrize(

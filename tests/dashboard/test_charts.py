@@ -1,33 +1,13 @@
 from datetime import date, timedelta
 
-from django.utils import timezone
-
 from housekeeping.dashboard import charts
 from housekeeping.models import Tally
-from housekeeping.reading.overview import Mark
 
 TODAY = date(2026, 11, 25)
 
 
 def tally(*, days_ago=0, status="succeeded", **fields):
     return Tally(day=TODAY - timedelta(days=days_ago), task="users", status=status, **fields)
-
-
-def test_a_timeline_has_a_lane_for_each_task_and_a_path_for_each_status():
-    now = timezone.now()
-    marks = [
-        Mark(now - timedelta(hours=24), "users", "failed"),
-        Mark(now, "stats", "succeeded"),
-        Mark(now + timedelta(hours=12), "users", "next"),
-        Mark(now + timedelta(hours=24), "users", "next"),
-    ]
-
-    lanes = charts.timeline(marks, now)
-
-    assert [(lane.task, lane.paths) for lane in lanes] == [
-        ("users", {"failed": "M0.0 1h0", "next": "M225.0 1h0M300.0 1h0"}),
-        ("stats", {"succeeded": "M150.0 1h0"}),
-    ]
 
 
 def test_a_sparkline_fills_its_box_and_needs_two_numbers():

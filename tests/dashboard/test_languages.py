@@ -97,7 +97,8 @@ def made(transactional_db):
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        (world.HOME, ["Aufgaben", "Zeitpläne", "Richtlinien", "um 02:00", "alle 6 Stunden"]),
+        (world.HOME, ["Aufgaben", "Fällig", "um 02:00", "alle 6 Stunden"]),
+        (f"{world.HOME}/tasks/conversations", ["Zeitpläne", "Richtlinien", "30 Tage", "Probelauf"]),
         (f"{world.HOME}/runs", ["Läufe", "Status", "Ursache", "Probelauf", "läuft"]),
         (f"{world.HOME}/history", ["Verlauf", "Handlung|pausiert", "Vorher und nachher"]),
         (f"{world.HOME}/trends", ["Trends", "Läufe nach Ausgang, pro Tag", "30 Tage"]),

@@ -1,11 +1,13 @@
 """The first page."""
 
+import html
 import re
 from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
-from housekeeping.declared.registry import SCHEDULES, TASKS
+from housekeeping.declared.registry import TASKS
 from housekeeping.models import ScheduleState
 from tests import make
 from tests.visitors import HTMX, root, text
@@ -14,6 +16,7 @@ pytestmark = pytest.mark.django_db
 
 HOME = "/scheduler-admin"
 OVERVIEW = f"{HOME}/"
+UPKEEP = ["history", "verification"]
 RUNS = f"{HOME}/runs"
 
 
@@ -50,25 +53,28 @@ def test_the_overview_shows_each_task_with_what_it_does_and_its_newest_run(dashb
 
     answer = dashboard.get(HOME)
 
-    assert re.findall(r'id="task-(\w+)"', answer.text) == list(TASKS)
-    card = text(answer).partition("Cleanup inactive users")[2].partition("Generate statistics")[0]
-    assert "Delete accounts that never verified their mail address." in card
-    assert "deleted users 1,234" in card
-    assert "Out of ink" not in card
+    assert re.findall(r'<tr id="task-(\w+)"', answer.text) == [
+        *(name for name in TASKS if name not in UPKEEP),
+        *UPKEEP,
+    ]
+    line = row(answer, "users")
+    assert "Delete accounts that never verified their mail address." in line
+    assert "deleted users 1,234" in line
+    assert "Out of ink" not in line
 
 
-def test_the_overview_shows_each_schedule_with_its_trigger_and_next_run(dashboard):
+def test_the_tasks_of_each_app_stand_together(dashboard):
+    groups = re.findall(r'scope="rowgroup" colspan="6">(.*?)<', dashboard.get(HOME).text)
+
+    assert groups == ["Chat", "Upkeep of housekeeping itself"]
+
+
+def test_a_task_shows_when_it_runs_next_and_by_which_trigger(dashboard):
     answer = dashboard.get(HOME)
 
-    rows = re.findall(r'id="schedule-(\w+)".*?</tr>', answer.text, re.DOTALL)
-    shown = [
-        " ".join(re.sub("<[^>]*>", " ", row).split())
-        for row in re.findall(r'<tr id="schedule-.*?</tr>', answer.text, re.DOTALL)
-    ]
-    assert rows == list(SCHEDULES)
-    assert re.search(r"Daily Housekeeping Tasks .* at 2:00 AM .*, 02:00", shown[0])
-    assert re.search(r"Weekly Conversation Cleanup .* on Sunday at 3:00 AM Sun \d+ \w+, 03:00", shown[1])
-    assert re.search(r"Generate System Statistics .* every 6 hours", shown[2])
+    assert re.search(r", 02:00 at 2:00 AM ", row(answer, "all"))
+    assert re.search(r" Sun \d+ \w+, 03:00 on Sunday at 3:00 AM ", row(answer, "conversations"))
+    assert " every 6 hours " in row(answer, "stats")
 
 
 def test_a_paused_schedule_is_shown_as_paused(dashboard):
@@ -76,37 +82,41 @@ def test_a_paused_schedule_is_shown_as_paused(dashboard):
         id="daily_housekeeping", is_paused=True, next_fire_at=make.ago(), computed_from=""
     )
 
-    answer = dashboard.get(HOME)
-
-    daily = text(answer).partition("Daily Housekeeping Tasks Run all")[2].partition("Weekly")[0]
-    assert "at 2:00 AM paused none yet" in daily
+    assert " never paused at 2:00 AM " in row(dashboard.get(HOME), "all")
 
 
-def test_a_schedule_shows_the_run_that_it_opened_last(dashboard):
-    run = make.run(
-        schedule="weekly_cleanup", cause="schedule", status="missed", scheduled_for=make.ago(days=3)
-    )
+def test_a_task_shows_how_many_rows_it_would_delete_and_since_when(dashboard):
+    make.conversation(age=make.days(33))
+    make.conversation(age=make.days(31))
 
-    table = dashboard.get(HOME).text.partition('id="schedules"')[2].partition('id="recent-runs"')[0]
+    line = row(dashboard.get(HOME), "conversations")
 
-    assert f'href="{page_of(run)}"><span class="badge" data-status="missed">' in table
-
-
-def test_the_overview_lists_the_ten_newest_runs(dashboard):
-    made = [make.run(f"task {age}", requested_at=make.ago(hours=age), status="failed") for age in range(12)]
-
-    recent = dashboard.get(HOME).text.partition('id="recent-runs"')[2]
-
-    assert re.findall(r'id="run-row-([^"]*)"', recent) == [str(run.pk) for run in made[:10]]
+    assert re.search(r" 2 since \d+ \w+ \d+ ", line)
 
 
-def test_the_table_of_the_timeline_leads_to_its_runs(dashboard):
-    run = make.run("stats", status="succeeded", requested_at=make.ago(hours=3))
+def test_a_strip_leads_to_a_run_or_to_the_runs_of_a_half_hour(dashboard, settings):
+    now = timezone.now()
+    begin = now.replace(minute=30 * (now.minute // 30), second=0, microsecond=0) - timedelta(hours=3)
+    run = make.run("stats", status="succeeded", requested_at=begin - timedelta(minutes=5))
+    for status in ("succeeded", "failed"):
+        make.run("stats", status=status, requested_at=begin + timedelta(minutes=5))
     make.run("stats", status="succeeded", requested_at=make.ago(hours=25))
 
-    table = dashboard.get(HOME).text.partition('id="timeline-table"')[2].partition("</table>")[0]
+    answer = dashboard.get(HOME)
 
-    assert re.findall(r'href="([^"]*)">stats</a>', table) == [page_of(run)]
+    strip = answer.text.partition('id="task-stats"')[2].partition("</svg>")[0]
+    [one, several] = re.findall(r'<a href="(.*?)" .*?data-tip="(.*?)"', strip)
+    assert one == (page_of(run), "succeeded")
+    assert several[1] == "2 runs: 1 failed, 1 succeeded"
+    runs = dashboard.get(html.unescape(several[0]))
+    assert len(re.findall('id="run-row-', runs.text)) == 2
+
+
+def row(answer, task):
+    """The text of a task's row."""
+    return " ".join(
+        re.sub("<[^>]*>", " ", answer.text.partition(f'id="task-{task}"')[2].partition("</tr>")[0]).split()
+    )
 
 
 def test_without_a_consumer_a_banner_says_that_nothing_will_be_cleaned_up(dashboard):
@@ -129,7 +139,7 @@ def test_the_banner_goes_with_a_heartbeat_and_comes_back_when_it_stops(dashboard
 def test_where_all_is_well_the_page_says_what_is_next(dashboard):
     make.consumer()
 
-    assert "All well. Next: " in text(dashboard.get(HOME))
+    assert "All systems healthy. Next: " in text(dashboard.get(HOME))
 
 
 def test_a_consumer_that_does_not_schedule_is_told_apart(dashboard):

@@ -281,7 +281,7 @@ def test_its_button_leads_to_the_question_and_posts_nothing(start, starts, dashb
     address, _ = starts[start]
     if start != "approve":
         Run.objects.filter(status="held").delete()
-    page = HOME if start in ("task", "schedule") else address.rpartition("/")[0]
+    page = HOME if start == "task" else address.rpartition("/")[0]
 
     shown = dashboard.get(page).text
 
@@ -302,7 +302,7 @@ def test_a_question_leads_back_to_where_it_was_asked(dashboard):
         for address in (TASK, SCHEDULE)
     }
 
-    assert backs == {TASK: f"{HOME}/", SCHEDULE: f"{HOME}/schedules/weekly_cleanup"}
+    assert backs == {TASK: f"{HOME}/tasks/conversations", SCHEDULE: f"{HOME}/schedules/weekly_cleanup"}
 
 
 def test_every_task_of_ours_may_delete_but_the_statistics():

@@ -73,6 +73,8 @@ def test_foreign_text_is_escaped(field, url, dashboard):
     assert "&lt;script&gt;alert(1)" in page or (field, url) in {
         ("traceback", HOME),
         ("traceback", RUNS),
+        ("requested_by", HOME),
+        ("task", HOME),
         ("error", HOME),
     }
 

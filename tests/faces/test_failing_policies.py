@@ -58,13 +58,13 @@ def failure(request, add_task):
 def test_its_figures_are_missing_on_the_overview_and_the_verdict_names_it(failure, dashboard):
     answer = dashboard.get("/scheduler-admin")
 
-    verdict, table = answer.text.partition('id="policies"')[::2]
+    verdict, table = answer.text.partition('id="tasks"')[::2]
     assert answer.status_code == 200
     assert 'class="verdict" data-level="bad"' in verdict
     assert "The rows of the policy broken can&#x27;t be counted: " in verdict
     assert failure.replace("'", "&#x27;") in verdict
-    assert table.partition('id="policy-broken"')[2].partition("</tr>")[0].count("–") == 2
-    assert "<strong>1</strong> row" in table.partition('id="policy-conversations"')[2].partition("</tr>")[0]
+    assert "can't be counted" in table.partition('id="task-broken"')[2].partition("</tr>")[0]
+    assert "<strong>1</strong>" in table.partition('id="task-conversations"')[2].partition("</tr>")[0]
     assert SECRET not in answer.text
 
 

@@ -117,6 +117,7 @@ PAGES = {
     "housekeeping:schedule": Row(looked_at, schedule),
     "housekeeping:policy": Row(looked_at, policy),
     "housekeeping:policy-preview": Row(looked_at, policy),
+    "housekeeping:task": Row(looked_at, of(name="stats")),
     "housekeeping:trigger": Row(asked_first, lambda user: of_run(user) and {"name": "stats"}),
     "housekeeping:pause-all": Row(operated),
     "housekeeping:resume-all": Row(operated),

@@ -33,7 +33,7 @@ def test_pages_are_in_the_language_of_the_browser():
 
 
 @pytest.mark.parametrize(
-    ("act", "page"), [("runs/act", "runs"), ("holds/add", "holds"), ("tasks/stats/trigger", "")]
+    ("act", "page"), [("runs/act", "runs"), ("holds/add", "holds"), ("tasks/stats/trigger", "tasks/stats")]
 )
 def test_who_was_signed_out_is_led_back_to_the_page_of_the_act(act, page, client):
     answer = client.post(f"/scheduler-admin/{act}")

@@ -1,18 +1,22 @@
 """What the first page shows in addition to the overview of every face, and whether it has changed."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+from django.apps import apps
 from django.db import connection
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from housekeeping import conf
-from housekeeping.dashboard import polls
-from housekeeping.declared.registry import STATISTICS
+from housekeeping.dashboard import polls, strips, wording
+from housekeeping.dashboard.strips import Bar
+from housekeeping.declared.registry import STATISTICS, Task
 from housekeeping.declared.statistics import Numbers
-from housekeeping.models import MOST_OFFSET, Snapshot
+from housekeeping.models import MOST_OFFSET, Run, Snapshot
 from housekeeping.reading import overview
-from housekeeping.reading.overview import TIMELINE, Mark, Overview, ScheduleCard, TaskCard
+from housekeeping.reading.overview import Overview, ScheduleCard
+from housekeeping.reading.policies import PolicyCard
 from housekeeping.runs import schedules
 
 
@@ -27,9 +31,73 @@ class Tile:
 
 
 @dataclass(frozen=True)
+class TaskRow:
+    """A task with its active or newest run, and everything that belongs to it."""
+
+    task: Task
+    latest: Run | None
+    schedules: list[ScheduleCard]
+    policies: list[PolicyCard]
+    bars: list[Bar]
+
+    @property
+    def title(self) -> str:
+        return wording.declared(self.task.title)
+
+    @property
+    def next(self) -> ScheduleCard | None:
+        """The schedule that is due first; if all are paused, one of them."""
+        due = [card for card in self.schedules if card.next_run_at]
+        return min(due, key=_next_run_at, default=next(iter(self.schedules), None))
+
+    @property
+    def is_late(self) -> bool:
+        return any(card.is_late for card in self.schedules)
+
+    @property
+    def others(self) -> int:
+        """How many schedules it has besides the next."""
+        return len(self.schedules) - 1
+
+    @property
+    def rows_due(self) -> int | None:
+        """None where a policy can't be counted, or the task has none."""
+        counts = [card.rows_due for card in self.policies]
+        return sum(number for number in counts if number) if counts and None not in counts else None
+
+    @property
+    def due_since(self) -> datetime | None:
+        return min((card.due_since for card in self.policies if card.due_since), default=None)
+
+    @property
+    def errors(self) -> list[str]:
+        return [card.error for card in self.policies if card.error]
+
+
+def _next_run_at(card: ScheduleCard) -> datetime:
+    return card.next_run_at or datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Group:
+    """The tasks that one app declares."""
+
+    name: str
+    rows: list[TaskRow]
+
+
+@dataclass(frozen=True)
 class OverviewPage:
     seen: Overview
     tiles: list[Tile]
+    groups: list[Group]
+
+    def row_of(self, task: str) -> TaskRow:
+        return next(row for group in self.groups for row in group.rows if row.task.name == task)
+
+    @property
+    def number_of_tasks(self) -> int:
+        return sum(len(group.rows) for group in self.groups)
 
     @property
     def has_paused_schedule(self) -> bool:
@@ -38,20 +106,6 @@ class OverviewPage:
     @property
     def has_running_schedule(self) -> bool:
         return any(not card.entry.is_paused for card in self.seen.scheduler.schedules)
-
-    @property
-    def schedules(self) -> list[tuple[ScheduleCard, TaskCard]]:
-        """Each schedule with the card of its task."""
-        tasks = {card.task.name: card for card in self.seen.cards}
-        return [(card, tasks[card.schedule.task.name]) for card in self.seen.scheduler.schedules]
-
-    @property
-    def marks_around(self) -> list[Mark]:
-        """The marks closest to now, for the table below the timeline: runs with their keys."""
-        recent = [run for run in self.seen.recent if run.requested_at >= self.seen.now - TIMELINE]
-        past = [Mark(run.requested_at, run.task, run.status, run.pk) for run in reversed(recent)]
-        coming = [mark for mark in self.seen.timeline if mark.status == "next"]
-        return past + coming[:10]
 
     @property
     def time_zone(self) -> str:
@@ -63,7 +117,39 @@ TILE_SNAPSHOTS = 30
 
 def read(now: datetime) -> OverviewPage:
     seen = overview.overview(now)
-    return OverviewPage(seen, _tiles(seen.statistics.numbers))
+    return OverviewPage(seen, _tiles(seen.statistics.numbers), _groups(seen))
+
+
+def _groups(seen: Overview) -> list[Group]:
+    """The tasks by the app that declares them, in the order declared; the upkeep of this app comes last."""
+    bars = strips.strips(seen.timeline, seen.now)
+    policies = {card.policy.name: card for card in seen.policies}
+    groups: dict[str, list[TaskRow]] = {}
+    for card in seen.cards:
+        task = card.task
+        row = TaskRow(
+            task,
+            card.latest,
+            [one for one in seen.scheduler.schedules if one.schedule.task.name == task.name],
+            [policies[policy.name] for policy in task.policies if policy.name in policies],
+            bars.get(task.name, []),
+        )
+        groups.setdefault(_app_of(task), []).append(row)
+    upkeep = gettext("Upkeep of housekeeping itself")
+    own = groups.pop(OWN, [])
+    found = [Group(name, rows) for name, rows in groups.items()]
+    return [*found, Group(upkeep, own)] if own else found
+
+
+OWN = "housekeeping"
+
+
+def _app_of(task: Task) -> str:
+    """The name of the app that declares the task, for people; OWN for this one."""
+    config = apps.get_containing_app_config(task.function.__module__)
+    if config is None:
+        return task.function.__module__.partition(".")[0]
+    return OWN if config.label == OWN else str(config.verbose_name)
 
 
 def _tiles(numbers: Numbers) -> list[Tile]:

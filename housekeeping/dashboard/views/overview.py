@@ -1,25 +1,22 @@
-"""The first page, the trends, and acts on tasks and on all schedules."""
+"""The first page, the trends, and acts on all schedules."""
 
 from datetime import timedelta
-from functools import partial
 
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from housekeeping.dashboard import acting, charts, polls, questions
-from housekeeping.dashboard.acting import actor, asked_or_done
+from housekeeping.dashboard import acting, charts, polls
+from housekeeping.dashboard.acting import actor
 from housekeeping.dashboard.guards import may_operate, may_view, signed_in
 from housekeeping.dashboard.pages import overview as overview_page
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.database import clock
-from housekeeping.declared.registry import TASKS
 from housekeeping.journal import tallies
-from housekeeping.models import Run, Snapshot
-from housekeeping.queue import tasks as queue
-from housekeeping.runs import control, schedules
+from housekeeping.models import Snapshot
+from housekeeping.runs import schedules
 
 TREND_DAYS = ("7", "30", "90")
 MOST_SNAPSHOTS = 1_000
@@ -49,23 +46,6 @@ def trends(request: HtmxHttpRequest) -> HttpResponse:
     shown = charts.trends(tallies.since(now, days), list(newest)[::-1], timezone.localdate(now), days)
     facts = {"charts": shown, "days": str(days), "choices": TREND_DAYS}
     return render(request, "housekeeping/trends.html", facts)
-
-
-@asked_or_done
-@signed_in
-@may_operate
-def trigger(request: HtmxHttpRequest, name: str) -> HttpResponse:
-    if name not in TASKS:
-        raise Http404(f"There is no task {name!r}.")
-    dry_run = request.POST.get("dry_run") == "true"
-    page = "housekeeping:run" if request.POST.get("show") == "run" else "housekeeping:overview"
-
-    def start() -> Run:
-        return control.request(name, send=queue.send, dry_run=dry_run, by=actor(request))
-
-    question = partial(questions.before_task, TASKS[name])
-    may_delete = TASKS[name].may_delete and not dry_run
-    return acting.ask_first(request, question, start, page, name, may_delete)
 
 
 @require_POST

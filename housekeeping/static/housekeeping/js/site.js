@@ -33,7 +33,57 @@ function showTimes() {
     const title = exact.format(moment);
     if (element.title !== title) element.title = title;
   }
+  for (const bar of document.querySelectorAll("a[data-at]")) bar.setAttribute("aria-label", labelOf(bar));
 }
+
+// --- The list of tasks: bars that tell what they are, and a filter ---------------------------
+
+const tip = document.getElementById("tip");
+
+function labelOf(bar) {
+  return `${near(new Date(bar.dataset.at))}: ${bar.dataset.tip}`;
+}
+
+function showTip(event) {
+  const bar = event.target.closest?.("a[data-tip]");
+  tip.hidden = !bar;
+  if (!bar) return;
+  tip.textContent = labelOf(bar);
+  const place = bar.getBoundingClientRect(), size = tip.getBoundingClientRect();
+  const left = Math.min(Math.max(place.left + place.width / 2 - size.width / 2, 8), innerWidth - size.width - 8);
+  tip.style.setProperty("left", `${left}px`);
+  tip.style.setProperty("top", `${place.top - size.height - 6}px`);
+}
+
+for (const name of ["pointerover", "focusin"]) document.addEventListener(name, showTip);
+for (const name of ["focusout", "scroll"]) document.addEventListener(name, () => { tip.hidden = true; }, true);
+
+// One stop of the Tab key for each strip; arrows, Home and End lead from bar to bar.
+document.addEventListener("keydown", (event) => {
+  const bar = event.target.closest?.(".strip a");
+  if (!bar) return;
+  const bars = [...bar.parentElement.querySelectorAll("a")], place = bars.indexOf(bar);
+  const next = { ArrowLeft: place - 1, ArrowRight: place + 1, Home: 0, End: bars.length - 1 }[event.key];
+  if (next === undefined) return;
+  event.preventDefault();
+  bars[next]?.focus();
+});
+
+function filterTasks() {
+  const field = document.getElementById("task-filter");
+  if (!field) return;
+  const words = field.value.toLowerCase().split(/\s+/);
+  for (const row of document.querySelectorAll("tr.task")) {
+    const hit = words.every((word) => row.dataset.filter.includes(word));
+    row.toggleAttribute("data-filtered", !hit);
+  }
+  for (const group of document.querySelectorAll("tr.group")) {
+    const rows = [...group.parentElement.querySelectorAll("tr.task")];
+    group.toggleAttribute("data-filtered", rows.every((row) => row.hasAttribute("data-filtered")));
+  }
+}
+
+for (const name of ["DOMContentLoaded", "htmx:after:swap", "input"]) document.addEventListener(name, filterTasks);
 
 // --- Polls: none while nobody looks; a lost connection is shown ------------------------------
 

@@ -1,0 +1,59 @@
+"""The page of a task, and acts on it."""
+
+from functools import partial
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from housekeeping.dashboard import acting, questions
+from housekeeping.dashboard.acting import actor, asked_or_done
+from housekeeping.dashboard.guards import may_operate, may_view, signed_in
+from housekeeping.dashboard.pages import overview as overview_page
+from housekeeping.dashboard.polls import HtmxHttpRequest
+from housekeeping.dashboard.rows import rows
+from housekeeping.database import clock
+from housekeeping.declared.registry import TASKS
+from housekeeping.models import Run
+from housekeeping.queue import tasks as queue
+from housekeeping.reading import newest
+from housekeeping.runs import control
+
+RECENT = 10
+
+
+@require_safe
+@signed_in
+@may_view
+@vary_on_headers("HX-Request")
+def task_detail(request: HtmxHttpRequest, name: str) -> HttpResponse:
+    """The task as a page; for htmx, what can be done about it, in the dialog."""
+    _known(name)
+    page = overview_page.read(clock.roughly())
+    facts = {"page": page, "row": page.row_of(name)}
+    if request.htmx and not request.htmx.history_restore_request:
+        return questions.in_dialog(render(request, "housekeeping/_task_dialog.html", facts))
+    runs = newest.with_consumer().filter(task=name).newest_first()[:RECENT]
+    return render(request, "housekeeping/task_detail.html", {**facts, "rows": rows(runs)})
+
+
+@asked_or_done
+@signed_in
+@may_operate
+def trigger(request: HtmxHttpRequest, name: str) -> HttpResponse:
+    _known(name)
+    dry_run = request.POST.get("dry_run") == "true"
+    page = "housekeeping:run" if request.POST.get("show") == "run" else "housekeeping:overview"
+
+    def start() -> Run:
+        return control.request(name, send=queue.send, dry_run=dry_run, by=actor(request))
+
+    question = partial(questions.before_task, TASKS[name])
+    may_delete = TASKS[name].may_delete and not dry_run
+    return acting.ask_first(request, question, start, page, name, may_delete)
+
+
+def _known(name: str) -> None:
+    if name not in TASKS:
+        raise Http404(f"There is no task {name!r}.")

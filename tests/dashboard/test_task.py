@@ -1,0 +1,80 @@
+"""The page of a task, and what can be done about it in a dialog."""
+
+import re
+
+import pytest
+
+from housekeeping.declared.policies import Policy
+from housekeeping.models import ScheduleState
+from tests import make
+from tests.visitors import HTMX, account, as_user, text
+
+pytestmark = pytest.mark.django_db
+
+TASK = "/scheduler-admin/tasks/conversations"
+
+
+def test_the_page_of_a_task_shows_its_schedules_policies_and_runs(dashboard):
+    make.conversation(age=make.days(31))
+    run = make.run(
+        schedule="weekly_cleanup", cause="schedule", status="missed", scheduled_for=make.ago(days=3)
+    )
+    make.run("stats", status="succeeded")
+
+    answer = dashboard.get(TASK)
+
+    assert "<h1>Delete old conversations" in answer.text
+    assert re.findall(r'<tr id="schedule-(\w+)"', answer.text) == ["weekly_cleanup"]
+    assert re.findall(r'<tr id="policy-(\w+)"', answer.text) == ["conversations"]
+    assert re.findall(r'id="run-row-([^"]*)"', answer.text) == [str(run.pk)]
+    assert f'href="/scheduler-admin/runs/{run.pk}"><span class="badge" data-status="missed">' in answer.text
+    assert "conversations 30 days 1 row " in text(answer)
+
+
+def test_for_htmx_it_is_a_dialog_with_the_acts(dashboard):
+    answer = dashboard.get(TASK, headers=HTMX)
+
+    assert (answer["HX-Retarget"], answer["HX-Reswap"]) == ("#asked", "innerHTML")
+    assert "<html" not in answer.text
+    assert buttons(answer) == ["Run now", "Dry run", "Pause", "Edit", "Preview"]
+
+
+def buttons(answer):
+    found = re.findall(r'class="button[^"]*"[^>]*>([^<]*)<', answer.text.partition("</ul>")[0])
+    return [button.strip() for button in found]
+
+
+def test_a_paused_schedule_can_be_resumed_and_an_active_run_cancelled(dashboard):
+    ScheduleState.objects.create(
+        id="weekly_cleanup", is_paused=True, next_fire_at=make.ago(), computed_from=""
+    )
+    make.run(status="running")
+
+    assert buttons(dashboard.get(TASK, headers=HTMX)) == ["Cancel", "Resume", "Edit", "Preview"]
+
+
+@pytest.mark.parametrize(
+    ("rights", "offered"),
+    [
+        (["view_run"], ["Preview"]),
+        (["view_run", "configure"], ["Edit", "Preview"]),
+        (["view_run", "operate"], ["Run now", "Dry run", "Pause", "Preview"]),
+    ],
+)
+def test_a_task_offers_what_one_may_do(rights, offered):
+    answer = as_user(account(*rights)).get(TASK, headers=HTMX)
+
+    assert buttons(answer) == offered
+
+
+def test_a_task_that_is_not_declared_is_404(dashboard):
+    assert dashboard.get("/scheduler-admin/tasks/none").status_code == 404
+
+
+def test_a_task_whose_policy_can_not_be_counted_says_why(dashboard, add_task):
+    def rows(cutoff):
+        raise ValueError("a mistake")
+
+    add_task("broken", lambda purge: {}, policy=Policy("broken", rows, make.days(30)))
+
+    assert "ValueError: a mistake" in text(dashboard.get("/scheduler-admin/tasks/broken"))
