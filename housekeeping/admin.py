@@ -1,6 +1,6 @@
 """Django's admin: the page of holds, and mixins for the site's own ModelAdmin classes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import partial
 from typing import Any, ClassVar, TypeVar, cast
@@ -32,7 +32,8 @@ MOST_KEYS = 1_000  # that the act of deleting several rows stores
 class LocksFromAbove(admin.ModelAdmin):
     """Locks rows in the order of a purge before it deletes them: each row before the rows below it.
 
-    Otherwise the two could deadlock, and the database would end one of them.
+    Otherwise the two could deadlock, and the database would end one of them. Rows that an inline deletes
+    are locked, too.
     """
 
     def lock(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
@@ -48,6 +49,22 @@ class LocksFromAbove(admin.ModelAdmin):
         with writing():
             self.lock(request, queryset)
             super().delete_queryset(request, queryset)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        for model, rows in _deleted_by_inlines(formsets):
+            self.lock(request, QuerySet(model).filter(pk__in=[row.pk for row in rows]))
+        super().save_related(request, form, formsets, change)
+
+
+def _deleted_by_inlines(formsets: Any) -> Iterator[tuple[type[Model], list[Model]]]:
+    """The rows that the inlines of a page are about to delete, with the model of each inline.
+
+    Asked of the forms, and not in ``save_formset``, which the project may replace.
+    """
+    for formset in formsets:
+        chosen = [form.instance for form in formset.deleted_forms]
+        if rows := [row for row in chosen if not row._state.adding]:
+            yield formset.model, rows
 
 
 class OnHold(Exception):

@@ -1,0 +1,77 @@
+"""The mixins for a project's own ModelAdmin classes, on a page with an inline that may delete rows."""
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.urls import path
+
+from chat.models import ChatMessage, Conversation
+from housekeeping.admin import RefusesHeld
+from housekeeping.models import Hold
+from site_config import urls
+from tests import make
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
+
+site = admin.AdminSite("inlines")
+
+
+class Messages(admin.TabularInline):
+    model = ChatMessage
+    extra = 0
+    fields = ["role", "content"]
+
+
+@admin.register(Conversation, site=site)
+class Conversations(RefusesHeld, admin.ModelAdmin):
+    fields = ["title"]
+    inlines = [Messages]
+
+
+urlpatterns = [path("inlines/", site.urls), *urls.urlpatterns]
+
+
+@pytest.fixture
+def browser(client, administrator):
+    client.force_login(administrator)
+    return client
+
+
+def delete_messages(browser, conversation, *deleted):
+    """Save the page of the conversation, with the box that deletes these messages ticked."""
+    messages = list(conversation.messages.order_by("pk"))
+    form = {
+        "title": "Renamed",
+        "messages-TOTAL_FORMS": len(messages),
+        "messages-INITIAL_FORMS": len(messages),
+    }
+    for number, message in enumerate(messages):
+        row = {"id": message.pk, "conversation": conversation.pk, "role": message.role}
+        row |= {"content": message.content} | ({"DELETE": "on"} if message in deleted else {})
+        form |= {f"messages-{number}-{name}": value for name, value in row.items()}
+    return browser.post(f"/inlines/chat/conversation/{conversation.pk}/change/", form, follow=True)
+
+
+@pytest.mark.parametrize("held", ["message", "conversation"])
+def test_a_row_on_hold_is_not_deleted_by_an_inline(browser, held):
+    conversation = make.conversation(title="Backups", messages=2)
+    message = conversation.messages.first()
+    row = message if held == "message" else conversation
+    Hold.objects.create(model=row._meta.label, key=str(row.pk), reason="A dispute")
+
+    answer = delete_messages(browser, conversation, message)
+
+    conversation.refresh_from_db()
+    assert f"{row.pk} is on hold for good: A dispute" in answer.text
+    assert (conversation.title, conversation.messages.count()) == ("Backups", 2)
+    assert not LogEntry.objects.exists()
+
+
+def test_an_inline_deletes_a_row_that_is_not_on_hold(browser):
+    conversation = make.conversation(messages=2)
+    one, other = conversation.messages.order_by("pk")
+    Hold.objects.create(model="chat.ChatMessage", key=str(other.pk), reason="A dispute")
+
+    delete_messages(browser, conversation, one)
+
+    assert list(conversation.messages.all()) == [other]
