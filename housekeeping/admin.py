@@ -155,6 +155,9 @@ class RecordsActs(admin.ModelAdmin):
         return {}
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        for _model, rows in _deleted_by_inlines(formsets):
+            for row in rows:
+                self.record(request, "delete", row)
         super().save_related(request, form, formsets, change)
         changed = [name for name in form.changed_data if name in self.recorded_fields]
         for what in dict.fromkeys(self.recorded_fields[name] for name in changed):

@@ -6,8 +6,8 @@ from django.contrib.admin.models import LogEntry
 from django.urls import path
 
 from chat.models import ChatMessage, Conversation
-from housekeeping.admin import RefusesHeld
-from housekeeping.models import Hold
+from housekeeping.admin import RecordsActs, RefusesHeld
+from housekeeping.models import Act, Hold
 from site_config import urls
 from tests import make
 
@@ -23,7 +23,7 @@ class Messages(admin.TabularInline):
 
 
 @admin.register(Conversation, site=site)
-class Conversations(RefusesHeld, admin.ModelAdmin):
+class Conversations(RefusesHeld, RecordsActs, admin.ModelAdmin):
     fields = ["title"]
     inlines = [Messages]
 
@@ -65,6 +65,7 @@ def test_a_row_on_hold_is_not_deleted_by_an_inline(browser, held):
     assert f"{row.pk} is on hold for good: A dispute" in answer.text
     assert (conversation.title, conversation.messages.count()) == ("Backups", 2)
     assert not LogEntry.objects.exists()
+    assert not Act.objects.exists()
 
 
 def test_an_inline_deletes_a_row_that_is_not_on_hold(browser):
@@ -75,3 +76,13 @@ def test_an_inline_deletes_a_row_that_is_not_on_hold(browser):
     delete_messages(browser, conversation, one)
 
     assert list(conversation.messages.all()) == [other]
+
+
+def test_each_row_that_an_inline_deletes_is_on_record(browser):
+    conversation = make.conversation(messages=3)
+    one, two, _three = conversation.messages.order_by("pk")
+
+    delete_messages(browser, conversation, one, two)
+
+    recorded = list(Act.objects.order_by("pk").values_list("who", "what", "target"))
+    assert recorded == [("ada", "delete", f"chat.ChatMessage {row.pk}") for row in (one, two)]
