@@ -1,6 +1,6 @@
 """Django's admin: the page of holds, and mixins for the site's own ModelAdmin classes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from typing import Any, ClassVar, TypeVar, cast
@@ -51,20 +51,19 @@ class LocksFromAbove(admin.ModelAdmin):
             super().delete_queryset(request, queryset)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        for model, rows in _deleted_by_inlines(formsets):
-            self.lock(request, QuerySet(model).filter(pk__in=[row.pk for row in rows]))
+        for formset in formsets:
+            if rows := _deleted_by(formset):
+                self.lock(request, QuerySet(formset.model).filter(pk__in=[row.pk for row in rows]))
         super().save_related(request, form, formsets, change)
 
 
-def _deleted_by_inlines(formsets: Any) -> Iterator[tuple[type[Model], list[Model]]]:
-    """The rows that the inlines of a page are about to delete, with the model of each inline.
+def _deleted_by(formset: Any) -> list[Model]:
+    """The rows that an inline is about to delete.
 
     Asked of the forms, and not in ``save_formset``, which the project may replace.
     """
-    for formset in formsets:
-        chosen = [form.instance for form in formset.deleted_forms]
-        if rows := [row for row in chosen if not row._state.adding]:
-            yield formset.model, rows
+    chosen = [form.instance for form in formset.deleted_forms]
+    return [row for row in chosen if not row._state.adding]
 
 
 class OnHold(Exception):
@@ -138,6 +137,15 @@ class _Key:
         return f"{self._meta.label} {self.pk}"
 
 
+class _ByKey:
+    """Stands in for a saved formset in Django's log of the admin: shows only the keys of its rows."""
+
+    def __init__(self, formset: Any) -> None:
+        self.forms, self.deleted_objects = formset.forms, formset.deleted_keys
+        self.new_objects = [_Key(row) for row in formset.new_objects]
+        self.changed_objects = [(_Key(row), fields) for row, fields in formset.changed_objects]
+
+
 class RecordsActs(admin.ModelAdmin):
     """Records who deletes rows in the admin, and who changes one of ``recorded_fields``.
 
@@ -147,7 +155,7 @@ class RecordsActs(admin.ModelAdmin):
 
     recorded_fields: ClassVar[dict[str, str]] = {}  # by the name of a field: the act that changes it
 
-    def record(self, request: HttpRequest, what: str, row: Model, **details: Any) -> None:
+    def record(self, request: HttpRequest, what: str, row: Model | _Key, **details: Any) -> None:
         acts.record(actor(request), what, f"{row._meta.label} {row.pk}"[:100], **details)
 
     def lost_with(self, row: Any) -> dict[str, Any]:
@@ -155,9 +163,11 @@ class RecordsActs(admin.ModelAdmin):
         return {}
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        for _model, rows in _deleted_by_inlines(formsets):
-            for row in rows:
-                self.record(request, "delete", row)
+        for formset in formsets:
+            # Taken now: Django empties the key of a row that it deletes.
+            formset.deleted_keys = [_Key(row) for row in _deleted_by(formset)]
+            for key in formset.deleted_keys:
+                self.record(request, "delete", key)
         super().save_related(request, form, formsets, change)
         changed = [name for name in form.changed_data if name in self.recorded_fields]
         for what in dict.fromkeys(self.recorded_fields[name] for name in changed):
@@ -165,6 +175,12 @@ class RecordsActs(admin.ModelAdmin):
             before = {name: _plain(form.initial.get(name)) for name in names}
             after = {name: _plain(form.cleaned_data[name]) for name in names}
             self.record(request, what, form.instance, before=before, after=after)
+
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        by_key = [_ByKey(formset) for formset in formsets or []]
+        return super().construct_change_message(request, form, cast(Any, by_key), add)
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
         return super().log_addition(request, cast(Any, _Key(obj)), message)

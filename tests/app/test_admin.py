@@ -1,5 +1,7 @@
 """The mixins for a project's own ModelAdmin classes, on a page with an inline that may delete rows."""
 
+import json
+
 import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
@@ -37,8 +39,11 @@ def browser(client, administrator):
     return client
 
 
-def delete_messages(browser, conversation, *deleted):
-    """Save the page of the conversation, with the box that deletes these messages ticked."""
+def delete_messages(browser, conversation, *deleted, **changed):
+    """Save the page of the conversation, with the box that deletes these messages ticked.
+
+    ``changed``: values of the other messages.
+    """
     messages = list(conversation.messages.order_by("pk"))
     form = {
         "title": "Renamed",
@@ -47,7 +52,7 @@ def delete_messages(browser, conversation, *deleted):
     }
     for number, message in enumerate(messages):
         row = {"id": message.pk, "conversation": conversation.pk, "role": message.role}
-        row |= {"content": message.content} | ({"DELETE": "on"} if message in deleted else {})
+        row |= {"content": message.content} | ({"DELETE": "on"} if message in deleted else changed)
         form |= {f"messages-{number}-{name}": value for name, value in row.items()}
     return browser.post(f"/inlines/chat/conversation/{conversation.pk}/change/", form, follow=True)
 
@@ -78,11 +83,14 @@ def test_an_inline_deletes_a_row_that_is_not_on_hold(browser):
     assert list(conversation.messages.all()) == [other]
 
 
-def test_each_row_that_an_inline_deletes_is_on_record(browser):
+def test_each_row_that_an_inline_deletes_is_on_record_by_its_key(browser):
     conversation = make.conversation(messages=3)
-    one, two, _three = conversation.messages.order_by("pk")
+    one, two, three = conversation.messages.order_by("pk")
 
-    delete_messages(browser, conversation, one, two)
+    delete_messages(browser, conversation, one, two, content="Edited")
 
     recorded = list(Act.objects.order_by("pk").values_list("who", "what", "target"))
     assert recorded == [("ada", "delete", f"chat.ChatMessage {row.pk}") for row in (one, two)]
+    _title, changed, *deleted = json.loads(LogEntry.objects.get().change_message)
+    assert changed["changed"]["object"] == f"chat.ChatMessage {three.pk}"
+    assert [entry["deleted"]["object"] for entry in deleted] == [target for _who, _what, target in recorded]
