@@ -205,8 +205,12 @@ class RecordsActs(admin.ModelAdmin):
 
 
 def _plain(value: Any) -> Any:
-    """The value of a field for JSON. Several related rows become a list of their names."""
-    return value if value is None or isinstance(value, bool | str) else sorted(map(str, value))
+    """The value of a field for JSON. A related row becomes its key, several become a list of their names."""
+    if isinstance(value, Model):
+        return _plain(value.pk)
+    if isinstance(value, QuerySet | list | tuple):
+        return sorted(map(str, value))
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 class HoldForm(forms.ModelForm):

@@ -1,6 +1,7 @@
 """The mixins for a project's own ModelAdmin classes, on a page with an inline that may delete rows."""
 
 import json
+from datetime import date
 
 import pytest
 from django.contrib import admin
@@ -12,6 +13,7 @@ from housekeeping.admin import RecordsActs, RefusesHeld
 from housekeeping.models import Act, Hold
 from site_config import urls
 from tests import make
+from tests.zoo.models import Animal, Keeper
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
@@ -28,6 +30,12 @@ class Messages(admin.TabularInline):
 class Conversations(RefusesHeld, RecordsActs, admin.ModelAdmin):
     fields = ["title"]
     inlines = [Messages]
+
+
+@admin.register(Animal, site=site)
+class Animals(RecordsActs, admin.ModelAdmin):
+    fields = ["number", "weight", "born", "is_tame", "guide", "keepers"]
+    recorded_fields = dict.fromkeys(fields, "change")
 
 
 urlpatterns = [path("inlines/", site.urls), *urls.urlpatterns]
@@ -94,3 +102,20 @@ def test_each_row_that_an_inline_deletes_is_on_record_by_its_key(browser):
     _title, changed, *deleted = json.loads(LogEntry.objects.get().change_message)
     assert changed["changed"]["object"] == f"chat.ChatMessage {three.pk}"
     assert [entry["deleted"]["object"] for entry in deleted] == [target for _who, _what, target in recorded]
+
+
+def test_a_change_is_on_record_whatever_the_type_of_its_field(browser):
+    old, new = Keeper.objects.create(name="Ada"), Keeper.objects.create(name="Grace")
+    animal = Animal.objects.create(number=1, born=date(2020, 1, 1), weight=2, is_tame=False, guide=old)
+    form = {"number": 7, "weight": "2.5", "born": "2024-02-29", "is_tame": "true"}
+
+    browser.post(
+        f"/inlines/zoo/animal/{animal.pk}/change/", form | {"guide": new.pk, "keepers": [new.pk, old.pk]}
+    )
+
+    before = {"number": 1, "weight": "2.00000", "born": "2020-01-01", "is_tame": False}
+    after = {"number": 7, "weight": "2.5", "born": "2024-02-29", "is_tame": True}
+    assert Act.objects.get().details == {
+        "before": before | {"guide": old.pk, "keepers": []},
+        "after": after | {"guide": new.pk, "keepers": sorted([str(new), str(old)])},
+    }
