@@ -277,7 +277,7 @@ def _import(app: AppConfig) -> None:
         has_declared = [table.known for table in tables] != before
         for table, declared in zip(tables, before, strict=True):
             table.known = declared
-        is_ours = has_declared or _mentions_us(app, error)
+        is_ours = has_declared or app.name == "housekeeping" or _mentions_us(app, error)
         found = Unreadable(module, f"{type(error).__name__}: {discreet.clean(error)}", is_ours)
         UNREADABLE.append(found)
         if found.is_ours:

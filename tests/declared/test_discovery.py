@@ -116,6 +116,15 @@ def test_of_a_tasks_file_of_ours_that_fails_halfway_nothing_stays(project):
     assert "cleaning.tasks can't be imported, so what it declares is missing" in done.stderr
 
 
+def test_the_upkeep_of_the_app_itself_is_ours_whatever_fails_in_it(project):
+    code = "import sys; sys.modules['housekeeping.engine.verification'] = None"
+
+    done = project(f"{code}\n{dedent(READ)}", cleaning=OURS)
+
+    _, tasks, _, unreadable = json.loads(done.stdout)
+    assert (tasks, unreadable) == (["wipe"], [["housekeeping.tasks", True]])
+
+
 @pytest.mark.parametrize("command", ["housekeeping.management", "huey.contrib.djhuey.management"])
 def test_no_consumer_starts_without_the_tasks_of_a_file_of_ours(project, command):
     code = f"""
