@@ -7,6 +7,7 @@ be imported, its declarations are left out, and :data:`UNREADABLE` lists it. Pag
 import inspect
 import logging
 import re
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, MutableMapping
@@ -275,13 +276,26 @@ def _import(app: AppConfig) -> None:
         import_module(module)
     except Exception as error:  # an import may run any code of the site
         has_declared = [table.known for table in tables] != before
-        for table, declared in zip(tables, before, strict=True):
-            table.known = declared
+        forget_unimported()
         is_ours = has_declared or app.name == "housekeeping" or _mentions_us(app, error)
         found = Unreadable(module, f"{type(error).__name__}: {discreet.clean(error)}", is_ours)
         UNREADABLE.append(found)
         if found.is_ours:
             logger.error("%s can't be imported, so what it declares is missing: %s", module, found.error)
+
+
+def forget_unimported() -> None:
+    """Remove the declarations of modules whose import has failed, which Python has forgotten as well.
+
+    A module that was imported on the way stays imported: it would not declare its own again.
+    """
+    TASKS.known = {key: one for key, one in TASKS.known.items() if _is_imported(one.function)}
+    SCHEDULES.known = {key: one for key, one in SCHEDULES.known.items() if _is_imported(one.task.function)}
+    STATISTICS.known = {key: one for key, one in STATISTICS.known.items() if _is_imported(one.function)}
+
+
+def _is_imported(function: Callable[..., Any]) -> bool:
+    return function.__module__ in sys.modules
 
 
 def _mentions_us(app: AppConfig, error: Exception) -> bool:

@@ -125,6 +125,15 @@ def test_the_upkeep_of_the_app_itself_is_ours_whatever_fails_in_it(project):
     assert (tasks, unreadable) == (["wipe"], [["housekeeping.tasks", True]])
 
 
+def test_what_another_module_has_declared_meanwhile_stays(project):
+    """Cleaning comes after it, and finds its own module imported already."""
+    done = project(READ, a_report="import cleaning.tasks, a_missing_package", cleaning=OURS)
+
+    _, tasks, statistics, unreadable = json.loads(done.stdout)
+    assert (tasks, statistics) == (["wipe", "history", "verification"], ["dust"])
+    assert unreadable == [["a_report.tasks", True]]
+
+
 @pytest.mark.parametrize("command", ["housekeeping.management", "huey.contrib.djhuey.management"])
 def test_no_consumer_starts_without_the_tasks_of_a_file_of_ours(project, command):
     code = f"""
