@@ -17,10 +17,11 @@ from housekeeping.declared import registry
 
 @check
 def recipes_can_be_used(**kwargs: Any) -> list[CheckMessage]:
+    registry.discover()  # imports the recipes
     return [
         Error(
             f"HOUSEKEEPING_RECIPES: {name!r} can't be used: {reason}.",
-            hint="Correct the name, install its app, or remove it from the list.",
+            hint="Correct the name, install its app in a version that works, or remove it from the list.",
             id="housekeeping.E009",
         )
         for name, reason in recipes.unusable().items()

@@ -268,7 +268,7 @@ def check_readable() -> None:
 
 
 def _import(app: AppConfig) -> None:
-    """Import the app's ``tasks.py``. If that fails, remove the declarations that it made until then."""
+    """Import the app's ``tasks.py``. Removes what a module has declared until it failed."""
     tables: list[Declared[Any]] = [TASKS, SCHEDULES, STATISTICS]
     before = [dict(table.known) for table in tables]
     module = f"{app.name}.tasks"
@@ -276,18 +276,19 @@ def _import(app: AppConfig) -> None:
         import_module(module)
     except Exception as error:  # an import may run any code of the site
         has_declared = [table.known for table in tables] != before
-        forget_unimported()
         is_ours = has_declared or app.name == "housekeeping" or _mentions_us(app, error)
         found = Unreadable(module, f"{type(error).__name__}: {discreet.clean(error)}", is_ours)
         UNREADABLE.append(found)
         if found.is_ours:
             logger.error("%s can't be imported, so what it declares is missing: %s", module, found.error)
+    _forget_unimported()
 
 
-def forget_unimported() -> None:
+def _forget_unimported() -> None:
     """Remove the declarations of modules whose import has failed, which Python has forgotten as well.
 
-    A module that was imported on the way stays imported: it would not declare its own again.
+    Also of one whose failure was caught, such as a recipe. A module that was imported on the way stays
+    imported: it would not declare its own again.
     """
     TASKS.known = {key: one for key, one in TASKS.known.items() if _is_imported(one.function)}
     SCHEDULES.known = {key: one for key, one in SCHEDULES.known.items() if _is_imported(one.task.function)}

@@ -8,6 +8,7 @@ deletes their rows without an archive. For rows that somebody may want back, the
 a schedule of its own: these purges are braked, archived and can be undone.
 """
 
+import logging
 from collections.abc import Iterator
 from importlib import import_module
 from types import ModuleType
@@ -15,6 +16,7 @@ from types import ModuleType
 from django.apps import apps
 
 from housekeeping import conf
+from housekeeping.database import discreet
 
 # Each recipe, and the app that has to be installed for it, as in INSTALLED_APPS.
 RECIPES = {
@@ -30,8 +32,16 @@ RECIPES = {
 }
 
 
+FAILED: dict[str, str] = {}  # recipes that can't be imported, each with the error; known after discovery
+logger = logging.getLogger(__name__)
+
+
 def unusable() -> dict[str, str]:
     """What is switched on and can't be used, each with the reason."""
+    return _not_there() | FAILED
+
+
+def _not_there() -> dict[str, str]:
     found = {}
     for name in conf.RECIPES:
         if name not in RECIPES:
@@ -42,8 +52,20 @@ def unusable() -> dict[str, str]:
 
 
 def modules() -> Iterator[ModuleType]:
-    """The recipes that are switched on and can be used."""
-    broken = unusable()
+    """The recipes that are switched on and can be used.
+
+    One that can't be imported, for example beside another version of its app, is left out.
+    """
+    not_there = _not_there()
     for name in conf.RECIPES:
-        if name not in broken:
-            yield import_module(f"{__name__}.{name}")
+        if name not in not_there and (module := _imported(name)):
+            yield module
+
+
+def _imported(name: str) -> ModuleType | None:
+    try:
+        return import_module(f"{__name__}.{name}")
+    except Exception as error:  # an import may run any code of the recipe's app
+        FAILED[name] = f"it can't be imported: {type(error).__name__}: {discreet.clean(error)}"
+        logger.error("The recipe %s is left out: %s", name, FAILED[name])
+        return None

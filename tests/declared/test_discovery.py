@@ -41,13 +41,13 @@ CELERY = """
 def project(tmp_path):
     """A function that makes a project of apps by the text of their tasks.py, and runs code in it."""
 
-    def run(code, *, installed=("housekeeping", "huey.contrib.djhuey"), **apps):
+    def run(code, *, installed=("housekeeping", "huey.contrib.djhuey"), recipes=(), **apps):
         for name, text in apps.items():
             (tmp_path / name).mkdir()
             (tmp_path / name / "__init__.py").touch()
             (tmp_path / name / "tasks.py").write_text(dedent(text))
         settings = dedent(SETTINGS).replace("*APPS", ", ".join(map(repr, [*installed, *apps])))
-        (tmp_path / "project.py").write_text(settings)
+        (tmp_path / "project.py").write_text(f"{settings}\nHOUSEKEEPING_RECIPES = {list(recipes)}")
         return subprocess.run(
             [sys.executable, "-c", f"import django; django.setup()\n{dedent(code)}"],
             cwd=tmp_path,
@@ -177,3 +177,16 @@ def test_huey_s_own_command_ends_at_a_file_of_celery_s_and_check_says_so(project
 )
 def test_nothing_is_said_where_no_command_ends_at_such_a_file(project, installed, text):
     assert "W004" not in project(CHECK, installed=installed, mails=text).stdout
+
+
+def test_a_recipe_that_fails_takes_no_upkeep_away_and_check_names_it(project):
+    broken = "import sys; sys.modules['django.contrib.admin.models'] = None"
+    show = "from housekeeping.tasks import UPKEEP; print(list(registry.TASKS), 'deleted_sessions' in UPKEEP)"
+    code = "\n".join([broken, "from housekeeping.declared import registry", CHECK, show])
+    installed = ("django.contrib.sessions", "django.contrib.admin", "housekeeping", "huey.contrib.djhuey")
+
+    done = project(code, installed=installed, recipes=["admin_log", "sessions"])
+
+    assert "E009 HOUSEKEEPING_RECIPES: 'admin_log' can't be used: it can't be imported: Mod" in done.stdout
+    assert "housekeeping.E008" not in done.stdout
+    assert done.stdout.endswith("['history', 'verification'] True\n")
