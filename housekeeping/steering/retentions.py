@@ -56,6 +56,16 @@ def parse(text: object) -> int:
     return days
 
 
+def parse_for(policy: Policy, text: object) -> int:
+    """The same, where it is to become the policy's retention: its ``shortest_days`` or more."""
+    days = parse(text)
+    if days < policy.shortest_days:
+        wrong = gettext("%(days)s days are too short for the policy %(policy)s: write %(least)s or more.")
+        facts = {"days": days, "policy": repr(policy.name), "least": policy.shortest_days}
+        raise BadRetention(wrong % facts)
+    return days
+
+
 def declared_days(policy: Policy) -> float:
     """The declared retention. Raises BadRetention if the policy has none."""
     _in_force(policy)
@@ -65,7 +75,6 @@ def declared_days(policy: Policy) -> float:
 def effect(policy: Policy, days: float, now: datetime) -> Effect:
     """What a retention of ``days`` would delete, before it is saved. Raises BadRetention, PolicyFailed."""
     in_force = _in_force(policy)
-    _check_shortest(policy, days)
     with counting(policy):
         return Effect(
             days=days,
@@ -80,7 +89,7 @@ def change(name: str, days: object, *, by: Actor | None = None) -> Policy:
 
     Raises UnknownPolicy, BadRetention; then nothing has changed.
     """
-    return _set(name, parse(days), "change retention", by)
+    return _set(name, parse_for(registry.find_policy(name), days), "change retention", by)
 
 
 def reset(name: str, *, by: Actor | None = None) -> Policy:
@@ -91,8 +100,6 @@ def reset(name: str, *, by: Actor | None = None) -> Policy:
 def _set(name: str, days: int | None, act: str, by: Actor | None) -> Policy:
     policy = registry.find_policy(name)
     _in_force(policy)
-    if days is not None:
-        _check_shortest(policy, days)
     with writing():
         state, _ = PolicyState.objects.select_for_update().get_or_create(name=name)
         if state.retention_days == days:
@@ -115,10 +122,3 @@ def _in_force(policy: Policy) -> timedelta:
         text = gettext("The policy %(policy)s has no retention: its rows go whatever their age.")
         raise BadRetention(text % {"policy": repr(policy.name)})
     return retention
-
-
-def _check_shortest(policy: Policy, days: float) -> None:
-    if days < policy.shortest_days:
-        text = gettext("%(days)s days are too short for the policy %(policy)s: write %(least)s or more.")
-        facts = {"days": days, "policy": repr(policy.name), "least": policy.shortest_days}
-        raise BadRetention(text % facts)

@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from chat.models import Conversation
+from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import find_policy
 from housekeeping.models import Act, Hold, Run
 from tests import make
@@ -74,6 +75,18 @@ def test_the_api_says_what_a_retention_hits_and_saves_it_only_then(api, old_and_
 
     reset = api.patch(f"{API}/policies/conversations", {"reset": True}).json()
     assert (reset["retention_days"], reset["changed"]) == (30, False)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_the_api_resets_to_a_declared_retention_that_nobody_may_type(dry_run, api, add_task):
+    hours = Policy("hours", lambda cutoff: Conversation.objects.filter(created_at__lt=cutoff), days(0.5))
+    add_task("hours", lambda purge: {}, policy=hours)
+    api.patch(f"{API}/policies/hours", {"retention_days": 3})
+
+    reset = api.patch(f"{API}/policies/hours", {"reset": True, "dry_run": dry_run})
+
+    assert (reset.status_code, reset.json()["effect"]["retention_days"]) == (200, 0.5)
+    assert find_policy("hours").retention_in_force() == days(3 if dry_run else 0.5)
 
 
 @pytest.mark.parametrize(

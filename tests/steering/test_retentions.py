@@ -93,9 +93,9 @@ def test_a_retention_below_a_policys_shortest_is_refused():
     policy = replace(registry.find_policy("users"), shortest_days=4)
 
     with pytest.raises(BadRetention, match="write 4 or more"):
-        retentions.effect(policy, 3, timezone.now())
+        retentions.parse_for(policy, "3")
 
-    assert retentions.effect(policy, 4, timezone.now()).days == 4
+    assert retentions.parse_for(policy, "4") == 4
 
 
 @pytest.mark.parametrize(

@@ -45,10 +45,11 @@ class PolicyDetail(HousekeepingView):
     def patch(self, request: Request, pk: str) -> Response:
         found = registry.find_policy(pk)
         asked = self.read()
-        days = asked.get("retention_days") or retentions.declared_days(found)
+        typed = asked.get("retention_days")
+        days = retentions.parse_for(found, typed) if typed else retentions.declared_days(found)
         effect = retentions.effect(found, days, clock.roughly())
         if not asked["dry_run"]:
-            change = retentions.reset if asked.get("reset") else partial(retentions.change, days=days)
+            change = partial(retentions.change, days=days) if typed else retentions.reset
             change(pk, by=self.actor)
         told = as_json.Effect.of(effect, saved=not asked["dry_run"])
         return Response(as_json.ChangedPolicy.of(policies.card(pk), effect=told))

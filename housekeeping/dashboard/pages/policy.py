@@ -32,7 +32,8 @@ def read(name: str, now: datetime, *, retention_days: str | None = None) -> Poli
     problem, effect = "", None
     if retention_days is not None:
         try:
-            effect = retentions.effect(card.policy, retentions.parse(retention_days), now)
+            typed = retentions.parse_for(card.policy, retention_days)
+            effect = retentions.effect(card.policy, typed, now)
         except (BadRetention, PolicyFailed) as error:
             problem = str(error)
     days = retention_days if retention_days is not None else str(card.retention_days)

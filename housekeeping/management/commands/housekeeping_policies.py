@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from housekeeping.database import clock
+from housekeeping.declared import registry
 from housekeeping.journal import acts
 from housekeeping.management.base import ActionCommand
 from housekeeping.reading import as_json, policies
@@ -62,8 +63,9 @@ class Command(ActionCommand):
             self.stdout.write(f"kept for {one['retention_days']:>3} days: {one['rows']:,} rows past due")
 
     def _change(self, options: dict[str, Any]) -> None:
-        name, days = options["name"], retentions.parse(options["days"])
-        effect = retentions.effect(policies.card(name).policy, days, clock.now())
+        name, policy = options["name"], registry.find_policy(options["name"])
+        days = retentions.parse_for(policy, options["days"])
+        effect = retentions.effect(policy, days, clock.now())
         self.stdout.write(
             f"At {days} days the next run deletes {effect.rows:,} rows;"
             f" at {effect.days_now}, {effect.rows_now:,}."
