@@ -11,7 +11,7 @@ from django.core.checks import Warning as CheckWarning
 from housekeeping.checks.registration import check
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy
-from housekeeping.declared.registry import PREVIEWED, SCHEDULES, TASKS
+from housekeeping.declared.registry import PREVIEWED, SCHEDULES, STATISTICS, TASKS
 from housekeeping.engine import cascade
 from housekeeping.exceptions import AmbiguousPolicy
 from housekeeping.reading import gauges
@@ -109,8 +109,28 @@ def names_fit_into_addresses_and_columns(**kwargs: Any) -> list[CheckMessage]:
         )
         for kind, names, longest in kinds
         for name in names
-        if not re.fullmatch(rf"[\w-]{{1,{longest}}}", name)
+        if not _is_name(name, longest)
     ]
+
+
+@check
+def statistics_can_be_fields_of_the_api(**kwargs: Any) -> list[CheckMessage]:
+    from housekeeping.reading.as_json.figures import TAKEN  # it reads the registry when it is imported
+
+    return [
+        Error(
+            f"{name!r} can't be the name of a statistic.",
+            hint=f"Write up to {LONGEST_NAME} letters, digits, hyphens and underscores: it is a field of the"
+            f" API, as {', '.join(sorted(TAKEN))} are already.",
+            id="housekeeping.E007",
+        )
+        for name in STATISTICS
+        if name in TAKEN or not _is_name(name, LONGEST_NAME)
+    ]
+
+
+def _is_name(text: str, longest: int) -> bool:
+    return bool(re.fullmatch(rf"[\w-]{{1,{longest}}}", text))
 
 
 @check

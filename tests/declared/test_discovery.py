@@ -85,6 +85,25 @@ def test_a_tasks_file_of_celery_s_is_passed_over_in_silence(project):
     assert done.stderr == ""
 
 
+NAMES = ["stored", "of", "declared", "writer"]  # of the class that writes them as JSON, too
+SHOW = f"""
+    from types import SimpleNamespace
+    from housekeeping.reading import as_json
+    counted = SimpleNamespace(numbers=dict.fromkeys({NAMES}, 7))
+    print(as_json.Statistics.of(counted) == counted.numbers, list(as_json.Statistics.declared))
+"""
+
+
+def test_a_statistic_may_bear_any_name(project):
+    text = "from housekeeping import statistic" + "".join(
+        f"\n@statistic({name!r})\ndef count_{name}(): return 7" for name in NAMES
+    )
+
+    done = project(SHOW, cleaning=text)
+
+    assert (done.stdout, done.stderr) == (f"True {NAMES}\n", "")
+
+
 @pytest.mark.parametrize(
     "text",
     ["from .purges import *", "import os, housekeeping\n    import a_missing_package"],

@@ -19,9 +19,10 @@ from tests.make import days
 
 @pytest.fixture(autouse=True)
 def undo_declarations():
-    tasks, schedules = dict(TASKS), dict(SCHEDULES)
+    tables = [TASKS, SCHEDULES, registry.STATISTICS]
+    declared = [dict(table) for table in tables]
     yield
-    for table, before in ((TASKS, tasks), (SCHEDULES, schedules)):
+    for table, before in zip(tables, declared, strict=True):
         table.clear()
         table.update(before)
 
@@ -158,6 +159,14 @@ def test_a_name_that_fits_into_no_address_is_found_by_check():
 
     errors = [error for error in run_checks() if error.id == "housekeeping.E007"]
     assert "'old rows/all'" in errors[0].msg
+
+
+@pytest.mark.parametrize("name", ["measured_at", "taken_at", "database_bytes", "new users", "a" * 101])
+def test_a_statistic_s_name_that_can_be_no_field_of_the_api_is_found_by_check(name):
+    registry.statistic(name)(lambda: 7)
+
+    errors = [error.msg for error in run_checks() if error.id == "housekeeping.E007"]
+    assert errors == [f"{name!r} can't be the name of a statistic."]
 
 
 @pytest.mark.django_db

@@ -10,7 +10,7 @@
 from the same fields. Nothing here needs Django REST framework, as commands print the same objects.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from functools import partial
 from operator import attrgetter
@@ -138,15 +138,18 @@ class Many(Field):
 
 
 class Object(Generic[Source]):
-    """A kind of object, by its fields. The docstring of a subclass describes it."""
+    """A kind of object, by its fields. The docstring of a subclass describes it.
+
+    ``fields``: further ones, whose names may be the same as those of a class's attributes.
+    """
 
     declared: ClassVar[dict[str, Field]] = {}
     writer: ClassVar["Writer"]
 
-    def __init_subclass__(cls, **options: Any) -> None:
+    def __init_subclass__(cls, fields: Mapping[str, Field] | None = None, **options: Any) -> None:
         super().__init_subclass__(**options)
         own = {name: field for name, field in vars(cls).items() if isinstance(field, Field)}
-        cls.declared = cls.declared | own
+        cls.declared = cls.declared | own | dict(fields or {})
         cls.writer = Writer(cls.declared)
 
     @classmethod

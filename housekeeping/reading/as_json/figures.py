@@ -24,12 +24,13 @@ from housekeeping.reading.as_json.fields import (
 from housekeeping.reading.as_json.runs import Run
 from housekeeping.reading.as_json.schedules import STATUSES, NextRun
 
+COUNTED = {name: Whole(STORED, help=one.label) for name, one in STATISTICS.items()}
 
-class Statistics(Stored[Any]):
+
+class Statistics(Stored[Any], fields=COUNTED):
     """What the project counts: a field for each statistic that it declares."""
 
     stored = "numbers"
-    vars().update({name: Whole(STORED, help=one.label) for name, one in STATISTICS.items()})
 
 
 class MeasuredStatistics(Statistics):
@@ -39,6 +40,15 @@ class MeasuredStatistics(Statistics):
 class Snapshot(Statistics):
     taken_at = Moment()
     database_bytes = Whole(nullable=True)
+
+
+# The names that no statistic can have, as these fields stand beside the statistics.
+TAKEN = frozenset(
+    name
+    for kind in (MeasuredStatistics, Snapshot)
+    for name, field in kind.declared.items()
+    if field.read is not STORED
+)
 
 
 class Archive(Object[overview.Overview]):
