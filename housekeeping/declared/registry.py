@@ -153,6 +153,7 @@ def task(
     ``has_dry_run=False`` refuses dry runs, for a task with effects that a dry run can't prevent, such as
     deleting files. The function itself does not change: called in a shell, it does the work.
     """
+    _check_name(name, "@task", "@task() or @task(policy=policy)")
     policies = policies or ((policy,) if policy else ())
 
     def register(function: F) -> F:
@@ -177,6 +178,9 @@ def scheduled(
     is_upkeep: bool = False,
 ) -> Callable[[F], F]:
     """Run the task below this decorator by ``trigger``, unless ``when`` is false."""
+    if not (isinstance(id, str) and isinstance(trigger, Cron | Interval)):
+        example = '@scheduled("nightly", "Every night", Cron(hour=2))'
+        raise TypeError(f"@scheduled takes an id, a name and a trigger: write {example}.")
 
     def register(function: F) -> F:
         if id in SCHEDULES.known:
@@ -200,6 +204,7 @@ def statistic(
     The number is shown on the dashboard, in the API, in the metrics and in snapshots. Without a
     ``label``, pages show its name.
     """
+    _check_name(name, "@statistic", "@statistic()")
 
     def register(function: F) -> F:
         key = name or function.__name__
@@ -210,6 +215,13 @@ def statistic(
         return function
 
     return register
+
+
+def _check_name(name: object, decorator: str, usual: str) -> None:
+    """Raises TypeError for a decorator without its brackets, which takes the function for its name."""
+    if not isinstance(name, str | None):
+        kind = type(name).__name__
+        raise TypeError(f"The name in {decorator} has to be a text, not a {kind}: write {usual}.")
 
 
 # --- Finding them -----------------------------------------------------------------------------

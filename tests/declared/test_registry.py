@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 
@@ -58,6 +59,22 @@ def test_two_schedules_of_one_id_are_refused():
 def test_a_schedule_above_no_task_is_refused():
     with pytest.raises(ValueError, match="without @task"):
         registry.scheduled("lost", "Lost", Cron(hour=1))(dict)
+
+
+@pytest.mark.parametrize(
+    ("declare", "advice"),
+    [
+        (lambda: registry.task(len), "@task() or @task(policy=policy)"),
+        (lambda: registry.task(Policy("dust", rows=lambda cutoff: None)), "@task() or @task(policy=policy)"),
+        (lambda: registry.statistic(len), "@statistic()"),
+        (lambda: registry.scheduled("x", "X", "0 2 * * *"), '@scheduled("nightly", "Every night", Cron(hour'),
+        (lambda: registry.scheduled(len, "X", Cron()), '@scheduled("nightly", "Every night", Cron(hour=2))'),
+    ],
+    ids=["bare task", "policy as name", "bare statistic", "text as trigger", "function as id"],
+)
+def test_a_decorator_that_is_misused_says_what_to_write(declare, advice):
+    with pytest.raises(TypeError, match=re.escape(advice)):
+        declare()
 
 
 def test_an_unknown_task_is_named_with_the_known_ones():
