@@ -157,12 +157,13 @@ def task(
     policies = policies or ((policy,) if policy else ())
 
     def register(function: F) -> F:
+        if not when:
+            return function
         key = name or (policies[0].name if policies else function.__name__)
         if key in TASKS.known:
             raise ValueError(f"Two tasks are called {key!r}: give one of them another name.")
         title = function.__name__.replace("_", " ").capitalize()
-        if when:
-            TASKS[key] = Task(key, function, policies, done or f"{title}: done", has_dry_run)
+        TASKS[key] = Task(key, function, policies, done or f"{title}: done", has_dry_run)
         return function
 
     return register
@@ -183,10 +184,10 @@ def scheduled(
         raise TypeError(f"@scheduled takes an id, a name and a trigger: write {example}.")
 
     def register(function: F) -> F:
-        if id in SCHEDULES.known:
-            raise ValueError(f"Two schedules have the id {id!r}: give one of them another.")
         if not when:  # the task may be switched off as well
             return function
+        if id in SCHEDULES.known:
+            raise ValueError(f"Two schedules have the id {id!r}: give one of them another.")
         owner = next((task for task in TASKS.known.values() if task.function is function), None)
         if owner is None:
             raise ValueError(f"@scheduled({id!r}) stands above a function without @task.")

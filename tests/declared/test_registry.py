@@ -56,6 +56,17 @@ def test_two_schedules_of_one_id_are_refused():
         registry.scheduled("weekly_cleanup", "Again", Cron(hour=1))(TASKS["stats"].function)
 
 
+@pytest.mark.parametrize("first_is_on", [True, False])
+def test_of_two_declarations_of_one_name_one_may_be_switched_off(first_is_on):
+    for when in (first_is_on, not first_is_on):
+
+        @registry.scheduled("dusting", f"On: {when}", Cron(hour=4), when=when)
+        @registry.task("dust", done=f"On: {when}", when=when)
+        def wipe_dust(): ...
+
+    assert (TASKS["dust"].done, SCHEDULES["dusting"].name) == ("On: True", "On: True")
+
+
 def test_a_schedule_above_no_task_is_refused():
     with pytest.raises(ValueError, match="without @task"):
         registry.scheduled("lost", "Lost", Cron(hour=1))(dict)
