@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
+from django.db.models import Manager, QuerySet
 
 from housekeeping.checks.registration import check
 from housekeeping.declared import registry
@@ -76,11 +77,14 @@ def policies_can_be_carried_out_and_undone(**kwargs: Any) -> list[CheckMessage]:
 def _obstacles(policy: Policy) -> list[tuple[str, str]]:
     """Why the policy's rows can't be purged and put back, each with the name of their table."""
     try:
-        rows = policy.rows(FAR)
+        rows: Any = policy.rows(FAR)
+        if not isinstance(rows, QuerySet | Manager):
+            return [("its rows", f"rows returns a {type(rows).__name__}, not a queryset")]
+        rows.annotate(aged=policy.age_of()).order_by("aged", "pk")  # as a purge does; this asks nothing yet
+        problems = [*cascade.elsewhere(rows.all()), *cascade.problems(policy.model)]
+        return [(policy.model._meta.label, problem) for problem in problems]
     except Exception as error:  # code of the project
         return [("its rows", f"asking for them raises {type(error).__name__}: {error}")]
-    problems = [*cascade.elsewhere(rows), *cascade.problems(policy.model)]
-    return [(policy.model._meta.label, problem) for problem in problems]
 
 
 @check

@@ -207,6 +207,41 @@ def test_a_policy_whose_rows_can_t_be_asked_for_is_an_error(add_task):
     assert ("housekeeping.E003", f"The policy 'broken' can't purge its rows: {problem}.") in found()
 
 
+BROKEN = {
+    "rows returns a list, not a queryset": lambda cutoff: [],
+    "rows returns a NoneType, not a queryset": lambda cutoff: None,
+    "rows returns a ModelBase, not a queryset": lambda cutoff: Conversation,
+    "asking for them raises TypeError: Cannot reorder": lambda cutoff: Conversation.objects.all()[:9],
+}
+
+
+@pytest.mark.parametrize(("problem", "rows"), BROKEN.items())
+def test_a_policy_that_can_t_be_counted_hides_no_other_one(problem, rows, add_task):
+    add_task("broken", lambda purge: {}, policy=Policy("broken", rows))
+    add_task("other", lambda purge: {}, policy=Policy("other", rows=lambda cutoff: 1 / 0))
+
+    (first, said), (second, _) = found()
+
+    assert (first, second) == ("housekeeping.E003", "housekeeping.E003")
+    assert said.startswith(f"The policy 'broken' can't purge its rows: {problem}")
+
+
+def test_a_policy_whose_age_does_not_exist_is_an_error(add_task):
+    policy = Policy("broken", rows=lambda cutoff: Conversation.objects.all(), age="nope")
+    add_task("broken", lambda purge: {}, policy=policy)
+
+    [(name, said)] = found()
+
+    assert name == "housekeeping.E003"
+    assert "FieldError: Cannot resolve keyword 'nope' into field" in said
+
+
+def test_a_manager_will_do_for_the_rows_of_a_policy(add_task):
+    add_task("rows", lambda purge: {}, policy=Policy("rows", lambda cutoff: Conversation.objects))
+
+    assert "E003" not in ids()
+
+
 def test_what_makes_a_check_fail_is_a_warning_and_ends_no_command(settings):
     settings.HOUSEKEEPING_RECIPES = 7
 
