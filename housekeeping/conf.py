@@ -85,7 +85,7 @@ def _is_address(text: str) -> bool:
 
 
 def _is_rate(text: str) -> bool:
-    return bool(re.fullmatch(r"(\d+/[smhd][a-z]*)?", text))
+    return bool(re.fullmatch(r"([0-9]+/[smhd][a-z]*)?", text))
 
 
 def _are_names(value: Any) -> bool:

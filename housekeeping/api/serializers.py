@@ -12,6 +12,7 @@ from housekeeping.api.rules.pages import LARGEST_PAGE
 from housekeeping.declared.registry import TASKS
 from housekeeping.exceptions import BadHold, BadRetention
 from housekeeping.models import Hold, Run
+from housekeeping.models.text import whole
 from housekeeping.reading.search import FIRST_YEAR, LAST_YEAR, TEXT_REACH
 from housekeeping.steering import bulk, holds, retentions
 
@@ -167,6 +168,16 @@ class FireTimesSerializer(Strict):
     trigger = serializers.CharField(help_text="Five cron fields, or an interval [D ]HH:MM:SS.")
 
 
+class WholeField(serializers.IntegerField):
+    """A whole number in a query, where all values are text."""
+
+    def to_internal_value(self, data: Any) -> int:
+        try:
+            return whole(str(data))
+        except ValueError:
+            self.fail("invalid")
+
+
 class QueryRetentionField(serializers.IntegerField):
     """A number of days, checked by the core."""
 
@@ -267,7 +278,7 @@ class HoldGroupSerializer(Strict):
 
 class PageSerializer(Strict):
     cursor = serializers.CharField(required=False, help_text="Taken from next or previous.")
-    page_size = serializers.IntegerField(required=False, min_value=1, max_value=LARGEST_PAGE)
+    page_size = WholeField(required=False, min_value=1, max_value=LARGEST_PAGE)
 
 
 class HoldFilterSerializer(PageSerializer):
@@ -332,10 +343,10 @@ class ActFilterSerializer(TimeSerializer):
 
 
 class LogSerializer(Strict):
-    after = serializers.IntegerField(
+    after = WholeField(
         required=False, min_value=0, max_value=2**63 - 1, help_text="The id of the last line already seen."
     )
 
 
 class DaysSerializer(Strict):
-    days = serializers.IntegerField(default=30, min_value=1, max_value=366, help_text="Today included.")
+    days = WholeField(default=30, min_value=1, max_value=366, help_text="Today included.")

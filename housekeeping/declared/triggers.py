@@ -281,7 +281,7 @@ def parse(text: str) -> Cron | Interval:
     """
     if len(text) > LONGEST_EXPRESSION:
         raise BadTrigger(_("A trigger has at most %(most)s characters."), most=LONGEST_EXPRESSION)
-    interval = re.fullmatch(r"(?:(\d{1,3}) )?(\d{1,2}):([0-5]\d):([0-5]\d)", text.strip())
+    interval = re.fullmatch(r"(?:([0-9]{1,3}) )?([0-9]{1,2}):([0-5][0-9]):([0-5][0-9])", text.strip())
     if interval:
         days, hours, minutes, seconds = (int(part or 0) for part in interval.groups())
         return Interval(days=days, hours=hours, minutes=minutes, seconds=seconds)

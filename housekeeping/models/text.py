@@ -1,5 +1,6 @@
-"""Text that every database can store, and text that people read."""
+"""Text that every database can store, text that people read, and numbers that they write."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -30,3 +31,13 @@ def in_words(duration: timedelta | None) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+
+
+def whole(text: str) -> int:
+    """A whole number, written in digits alone. Raises ValueError.
+
+    ``int`` also reads ``1_0``, which Python takes for 10, and the digits of other scripts.
+    """
+    if not re.fullmatch(r"[0-9]{1,19}", text.strip()):
+        raise ValueError(f"{text!r} is not a whole number.")
+    return int(text)

@@ -15,6 +15,7 @@ from django.db.models import Model, Q, QuerySet
 
 from housekeeping.exceptions import BadPlace
 from housekeeping.models import Hold, Run
+from housekeeping.models.text import whole
 
 SLICE_SIZE = 50
 # No index finds a text within texts, so only this many runs are searched, the newest that pass the
@@ -187,11 +188,11 @@ def _beside(rows: QuerySet[Row], moment: str | None, place: str, side: str) -> Q
     """The rows on one ``side`` (lt, gt) of a place. The key separates rows of the same moment."""
     microseconds, _, key = place.partition("-") if moment else ("", "", place)
     try:
-        at = _EPOCH + timedelta(microseconds=int(microseconds)) if moment else None
+        at = _EPOCH + timedelta(microseconds=whole(microseconds)) if moment else None
         pk = rows.model._meta.pk.to_python(key)
     except (ValueError, OverflowError, ValidationError):
         raise BadPlace(place) from None
-    if isinstance(pk, int) and pk > MOST_KEY:
+    if str(pk) != key or (isinstance(pk, int) and pk > MOST_KEY):
         raise BadPlace(place)
     if at is None:
         return rows.filter(**{f"pk__{side}": pk})

@@ -18,6 +18,7 @@ from housekeeping.exceptions import BadRetention
 from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
 from housekeeping.models import PolicyState
+from housekeeping.models.text import whole
 
 logger = logging.getLogger(__name__)
 
@@ -47,10 +48,10 @@ class Effect:
 def parse(text: object) -> int:
     """Read a number of days that a person or a program wrote. Raises BadRetention."""
     try:
-        days = int(str(text))
+        days = whole(str(text))
     except ValueError:
         days = 0
-    if isinstance(text, bool) or not 1 <= days <= LONGEST_DAYS:
+    if not 1 <= days <= LONGEST_DAYS:
         most = number_format(LONGEST_DAYS, use_l10n=True, force_grouping=True)
         raise BadRetention(gettext("Enter whole days, from 1 to %(most)s.") % {"most": most})
     return days

@@ -192,6 +192,7 @@ def test_runs_are_filtered(query, found, api):
         ("before", "9001-01-01T00:00:00Z"),
         ("page_size", "0"),
         ("page_size", "many"),
+        ("page_size", "1_0"),
         ("task", "\0"),
         ("colour", "red"),
     ],

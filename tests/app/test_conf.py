@@ -64,6 +64,7 @@ def test_every_default_can_be_used(settings):
         ("SITE_URL", "https://[example", "https:// and a host, or an empty text"),
         ("METRICS_TOKEN", b"secret", "a text"),
         ("TRIGGER_RATE", "often", "a rate such as 60/min, or an empty text for no limit"),
+        ("TRIGGER_RATE", "٦/min", "a rate such as 60/min, or an empty text for no limit"),
         ("RECIPES", "axes", "a list of names"),
     ],
 )

@@ -75,6 +75,7 @@ def test_what_an_operator_writes_is_read(text, trigger):
         ("00:00:30", "one minute"),
         ("400 00:00:00", "366 days"),
         ("6:70:00", "five cron fields"),
+        ("٠٦:00:00", "five cron fields"),
     ],
 )
 def test_what_can_not_be_read_is_refused_with_a_reason(text, part):

@@ -70,7 +70,9 @@ def test_an_empty_history_says_so():
     assert output("housekeeping_runs") == "No runs.\n"
 
 
-@pytest.mark.parametrize("words", [["--limit", "0"], ["--limit", "-1"], ["--status", "happy"]])
+@pytest.mark.parametrize(
+    "words", [["--limit", "0"], ["--limit", "-1"], ["--limit", "1_0"], ["--status", "happy"]]
+)
 def test_a_filter_that_can_t_be_used_is_refused(words):
     with pytest.raises(CommandError, match=words[0]):
         output("housekeeping_runs", "list", *words)

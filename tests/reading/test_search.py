@@ -247,11 +247,18 @@ def test_an_empty_list_has_one_slice():
         "x-0badcafe-1111-4111-8111-111111111111",
         f"{10**30}-0badcafe-1111-4111-8111-111111111111",
         "-",
+        "1_0-0badcafe-1111-4111-8111-111111111111",
+        "1-0badcafe111141118111111111111111",
     ],
 )
 def test_a_place_that_no_slice_has_given_is_refused(place):
     with pytest.raises(BadPlace, match="not a place"):
         part(older=place)
+
+
+def test_a_key_that_is_written_otherwise_is_refused():
+    with pytest.raises(BadPlace):
+        search.slice_of(Act.objects.all(), "done_at", older="1-1_0")
 
 
 def test_a_key_beyond_the_database_s_numbers_is_refused():

@@ -60,7 +60,7 @@ def test_a_reset_brings_the_declared_retention_back_and_both_are_on_record():
     ]
 
 
-@pytest.mark.parametrize("text", [0, -1, 36_501, "soon", "", None, True, 1.5, "7 days"])
+@pytest.mark.parametrize("text", [0, -1, 36_501, "soon", "", None, True, 1.5, "7 days", "1_0", "+10", "١٠"])
 def test_what_is_no_number_of_days_is_refused_and_nothing_changes(text):
     with pytest.raises(BadRetention, match="Enter whole days, from 1 to 36,500"):
         retentions.change("conversations", text, by=ADA)

@@ -12,6 +12,7 @@ from housekeeping.engine.holds import without_row
 from housekeeping.journal import acts
 from housekeeping.management.base import ActionCommand
 from housekeeping.models import Hold, Run
+from housekeeping.models.text import whole
 from housekeeping.reading import as_json, search
 from housekeeping.steering import holds
 
@@ -33,7 +34,7 @@ class Command(ActionCommand):
         listing.add_argument("--key")
         listing.add_argument("--undo", type=uuid.UUID, help="the run that put the rows back")
         listing.add_argument("--active", action="store_true", help="leave out those that have ended")
-        listing.add_argument("--limit", type=int, default=20, help="default: 20")
+        listing.add_argument("--limit", type=whole, default=20, help="default: 20")
         listing.add_argument("--json", action="store_true")
 
         adding = actions.add_parser("add", help="hold a row, so that no policy deletes it")

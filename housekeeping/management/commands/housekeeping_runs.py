@@ -14,6 +14,7 @@ from housekeeping.journal import acts
 from housekeeping.management import by_hand
 from housekeeping.management.base import OperatorCommand, run_of
 from housekeeping.models import Run
+from housekeeping.models.text import whole
 from housekeeping.queue import tasks as queue
 from housekeeping.reading import as_json, search
 from housekeeping.runs import control
@@ -40,7 +41,7 @@ class Command(OperatorCommand):
         listing.add_argument("--schedule")
         listing.add_argument("--status", choices=Run.Status.values)
         listing.add_argument("--cause", choices=Run.Cause.values)
-        listing.add_argument("--limit", type=int, default=20, help="default: 20")
+        listing.add_argument("--limit", type=whole, default=20, help="default: 20")
         listing.add_argument("--json", action="store_true")
 
         for action, text in (
