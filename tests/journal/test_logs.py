@@ -2,6 +2,7 @@ import logging
 
 import pytest
 
+from housekeeping.declared import registry
 from housekeeping.journal import logs
 from housekeeping.models import LogLine
 from housekeeping.runs import execution
@@ -77,3 +78,65 @@ def test_a_run_that_logs_without_end_keeps_a_bounded_part(monkeypatch):
     assert len(lines(run)) == 5
     assert lines(run)[0] == ("WARNING", "line 0\N{REPLACEMENT CHARACTER}")
     assert lines(run)[-1][1] == "The rest is in the site's log alone."
+
+
+# --- In a project that logs warnings only, as Django's own settings do -----------------------
+
+
+class Lines(logging.Handler):
+    """A handler of the project, at no level of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.texts = []
+
+    def emit(self, record):
+        self.texts.append(record.getMessage())
+
+
+@pytest.fixture
+def console():
+    """A handler at the root and at the loggers of a run, which have no levels."""
+    handler, names = Lines(), ["", *registry.loggers()]
+    found = [(logging.getLogger(name), logging.getLogger(name).__dict__.copy()) for name in names]
+    for logger, _ in found:
+        logger.setLevel(logging.NOTSET if logger.parent else logging.WARNING)
+        logger.handlers, logger.propagate = [handler], False
+    yield handler
+    for logger, before in found:
+        logger.setLevel(before["level"])
+        logger.handlers, logger.propagate = before["handlers"], before["propagate"]
+
+
+def test_a_run_has_its_lines_also_where_the_project_logs_warnings_only(console):
+    make.conversation(age=days(40))
+
+    run = carry_out(make.run())
+
+    assert "Successfully deleted 1 conversation" in [text for _, text in lines(run)]
+    assert console.texts == []
+
+
+def test_the_project_s_handlers_get_the_lines_of_its_own_levels_and_no_others(console):
+    chatty = logging.getLogger("chat.chatty")
+    chatty.setLevel(logging.DEBUG)
+    with logs.collect(make.run()) as log, logs.collect(make.run("messages")):
+        logging.getLogger("chat.mails").info("Nothing sent")
+        logging.getLogger("chat.mails").warning("No ink")
+        chatty.debug("A detail")
+        chatty.info("A word")
+    logging.getLogger("chat").info("Later")
+    chatty.setLevel(logging.NOTSET)
+
+    assert [line.text for line in log.waiting] == ["Nothing sent", "No ink", "A word"]
+    assert console.texts == ["No ink", "A detail", "A word"]
+    assert logging.getLogger("chat").level == logging.NOTSET
+
+
+def test_a_level_that_the_project_has_set_for_a_logger_stays(console):
+    logging.getLogger("chat").setLevel(logging.WARNING)
+
+    with logs.collect(make.run()) as log:
+        logging.getLogger("chat").info("Nothing sent")
+
+    assert (log.waiting, logging.getLogger("chat").level) == ([], logging.WARNING)
