@@ -6,6 +6,7 @@ from django.db import connection
 from housekeeping import urls
 from housekeeping.api import urls as api_urls
 from housekeeping.models import Run
+from housekeeping.monitoring import urls as monitoring_urls
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def test_a_run_that_a_page_starts_ends_while_the_page_waits_for_it(atomic_reques
     assert [str(message) for message in page.context["messages"]] == ["Statistics generated"]
 
 
-@pytest.mark.parametrize("addresses", [urls, api_urls])
+@pytest.mark.parametrize("addresses", [urls, api_urls, monitoring_urls])
 def test_no_address_of_ours_is_inside_of_atomic_requests(addresses):
     views = [pattern.callback for pattern in addresses.urlpatterns if pattern.name != "docs"]  # has no rows
 

@@ -242,6 +242,18 @@ def test_what_the_club_counts_is_in_the_api(boss, club):
     assert json.loads(figures.text) == {"notes": 200}
 
 
+# --- Probes and metrics -----------------------------------------------------------------------
+
+
+def test_the_club_is_ready_and_measured(club):
+    visitor = club.visitor()
+
+    ready, metrics = visitor.get("/readyz"), visitor.get("/metrics")
+
+    assert (ready.status, json.loads(ready.text)["database"]) == (200, "ok")
+    assert 'housekeeping_site{figure="notes"}' in metrics.text
+
+
 # --- Django's plain SQLite --------------------------------------------------------------------
 
 

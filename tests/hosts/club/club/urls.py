@@ -22,4 +22,5 @@ urlpatterns = [
 urlpatterns += [
     path("housekeeping/", include("housekeeping.urls")),
     path("housekeeping/api/", include("housekeeping.api.urls")),
+    path("", include("housekeeping.monitoring.urls")),
 ]
