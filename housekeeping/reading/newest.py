@@ -18,12 +18,14 @@ ENDED = f"{OF_TASK} AND status IN ('succeeded', 'failed') AND NOT dry_run AND un
 def find(*asked: tuple[str, Iterable[str]]) -> list[dict[str, Run]]:
     """The newest run for each value of each condition, as a dictionary for each condition."""
     looks = [(number, condition, value) for number, (condition, of) in enumerate(asked) for value in of]
+    newest: list[dict[str, Run]] = [{} for _ in asked]
+    if not looks:  # a project without tasks
+        return newest
     with connection.cursor() as cursor:
         chosen = ", ".join(_NEWEST.format(condition) for _, condition, _ in looks)
         cursor.execute(f"SELECT {chosen}", [value for *_, value in looks])
         keys = [uuid.UUID(str(pk)) if pk else None for pk in cursor.fetchone()]
     found = with_consumer().in_bulk([pk for pk in keys if pk])
-    newest: list[dict[str, Run]] = [{} for _ in asked]
     for (number, _, value), pk in zip(looks, keys, strict=True):
         if pk in found:
             newest[number][value] = found[pk]

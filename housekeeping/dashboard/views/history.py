@@ -39,13 +39,19 @@ def act_list(request: HtmxHttpRequest) -> HttpResponse:
             return HttpResponse(status=304)
         facts |= {"shown": shown, "lines": act_lines.lines(shown.rows), "is_newest": is_newest, "tag": tag}
     if not is_fragment:
-        facts["kept_days"] = in_days(registry.find_policy("acts").retention_in_force())
+        facts["kept_days"] = _kept_days()
     template = "_acts.html" if is_fragment else "act_list.html"
     answer = render(request, f"housekeeping/{template}", facts, status=200 if filters.is_valid() else 400)
     if is_fragment:
         answer["HX-PTag"] = facts.get("tag", "")
         answer["HX-Replace-Url"] = reverse("housekeeping:acts") + filters.address
     return answer
+
+
+def _kept_days() -> float | None:
+    """The retention of acts; None without the app's own upkeep, which could not be imported."""
+    policy = registry.policies().get("acts")
+    return in_days(policy.retention_in_force()) if policy else None
 
 
 def _fingerprint(shown: search.Slice[Act], filters: ActFilters) -> str:
