@@ -30,10 +30,13 @@ CONTEXT_PROCESSORS = [
 ]
 
 
-def _has_included(namespace: str) -> bool:
-    """False also where the project's addresses can't be loaded: Django's own check reports that."""
+def _has_included(app_name: str) -> bool:
+    """Has the project included our addresses, under whatever namespace?
+
+    False also where the project's addresses can't be loaded: Django's own check reports that.
+    """
     try:
-        return namespace in get_resolver().namespace_dict
+        return app_name in get_resolver().app_dict
     except Exception:
         return False
 

@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from django.core import mail
 from django.core.management import call_command
-from django.urls import include, path
+from django.urls import include, path, reverse
 
 from housekeeping import addresses
 from housekeeping.journal import alerts, outbox
@@ -20,6 +20,13 @@ urlpatterns: list = []
 
 class OnlyPages:
     urlpatterns = [path("ops/tidy/", include("housekeeping.urls"))]
+
+
+class OtherNames:
+    urlpatterns = [
+        path("ops/api/", include("housekeeping.api.urls", namespace="ops-api")),
+        path("ops/", include("housekeeping.urls", namespace="ops")),
+    ]
 
 
 @pytest.fixture
@@ -65,3 +72,12 @@ def test_an_address_in_a_mail_has_one_slash_after_the_host(settings, site):
     settings.HOUSEKEEPING_SITE_URL = site
 
     assert addresses.page_in_mail("runs").startswith("https://example.com/scheduler-admin/")
+
+
+def test_a_project_may_give_pages_and_api_other_namespaces(settings):
+    settings.ROOT_URLCONF = OtherNames
+    settings.HOUSEKEEPING_SITE_URL = "https://example.com"
+
+    assert addresses.page_in_mail("runs") == "https://example.com/ops/runs"
+    assert addresses.api("run-list") == "/ops/api/runs"
+    assert reverse("housekeeping:runs", current_app="ops") == "/ops/runs"  # as a template asks

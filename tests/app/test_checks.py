@@ -43,8 +43,16 @@ class PagesInLanguages:
     urlpatterns = [*i18n_patterns(path("enter/", sign_in, name="login")), *OnlyPages.urlpatterns[:1]]
 
 
+class PagesByAnotherName:
+    urlpatterns = [path("tidy/", include("housekeeping.urls", namespace="ops")), *OnlyPages.urlpatterns[1:]]
+
+
 class OnlyTheApi:
     urlpatterns = [path("tidy/", include("housekeeping.api.urls"))]
+
+
+class TheApiByAnotherName:
+    urlpatterns = [path("tidy/", include("housekeeping.api.urls", namespace="ops-api"))]
 
 
 class Neither:
@@ -96,7 +104,10 @@ def test_only_a_queue_that_is_immediate_by_its_own_words_is_an_error(settings, i
 # --- Pages and API, where they are included ---------------------------------------------------
 
 
-@pytest.mark.parametrize(("addresses", "expected"), [(OnlyPages, ["E014"]), (OnlyTheApi, []), (Neither, [])])
+@pytest.mark.parametrize(
+    ("addresses", "expected"),
+    [(OnlyPages, ["E014"]), (PagesByAnotherName, ["E014"]), (OnlyTheApi, []), (Neither, [])],
+)
 def test_the_pages_need_the_app_of_htmx(settings, addresses, expected):
     settings.INSTALLED_APPS = without(settings.INSTALLED_APPS, "django_htmx")
 
@@ -194,6 +205,7 @@ def test_the_api_needs_django_rest_framework(settings):
     settings.INSTALLED_APPS = without(settings.INSTALLED_APPS, "rest_framework")
 
     assert "E018" in ids()
+    assert "E018" in ids(settings, ROOT_URLCONF=TheApiByAnotherName)
     assert "E018" not in ids(settings, ROOT_URLCONF=OnlyPages)
 
 
