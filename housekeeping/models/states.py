@@ -103,7 +103,7 @@ class PolicyState(OwnModel):
         return self.name
 
 
-STATISTICS = "statistics"  # the gauge of the site's numbers
+NUMBERS = "statistics"  # the gauge of what the site counts
 
 
 class Gauge(OwnModel):
@@ -130,7 +130,7 @@ class Gauge(OwnModel):
     def errors(self) -> dict[str, str]:
         """Why something could not be counted: by statistic, or a backlog's ``error``. Mostly empty."""
         found = self.value if isinstance(self.value, dict) else {}
-        names = found if self.name == STATISTICS else found.keys() & {"error"}
+        names = found if self.name == NUMBERS else found.keys() & {"error"}
         return {name: found[name] for name in names if isinstance(found[name], str)}
 
 

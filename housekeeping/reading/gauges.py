@@ -31,23 +31,29 @@ from housekeeping.declared.registry import STATISTICS
 from housekeeping.engine import archive, plans
 from housekeeping.exceptions import PolicyFailed, StatisticFailed, each, takes_no_writes
 from housekeeping.models import Gauge, Run
-from housekeeping.models.states import STATISTICS as NUMBERS
+from housekeeping.models.states import NUMBERS as NUMBERS
 
 EXPENSIVE_MS = 50
 FRESH = timedelta(seconds=20)
 OLD = timedelta(seconds=30)
 # Measuring may take this part of the time at most, however large the database is.
 DUTY = 0.1
+ARCHIVE = "archive"
 BACKLOG = "backlog:"
 LONGEST_POLICY = (Gauge._meta.get_field("name").max_length or 0) - len(BACKLOG)  # characters of its name
+
+
+def backlog_of(policy: str) -> str:
+    """The name of the gauge that counts what the policy would delete."""
+    return f"{BACKLOG}{policy}"
 
 
 def measures() -> dict[str, Callable[[], Any]]:
     """Every gauge by its name."""
     return {
         NUMBERS: _numbers,
-        "archive": archive.size,
-        **{f"{BACKLOG}{name}": partial(_backlog, policy) for name, policy in registry.policies().items()},
+        ARCHIVE: archive.size,
+        **{backlog_of(name): partial(_backlog, policy) for name, policy in registry.policies().items()},
     }
 
 

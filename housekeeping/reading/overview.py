@@ -115,7 +115,7 @@ def overview(now: datetime) -> Overview:
     latest |= {run.task: run for run in active}
     scheduler = _scheduler_status(now, alive, opened)
     entries = [card.entry for card in scheduler.schedules]
-    figures = gauges.read_all(["statistics", "archive", *policies.backlogs(upkeep=False)])
+    figures = gauges.read_all([gauges.NUMBERS, gauges.ARCHIVE, *policies.backlogs(upkeep=False)])
     cards = policies.cards_of(figures, upkeep=False)
     return Overview(
         now=now,
@@ -125,17 +125,17 @@ def overview(now: datetime) -> Overview:
             entries=entries,
             active=active,
             newest=list(ended.values()),
-            archive_bytes=figures["archive"].value,
+            archive_bytes=figures[gauges.ARCHIVE].value,
             damaged=verification.damaged_runs(),
             failing_policies={card.policy.name: card.error for card in cards if card.error},
-            failing_statistics=figures["statistics"].errors,
+            failing_statistics=figures[gauges.NUMBERS].errors,
         ),
         scheduler=scheduler,
         consumers=alive,
         waiting=sum(run.status == Run.Status.QUEUED for run in active),
-        statistics=figures["statistics"],
+        statistics=figures[gauges.NUMBERS],
         policies=cards,
-        archive=figures["archive"],
+        archive=figures[gauges.ARCHIVE],
         cards=[TaskCard(task, latest.get(name)) for name, task in TASKS.items()],
         active=active,
         recent=list(newest.with_consumer().newest_first()[:10]),

@@ -68,7 +68,7 @@ def cards(*, upkeep: bool = True) -> list[PolicyCard]:
 
 def backlogs(*, upkeep: bool) -> list[str]:
     """The names of the policies' gauges."""
-    return [f"backlog:{name}" for name in _known(upkeep=upkeep)]
+    return [gauges.backlog_of(name) for name in _known(upkeep=upkeep)]
 
 
 def _known(*, upkeep: bool) -> dict[str, Policy]:
@@ -84,7 +84,7 @@ def cards_of(figures: dict[str, Gauge], *, upkeep: bool) -> list[PolicyCard]:
             policy,
             in_days(policy.retention_with(states.get(name))),
             states.get(name),
-            figures[f"backlog:{name}"],
+            figures[gauges.backlog_of(name)],
             TASKS.get(name),
         )
         for name, policy in known.items()
@@ -95,7 +95,8 @@ def card(name: str) -> PolicyCard:
     """Raises UnknownPolicy."""
     found = registry.find_policy(name)
     state = PolicyState.objects.filter(name=name).first()
-    backlog = gauges.read_all([f"backlog:{name}"])[f"backlog:{name}"]
+    figures = gauges.read_all([gauges.backlog_of(name)])
+    [backlog] = figures.values()
     return PolicyCard(found, in_days(found.retention_in_force()), state, backlog, TASKS.get(name))
 
 

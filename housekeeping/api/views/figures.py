@@ -28,7 +28,7 @@ class SchedulerStatus(HousekeepingView):
 class Statistics(HousekeepingView):
     @operation("The statistics, no more than 30 s old", as_json.Statistics)
     def get(self, request: Request) -> Response:
-        return Response(as_json.Statistics.of(gauges.read_now("statistics")))
+        return Response(as_json.Statistics.of(gauges.read_now(gauges.NUMBERS)))
 
 
 class OverviewFigures(HousekeepingView):
