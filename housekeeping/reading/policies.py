@@ -6,7 +6,7 @@ from typing import Any
 
 from housekeeping.declared import registry
 from housekeeping.declared.counting import counting
-from housekeeping.declared.policies import Policy, in_days
+from housekeeping.declared.policies import Policy, cutoff_for, in_days
 from housekeeping.declared.registry import TASKS, Task
 from housekeeping.engine import plans
 from housekeeping.models import Gauge, PolicyState
@@ -34,7 +34,8 @@ class PolicyCard:
     @property
     def model(self) -> str | None:
         """``chat.Conversation``; None if the policy raises an error."""
-        return model_of(self.policy)
+        known = self.policy.known_model
+        return known._meta.label if known else None
 
     @property
     def error(self) -> str:
@@ -51,14 +52,6 @@ class PolicyCard:
     def due_since(self) -> datetime | None:
         since = self.backlog.value["due_since"]
         return datetime.fromisoformat(since) if since else None
-
-
-def model_of(policy: Policy) -> str | None:
-    """The label of the policy's model; None if the policy raises an error."""
-    try:
-        return policy.model_name
-    except Exception:  # the site's code may raise anything
-        return None
 
 
 def cards(*, upkeep: bool = True) -> list[PolicyCard]:
@@ -110,7 +103,7 @@ def preview(name: str, now: datetime, *, retention_days: int | None = None) -> d
     if retention is not None and retention_days is not None:
         retention = timedelta(days=retention_days)
     with counting(found):
-        facts = plans.look(found, cutoff=now - (retention or timedelta()), retention=retention)
+        facts = plans.look(found, cutoff=cutoff_for(retention, now), retention=retention)
         what_if = plans.what_if(found, now)
     seen = samples.Words([{name: facts}]).added_to({name: facts})[name]
     return {

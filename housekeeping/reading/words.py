@@ -10,7 +10,6 @@ from django.utils.translation import gettext, ngettext
 from housekeeping.declared import registry
 from housekeeping.declared.registry import TASKS
 from housekeeping.models import Run
-from housekeeping.reading.policies import model_of
 
 
 def number(value: float) -> str:
@@ -61,7 +60,8 @@ def removed(run: Run) -> str:
 def own_first(rows_of: Mapping[str, int], policies: Iterable[str]) -> dict[str, int]:
     """``rows_of`` with the policies' own tables first: a database may store keys in any order."""
     known = registry.policies()
-    own = {model_of(known[name]) for name in policies if name in known}
+    models = [known[name].known_model for name in policies if name in known]
+    own = {model._meta.label for model in models if model}
     return dict(sorted(rows_of.items(), key=lambda table: table[0] not in own))
 
 
