@@ -13,6 +13,9 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+# A century, the most that a number of days may be: more would leave Python's calendar.
+LONGEST_DAYS = 36_500
+
 # How long a purge can be undone, in days; 0: no archive is kept.
 UNDO_DAYS: int
 # How much a purge yields to other traffic (engine/purge.py has the three paces).
@@ -93,7 +96,7 @@ def _are_names(value: Any) -> bool:
 
 
 SETTINGS: dict[str, Setting] = {
-    "UNDO_DAYS": _whole(7, at_most=36_500),  # a century: more leaves Python's calendar
+    "UNDO_DAYS": _whole(7, at_most=LONGEST_DAYS),
     "PACE": _choice("normal", ("gentle", "normal", "flat-out")),
     "BRAKE_SHARE": _share(0.5),
     "BRAKE_ROWS": _whole(100),

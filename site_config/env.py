@@ -95,8 +95,8 @@ def integer(name: str, default: int, *, at_least: int = 0, at_most: int | None =
 
 
 def days(name: str, default: int) -> int:
-    """A number of days, up to a century: with more, dates would leave Python's calendar."""
-    return integer(name, default, at_most=36_500)
+    """A number of days, up to a century."""
+    return integer(name, default, at_most=conf.LONGEST_DAYS)
 
 
 def setting(name: str) -> Any:

@@ -8,6 +8,7 @@ from django.db.models import TextChoices
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import ISO_8601, serializers
 
+from housekeeping import conf
 from housekeeping.api.rules.pages import LARGEST_PAGE
 from housekeeping.declared.registry import TASKS
 from housekeeping.exceptions import BadHold, BadRetention
@@ -182,7 +183,7 @@ class QueryRetentionField(serializers.IntegerField):
     """A number of days, checked by the core."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(min_value=1, max_value=retentions.LONGEST_DAYS, **options)
+        super().__init__(min_value=1, max_value=conf.LONGEST_DAYS, **options)
 
     def to_internal_value(self, data: Any) -> int:
         try:

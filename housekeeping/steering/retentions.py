@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.utils.formats import number_format
 from django.utils.translation import gettext
 
+from housekeeping import conf
 from housekeeping.database import clock
 from housekeeping.database.transactions import writing
 from housekeeping.declared import registry, rules
@@ -21,9 +22,6 @@ from housekeeping.models import PolicyState
 from housekeeping.models.text import whole
 
 logger = logging.getLogger(__name__)
-
-# At least a day: nobody means less. At most a century, as in the settings.
-LONGEST_DAYS = 36_500
 
 
 @dataclass(frozen=True)
@@ -51,8 +49,8 @@ def parse(text: object) -> int:
         days = whole(str(text))
     except ValueError:
         days = 0
-    if not 1 <= days <= LONGEST_DAYS:
-        most = number_format(LONGEST_DAYS, use_l10n=True, force_grouping=True)
+    if not 1 <= days <= conf.LONGEST_DAYS:
+        most = number_format(conf.LONGEST_DAYS, use_l10n=True, force_grouping=True)
         raise BadRetention(gettext("Enter whole days, from 1 to %(most)s.") % {"most": most})
     return days
 
