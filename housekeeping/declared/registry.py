@@ -36,6 +36,11 @@ Declaration = TypeVar("Declaration")
 logger = logging.getLogger(__name__)
 
 
+def title_of(name: str) -> str:
+    """A name in code as words: ``Delete old conversations``."""
+    return name.replace("_", " ").capitalize()
+
+
 @dataclass(frozen=True)
 class Task:
     """A named piece of housekeeping: a plain function that does it and returns its result."""
@@ -49,7 +54,7 @@ class Task:
     @property
     def title(self) -> str:
         """The function's name as words: ``Delete old conversations``."""
-        return self.function.__name__.replace("_", " ").capitalize()
+        return title_of(self.function.__name__)
 
     @property
     def description(self) -> str:
@@ -92,7 +97,7 @@ class Schedule:
     @property
     def label(self) -> str:
         """The id as words: ``Daily housekeeping``."""
-        return self.id.replace("_", " ").capitalize()
+        return title_of(self.id)
 
 
 @dataclass(frozen=True)
@@ -162,8 +167,8 @@ def task(
         key = name or (policies[0].name if policies else function.__name__)
         if key in TASKS.known:
             raise ValueError(f"Two tasks are called {key!r}: give one of them another name.")
-        title = function.__name__.replace("_", " ").capitalize()
-        TASKS[key] = Task(key, function, policies, done or f"{title}: done", has_dry_run)
+        message = done or f"{title_of(function.__name__)}: done"
+        TASKS[key] = Task(key, function, policies, message, has_dry_run)
         return function
 
     return register
@@ -211,8 +216,7 @@ def statistic(
         key = name or function.__name__
         if key in STATISTICS.known:
             raise ValueError(f"Two statistics are called {key!r}: give one of them another name.")
-        title = label or key.replace("_", " ").capitalize()
-        STATISTICS[key] = Statistic(key, function, title, is_charted)
+        STATISTICS[key] = Statistic(key, function, label or title_of(key), is_charted)
         return function
 
     return register
