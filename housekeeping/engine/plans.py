@@ -9,7 +9,7 @@ Guarantees:
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
@@ -95,11 +95,11 @@ def backlog(policy: Policy) -> dict[str, Any]:
     }
 
 
-def what_if(policy: Policy, now: datetime, days: Sequence[int] = HORIZONS) -> dict[int, int]:
-    """How many of the policy's own rows a purge would delete, by the retention in days."""
+def what_if(policy: Policy, now: datetime) -> dict[int, int]:
+    """How many of the policy's own rows a purge would delete, by each retention in HORIZONS."""
     if policy.retention is None:
         return {}
-    return {number: expired(policy, cutoff=cutoff_for(timedelta(days=number), now)) for number in days}
+    return {number: expired(policy, cutoff=cutoff_for(timedelta(days=number), now)) for number in HORIZONS}
 
 
 def usual(policy: Policy) -> int | None:

@@ -27,6 +27,7 @@ from housekeeping.engine import archive, packing
 from housekeeping.models import Archive, Run, RunQuerySet
 
 VERIFY_AGAIN_AFTER = timedelta(days=30)
+MOST_NAMED = 5  # damaged runs that a message or a page names
 VERIFIED, INCOMPLETE, DIFFERS = "verified", "incomplete", "differs"
 
 
@@ -195,9 +196,9 @@ def in_undo_window() -> RunQuerySet:
     return runs.exclude(Exists(archives.filter(expires_at__lte=clock.Now())))
 
 
-def damaged_runs(most: int = 5) -> list[Run]:
+def damaged_runs() -> list[Run]:
     """The newest runs with damaged or missing archives, until these expire."""
-    return list(in_undo_window().filter(archive_damage__isnull=False).order_by("-requested_at")[:most])
+    return list(in_undo_window().filter(archive_damage__isnull=False).order_by("-requested_at")[:MOST_NAMED])
 
 
 def unverified() -> list[Run]:
@@ -226,5 +227,5 @@ def verify_new(checkpoint: Callable[[], None] = no_checkpoint) -> TaskResult:
         if report.findings():
             result["damaged_runs"] += 1
             result.failures.append(Damaged(f"Run {run.pk}: {' '.join(report.findings())}"))
-    result.failures = result.failures[:5]
+    result.failures = result.failures[:MOST_NAMED]
     return result
