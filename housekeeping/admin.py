@@ -14,7 +14,6 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from housekeeping import rights
-from housekeeping.database import clock
 from housekeeping.database.transactions import writing
 from housekeeping.engine import locks
 from housekeeping.engine.holds import active_on, in_words, wait_for_new_holds
@@ -222,10 +221,11 @@ class HoldForm(forms.ModelForm):
 
     def clean_until(self) -> Any:
         until = self.cleaned_data["until"]
-        if "until" in self.changed_data and until and until <= clock.now():
-            raise ValidationError(
-                _("A hold ends in the future; leave the date out to keep the row for good.")
-            )
+        if "until" in self.changed_data:
+            try:
+                holds.check_until(until)
+            except BadHold as error:
+                raise ValidationError(str(error)) from None
         return until
 
 

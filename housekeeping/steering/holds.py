@@ -91,7 +91,7 @@ def add(
     table = _holdable(model)
     hold = Hold(model=table._meta.label, key=str(key).strip(), reason=reason.strip(), until=until)
     hold.made_by = by.name if by else ""
-    _check_until(until)
+    check_until(until)
     with writing():
         # A batch that is under way has either deleted the row by now or will spare it.
         wait_for_batches()
@@ -108,7 +108,7 @@ def change(hold: Hold, *, until: Any = UNCHANGED, reason: Any = UNCHANGED, by: A
         hold = _locked(hold)
         before = _facts(hold)
         if until is not UNCHANGED and until != hold.until:
-            _check_until(until)
+            check_until(until)
             hold.until = until
         if reason is not UNCHANGED:
             hold.reason = reason.strip()
@@ -147,7 +147,8 @@ def _holdable(model: str) -> type[Model]:
     raise BadHold("model", text % {"model": repr(model), "known": ", ".join(choices)})
 
 
-def _check_until(until: datetime | None) -> None:
+def check_until(until: datetime | None) -> None:
+    """Raises BadHold for a moment that has passed."""
     if until is not None and until <= clock.now():
         raise BadHold(
             "until", gettext("A hold ends in the future; leave the date out to keep the row for good.")
@@ -184,7 +185,7 @@ def change_all(undo: Run, until: datetime | None, *, by: Actor | None = None) ->
 
     Raises BadHold for a moment that has passed, NotPossible if the run has no holds.
     """
-    _check_until(until)
+    check_until(until)
     with writing():
         wait_for_batches()  # holds that have lapsed may be in force again
         before = _some(undo)

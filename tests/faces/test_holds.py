@@ -361,6 +361,16 @@ def test_a_reason_is_changed_in_the_admin_beside_an_end_that_has_passed(dashboar
     assert Hold.objects.values_list("reason", "until").get() == ("y", one.until)
 
 
+def test_a_hold_that_would_end_in_the_past_is_refused_in_the_admin(dashboard):
+    row = make.conversation()
+    form = {"model": CONVERSATION, "key": row.pk, "reason": "x", "until_0": "2020-01-31", "until_1": "00:00"}
+
+    answer = dashboard.post(f"{ADMIN}/add/", form)
+
+    assert "A hold ends in the future; leave the date out to keep the row for good." in answer.text
+    assert not Hold.objects.exists()
+
+
 DJANGO_S_OWN = ["view_hold", "add_hold", "change_hold", "delete_hold"]
 
 
