@@ -47,7 +47,7 @@ def mail_each(
     send: Callable[[Any], None],
     *,
     checkpoint: Checkpoint = no_checkpoint,
-    record: Callable[[], None] = lambda: None,
+    on_sent: Callable[[], None] = lambda: None,
 ) -> Mailed:
     """Call ``send`` with each of ``people``, in the order of their keys.
 
@@ -55,7 +55,7 @@ def mail_each(
     row is read just before its mail: a person who has left ``people`` by then gets none. A mail
     that fails is logged and counted, and the next ones are still sent, unless the mail server
     itself fails again and again. ``checkpoint`` is called before each mail and may end the walk by
-    raising; ``record`` is called after each mail that was sent.
+    raising; ``on_sent`` is called after each mail that was sent.
     """
     mailed = Mailed()
     person = None
@@ -77,7 +77,7 @@ def mail_each(
         else:
             mailed.sent += 1
             mailed.server_errors = []
-            record()
+            on_sent()
     logger.info("%s: %s mails sent, %s failed", name, mailed.sent, mailed.failed)
     return mailed
 

@@ -192,11 +192,11 @@ class Attempt:
     def mail(self, name: str, people: QuerySet[Any], send: Callable[[Any], None]) -> Mailed:
         """Mail each of ``people``. It may stop between two mails, and counts each mail once."""
 
-        def record() -> None:
+        def count() -> None:
             self.write(deleted={**self.run.deleted, name: self.run.deleted.get(name, 0) + 1})
 
         self.write(total=self.run.done + people.count())
-        mailed = mail_each(name, people, send, checkpoint=self.checkpoint, record=record)
+        mailed = mail_each(name, people, send, checkpoint=self.checkpoint, on_sent=count)
         return replace(mailed, sent=self.run.deleted.get(name, 0))
 
     def count_mails(self, name: str, people: QuerySet[Any], send: Callable[[Any], None]) -> Mailed:

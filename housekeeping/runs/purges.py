@@ -3,7 +3,7 @@
 What it promises:
 
 - Each batch is counted in its own transaction, and only while the claim holds: every row is
-  counted once, whoever finishes the run.
+  counted once, also if another worker finishes the run.
 - A purge counts again at its end: rows that are left are explained by a limit, or are a failure.
 """
 
@@ -131,7 +131,7 @@ class _Purge:
             archiver=self._archiver(),
             digest=self.run.receipt.get(self.policy.name, {}).get("digest", ""),
             plan=plans.read(self.run, self.policy) if self.attempt.is_planned else None,
-            save_progress=self._record,
+            save_progress=self._count,
             is_careful=is_careful,
             on_retry=self.attempt.count_retry,
             checkpoint=self.attempt.checkpoint,
@@ -144,7 +144,7 @@ class _Purge:
                 break
         return in_use
 
-    def _record(self, batch: Batch) -> None:
+    def _count(self, batch: Batch) -> None:
         """Count a batch in its own transaction. Raises ClaimLost."""
         deleted = {**self.run.deleted, self.policy.name: self.deleted + len(batch.keys)}
         receipt = self._receipt_with(batch)

@@ -35,7 +35,7 @@ def put_back(attempt: Attempt, purged: Run) -> Mapping[str, Any]:
         purged,
         run,
         held_until=run.as_of + HELD_AFTER_UNDO,
-        save_progress=lambda done: _record(run, done),
+        save_progress=lambda done: _count(run, done),
         checkpoint=attempt.checkpoint,
         on_retry=attempt.count_retry,
         batch_size=attempt.batch_size,
@@ -59,7 +59,7 @@ def _end(purged: Run, undo: Run) -> None:
         raise ConsumerStopping
 
 
-def _record(run: Run, done: restore.Restored) -> None:
+def _count(run: Run, done: restore.Restored) -> None:
     """Count a batch in its own transaction. Raises ClaimLost."""
     state, beat = _state(run, done), clock.Now() + conf.life()
     written = {"undo_state": state, "deleted": _back(done), "retried": run.retried}
