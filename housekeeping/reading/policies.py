@@ -105,7 +105,7 @@ def preview(name: str, now: datetime, *, retention_days: int | None = None) -> d
     with counting(found):
         facts = plans.look(found, cutoff=cutoff_for(retention, now), retention=retention)
         what_if = plans.what_if(found, now)
-    seen = samples.Words([{name: facts}]).added_to({name: facts})[name]
+    seen = samples.Texts([{name: facts}]).added_to({name: facts})[name]
     return {
         "policy": name,
         **seen,

@@ -14,7 +14,7 @@ from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy
 
 
-class Words:
+class Texts:
     """The present texts of the rows in the samples of ``plans``. One query for each policy."""
 
     def __init__(self, plans: Iterable[dict[str, Any]] = ()) -> None:

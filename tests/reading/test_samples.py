@@ -10,7 +10,7 @@ from django.db import connection
 from chat.models import Conversation
 from housekeeping.models import Archive, Run
 from housekeeping.reading import gauges
-from housekeeping.reading.samples import Words
+from housekeeping.reading.samples import Texts
 from housekeeping.runs import control, execution
 from tests import make
 from tests.make import days
@@ -53,9 +53,9 @@ def test_words_are_those_of_the_row_now_and_gone_with_it():
     plan = carried_out(dry_run=True).plan
 
     Conversation.objects.update(title="Renamed")
-    renamed = Words([plan]).added_to(plan)["conversations"]["sample"]
+    renamed = Texts([plan]).added_to(plan)["conversations"]["sample"]
     made.delete()
-    gone = Words([plan]).added_to(plan)["conversations"]["sample"]
+    gone = Texts([plan]).added_to(plan)["conversations"]["sample"]
 
     assert [row["text"] for row in renamed] == ["Renamed"]
     assert gone == [{**renamed[0], "text": None}]
@@ -67,14 +67,14 @@ def test_many_plans_are_asked_about_in_one_query_for_each_policy(django_assert_n
     plans = [carried_out(task, dry_run=True).plan for task in ("conversations", "messages", "all") * 3]
 
     with django_assert_num_queries(2):
-        Words(plans)
+        Texts(plans)
 
 
 def test_a_plan_of_a_policy_or_a_key_that_is_known_no_more_has_no_words():
     row = {"key": "not a number", "age_from": None}
     plan = {name: {"rows": 1, "tables": {}, "sample": [row]} for name in ("forgotten", "conversations")}
 
-    shown = Words([plan]).added_to(plan)
+    shown = Texts([plan]).added_to(plan)
 
     assert [facts["sample"] for facts in shown.values()] == [[{**row, "text": None}]] * 2
 

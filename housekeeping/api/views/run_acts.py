@@ -158,7 +158,7 @@ class UndoRun(HousekeepingView):
 def standing(request: Request, run: Run) -> Response:
     """The state of the run: succeeded, failed, cancelled, or 202 with its address."""
     may_view = request.user.has_perm(MayView.right)
-    facts = as_json.run(run, as_json.words(run)) if may_view else as_json.run(run)
+    facts = as_json.run(run, as_json.texts(run)) if may_view else as_json.run(run)
     if run.status == Run.Status.SUCCEEDED:
         return Response(as_json.Ended.of(run, run=facts))
     if run.status == Run.Status.FAILED:

@@ -23,7 +23,7 @@ class RunResult(HousekeepingView):
     @operation("A run and its result", as_json.Run)
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         run = get_object_or_404(Run, pk=pk)
-        return Response(as_json.run(run, as_json.words(run)))
+        return Response(as_json.run(run, as_json.texts(run)))
 
 
 class RunDetail(HousekeepingView):
@@ -37,8 +37,8 @@ class RunList(HousekeepingView):
     def get(self, request: Request) -> Response:
         found, pages = search.runs(self.read()).select_related("consumer"), RunPages()
         page = pages.paginate_queryset(found, request) or []
-        words = as_json.words(*page)
-        return pages.get_paginated_response([as_json.run(run, words) for run in page])
+        texts = as_json.texts(*page)
+        return pages.get_paginated_response([as_json.run(run, texts) for run in page])
 
 
 class RunLog(HousekeepingView):

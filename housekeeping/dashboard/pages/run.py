@@ -18,7 +18,7 @@ from housekeeping.journal import acts
 from housekeeping.models import Act, Consumer, LogLine, Run
 from housekeeping.reading import restorable, search, words
 from housekeeping.reading.restorable import Restorable
-from housekeeping.reading.samples import Words
+from housekeeping.reading.samples import Texts
 from housekeeping.rights import Rights
 
 LOG_LINES = 200
@@ -113,7 +113,7 @@ def read(run: Run, rights: Rights, now: datetime) -> RunPage:
         acts=act_lines.lines(acts.history({"target": str(run.pk)})[:MOST_ACTS]),
         log=log[:LOG_LINES][::-1],
         has_more_log=len(log) > LOG_LINES,
-        plan=Words([run.plan]).added_to(run.plan) if not run.receipt else {},
+        plan=Texts([run.plan]).added_to(run.plan) if not run.receipt else {},
     )
 
 

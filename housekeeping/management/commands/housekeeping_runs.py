@@ -114,8 +114,8 @@ class Command(OperatorCommand):
             raise CommandError("--limit is a whole number from 1.")
         newest = search.runs(options).select_related("consumer")[: options["limit"]]
         if options["json"]:
-            words = as_json.words(*newest)
-            self.print_json([as_json.run(run, words) for run in newest])
+            texts = as_json.texts(*newest)
+            self.print_json([as_json.run(run, texts) for run in newest])
             return
         for run in newest:
             dry = " (dry run)" if run.dry_run else ""

@@ -87,7 +87,7 @@ class Command(OperatorCommand):
             raise
 
     def _print_json(self, run: Run) -> None:
-        self.print_json(as_json.Ended.of(run, run=as_json.run(run, as_json.words(run))))
+        self.print_json(as_json.Ended.of(run, run=as_json.run(run, as_json.texts(run))))
 
     def _print(self, run: Run) -> None:
         style = self.style.SUCCESS if run.status == Run.Status.SUCCEEDED else self.style.ERROR

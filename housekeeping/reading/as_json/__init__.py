@@ -1,7 +1,7 @@
 """Rows as JSON, for the API and for commands. Each kind of object is declared once.
 
 ``Run.of(row)`` writes what ``Run`` declares. If an object needs more than its row, there is a function
-for it: ``run(row, words)``. Moments are ISO 8601 in TIME_ZONE with their offset; absent values are null.
+for it: ``run(row, texts)``. Moments are ISO 8601 in TIME_ZONE with their offset; absent values are null.
 """
 
 from housekeeping.reading.as_json.fields import iso
@@ -25,7 +25,7 @@ from housekeeping.reading.as_json.runs import (
     Verified,
     run,
     run_in_full,
-    words,
+    texts,
 )
 from housekeeping.reading.as_json.schedules import FireTimes, Job, Status, fire_times, schedule
 
@@ -59,5 +59,5 @@ __all__ = [
     "run",
     "run_in_full",
     "schedule",
-    "words",
+    "texts",
 ]

@@ -24,10 +24,10 @@ from housekeeping.reading.as_json.fields import (
     iso,
     itself,
 )
-from housekeeping.reading.samples import Words
+from housekeeping.reading.samples import Texts
 from housekeeping.reading.words import message
 
-NO_WORDS = Words()
+NO_TEXTS = Texts()
 
 
 def _has_pace(run: models.Run) -> bool:
@@ -80,7 +80,7 @@ class Run(Object[models.Run]):
     plan_of = Id("plan_of_id", nullable=True, help="The dry run whose plan it carries out.")
     retry_of = Id("retry_of_id", nullable=True, help="The run that it retries.")
     plan = AnyObject(
-        lambda run: NO_WORDS.added_to(run.plan),
+        lambda run: NO_TEXTS.added_to(run.plan),
         help="By policy: the rows that a dry run, or the brake, has found.",
     )
     receipt = AnyObject(help="By policy: its declaration, and the rows that it removed.")
@@ -138,14 +138,14 @@ class Verified(Object[Report]):
     unverifiable = Many(Text(), "unvouched")
 
 
-def words(*runs: models.Run) -> Words:
+def texts(*runs: models.Run) -> Texts:
     """The texts of the rows in these runs' plans. Only for users who may view them."""
-    return Words([one.plan for one in runs])
+    return Texts([one.plan for one in runs])
 
 
-def run(run: models.Run, words: Words = NO_WORDS) -> Facts:
-    """Without ``words``, the rows in its plan have no text. Lists should select the consumers as well."""
-    return Run.of(run, plan=words.added_to(run.plan))
+def run(run: models.Run, texts: Texts = NO_TEXTS) -> Facts:
+    """Without ``texts``, the rows in its plan have no text. Lists should select the consumers as well."""
+    return Run.of(run, plan=texts.added_to(run.plan))
 
 
 def run_in_full(run: models.Run) -> Facts:
@@ -156,4 +156,4 @@ def run_in_full(run: models.Run) -> Facts:
         "undo_rows": sum(undo.tables.values()) if undo else None,
         "undo_bytes": undo.size if undo else None,
     }
-    return RunInFull.of(run, plan=words(run).added_to(run.plan), **given)
+    return RunInFull.of(run, plan=texts(run).added_to(run.plan), **given)
