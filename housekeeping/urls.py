@@ -25,6 +25,7 @@ urlpatterns = [
     path("policies/<str:pk>/reset", policies.reset_retention, name="policy-reset"),
     path("runs", runs.run_list, name="runs"),
     path("runs/act", runs.act_on_runs, name="runs-act"),
+    path("runs.csv", runs.runs_csv, name="runs-csv"),
     path("runs/<uuid:pk>", run.run_detail, name="run"),
     path("runs/<uuid:pk>/log", run.run_log, name="run-log"),
     path("runs/<uuid:pk>/receipt.json", run.receipt_json, name="run-receipt-json"),

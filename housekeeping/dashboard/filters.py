@@ -181,6 +181,17 @@ class RunFilters(Filters):
             **self.fields,
         }
 
+    def with_status(self, status: str) -> str:
+        """The query of this list for another status; empty: for all."""
+        query = QueryDict(self._address(without="status").removeprefix("?"), mutable=True)
+        if status:
+            query["status"] = status
+        return f"?{query.urlencode()}" if query else ""
+
+    @property
+    def is_by_status_alone(self) -> bool:
+        return not any(self.data.get(name) for name in self.fields if name != "status")
+
     @property
     def has_more(self) -> bool:
         return any(self.data.get(name) for name in self.MORE)

@@ -15,7 +15,8 @@ from django.utils.translation import gettext
 
 from housekeeping.dashboard import wording
 from housekeeping.dashboard.filters import CAUSES, STATUSES
-from housekeeping.models import Run
+from housekeeping.declared.registry import TASKS
+from housekeeping.models import Run, in_words
 from housekeeping.reading import words
 from housekeeping.rights import NOTHING, Rights
 
@@ -23,11 +24,12 @@ ERROR_LENGTH = 120
 RESULTS = 3  # numbers of a result that fit into a row
 
 ROW = """<tr id="run-row-{key}">{pick}
-<th scope="row"><a href="{address}">{task}</a>{badges}</th>
+<th scope="row"><a href="{address}">{title}</a>{badges}</th>
 <td data-label="{status_label}"><span class="badge" data-status="{status}">{status_word}</span></td>
-<td data-label="{requested_label}">
-<time datetime="{iso}">{at}</time><br><span class="muted small">{origin}</span></td>
-<td data-label="{took_label}"><span class="nowrap">{took}</span></td>
+<td data-label="{requested_label}"><time datetime="{iso}">{at}</time></td>
+<td data-label="{origin_label}" class="origin muted">{origin}</td>
+<td data-label="{waited_label}">{waited}</td>
+<td data-label="{took_label}">{took}</td>
 <td data-label="{result_label}" class="result">{result}</td></tr>
 """
 BADGE = ' <span class="badge">{}</span>'
@@ -53,33 +55,38 @@ class _Table:
         self.labels = {
             "status_label": gettext("Status"),
             "requested_label": gettext("Requested"),
+            "origin_label": gettext("By"),
+            "waited_label": gettext("Waited"),
             "took_label": gettext("Took"),
             "result_label": gettext("Result"),
         }
+        self.titles = {name: wording.declared(task.title) for name, task in TASKS.items()}
         # Screen readers read this for the box alone.
         self.box_name = gettext("Select the run of %(task)s of %(at)s, %(status)s")
 
     def row(self, run: Run) -> SafeString:
         local = timezone.localtime(run.requested_at)
-        at, status = f"{local:%Y-%m-%d %H:%M:%S}", self.known[run.status]
+        at, status = f"{local:%Y-%m-%d %H:%M:%S}", self.known.get(run.status, run.status)
+        title = self.titles.get(run.task, run.task)
         pick: SafeString | str = ""
         if self.picked_by.operate:
-            name = self.box_name % {"task": run.task, "at": at, "status": status}
+            name = self.box_name % {"task": title, "at": at, "status": status}
             pick = _pick(run, name, self.picked_by)
-        origin = (self.known[run.cause], run.requested_by, run.schedule)
+        origin = (self.known.get(run.cause, run.cause), run.requested_by, run.schedule)
         return format_html(
             ROW,
             **self.labels,
             key=run.pk,
             pick=pick,
             address=f"{self.base}/{run.pk}",
-            task=run.task,
+            title=title,
             badges=format_html_join("", BADGE, ((badge,) for badge in _badges(run))),
             status=run.status,
             status_word=status,
             iso=local.isoformat(),
             at=at,
             origin=", ".join(part for part in origin if part),
+            waited=in_words(run.waited) or "–",
             took=run.took or "–",
             result=_error(run) if run.error else _result(run),
         )

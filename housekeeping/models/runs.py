@@ -248,6 +248,13 @@ class Run(OwnModel):
         return max((self.finished_at or clock.roughly()) - self.started_at, timedelta())
 
     @property
+    def waited(self) -> timedelta | None:
+        """From the request to the first start; None if it has not started."""
+        if self.started_at is None:
+            return None
+        return max(self.started_at - self.requested_at, timedelta())
+
+    @property
     def took(self) -> str:
         """The duration in words."""
         return in_words(self.duration)

@@ -105,6 +105,12 @@ def sparkline(numbers: Sequence[int]) -> str:
 
 
 @register.filter
+def duration(length: timedelta | None) -> str:
+    """A duration in words; a dash for none."""
+    return in_words(length) or "–"
+
+
+@register.filter
 def in_unit(number: float, unit: str) -> str:
     """A chart's number with its unit, for people."""
     if unit == "bytes":

@@ -132,7 +132,7 @@ def test_selected_runs_are_cancelled_in_place(show, size):
 def test_what_was_selected_is_done_with_once_it_was_acted_on(show):
     make.run("users", status="failed")
     page = show(LIST)
-    page.get_by_role("checkbox", name="Select the run of users").check()
+    page.get_by_role("checkbox", name="Select the run of Cleanup inactive users").check()
 
     page.get_by_role("button", name="Retry selected (1)").click()
     page.get_by_role("link", name="Go back").click()
@@ -148,7 +148,7 @@ def test_what_was_selected_is_done_with_once_it_was_acted_on(show):
 def test_runs_are_selected_and_retried_without_javascript(show):
     failed = make.run("users", status="failed")
     page = show(LIST, java_script_enabled=False)
-    page.get_by_role("checkbox", name="Select the run of users").check()
+    page.get_by_role("checkbox", name="Select the run of Cleanup inactive users").check()
 
     page.get_by_role("button", name="Retry selected").click()
     page.get_by_role("button", name="Run now").click()

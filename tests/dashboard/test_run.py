@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from datetime import timedelta
 
 import pytest
 
@@ -285,3 +286,27 @@ def test_a_run_that_has_ended_is_not_asked_for_again(dashboard):
     _, attributes = root(dashboard.get(page_of(make.run(status="failed")), headers=HTMX))
 
     assert "hx-trigger" not in attributes
+
+
+def test_a_run_is_compared_with_the_one_before(dashboard):
+    def took(seconds, at, **fields):
+        moments = {"requested_at": at, "started_at": at, "finished_at": at + timedelta(seconds=seconds)}
+        return make.run("stats", **moments, **fields)
+
+    before = took(7, make.ago(hours=2), status="succeeded")
+    took(1, make.ago(hours=1), status="succeeded", dry_run=True)
+    run = took(3, make.ago(), status="failed")
+
+    compared = dashboard.get(page_of(run)).text.partition('id="before"')[2].partition("</section>")[0]
+
+    assert page_of(before) in compared
+    assert " ".join(re.sub("<[^>]*>", " ", compared).split()).endswith(
+        "Status failed succeeded Waited 0 ms 0 ms Took 3.0 s 7.0 s"
+    )
+    assert 'id="before"' not in dashboard.get(page_of(before)).text
+
+
+def test_the_traceback_of_a_failed_run_is_open(dashboard):
+    answer = dashboard.get(page_of(make.run(status="failed", error="x", traceback="Traceback of x")))
+
+    assert '<details class="panel pad" id="traceback" open>' in answer.text

@@ -1,7 +1,9 @@
 """The list of runs."""
 
+import csv
 import re
 import uuid
+from datetime import timedelta
 from html import unescape
 
 import pytest
@@ -387,3 +389,66 @@ def test_only_runs_that_can_be_cancelled_or_retried_have_a_box(dashboard):
         ("retry", str(boxes["cancelled"].pk)),
         ("retry", str(boxes["missed"].pk)),
     }
+
+
+# --- Tabs, and the list as a file -------------------------------------------------------------
+
+
+def tabs(answer):
+    nav = answer.text.partition('<nav class="tabs"')[2].partition("</nav>")[0]
+    return [
+        (href, " ".join(re.sub("<[^>]*>", " ", label).split()))
+        for href, label in re.findall(r'<a href="([^"]*)"[^>]*>(.*?)</a>', nav)
+    ][:4]
+
+
+def test_tabs_count_what_runs_is_held_or_has_failed(dashboard):
+    for number in range(3):
+        make.run("stats", status="failed", requested_at=make.ago(hours=number))
+    make.run("users", status="held")
+    make.run("messages", status="running")
+
+    answer = dashboard.get(f"{RUNS}?status=failed")
+
+    assert tabs(answer) == [
+        (RUNS, "All"),
+        (f"{RUNS}?status=running", "running 1"),
+        (f"{RUNS}?status=held", "held 1"),
+        (f"{RUNS}?status=failed", "failed 3"),
+    ]
+    assert f'<a href="{RUNS}?status=failed" aria-current="page">' in answer.text
+
+
+def test_tabs_keep_the_other_filters_and_then_count_nothing(dashboard):
+    make.run("stats", status="failed")
+
+    found = tabs(dashboard.get(f"{RUNS}?task=stats&status=held"))
+
+    assert found[0] == (f"{RUNS}?task=stats", "All")
+    assert found[3] == (f"{RUNS}?task=stats&amp;status=failed", "failed")
+
+
+def test_a_tab_counts_to_99(dashboard):
+    Run.objects.bulk_create([Run(task="stats", status="failed", requested_at=make.ago()) for _ in range(101)])
+
+    assert tabs(dashboard.get(RUNS))[3][1] == "failed 99+"
+
+
+def test_the_list_is_a_file_with_a_line_for_each_run_that_the_filters_leave(dashboard):
+    started = make.ago(minutes=5)
+    make.run("users", status="succeeded")
+    moments = {"requested_at": started - timedelta(seconds=2.5), "started_at": started}
+    moments["finished_at"] = started + timedelta(seconds=90)
+    make.run("stats", status="failed", error="=1+1", result={"counted": 3}, **moments)
+
+    answer = dashboard.get(f"{RUNS}.csv?status=failed")
+
+    [line] = csv.DictReader(answer.text.splitlines())
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
+    assert "attachment" in answer["Content-Disposition"]
+    assert (line["task"], line["waited_seconds"], line["took_seconds"]) == ("stats", "2.500", "90.000")
+    assert (line["result"], line["error"]) == ('{"counted": 3}', "'=1+1")
+
+
+def test_a_file_by_a_filter_that_can_not_be_used_leads_to_the_list_that_says_so(dashboard):
+    assert dashboard.get(f"{RUNS}.csv?status=none")["Location"] == f"{RUNS}?status=none"

@@ -105,6 +105,7 @@ PAGES = {
     "housekeeping:acts": Row(looked_at),
     "housekeeping:run-log": Row(looked_at, of_run),
     "housekeeping:runs-act": Row(operated),
+    "housekeeping:runs-csv": Row(looked_at),
     "housekeeping:holds": Row(looked_at),
     "housekeeping:hold-add": Row(configured),
     "housekeeping:hold-change": Row(configured, of_hold),

@@ -38,6 +38,7 @@ class RunPage:
     offers: list[Offer]
     obstacle: Run | None  # the run that has to end first
     related: list[tuple[str, Run]]
+    before: Run | None  # the run of the task before this one, to compare them
     older: Run | None
     newer: Run | None
     acts: list[act_lines.ActLine]
@@ -108,6 +109,7 @@ def read(run: Run, rights: Rights, now: datetime) -> RunPage:
         offers=offers.all(),
         obstacle=offers.obstacle,
         related=_related(run, followers),
+        before=_before(run),
         older=older,
         newer=newer,
         acts=act_lines.lines(acts.history({"target": str(run.pk)})[:MOST_ACTS]),
@@ -115,6 +117,13 @@ def read(run: Run, rights: Rights, now: datetime) -> RunPage:
         has_more_log=len(log) > LOG_LINES,
         plan=Texts([run.plan]).added_to(run.plan) if not run.receipt else {},
     )
+
+
+def _before(run: Run) -> Run | None:
+    """The newest run of the same task, and of the same kind, that had ended when this one was requested."""
+    ended = Run.objects.filter(task=run.task, dry_run=run.dry_run, requested_at__lt=run.requested_at)
+    ended = ended.filter(undo_of=None, finished_at__isnull=False).exclude(started_at=None)
+    return ended.newest_first().first() if run.undo_of_id is None else None
 
 
 def _followers(run: Run) -> list[Run]:

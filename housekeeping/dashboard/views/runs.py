@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
@@ -18,6 +19,7 @@ from housekeeping.dashboard import polls, questions
 from housekeeping.dashboard.acting import actor
 from housekeeping.dashboard.filters import RunFilters
 from housekeeping.dashboard.guards import may_operate, may_view, signed_in
+from housekeeping.dashboard.pages import runs as runs_page
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.rows import rows
 from housekeeping.database import clock
@@ -25,7 +27,7 @@ from housekeeping.exceptions import NotPossible
 from housekeeping.journal import acts
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
-from housekeeping.reading import search
+from housekeeping.reading import exports, search
 from housekeeping.runs import control
 from housekeeping.steering import bulk
 
@@ -56,7 +58,7 @@ def _list(
     """The list by these filters: its fragment for htmx, else the page; 304 for a poll if nothing changed."""
     facts: dict[str, Any] = {"filters": filters, "notice": notice}
     if not filters.is_valid():
-        return _rendered(request, filters, facts, 400)
+        return _rendered(request, filters, facts | {"tabs": runs_page.tabs(filters)}, 400)
     found = search.runs(filters.cleaned_data)
     if _is_unchanged(request, found, filters):
         return HttpResponse(status=304)
@@ -64,6 +66,7 @@ def _list(
     seen = [tuple(getattr(run, name) for name in SEEN) for run in shown.rows]
     facts |= {
         "shown": shown,
+        "tabs": runs_page.tabs(filters),
         "rows": rows(shown.rows, picked_by=rights.of(request.user)),
         "tag": _tag(request, seen, filters),
         "is_newest": not shown.newer,
@@ -109,6 +112,20 @@ def _slice(request: HtmxHttpRequest, found: QuerySet[Run], query: QueryDict) -> 
     if not is_there:
         messages.warning(request, gettext("There is no such place in the list; these are the newest runs."))
     return shown
+
+
+@require_safe
+@signed_in
+@may_view
+def runs_csv(request: HtmxHttpRequest) -> HttpResponse:
+    """The newest runs of the list as a file, :data:`exports.MOST` at most."""
+    filters = RunFilters(request.GET)
+    if not filters.is_valid():
+        return redirect(reverse("housekeeping:runs") + filters.address)
+    lines = exports.as_csv(search.runs(filters.cleaned_data))
+    answer = HttpResponse(lines, content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="runs-{timezone.localdate()}.csv"'
+    return answer
 
 
 def _people() -> list[str]:
