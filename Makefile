@@ -38,9 +38,9 @@ lint: $(VENV)/test.stamp
 audit: $(VENV)/test.stamp
 	@$(PYTHON) -m tests.audit
 
-# Writes docs/openapi.yaml anew, as the API describes itself without any setting.
+# Writes docs/reference/openapi.yaml anew, as the API describes itself without any setting.
 schema: $(VENV)/test.stamp
-	ENV_FILE=/dev/null HOUSEKEEPING_TEST_SCHEDULE=false $(PYTHON) manage.py spectacular --fail-on-warn --validate --file docs/openapi.yaml
+	ENV_FILE=/dev/null HOUSEKEEPING_TEST_SCHEDULE=false $(PYTHON) manage.py spectacular --fail-on-warn --validate --file docs/reference/openapi.yaml
 
 # Pins requirements*.txt to the newest versions that requirements*.in allow.
 requirements: $(VENV)/test.stamp

@@ -63,7 +63,7 @@ def test_the_readme_has_every_room_of_the_app_on_its_map():
     assert {room for room in rooms - django if not re.search(rf"\b{room}(/|\.py)", its_map)} == set()
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/glossary.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/reference/glossary.md"])
 def test_the_docs_name_every_task_that_comes_with_the_site(document):
     text = (ROOT / document).read_text()
 
@@ -72,7 +72,7 @@ def test_the_docs_name_every_task_that_comes_with_the_site(document):
 
 
 def test_the_api_docs_name_every_address():
-    text = (ROOT / "docs/api.md").read_text()
+    text = (ROOT / "docs/howto/use-the-api.md").read_text()
     routes = [str(route.pattern) for route in api_urls.urlpatterns + chat_urls.urlpatterns]
     plain = [
         re.sub(r"\(\?P<pk>.*?\)(?=/|$)", "<id>", route).strip("^$").removesuffix("/?") for route in routes
@@ -82,13 +82,13 @@ def test_the_api_docs_name_every_address():
 
 
 def test_every_decision_has_a_number_of_its_own():
-    names = sorted(path.name[:4] for path in (ROOT / "docs/decisions").iterdir())
+    names = sorted(path.name[:4] for path in (ROOT / "docs/explanation/decisions").iterdir())
 
     assert names == [f"{number:04}" for number in range(1, len(names) + 1)]
 
 
 def test_every_test_that_the_security_page_names_is_there():
-    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/security.md").read_text()))
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/explanation/security.md").read_text()))
     tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
 
     assert len(named) > 80

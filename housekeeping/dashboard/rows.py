@@ -1,7 +1,7 @@
 """Runs as the rows of a table.
 
 They are written here because a template took two thirds of the time of a page of 50 runs
-(docs/performance.md).
+(docs/explanation/performance.md).
 """
 
 from collections.abc import Iterable

@@ -49,7 +49,7 @@ class Pace:
 # A waiting writer on SQLite tries again after 1, 3, 8, 18 and 33 ms, so it succeeds in a pause as long as
 # the batch. A writer on PostgreSQL waits while the log of a batch is written to disk: compared to an idle
 # server it took five times as long after batches of 30 ms, and twice as long after 12 ms
-# (docs/performance.md).
+# (docs/explanation/performance.md).
 PACES = {"gentle": Pace(0.01, 3.0), "normal": Pace(0.012, 1.0), "flat-out": Pace(0.15, 0.0)}
 FIRST_BATCH = 200
 GROWTH = 8  # even if the next rows have this many times more rows below them, the batch stays bearable

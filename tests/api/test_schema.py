@@ -15,7 +15,10 @@ from tests.test_project import ROOT
 
 
 def test_the_description_that_is_checked_in_is_current():
-    told, kept = OpenApiYamlRenderer().render(WHOLE.document()), (ROOT / "docs/openapi.yaml").read_bytes()
+    told, kept = (
+        OpenApiYamlRenderer().render(WHOLE.document()),
+        (ROOT / "docs/reference/openapi.yaml").read_bytes(),
+    )
 
     assert without_tasks(kept) == without_tasks(told), "Write it anew: make schema"
 
@@ -46,7 +49,7 @@ def addresses(routes, prefix="/"):
     return {path.replace("\\", "") for path in found if path.startswith("/api/") or prefix != "/"}
 
 
-@pytest.mark.parametrize("text", ["docs/api.md", "docs/openapi.yaml"])
+@pytest.mark.parametrize("text", ["docs/howto/use-the-api.md", "docs/reference/openapi.yaml"])
 def test_how_far_back_a_text_is_looked_for_is_told(text):
     assert f"the newest {TEXT_REACH:,}" in " ".join((ROOT / text).read_text().split())
 

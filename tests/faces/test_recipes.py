@@ -1,4 +1,4 @@
-"""The recipes of docs/api.md, run as they stand there: curl as one script, Python as another."""
+"""The recipes of docs/howto/use-the-api.md, run as they stand: curl as one script, Python as another."""
 
 import os
 import re
@@ -17,7 +17,9 @@ from tests.test_project import ROOT
 def recipes(language):
     """The blocks of one language, in their order, as one program."""
     return "\n".join(
-        re.findall(rf"^```{language}\n(.*?)^```", (ROOT / "docs/api.md").read_text(), re.M | re.S)
+        re.findall(
+            rf"^```{language}\n(.*?)^```", (ROOT / "docs/howto/use-the-api.md").read_text(), re.M | re.S
+        )
     )
 
 

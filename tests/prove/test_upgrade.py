@@ -1,4 +1,4 @@
-"""The newest release is upgraded while it runs, and rolled back again: docs/upgrade.md, carried out."""
+"""The newest release is upgraded while it runs, and rolled back again: docs/howto/upgrade.md, carried out."""
 
 import psycopg
 import pytest
