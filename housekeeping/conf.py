@@ -18,11 +18,12 @@ LONGEST_DAYS = 36_500
 
 # How long a purge can be undone, in days; 0: no archive is kept.
 UNDO_DAYS: int
-# How much a purge yields to other traffic (engine/purge.py has the three paces).
+# How much a purge yields to other traffic: gentle, normal or flat-out.
 PACE: str
-# A purge is held for approval if it would delete more than this share (0 to 1) of its policy's table,
-# and at least BRAKE_ROWS rows. A share of 1 never holds a purge.
+# A purge is held for approval if it would delete more than this share (0 to 1) of its policy's table;
+# 1: never.
 BRAKE_SHARE: float
+# A purge of fewer rows than this is never held.
 BRAKE_ROWS: int
 # After so many minutes a run stops between two batches; 0: no limit.
 TIME_BUDGET_MINUTES: int
@@ -37,7 +38,7 @@ SITE_URL: str
 METRICS_TOKEN: str
 # How often one account may start runs over the API, as Django REST framework writes a rate; empty: no limit.
 TRIGGER_RATE: str
-# The ready-made policies that are switched on, by name (recipes/).
+# The ready-made policies that are switched on, by name.
 RECIPES: list[str]
 
 

@@ -18,8 +18,13 @@ def check(look: Check) -> Check:
         try:
             return look(**kwargs)
         except Exception as error:
-            problem = f"{look.__name__} can't be checked: {type(error).__name__}: {error}"
-            return [CheckWarning(problem, id="housekeeping.W003")]
+            return [
+                CheckWarning(
+                    f"{look.__name__} can't be checked: {type(error).__name__}: {error}",
+                    hint="Correct the other errors first.",
+                    id="housekeeping.W003",
+                )
+            ]
 
     register(guarded)
     return guarded

@@ -26,7 +26,7 @@ class Command(OperatorCommand):
         if "all" in TASKS:
             parser.add_argument("--task", choices=list(TASKS), default="all", help="default: all")
         else:
-            parser.add_argument("--task", choices=list(TASKS), required=True)
+            parser.add_argument("--task", choices=list(TASKS), required=True, help="which task")
         parser.add_argument("--dry-run", action="store_true", help="delete nothing; say what would go")
         parser.add_argument(
             "--plan", metavar="RUN", type=uuid.UUID, help="delete exactly the rows of this dry run"
