@@ -31,6 +31,9 @@ ON_SQLITE_ALONE = [
     "recipes",
     "site_config",
     "faces/test_matrix.py",
+    "docs/test_extensions.py",
+    "docs/test_snippets.py",
+    "docs/test_systemd.py",
     *Path(__file__).parent.glob("test_*.py"),
 ]
 if os.environ.get("TEST_DATABASE") == "postgres":
@@ -82,7 +85,7 @@ def throttled(answer):
 
 
 # The tests in these folders send messages to the queue and look at them.
-FACES = {"api", "chat", "dashboard", "faces", "management", "monitoring"}
+FACES = {"api", "chat", "dashboard", "docs", "faces", "management", "monitoring"}
 
 
 @pytest.fixture(autouse=True)

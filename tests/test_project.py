@@ -1,6 +1,5 @@
 """What must hold between files: settings, docs, tests, migrations."""
 
-import ast
 import os
 import re
 import subprocess
@@ -9,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from chat import urls as chat_urls
-from housekeeping.api import urls as api_urls
 from housekeeping.declared.registry import TASKS
 
 ROOT = Path(__file__).parent.parent
@@ -36,25 +33,6 @@ def test_the_migrations_are_complete():
     subprocess.run(command, env=os.environ | {"DJANGO_SETTINGS_MODULE": "site_config.settings"}, check=True)
 
 
-def variables():
-    """The environment variables that settings.py reads."""
-    tree = ast.parse((ROOT / "site_config/settings.py").read_text())
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    return {
-        call.args[0].value
-        for call in calls
-        if isinstance(call.func, ast.Attribute)
-        and getattr(call.func.value, "id", "") == "env"
-        and isinstance(call.args[0], ast.Constant)
-    }
-
-
-def test_the_readme_names_every_setting():
-    readme = (ROOT / "README.md").read_text()
-
-    assert {name for name in variables() if f"`{name}`" not in readme} == {"ENV_FILE"}
-
-
 def test_the_readme_has_every_room_of_the_app_on_its_map():
     its_map = (ROOT / "README.md").read_text().partition("housekeeping/         THE APP")[2]
     rooms = {one.stem for one in (ROOT / "housekeeping").glob("[!_]*") if one.suffix in ("", ".py")}
@@ -71,18 +49,8 @@ def test_the_docs_name_every_task_that_comes_with_the_site(document):
     assert [name for name in SHIPPED if f"`{name}`" not in text] == []
 
 
-def test_the_api_docs_name_every_address():
-    text = (ROOT / "docs/howto/use-the-api.md").read_text()
-    routes = [str(route.pattern) for route in api_urls.urlpatterns + chat_urls.urlpatterns]
-    plain = [
-        re.sub(r"\(\?P<pk>.*?\)(?=/|$)", "<id>", route).strip("^$").removesuffix("/?") for route in routes
-    ]
-
-    assert [address for address in plain if address.replace("\\", "") not in text] == []
-
-
 def test_every_decision_has_a_number_of_its_own():
-    names = sorted(path.name[:4] for path in (ROOT / "docs/explanation/decisions").iterdir())
+    names = sorted(path.name[:4] for path in (ROOT / "docs/explanation/decisions").glob("0*"))
 
     assert names == [f"{number:04}" for number in range(1, len(names) + 1)]
 

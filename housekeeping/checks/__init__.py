@@ -1,6 +1,6 @@
 """What ``manage.py check`` says, so that mistakes show before the first run.
 
-docs/operations.md lists every id with what to do about it.
+The docs list every message with its hint: docs/extensions/code.py reads them from these modules.
 """
 
 from housekeeping.checks import addresses, declarations, settings

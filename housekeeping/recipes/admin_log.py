@@ -4,7 +4,7 @@ The log is evidence. Django has no clean-up command for it and names no retentio
 the same as for housekeeping's own log of acts: PCI DSS 4.0 (10.5.1) asks for audit logs of at least 12
 months, the last three of them at hand. An operator can't set less than these three months.
 
-``action_time`` has no index: docs/operations.md shows how to add one.
+``action_time`` has no index: docs/howto/use-a-recipe.md shows how to add one.
 """
 
 from datetime import timedelta

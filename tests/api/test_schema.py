@@ -49,7 +49,7 @@ def addresses(routes, prefix="/"):
     return {path.replace("\\", "") for path in found if path.startswith("/api/") or prefix != "/"}
 
 
-@pytest.mark.parametrize("text", ["docs/howto/use-the-api.md", "docs/reference/openapi.yaml"])
+@pytest.mark.parametrize("text", ["docs/reference/http-api.md", "docs/reference/openapi.yaml"])
 def test_how_far_back_a_text_is_looked_for_is_told(text):
     assert f"the newest {TEXT_REACH:,}" in " ".join((ROOT / text).read_text().split())
 

@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from django.conf.urls.i18n import i18n_patterns
@@ -12,13 +11,10 @@ from django.urls import include, path, reverse_lazy, set_script_prefix
 from django.utils.functional import lazystr
 from django_htmx.middleware import HtmxMiddleware
 
-import housekeeping
 from chat.models import Conversation
-from housekeeping import checks
 from housekeeping.checks import addresses
 from housekeeping.declared.policies import Policy
-
-ROOT = Path(housekeeping.__file__).parents[1]
+from tests.processes import ROOT
 
 
 def found(settings=None, **changed):
@@ -287,14 +283,3 @@ def test_addresses_that_can_t_be_loaded_are_django_s_to_report(settings):
     settings.ROOT_URLCONF = "no.such.module"
 
     assert addresses.pages_have_their_middleware() == []
-
-
-# --- The page that lists them -----------------------------------------------------------------
-
-
-def test_the_docs_list_every_id_once():
-    code = "".join(file.read_text() for file in Path(checks.__file__).parent.glob("*.py"))
-    page = (ROOT / "docs/operations.md").read_text()
-
-    used = sorted(set(re.findall(r'id="(housekeeping\.[EW]\d{3})"', code)))
-    assert used == re.findall(r"^\| `(housekeeping\.[EW]\d{3})` \|", page, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The site under gunicorn, as the README serves it."""
+"""The site under gunicorn, as docs/howto/the-demo-site.md serves it."""
 
 import os
 import subprocess

@@ -1,23 +1,21 @@
-"""The README's systemd unit."""
+"""The systemd unit of docs/howto/deploy-with-systemd.md."""
 
-import re
 import shutil
 import subprocess
 import sys
-import textwrap
 from configparser import ConfigParser
 
 import pytest
 
+from tests.docs.snippets import DOCS, snippets
 from tests.processes import ROOT
 
 
 @pytest.fixture
 def unit():
-    indented = re.search(
-        r"( *)# /etc/systemd/system/(.*?)\n\n   \w", (ROOT / "README.md").read_text(), re.DOTALL
-    )
-    return textwrap.dedent(indented.group(1) + "# " + indented.group(2)) + "\n"
+    page = snippets((DOCS / "howto/deploy-with-systemd.md").read_text())
+    [found] = [one.text for one in page if one.language == "ini"]
+    return found
 
 
 def test_the_consumer_starts_with_each_boot_as_an_account_of_its_own(unit):
