@@ -6,7 +6,7 @@ PYTHON := $(VENV)/bin/python
 # Two more workers than processors, since many tests wait for processes. In the order of tests/conftest.py.
 PYTEST := $(PYTHON) -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test prove lint screenshots audit schema requirements
+.PHONY: run test prove lint docs screenshots audit schema requirements
 
 run: $(VENV)/run.stamp
 	@$(PYTHON) -m site_config.port $(PORT)
@@ -33,6 +33,10 @@ lint: $(VENV)/test.stamp
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-logo
+
+# The docs as a site, in build/docs. A warning, such as a link that leads nowhere, makes it fail.
+docs: $(VENV)/test.stamp
+	$(PYTHON) -m sphinx -W -n --keep-going -E -q docs build/docs
 
 # The pictures of the docs, in docs/images, of a site with demo data.
 screenshots: $(VENV)/test.stamp
