@@ -14,14 +14,16 @@ from django.utils.translation import gettext
 from django_htmx.http import HttpResponseClientRefresh
 
 from housekeeping import rights
+from housekeeping.dashboard import zones
 from housekeeping.dashboard.polls import HtmxHttpRequest
 
 
 def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """As login_required, with two differences.
+    """As login_required, with three differences.
 
-    htmx is told to reload the page: it would put the sign-in page in place of a fragment. After an act,
-    signing in leads to the page that it was done on: the address of an act shows nothing.
+    The page is in the reader's time zone. htmx is told to reload the page: it would put the sign-in page in
+    place of a fragment. After an act, signing in leads to the page that it was done on: the address of an
+    act shows nothing.
     """
     guarded = login_required(view)
 
@@ -32,7 +34,8 @@ def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         if request.method == "POST" and not request.user.is_authenticated:
             messages.warning(request, gettext("You were signed out; nothing was done."))
             return redirect_to_login(page_of(request))
-        return guarded(request, *args, **kwargs)
+        with zones.of_reader(request):
+            return guarded(request, *args, **kwargs)
 
     return guard
 

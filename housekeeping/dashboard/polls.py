@@ -4,6 +4,7 @@ import hashlib
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import get_language
 from django_htmx.middleware import HtmxDetails
 
@@ -20,9 +21,9 @@ def fingerprint(*facts: Any) -> str:
 
 
 def tag(request: HttpRequest, fingerprint: str) -> str:
-    """Of a fragment with this fingerprint, for a reader with these rights and this language."""
-    seen_by = rights.of(request.user)
-    return f"{fingerprint}-{seen_by.operate:d}{seen_by.configure:d}-{get_language()}"
+    """Of a fragment with this fingerprint, for a reader with these rights, this language and this zone."""
+    seen_by, zone = rights.of(request.user), timezone.get_current_timezone_name()
+    return f"{fingerprint}-{seen_by.operate:d}{seen_by.configure:d}-{get_language()}-{zone}"
 
 
 def is_unchanged(request: HttpRequest, tag: str) -> bool:

@@ -26,7 +26,7 @@ RESULTS = 3  # numbers of a result that fit into a row
 ROW = """<tr id="run-row-{key}">{pick}
 <th scope="row"><a href="{address}">{title}</a>{badges}</th>
 <td data-label="{status_label}"><span class="badge" data-status="{status}">{status_word}</span></td>
-<td data-label="{requested_label}"><time datetime="{iso}">{at}</time></td>
+<td data-label="{requested_label}"><time datetime="{iso}" data-as-is>{at}</time></td>
 <td data-label="{origin_label}" class="origin muted">{origin}</td>
 <td data-label="{waited_label}">{waited}</td>
 <td data-label="{took_label}">{took}</td>
@@ -83,7 +83,7 @@ class _Table:
             badges=format_html_join("", BADGE, ((badge,) for badge in _badges(run))),
             status=run.status,
             status_word=status,
-            iso=local.isoformat(),
+            iso=local.isoformat(timespec="milliseconds"),
             at=at,
             origin=", ".join(part for part in origin if part),
             waited=in_words(run.waited) or "–",

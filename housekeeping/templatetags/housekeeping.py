@@ -11,10 +11,13 @@ from typing import Any
 
 from django import template
 from django.contrib.humanize.templatetags.humanize import intcomma
+from django.template import RequestContext
 from django.template.defaultfilters import filesizeformat
+from django.templatetags.tz import do_timezone
+from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from housekeeping.dashboard import act_lines, charts, wording
+from housekeeping.dashboard import act_lines, charts, wording, zones
 from housekeeping.dashboard.filters import CAUSES, STATUSES, Filters
 from housekeeping.database import stored
 from housekeeping.declared.triggers import Trigger
@@ -81,6 +84,12 @@ def shown(filters: Filters, name: str) -> str:
     return filters.shown[name]
 
 
+@register.simple_tag(takes_context=True)
+def is_zone_fixed(context: RequestContext) -> bool:
+    """Has the project activated a time zone of its own, so that the browser's does not count?"""
+    return zones.is_fixed(context.request)
+
+
 # --- JSON of a run ----------------------------------------------------------------------------
 
 
@@ -88,6 +97,18 @@ def shown(filters: Filters, name: str) -> str:
 def moment(text: Any) -> datetime | None:
     """The datetime of ISO 8601 text. None for anything else."""
     return stored.moment(text)
+
+
+@register.filter
+def iso(at: datetime | None) -> str:
+    """For the attribute ``datetime``: HTML takes three digits of a second at most."""
+    return timezone.localtime(at).isoformat(timespec="milliseconds") if at else ""
+
+
+@register.filter
+def scheduled(at: datetime) -> Any:
+    """The same moment in the zone that schedules are read in."""
+    return do_timezone(at, timezone.get_default_timezone())
 
 
 @register.filter

@@ -1,5 +1,7 @@
 """The dashboard in a real browser, on a real site with a real consumer."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from chat.models import ChatMessage, Conversation, User
@@ -390,11 +392,15 @@ def test_a_lost_connection_is_shown_and_goes_when_it_is_back(site, open_page):
 def test_times_are_shown_in_the_zone_of_who_looks(site, open_page):
     page = sign_in(open_page(timezone_id="Asia/Tokyo", locale="en-GB"), site)
 
-    page.goto(f"{site}/scheduler-admin/tasks/all")
-    next_run = page.locator("#schedule-daily_housekeeping time").first
+    page.get_by_text("All times are in Asia/Tokyo.").wait_for()
+    make.run("stats", status="succeeded", requested_at=datetime(2026, 1, 15, 23, 30, 7, tzinfo=UTC))
+    page.goto(f"{site}/scheduler-admin/runs")
+    requested = page.locator("tr[id^=run-row-] time").first
 
-    assert "11:00" in next_run.inner_text()
-    assert "Japan" in next_run.get_attribute("title") or "GMT+9" in next_run.get_attribute("title")
+    assert requested.inner_text() == "2026-01-16 08:30:07"
+    assert "JST" in requested.get_attribute("title") or "GMT+9" in requested.get_attribute("title")
+    page.goto(f"{site}/scheduler-admin/schedules/daily_housekeeping")
+    page.get_by_text("02:00:00 UTC").first.wait_for()
 
 
 def test_keys_lead_to_the_pages_and_can_be_switched_off(site, open_page):

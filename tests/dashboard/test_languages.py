@@ -114,7 +114,7 @@ def made(transactional_db):
 def test_a_page_is_german_throughout(path, words, made, dashboard):
     answer = dashboard.get(path, headers=GERMAN)
 
-    assert '<html lang="de" dir="ltr">' in answer.text
+    assert '<html lang="de" dir="ltr"' in answer.text
     for word in words:
         assert re.search(word, answer.text), word
     assert english_in(answer.text) == []

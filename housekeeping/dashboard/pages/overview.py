@@ -109,7 +109,8 @@ class OverviewPage:
 
     @property
     def time_zone(self) -> str:
-        return timezone.get_current_timezone_name()
+        """The zone that schedules are read in."""
+        return timezone.get_default_timezone_name()
 
 
 TILE_SNAPSHOTS = 30

@@ -24,7 +24,8 @@ class SchedulePage:
 
     @property
     def time_zone(self) -> str:
-        return timezone.get_current_timezone_name()
+        """The zone that schedules are read in."""
+        return timezone.get_default_timezone_name()
 
 
 def read(schedule_id: str, now: datetime, *, trigger: str | None = None) -> SchedulePage:

@@ -43,7 +43,8 @@ def trends(request: HtmxHttpRequest) -> HttpResponse:
     days = int(asked) if (asked := request.GET.get("days", "")) in TREND_DAYS else 30
     now = clock.roughly()
     newest = Snapshot.objects.filter(taken_at__gte=now - timedelta(days=days))[:MOST_SNAPSHOTS]
-    shown = charts.trends(tallies.since(now, days), list(newest)[::-1], timezone.localdate(now), days)
+    today = timezone.localdate(now, timezone.get_default_timezone())  # days of tallies are in TIME_ZONE
+    shown = charts.trends(tallies.since(now, days), list(newest)[::-1], today, days)
     facts = {"charts": shown, "days": str(days), "choices": TREND_DAYS}
     return render(request, "housekeeping/trends.html", facts)
 

@@ -1,19 +1,38 @@
 // What pages need beyond htmx. Each of them works without this file, only less well.
 "use strict";
 
-// --- Times, in the zone and language of who looks ------------------------------------------
+// --- Times, in the zone of the page and the language of who looks ----------------------------
 
-const language = document.documentElement.lang;
-const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
-const day = new Intl.DateTimeFormat(language, { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
-const year = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
-const exact = new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "long" });
+const root = document.documentElement, language = root.lang;
+
+// The server writes all times in the reader's zone once it knows that: it is told by a cookie.
+const mine = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (mine !== root.dataset.zone && !("zoneIsFixed" in root.dataset)) {
+  const cookie = `housekeeping_time_zone=${mine}`, has = () => document.cookie.split("; ").includes(cookie);
+  const isNew = !has();
+  document.cookie = `${cookie}; path=/; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
+  if (isNew && has()) location.reload();
+}
+
+function format(options) {
+  try {
+    return new Intl.DateTimeFormat(language, { ...options, timeZone: root.dataset.zone });
+  } catch { // a zone that this browser does not know
+    return new Intl.DateTimeFormat(language, { ...options, timeZone: "UTC", timeZoneName: "short" });
+  }
+}
+
+const clock = format({ hour: "2-digit", minute: "2-digit" });
+const day = format({ weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const year = format({ day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+const date = format({ year: "numeric", month: "numeric", day: "numeric" });
+const exact = format({ weekday: "long", year: "numeric", month: "long", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short" });
 const relative = new Intl.RelativeTimeFormat(language, { numeric: "always", style: "short" });
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
 function near(moment) {
   const now = new Date();
-  if (moment.toDateString() === now.toDateString()) return clock.format(moment);
+  if (date.format(moment) === date.format(now)) return clock.format(moment);
   return (Math.abs(moment - now) < 300 * 86400e3 ? day : year).format(moment);
 }
 
@@ -27,7 +46,7 @@ function showTimes() {
   for (const element of document.querySelectorAll("time[datetime]")) {
     const moment = new Date(element.dateTime);
     if (Number.isNaN(moment.valueOf())) continue;
-    // Fire times are read in the site's zone, and stay in it (data-as-is).
+    // Times to the second, and fire times in the zone of schedules, stay as they are (data-as-is).
     const text = "relative" in element.dataset ? fromNow(moment) : near(moment);
     if (!("asIs" in element.dataset) && element.textContent !== text) element.textContent = text;
     const title = exact.format(moment);
