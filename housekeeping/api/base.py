@@ -120,6 +120,8 @@ class HousekeepingView(APIView):
         declared = {name: getattr(getattr(cls, name, None), "operation", None) for name in METHODS}
         cls.operations = {name.upper(): found for name, found in declared.items() if found}
         cls.http_method_names = [*map(str.lower, cls.operations), "options"]
+        if "GET" in cls.operations:
+            cls.http_method_names.append("head")  # Django answers it by get()
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
@@ -129,7 +131,7 @@ class HousekeepingView(APIView):
     @property
     def operation(self) -> Operation:
         """The requested operation. An unsupported method needs the right of the view's first one."""
-        found = self.operations.get(self.request.method or "")
+        found = self.operations.get("GET" if self.request.method == "HEAD" else self.request.method or "")
         return found or next(iter(self.operations.values()))
 
     def get_permissions(self) -> list[BasePermission]:
@@ -146,9 +148,9 @@ class HousekeepingView(APIView):
         return response
 
     def read(self) -> dict[str, Any]:
-        """The validated body or, for GET, the query. Raises ValidationError."""
+        """The validated body or, for GET and HEAD, the query. Raises ValidationError."""
         assert self.operation.asks is not None
-        is_query = self.request.method == "GET"
+        is_query = self.request.method in ("GET", "HEAD")
         fields = self.operation.asks(data=self.request.query_params.dict() if is_query else self.request.data)
         fields.is_valid(raise_exception=True)
         asked: dict[str, Any] = fields.validated_data

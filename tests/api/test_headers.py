@@ -5,20 +5,23 @@ from rest_framework.test import APIClient
 
 from housekeeping.runs import control
 from tests import make
-from tests.api.addresses import RUNS, SCHEDULER
+from tests.api.addresses import RUNS, SCHEDULER, TRIGGER
 from tests.conftest import with_token
 from tests.visitors import account
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize(
+every_path = pytest.mark.parametrize(
     "path",
     [
         "status", "statistics", "runs/{run}", "results/{run}", "runs", "schedules",
         "schedules/weekly_cleanup", "policies", "consumers", "acts", "tallies", "overview", "runs/{run}/log",
     ],
 )  # fmt: skip
+
+
+@every_path
 def test_what_has_not_changed_is_not_sent_again(path, api):
     make.consumer()
     url = f"{SCHEDULER}/{path.format(run=make.run(status='succeeded').pk)}"
@@ -27,6 +30,29 @@ def test_what_has_not_changed_is_not_sent_again(path, api):
     again = api.get(url, headers={"If-None-Match": first["ETag"]})
 
     assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+
+
+@every_path
+@pytest.mark.parametrize("known", ["", "*"])
+def test_head_answers_as_get_without_the_body(path, known, api):
+    make.consumer()
+    url = f"{SCHEDULER}/{path.format(run=make.run(status='succeeded').pk)}"
+    asked = {"headers": {"If-None-Match": known}} if known else {}
+
+    got, head = api.get(url, **asked), api.head(url, **asked)
+
+    assert (head.status_code, head.content) == (got.status_code, b"")
+    assert dict(head.headers) == dict(got.headers)
+
+
+def test_head_reads_a_query_needs_the_right_of_get_and_is_refused_where_there_is_no_get(api):
+    make.run("stats", status="failed")
+
+    assert api.head(RUNS, {"status": "failed"}).status_code == 200
+    assert api.head(RUNS, {"status": "lost"}).status_code == 400
+    assert APIClient().head(RUNS).status_code == 401
+    assert with_token(account()).head(RUNS).status_code == 403
+    assert api.head(TRIGGER).status_code == 405
 
 
 def test_what_has_changed_is_sent(api):

@@ -52,7 +52,7 @@ class Schema(AutoSchema):
     def get_operation_id(self) -> str:
         """``hold_list`` for HoldList; with several methods, ``post_hold_list`` for each but GET."""
         name = snake_case(type(self.view).__name__)
-        is_one_of_several = len(set(self.view.http_method_names) - {"options"}) > 1
+        is_one_of_several = len(set(self.view.http_method_names) - {"options", "head"}) > 1
         return f"{self.method.lower()}_{name}" if is_one_of_several and self.method != "GET" else name
 
     def get_examples(self) -> list[OpenApiExample]:

@@ -1,6 +1,6 @@
 """Caching headers of the API's answers.
 
-Only the client itself may cache an answer, and must revalidate it each time. A GET has an ETag: with
+Only the client itself may cache an answer, and must revalidate it each time. A GET or HEAD has an ETag: with
 If-None-Match, the answer is 304 as long as nothing has changed. The view checks the rights first, so
 nobody learns about changes of an answer that they may not see.
 """
@@ -9,13 +9,18 @@ from typing import Any
 
 from django.http.response import HttpResponseBase
 from django.middleware.http import ConditionalGetMiddleware
-from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.utils.cache import (
+    get_conditional_response,
+    patch_cache_control,
+    patch_vary_headers,
+    set_response_etag,
+)
 
 _conditional = ConditionalGetMiddleware(lambda request: None)  # type: ignore[arg-type]
 
 
 def mark(request: Any, response: HttpResponseBase) -> None:
-    """Set Vary and Cache-Control of ``response``. For GET, a view's own Cache-Control stays."""
+    """Set Vary and Cache-Control of ``response``. For GET and HEAD, a view's own Cache-Control stays."""
     patch_vary_headers(response, ["Authorization"])
     if request.method not in ("GET", "HEAD"):
         patch_cache_control(response, no_store=True)
@@ -25,4 +30,9 @@ def mark(request: Any, response: HttpResponseBase) -> None:
 
 def unless_known(request: Any, response: Any) -> Any:
     """The rendered ``response`` with its ETag, or 304 if the client has it already."""
-    return _conditional.process_response(request, response) if response.status_code == 200 else response
+    if response.status_code != 200 or request.method not in ("GET", "HEAD"):
+        return response
+    # As Django's middleware does for GET. It leaves HEAD out, which other views may answer without a body.
+    if _conditional.needs_etag(response) and not response.has_header("ETag"):
+        set_response_etag(response)
+    return get_conditional_response(request, etag=response.get("ETag"), response=response)
