@@ -29,8 +29,11 @@ Reads = str | Read | None  # how a field is read: see Field
 
 
 def iso(moment: datetime | None) -> str | None:
-    """ISO 8601 in TIME_ZONE, with its offset: ``2025-12-17T02:00:00+00:00``."""
-    return moment.astimezone(timezone.get_current_timezone()).isoformat() if moment else None
+    """ISO 8601 in TIME_ZONE, with its offset: ``2025-12-17T02:00:00+00:00``.
+
+    Also where the project's middleware has activated another zone for a visitor.
+    """
+    return moment.astimezone(timezone.get_default_timezone()).isoformat() if moment else None
 
 
 def itself(source: Any) -> Any:
@@ -187,7 +190,7 @@ class Writer:
         for name in self.texts:
             facts[name] = facts[name] or None
         if self.moments:
-            zone = timezone.get_current_timezone()
+            zone = timezone.get_default_timezone()
             for name in self.moments:
                 if (moment := facts[name]) is not None:
                     facts[name] = moment.astimezone(zone).isoformat()
