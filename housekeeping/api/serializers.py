@@ -1,10 +1,11 @@
 """The bodies and queries that the API accepts, as DRF serializers."""
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any, ClassVar, NoReturn
 
 from django.db.models import TextChoices
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import ISO_8601, serializers
 
@@ -292,9 +293,14 @@ class HoldFilterSerializer(PageSerializer):
 
 
 class MomentField(serializers.DateTimeField):
-    """ISO 8601, within the years that work in every time zone and database."""
+    """ISO 8601, within the years that work in every time zone and database. Without an offset, it is in
+    TIME_ZONE.
+    """
 
     input_formats = (ISO_8601,)
+
+    def default_timezone(self) -> tzinfo:
+        return timezone.get_default_timezone()
 
     def to_internal_value(self, value: Any) -> datetime:
         try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django.db.models import F, Sum
 from django.utils import timezone
@@ -13,7 +13,7 @@ from housekeeping.models import Run, Tally
 def add(run: Run) -> None:
     """Count a run that has ended on the day of its end, or a missed one on the day it was due."""
     was_due = run.scheduled_for if run.status == Run.Status.MISSED else None
-    day = timezone.localdate(was_due or run.finished_at)
+    day = day_of(was_due or run.finished_at)
     tally, _ = Tally.objects.get_or_create(day=day, task=run.task, status=run.status)
     Tally.objects.filter(pk=tally.pk).update(
         runs=F("runs") + 1,
@@ -22,9 +22,14 @@ def add(run: Run) -> None:
     )
 
 
+def day_of(moment: datetime | None) -> date:
+    """The day in TIME_ZONE, whatever zone is activated."""
+    return timezone.localdate(moment, timezone.get_default_timezone())
+
+
 def since(now: datetime, days: int) -> Iterable[Tally]:
     """The tallies of the last ``days`` days including today, oldest first."""
-    first = timezone.localdate(now) - timedelta(days=days - 1)
+    first = day_of(now) - timedelta(days=days - 1)
     return Tally.objects.filter(day__gte=first).order_by("day")
 
 

@@ -49,21 +49,21 @@ def holdable() -> dict[str, type[Model]]:
 
 
 def moment(text: str) -> datetime | None:
-    """Read the end of a hold: a date (to its end, in TIME_ZONE) or ISO 8601; empty: no end.
+    """Read the end of a hold: a date (to its end) or ISO 8601; empty: no end.
 
-    Raises BadHold.
+    Without an offset, both are in TIME_ZONE, whatever zone is activated. Raises BadHold.
     """
-    text = text.strip()
+    text, zone = text.strip(), timezone.get_default_timezone()
     if not text:
         return None
     try:
         day = parse_date(text)
         read = end_of(day) if day else parse_datetime(text)
         if read and timezone.is_naive(read):
-            read = timezone.make_aware(read)
+            read = timezone.make_aware(read, zone)
         if read:
             # Stored in UTC and shown in TIME_ZONE: it must be a valid moment in both.
-            timezone.localtime(read.astimezone(UTC))
+            timezone.localtime(read.astimezone(UTC), zone)
     except (ValueError, OverflowError):
         read = None
     if read is None:

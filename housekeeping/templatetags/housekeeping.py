@@ -90,6 +90,12 @@ def is_zone_fixed(context: RequestContext) -> bool:
     return zones.is_fixed(context.request)
 
 
+@register.filter
+def last_day(until: datetime | None) -> str:
+    """The day on which a hold ends, for its field, which is read in TIME_ZONE."""
+    return timezone.localdate(until, timezone.get_default_timezone()).isoformat() if until else ""
+
+
 # --- JSON of a run ----------------------------------------------------------------------------
 
 

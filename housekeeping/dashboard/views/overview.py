@@ -4,7 +4,6 @@ from datetime import timedelta
 
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
@@ -43,8 +42,7 @@ def trends(request: HtmxHttpRequest) -> HttpResponse:
     days = int(asked) if (asked := request.GET.get("days", "")) in TREND_DAYS else 30
     now = clock.roughly()
     newest = Snapshot.objects.filter(taken_at__gte=now - timedelta(days=days))[:MOST_SNAPSHOTS]
-    today = timezone.localdate(now, timezone.get_default_timezone())  # days of tallies are in TIME_ZONE
-    shown = charts.trends(tallies.since(now, days), list(newest)[::-1], today, days)
+    shown = charts.trends(tallies.since(now, days), list(newest)[::-1], tallies.day_of(now), days)
     facts = {"charts": shown, "days": str(days), "choices": TREND_DAYS}
     return render(request, "housekeeping/trends.html", facts)
 
