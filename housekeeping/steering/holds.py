@@ -25,6 +25,7 @@ from housekeeping.journal.acts import Actor
 from housekeeping.models import Hold, Run
 
 UNCHANGED: Any = object()
+LAST = datetime.max.replace(microsecond=0, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -67,14 +68,18 @@ def moment(text: str) -> datetime | None:
     except (ValueError, OverflowError):
         read = None
     if read is None:
-        words = gettext("%(text)s is no date: write 2027-01-31, or 2027-01-31T12:00:00+00:00.")
+        words = gettext("%(text)s is not a date: write 2027-01-31, or 2027-01-31T12:00:00+00:00.")
         raise BadHold("until", words % {"text": repr(text)})
     return read
 
 
 def end_of(day: date) -> datetime:
-    """The last second of a day in TIME_ZONE: a person who names a date includes that day."""
-    return datetime.combine(day, time(23, 59, 59), timezone.get_default_timezone())
+    """The last second of a day in TIME_ZONE: a person who names a date includes that day.
+
+    West of UTC, the last day of the year 9999 ends with that year in UTC, beyond which no moment can be
+    stored.
+    """
+    return min(datetime.combine(day, time(23, 59, 59), timezone.get_default_timezone()), LAST)
 
 
 # --- One row ----------------------------------------------------------------------------------

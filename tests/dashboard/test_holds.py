@@ -150,7 +150,7 @@ def test_a_bad_date_is_told_and_changes_nothing(dashboard, headers):
 
     answer = dashboard.post(f"{PAGE}/{one.pk}/change", {"until": "soon"}, headers=headers, follow=True)
 
-    assert "is no date" in answer.text
+    assert "is not a date" in answer.text
     one.refresh_from_db()
     assert one.until is None
 

@@ -222,7 +222,7 @@ def test_the_command_changes_and_ends_what_an_undo_holds():
             "No policy deletes from 'chat.Nonsense'; choose one",
         ),
         (("add", CONVERSATION, "0", "--reason", "x"), "There is no chat.Conversation with the key '0'"),
-        (("add", CONVERSATION, "0", "--reason", "x", "--until", "soon"), "'soon' is no date"),
+        (("add", CONVERSATION, "0", "--reason", "x", "--until", "soon"), "'soon' is not a date"),
         (("add", CONVERSATION, "0", "--reason", " "), "a reason is required"),
         (("add", CONVERSATION, "0"), "--reason"),
         (("change", "7", "--for-good"), "There is no hold 7"),
