@@ -41,7 +41,7 @@ class TokenByAccount(_OfTries):
     def get_cache_key(self, request: Request, view: Any) -> str | None:
         name = request.data.get("username") if isinstance(request.data, dict) else None
         if not isinstance(name, str | int | float):
-            return None  # the serializer refuses it, so it is no guess
+            return None  # the serializer refuses it, so it does not count as a guess
         read = str(name).strip().casefold()
         ident = hashlib.sha256(read.encode(errors="backslashreplace")).hexdigest()
         return self.cache_format % {"scope": self.scope, "ident": ident}

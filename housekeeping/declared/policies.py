@@ -44,7 +44,7 @@ class Policy:
         """The model; None where the policy raises an error, for what goes on without it."""
         try:
             return self.model
-        except Exception:  # whatever a project's own code raises
+        except Exception:  # the project's own code may raise anything
             return None
 
     @property

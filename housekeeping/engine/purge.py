@@ -6,8 +6,8 @@ Guarantees:
   them. A purge that stops between two batches leaves no batch half done.
 - A row is deleted only if it is expired, not held and not protected inside its own transaction. A
   conversation that gets a message between the search and the delete stays.
-- Whatever else is written in a batch's transaction (its archive, the run's count) is committed with that
-  batch or not at all: each row is counted and archived exactly once.
+- Everything else that is written in a batch's transaction (its archive, the run's count) is committed
+  with that batch or not at all: each row is counted and archived exactly once.
 - A batch that conflicts with another transaction is rolled back and tried again. A row in use (somebody
   has locked it, or a row below it) is spared, and delays the others only for a moment.
 - Memory is bounded by the batch. Time depends on what is deleted, not on what stays.
