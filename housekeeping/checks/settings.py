@@ -139,7 +139,7 @@ def the_queue_is_not_immediate(**kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
             "HUEY['immediate'] is true: tasks would run inside the web request.",
-            hint="Leave it out, whatever DEBUG is.",
+            hint="Leave it out, also with DEBUG.",
             id="housekeeping.E002",
         )
     ]

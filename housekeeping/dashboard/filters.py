@@ -45,7 +45,7 @@ class OneOf(forms.CharField):
 
     def refuse(self, word: str, known: list[str]) -> None:
         raise forms.ValidationError(
-            gettext("“%(word)s” is none; choose one of %(known)s.")
+            gettext("“%(word)s” is not valid; choose one of %(known)s.")
             % {"word": word, "known": ", ".join(known)}
         )
 
@@ -64,7 +64,7 @@ class Known(OneOf):
 
 class Moment(forms.DateTimeField):
     def __init__(self, label: Any) -> None:
-        wrong = gettext_lazy("This is no moment: write it as 2026-11-25T02:00.")
+        wrong = gettext_lazy("This is not a time: write it as 2026-11-25T02:00.")
         super().__init__(label=label, required=False, error_messages={"invalid": wrong})
 
     def to_python(self, value: Any) -> datetime | None:

@@ -145,7 +145,7 @@ def _record_request(run: Run, is_approved: bool, by: Actor | None) -> None:
 def check_plan(plan: Run, task: str) -> None:
     """Raises NotPossible if the plan can't be carried out (any more)."""
     if plan.task != task or not plan.is_plan:
-        text = gettext("Run %(run)s is no finished dry run of the task %(task)s.")
+        text = gettext("Run %(run)s is not a finished dry run of the task %(task)s.")
         raise NotPossible(text % {"run": plan.pk, "task": repr(task)})
     stored = plan.planned_rows.aggregate(rows=Sum("rows"))["rows"] or 0
     if stored < sum(facts["rows"] for facts in plan.plan.values()):

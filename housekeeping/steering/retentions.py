@@ -118,6 +118,6 @@ def _set(name: str, days: int | None, act: str, by: Actor | None) -> Policy:
 def _in_force(policy: Policy) -> timedelta:
     retention = policy.retention_in_force()
     if retention is None:
-        text = gettext("The policy %(policy)s has no retention: its rows go whatever their age.")
+        text = gettext("The policy %(policy)s has no retention: its rows go regardless of age.")
         raise BadRetention(text % {"policy": repr(policy.name)})
     return retention

@@ -72,7 +72,7 @@ def test_a_filter_that_can_t_be_used_is_named_where_the_list_would_be(site, chro
     page = sign_in(context.new_page(), site)
     page.goto(f"{site}{LIST}?status=done")
 
-    page.get_by_text("“done” is none; choose one of queued").wait_for()
+    page.get_by_text("“done” is not valid; choose one of queued").wait_for()
     page.get_by_role("link", name="Clear all filters").click()
 
     page.get_by_text("Nothing has run yet.").wait_for()

@@ -76,8 +76,8 @@ def test_each_filter_finds_its_acts_and_no_others(query, dashboard):
 @pytest.mark.parametrize(
     ("query", "problem"),
     [
-        ("what=explode", "What: “explode” is none; choose one of trigger"),
-        ("before=soon", "To: This is no moment"),
+        ("what=explode", "What: “explode” is not valid; choose one of trigger"),
+        ("before=soon", "To: This is not a time"),
         ("whom=ada", "There is no filter “whom”; there are who, what, target, after, before."),
         ("target=%00", "Null characters are not allowed."),
     ],

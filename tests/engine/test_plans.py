@@ -135,7 +135,7 @@ def test_only_a_finished_dry_run_of_the_same_task_is_a_plan(task):
     make.conversation(age=days(40))
     other = asked("users", dry_run=True) if task == "conversations" else asked()
 
-    with pytest.raises(NotPossible, match="no finished dry run"):
+    with pytest.raises(NotPossible, match="not a finished dry run"):
         asked(plan=other)
 
 

@@ -111,7 +111,7 @@ def test_a_policy_without_an_age_can_not_be_given_a_retention(api):
     answer = api.patch(f"{API}/policies/messages", {"retention_days": 5})
 
     assert answer.status_code == 400
-    assert "whatever their age" in answer.json()["retention_days"][0]
+    assert "regardless of age" in answer.json()["retention_days"][0]
 
 
 @pytest.mark.parametrize("path", ["policies/cats", "policies/cats/preview"])

@@ -70,7 +70,7 @@ def test_what_is_no_number_of_days_is_refused_and_nothing_changes(text):
 
 
 def test_a_policy_without_an_age_has_no_retention_to_change():
-    with pytest.raises(BadRetention, match="whatever their age"):
+    with pytest.raises(BadRetention, match="regardless of age"):
         retentions.change("messages", 5, by=ADA)
 
 

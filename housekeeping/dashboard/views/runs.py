@@ -186,7 +186,7 @@ def _ids(request: HttpRequest) -> list[uuid.UUID]:
     try:
         return [uuid.UUID(text) for text in request.POST.getlist("run")]
     except ValueError:
-        raise NotPossible(gettext("What is selected are no runs: load the page anew.")) from None
+        raise NotPossible(gettext("The selection can't be read: reload the page.")) from None
 
 
 def _retry(request: HtmxHttpRequest, run: Run) -> Run:
