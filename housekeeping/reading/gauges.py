@@ -1,8 +1,9 @@
 """Figures that are expensive to measure on a large database: saved, each with its age.
 
-A consumer measures them again every 20 seconds. A page shows the saved ones, at most 30 seconds old
-and with their age, so that nobody waits for a count. Once a run has ended, cheap figures are measured
-for the page, so that they show its outcome.
+A consumer measures each again after 20 seconds or, where that takes long, after ten times as long as
+it took (DUTY). A page shows the saved figures with their age, so that nobody waits for a count. Cheap
+ones are measured for the page once they are 30 seconds old or a run has ended, so that they show its
+outcome; expensive ones are as old as the consumer's last measurement.
 
 A change of a retention or of holds makes every backlog wrong at once. It leaves a mark in the same
 table (:func:`rules.changed`), and each figure is saved with the rules that it was measured under: the
