@@ -129,7 +129,7 @@ def _bars(
 def _counts(snapshots: Sequence[Snapshot], span: list[date]) -> list[Chart]:
     charts = [
         _line(
-            name,
+            f"statistic-{name}",  # its name may be that of a chart of ours
             str(drawn.label),
             "number",
             [(one.taken_at, one.numbers[name]) for one in snapshots if name in one.numbers],

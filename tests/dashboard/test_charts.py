@@ -1,6 +1,9 @@
 from datetime import date, timedelta
 
+import pytest
+
 from housekeeping.dashboard import charts
+from housekeeping.declared.registry import STATISTICS, Statistic
 from housekeeping.models import Tally
 
 TODAY = date(2026, 11, 25)
@@ -14,6 +17,15 @@ def test_a_sparkline_fills_its_box_and_needs_two_numbers():
     assert charts.sparkline([5, 10, 7]) == "0.0,100.0 150.0,0.0 300.0,60.0"
     assert charts.sparkline([5, 5]) == "0.0,100.0 300.0,100.0"
     assert charts.sparkline([5]) == ""
+
+
+@pytest.mark.parametrize("name", ["size", "purged", "duration", "outcomes"])
+def test_a_statistic_named_as_a_chart_of_ours_has_one_of_its_own(name, monkeypatch):
+    monkeypatch.setitem(STATISTICS, name, Statistic(name, lambda: 7, "A number"))
+
+    ids = [chart.id for chart in charts.trends([], [], TODAY, days=2)]
+
+    assert len(set(ids)) == len(ids)
 
 
 def test_trends_sum_up_each_day():
