@@ -1,22 +1,28 @@
-"""Charts as coordinates: templates print them as SVG, each with a table of the same numbers.
+"""Charts: numbers by day, as a table, as a drawing of the server, and as data for charts.js.
 
-They are drawn on the server: they need no script and no inline style, and they can be printed.
-Widths are in percent or stretched, so that a chart fits a phone as well as a wide screen.
+The drawing is SVG: it needs no script and no inline style. With JavaScript, uPlot takes its place, so that
+values can be read off by pointer and keys, and a range can be dragged.
 """
 
+import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from housekeeping.declared.registry import STATISTICS
 from housekeeping.models import Run, Snapshot, Tally
 
-# The size of a chart in its own units; the page stretches it.
+# The size of a drawing in its own units; the page stretches it.
 WIDTH, HEIGHT = 300, 100
 STATUSES = (Run.Status.SUCCEEDED, Run.Status.FAILED, Run.Status.CANCELLED, Run.Status.MISSED)
+ENDED = (Run.Status.SUCCEEDED, Run.Status.FAILED)
+
+Numbers = list[float | None]
 
 
 def sparkline(numbers: Sequence[int]) -> str:
@@ -32,11 +38,13 @@ def sparkline(numbers: Sequence[int]) -> str:
     )
 
 
-# --- Trends -----------------------------------------------------------------------------------
+# --- A chart ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Bar:
+    """In units of the drawing."""
+
     x: float
     y: float
     width: float
@@ -46,47 +54,146 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Curve:
-    """x is time, and y starts at zero so that a small change does not look like a big one."""
-
-    points: str
-
-
-@dataclass
 class Chart:
-    """A figure, with its numbers as a table. ``unit``: ``number``, ``bytes`` or ``ms``."""
+    """Numbers over time. ``unit``: ``number``, ``bytes`` or ``ms``. ``columns``: the series, by their names.
+
+    y starts at zero, so that a small change does not look like a big one. The bars of a day stand on each
+    other.
+    """
 
     id: str
     title: str
     unit: str
-    first: date
-    last: date
-    most: float
+    has_bars: bool
     columns: list[str]
-    rows: list[tuple[date | datetime, list[float]]]
-    bars: list[Bar] = field(default_factory=list)
-    line: Curve | None = None
-    legend: list[str] = field(default_factory=list)
+    rows: Sequence[tuple[date | datetime, Numbers]]
 
     @property
     def is_empty(self) -> bool:
         return not any(any(numbers) for _moment, numbers in self.rows)
 
+    @property
+    def first(self) -> date | datetime:
+        return self.rows[0][0]
+
+    @property
+    def last(self) -> date | datetime:
+        return self.rows[-1][0]
+
+    @property
+    def legend(self) -> list[str]:
+        return self.columns if len(self.columns) > 1 else []
+
+    @property
+    def most(self) -> float:
+        sums = [sum(_known(numbers)) if self.has_bars else max(_known(numbers)) for _at, numbers in self.rows]
+        return max(sums, default=0)
+
+    @property
+    def bars(self) -> list[Bar]:
+        if not self.has_bars:
+            return []
+        width = WIDTH / len(self.rows)
+        found = []
+        for index, (day, numbers) in enumerate(self.rows):
+            top = float(HEIGHT)
+            for status, number in zip(self.columns, numbers, strict=True):
+                if number:
+                    height = number / self.most * HEIGHT
+                    top -= height
+                    place = (_r(index * width + width * 0.1), _r(top), _r(width * 0.8), _r(height))
+                    found.append(Bar(*place, status, f"{day}: {number:,}"))
+        return found
+
+    @property
+    def lines(self) -> list[str]:
+        """The points of a polyline for each series."""
+        if self.has_bars or len(self.rows) < 2:
+            return []
+        start, end = _moment(self.first), _moment(self.last)
+        length, most = (end - start) or timedelta(seconds=1), self.most or 1
+        return [
+            " ".join(
+                f"{_r((_moment(at) - start) / length * WIDTH)},{_r(HEIGHT - number / most * HEIGHT)}"
+                for at, numbers in self.rows
+                if (number := numbers[place]) is not None
+            )
+            for place in range(len(self.columns))
+        ]
+
+    def data(self, labels: Mapping[str, Any]) -> dict[str, Any]:
+        """What charts.js draws. ``labels``: of the series, by their names."""
+        return {
+            "unit": self.unit,
+            "bars": self.has_bars,
+            "stacks": self.has_bars and len(self.columns) > 1,
+            "zone": timezone.get_default_timezone_name(),  # of the days
+            "day": _("Day"),
+            "x": [round(_moment(at).timestamp()) for at, _numbers in self.rows],
+            "series": [
+                {
+                    "name": name,
+                    "label": str(labels.get(name, name)),
+                    "values": [numbers[place] for _at, numbers in self.rows],
+                }
+                for place, name in enumerate(self.columns)
+            ],
+        }
+
+
+def _known(numbers: Numbers) -> list[float]:
+    return [number for number in numbers if number is not None] or [0]
+
+
+def _moment(at: date | datetime) -> datetime:
+    """A day begins in TIME_ZONE."""
+    return at if isinstance(at, datetime) else datetime.combine(at, time(), timezone.get_default_timezone())
+
+
+# --- Which charts -----------------------------------------------------------------------------
+
 
 def trends(tallies: Iterable[Tally], snapshots: Sequence[Snapshot], today: date, days: int) -> list[Chart]:
     """Runs by outcome, purged rows and mean duration per day; row counts and database size over time."""
-    span = [today - timedelta(days=days - 1 - number) for number in range(days)]
-    by_day: dict[date, list[Tally]] = defaultdict(list)
-    for tally in tallies:
-        by_day[tally.day].append(tally)
-    purged = {_("rows"): lambda day: sum(tally.rows for tally in by_day[day])}
+    span, by_day = _span(today, days), _by_day(tallies)
     mean = {_("mean"): lambda day: _mean_duration(by_day[day])}
     return [
         _outcomes(by_day, span),
-        _bars("purged", _("Rows purged, per day"), "number", span, purged),
+        _purged(by_day, span),
         _bars("duration", _("Duration of a run, mean per day"), "ms", span, mean),
-        *_counts(snapshots, span),
+        *_counts(snapshots),
     ]
+
+
+def of_task(
+    tallies: Iterable[Tally], durations: Iterable[tuple[date, timedelta]], today: date, days: int
+) -> list[Chart]:
+    """Of one task, per day: runs by outcome, purged rows, and the median and 95th percentile of durations.
+
+    ``durations``: of runs that ended, each with the day of its end.
+    """
+    span, by_day = _span(today, days), _by_day(tallies)
+    took: dict[date, list[float]] = defaultdict(list)
+    for day, duration in durations:
+        took[day].append(duration / timedelta(milliseconds=1))
+    rows: list[tuple[date, Numbers]] = [(day, _percentiles(took[day])) for day in span if took[day]]
+    title = _("Duration of a run, median and 95th percentile")
+    return [
+        _outcomes(by_day, span),
+        _purged(by_day, span),
+        Chart("percentiles", title, "ms", False, ["p50", "p95"], rows),
+    ]
+
+
+def _span(today: date, days: int) -> list[date]:
+    return [today - timedelta(days=days - 1 - number) for number in range(days)]
+
+
+def _by_day(tallies: Iterable[Tally]) -> Mapping[date, list[Tally]]:
+    found: dict[date, list[Tally]] = defaultdict(list)
+    for tally in tallies:
+        found[tally.day].append(tally)
+    return found
 
 
 def _outcomes(by_day: Mapping[date, Sequence[Tally]], span: list[date]) -> Chart:
@@ -94,69 +201,53 @@ def _outcomes(by_day: Mapping[date, Sequence[Tally]], span: list[date]) -> Chart
         return lambda day: sum(tally.runs for tally in by_day[day] if tally.status == status)
 
     series = {str(status): ended_as(status) for status in STATUSES}
-    chart = _bars("outcomes", _("Runs by outcome, per day"), "number", span, series)
-    chart.legend = [str(status) for status in STATUSES]
-    return chart
+    return _bars("outcomes", _("Runs by outcome, per day"), "number", span, series)
+
+
+def _purged(by_day: Mapping[date, Sequence[Tally]], span: list[date]) -> Chart:
+    rows = {_("rows"): lambda day: sum(tally.rows for tally in by_day[day])}
+    return _bars("purged", _("Rows purged, per day"), "number", span, rows)
 
 
 def _mean_duration(tallies: Iterable[Tally]) -> float:
     """In milliseconds, of the runs that succeeded or failed."""
-    ended = [tally for tally in tallies if tally.status in (Run.Status.SUCCEEDED, Run.Status.FAILED)]
+    ended = [tally for tally in tallies if tally.status in ENDED]
     count = sum(tally.runs for tally in ended)
     return round(sum(tally.duration_ms for tally in ended) / count) if count else 0
+
+
+def _percentiles(durations: list[float]) -> Numbers:
+    """The median and the 95th percentile, in whole milliseconds."""
+    if len(durations) == 1:
+        return [round(durations[0])] * 2
+    of_twenty = statistics.quantiles(durations, n=20, method="inclusive")
+    return [round(statistics.median(durations)), round(of_twenty[-1])]
 
 
 def _bars(
     id: str, title: str, unit: str, span: list[date], series: Mapping[str, Callable[[date], float]]
 ) -> Chart:
-    rows = [(day, [count(day) for count in series.values()]) for day in span]
-    most = max((sum(numbers) for _, numbers in rows), default=0)
-    chart = Chart(id, title, unit, span[0], span[-1], most, [str(name) for name in series], list(rows))
-    width = WIDTH / len(span)
-    for index, (day, numbers) in enumerate(rows):
-        top = float(HEIGHT)
-        for status, number in zip(series, numbers, strict=True):
-            if not number:
-                continue
-            height = number / most * HEIGHT
-            top -= height
-            left = index * width + width * 0.1
-            title_ = f"{day}: {number:,}"
-            chart.bars.append(Bar(_r(left), _r(top), _r(width * 0.8), _r(height), str(status), title_))
-    return chart
+    rows: list[tuple[date, Numbers]] = [(day, [count(day) for count in series.values()]) for day in span]
+    return Chart(id, title, unit, True, [str(name) for name in series], rows)
 
 
-def _counts(snapshots: Sequence[Snapshot], span: list[date]) -> list[Chart]:
+def _counts(snapshots: Sequence[Snapshot]) -> list[Chart]:
     charts = [
         _line(
             f"statistic-{name}",  # its name may be that of a chart of ours
             str(drawn.label),
             "number",
             [(one.taken_at, one.numbers[name]) for one in snapshots if name in one.numbers],
-            span,
         )
         for name, drawn in STATISTICS.items()
         if drawn.is_charted
     ]
     sizes = [(one.taken_at, one.database_bytes) for one in snapshots if one.database_bytes is not None]
-    return [*charts, _line("size", _("Size of the database"), "bytes", sizes, span)]
+    return [*charts, _line("size", _("Size of the database"), "bytes", sizes)]
 
 
-def _line(id: str, title: str, unit: str, values: list[tuple[datetime, int]], span: list[date]) -> Chart:
-    most = max((number for _, number in values), default=0)
-    chart = Chart(
-        id, title, unit, span[0], span[-1], most, [title], [(at, [number]) for at, number in values]
-    )
-    if len(values) > 1:
-        first, last = values[0][0], values[-1][0]
-        length = (last - first) or timedelta(seconds=1)
-        points = [
-            f"{_r((at - first) / length * WIDTH)},{_r(HEIGHT - number / (most or 1) * HEIGHT)}"
-            for at, number in values
-        ]
-        chart.first, chart.last = first.date(), last.date()
-        chart.line = Curve(" ".join(points))
-    return chart
+def _line(id: str, title: str, unit: str, values: list[tuple[datetime, int]]) -> Chart:
+    return Chart(id, title, unit, False, [title], [(at, [number]) for at, number in values])
 
 
 def _r(number: float) -> float:

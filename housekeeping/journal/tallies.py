@@ -1,10 +1,10 @@
 """Tallies: how many runs ended in which way on each day. Charts read them instead of counting runs."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from django.db.models import F, Sum
+from django.db.models import F, QuerySet, Sum
 from django.utils import timezone
 
 from housekeeping.models import Run, Tally
@@ -27,7 +27,7 @@ def day_of(moment: datetime | None) -> date:
     return timezone.localdate(moment, timezone.get_default_timezone())
 
 
-def since(now: datetime, days: int) -> Iterable[Tally]:
+def since(now: datetime, days: int) -> QuerySet[Tally]:
     """The tallies of the last ``days`` days including today, oldest first."""
     first = day_of(now) - timedelta(days=days - 1)
     return Tally.objects.filter(day__gte=first).order_by("day")

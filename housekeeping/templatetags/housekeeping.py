@@ -15,6 +15,8 @@ from django.template import RequestContext
 from django.template.defaultfilters import filesizeformat
 from django.templatetags.tz import do_timezone
 from django.utils import timezone
+from django.utils.html import json_script
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
 from housekeeping.dashboard import act_lines, charts, wording, zones
@@ -29,7 +31,11 @@ register.filter(intcomma)
 # --- Words ------------------------------------------------------------------------------------
 
 _WORDS: dict[str, Any] = {str(key): text for words in (STATUSES, CAUSES) for key, text in words.items()}
-_WORDS["next"] = gettext_lazy("next")
+_WORDS |= {
+    "next": gettext_lazy("next"),
+    "p50": gettext_lazy("median"),
+    "p95": gettext_lazy("95th percentile"),
+}
 
 
 @register.filter
@@ -129,6 +135,13 @@ def pairs(facts: Any) -> list[tuple[str, Any]]:
 @register.filter
 def sparkline(numbers: Sequence[int]) -> str:
     return charts.sparkline(numbers)
+
+
+@register.filter
+def chart_data(chart: charts.Chart) -> SafeString:
+    """The chart's data in the page, for charts.js."""
+    html = json_script(chart.data({name: word(name) for name in chart.columns}))
+    return SafeString(html.replace("<script ", "<script data-chart ", 1))
 
 
 @register.filter

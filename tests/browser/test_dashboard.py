@@ -438,13 +438,47 @@ def test_the_key_r_asks_each_page_anew(site, open_page):
         assert (found.value.status, stayed()) == (304, True), path
 
 
-def test_charts_have_the_same_numbers_as_a_table(site, open_page):
+def test_charts_have_the_same_numbers_as_a_table_and_tell_them_by_keys(site, open_page):
     make.tally(runs=3, rows=1204)
     page = sign_in(open_page(), site)
     page.get_by_role("link", name="Trends").first.click()
 
     figure = page.locator("#chart-purged")
-    assert figure.locator("svg rect").count() == 1
+    figure.locator("canvas").wait_for()
+    figure.locator(".plot").focus()
+    page.keyboard.press("End")
+    value = figure.locator(".u-legend .u-value").last
+    assert value.inner_text() == "1,204"
+    page.keyboard.press("ArrowLeft")
+    assert value.inner_text() == "0"
     figure.get_by_text("As a table").click()
 
     assert figure.get_by_role("cell", name="1,204").is_visible()
+
+
+def test_a_range_that_is_dragged_in_one_chart_is_shown_by_all(site, open_page):
+    make.tally(runs=3, rows=1204)
+    page = sign_in(open_page(), site)
+    page.goto(f"{site}/scheduler-admin/trends")
+    other = page.locator("#chart-outcomes canvas")
+    other.wait_for()
+    before = other.screenshot()
+    box = page.locator("#chart-purged .u-over").bounding_box()
+    middle = box["y"] + box["height"] / 2
+
+    page.mouse.move(box["x"] + box["width"] * 0.8, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.99, middle, steps=5)
+    page.mouse.up()
+
+    wait_until(lambda: other.screenshot() != before, what="the range in the other chart")
+
+
+def test_without_javascript_a_chart_is_a_drawing(site, open_page):
+    make.tally(runs=3, rows=1204)
+    page = sign_in(open_page(java_script_enabled=False), site)
+    page.goto(f"{site}/scheduler-admin/trends")
+
+    assert page.locator("#chart-purged svg").is_visible()
+    assert page.locator("#chart-purged svg rect").count() == 1
+    assert not page.locator("#chart-purged .plot").is_visible()

@@ -42,3 +42,34 @@ def test_trends_sum_up_each_day():
     assert purged.rows == [(yesterday, [40]), (TODAY, [0])]
     assert duration.rows == [(yesterday, [300]), (TODAY, [0])]
     assert [bar.height for bar in outcomes.bars] == [75.0, 25.0, 50.0]
+
+
+def test_percentiles_of_a_task_are_those_of_each_day():
+    yesterday = TODAY - timedelta(days=1)
+    durations = [(yesterday, timedelta(seconds=number)) for number in range(1, 101)]
+    durations.append((TODAY, timedelta(seconds=7)))
+
+    *_, percentiles = charts.of_task([], durations, TODAY, days=3)
+
+    assert percentiles.rows == [(yesterday, [50_500, 95_050]), (TODAY, [7_000, 7_000])]
+    assert percentiles.lines == ["0.0,46.87 300.0,92.64", "0.0,0.0 300.0,92.64"]
+
+
+def test_the_data_of_a_chart_are_the_numbers_of_its_table():
+    tallies = [tally(days_ago=1, runs=3), tally(runs=2, status="failed")]
+
+    outcomes, *_ = charts.trends(tallies, [], TODAY, days=2)
+
+    data = outcomes.data({"failed": "fehlgeschlagen"})
+    assert (data["stacks"], data["unit"], data["zone"]) == (True, "number", "UTC")
+    assert data["x"] == [1795478400, 1795564800]
+    assert [(one["label"], one["values"]) for one in data["series"]] == [
+        ("succeeded", [3, 0]), ("fehlgeschlagen", [0, 2]), ("cancelled", [0, 0]), ("missed", [0, 0]),
+    ]  # fmt: skip
+
+
+def test_a_chart_without_values_is_empty_and_draws_nothing():
+    *_, size = charts.trends([], [], TODAY, days=2)
+
+    assert size.is_empty
+    assert size.lines == []

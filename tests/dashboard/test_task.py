@@ -1,8 +1,11 @@
 """The page of a task, and what can be done about it in a dialog."""
 
+import json
 import re
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from housekeeping.declared.policies import Policy
 from housekeeping.models import ScheduleState
@@ -78,3 +81,19 @@ def test_a_task_whose_policy_can_not_be_counted_says_why(dashboard, add_task):
     add_task("broken", lambda purge: {}, policy=Policy("broken", rows, make.days(30)))
 
     assert "ValueError: a mistake" in text(dashboard.get("/scheduler-admin/tasks/broken"))
+
+
+def test_the_charts_of_a_task_are_of_its_runs_alone(dashboard):
+    make.tally("conversations", runs=3, rows=40)
+    make.tally("stats", runs=9)
+    ended = timezone.now()
+    for seconds in (2, 4):
+        began = ended - timedelta(seconds=seconds)
+        make.run(status="succeeded", requested_at=began, started_at=began, finished_at=ended)
+
+    page = dashboard.get(TASK).text
+
+    data = [json.loads(found) for found in re.findall(r"<script data-chart [^>]*>(.*?)</script>", page)]
+    outcomes, purged, percentiles = data
+    assert (outcomes["series"][0]["values"][-1], purged["series"][0]["values"][-1]) == (3, 40)
+    assert [series["values"] for series in percentiles["series"]] == [[3000], [3900]]

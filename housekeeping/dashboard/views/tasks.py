@@ -1,5 +1,6 @@
 """The page of a task, and acts on it."""
 
+from datetime import datetime, timedelta
 from functools import partial
 
 from django.http import Http404, HttpResponse
@@ -7,7 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from housekeeping.dashboard import acting, questions
+from housekeeping.dashboard import acting, charts, questions
 from housekeeping.dashboard.acting import actor, asked_or_done
 from housekeeping.dashboard.guards import may_operate, may_view, signed_in
 from housekeeping.dashboard.pages import overview as overview_page
@@ -15,12 +16,15 @@ from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.rows import rows
 from housekeeping.database import clock
 from housekeeping.declared.registry import TASKS
+from housekeeping.journal import tallies
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
 from housekeeping.reading import newest
 from housekeeping.runs import control
 
 RECENT = 10
+DAYS = 30  # of the charts
+MOST_DURATIONS = 2_000  # of the newest runs
 
 
 @require_safe
@@ -35,7 +39,20 @@ def task_detail(request: HtmxHttpRequest, name: str) -> HttpResponse:
     if request.htmx and not request.htmx.history_restore_request:
         return questions.in_dialog(render(request, "housekeeping/_task_dialog.html", facts))
     runs = newest.with_consumer().filter(task=name).newest_first()[:RECENT]
-    return render(request, "housekeeping/task_detail.html", {**facts, "rows": rows(runs)})
+    facts |= {"rows": rows(runs), "charts": _charts(name, page.seen.now)}
+    return render(request, "housekeeping/task_detail.html", facts)
+
+
+def _charts(task: str, now: datetime) -> list[charts.Chart]:
+    ended = Run.objects.filter(task=task, status__in=charts.ENDED, dry_run=False, undo_of=None)
+    moments = ended.newest_first().values_list("started_at", "finished_at")[:MOST_DURATIONS]
+    first = tallies.day_of(now - timedelta(days=DAYS - 1))
+    durations = [
+        (day, max(finished - started, timedelta()))
+        for started, finished in moments
+        if started and finished and (day := tallies.day_of(finished)) >= first
+    ]
+    return charts.of_task(tallies.since(now, DAYS).filter(task=task), durations, tallies.day_of(now), DAYS)
 
 
 @asked_or_done
