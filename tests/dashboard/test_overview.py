@@ -91,7 +91,7 @@ def test_a_task_shows_how_many_rows_it_would_delete_and_since_when(dashboard):
 
     line = row(dashboard.get(HOME), "conversations")
 
-    assert re.search(r" 2 since \d+ \w+ \d+ ", line)
+    assert re.search(r" 2 due \d+ \w+ \d+ ", line)
 
 
 def test_a_strip_leads_to_a_run_or_to_the_runs_of_a_half_hour(dashboard, settings):
