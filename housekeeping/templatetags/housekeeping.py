@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy
 
 from housekeeping.dashboard import act_lines, charts, wording, zones
 from housekeeping.dashboard.filters import CAUSES, STATUSES, Filters
+from housekeeping.dashboard.terms import TERMS
 from housekeeping.database import stored
 from housekeeping.declared.triggers import Trigger
 from housekeeping.models import in_words
@@ -100,6 +101,12 @@ def is_zone_fixed(context: RequestContext) -> bool:
 def last_day(until: datetime | None) -> str:
     """The day on which a hold ends, for its field, which is read in TIME_ZONE."""
     return timezone.localdate(until, timezone.get_default_timezone()).isoformat() if until else ""
+
+
+@register.inclusion_tag("housekeeping/_term.html")
+def term(name: str) -> dict[str, Any]:
+    """A question mark that explains one of the product's words. Once on a page for each word."""
+    return {"id": name.replace(" ", "-"), "text": TERMS[name]}
 
 
 # --- JSON of a run ----------------------------------------------------------------------------

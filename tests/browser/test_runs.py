@@ -209,7 +209,7 @@ def test_a_plan_is_made_and_carried_out_from_its_page(show, processes):
     page = show(f"{LIST}/{run.pk}")
 
     page.get_by_role("button", name="Dry run").click()
-    page.get_by_text("1 conversation and 2 chat messages would go").first.wait_for()
+    page.get_by_text("1 conversation and 2 chat messages would be deleted").first.wait_for()
     page.get_by_role("button", name="Run this plan").click()
     page.locator("#asked form button").click()
 
@@ -236,7 +236,7 @@ def test_a_held_run_is_approved_once_the_question_is_answered(show, processes, s
     later = make.conversation(age=days(32))
     processes.consumer()
     page = show("/scheduler-admin", size)
-    page.get_by_role("link", name="Look, and approve").click()
+    page.get_by_role("link", name="Review and approve").click()
     page.wait_for_url(f"**/runs/{held.pk}")
 
     page.get_by_role("button", name="Approve").click()

@@ -102,7 +102,7 @@ def made(transactional_db):
         (f"{world.HOME}/runs", ["Läufe", "Status", "Ursache", "Probelauf", "läuft"]),
         (f"{world.HOME}/history", ["Verlauf", "Handlung|pausiert", "Vorher und nachher"]),
         (f"{world.HOME}/trends", ["Trends", "Läufe nach Ausgang, pro Tag", "30 Tage"]),
-        (f"{world.HOME}/holds", ["Sperren", "Eine Zeile erhalten", "Durch Rückgängig wiederhergestellt"]),
+        (f"{world.HOME}/holds", ["Sperren", "Eine Zeile sperren", "Durch Rückgängig wiederhergestellt"]),
         (f"{world.HOME}/schedules/weekly_cleanup", ["Sonntag um 03:00", "Die nächsten Fälligkeiten"]),
         (f"{world.HOME}/policies/conversations/preview", ["Was jetzt gelöscht würde", "30 Tage"]),
         (f"{world.HOME}/policies/conversations?retention_days=10", ["mehr als bei 30"]),

@@ -45,13 +45,13 @@ def questions(answer):
         ),
         ({"status": "running", "deleted": {"warned_users": 12}}, "It is running. "),
         ({"status": "running", "cancel_requested": True}, "It was asked to stop"),
-        ({"status": "running", "dry_run": True}, "It counts what would go, and deletes nothing."),
+        ({"status": "running", "dry_run": True}, "It counts what would be deleted, and deletes nothing."),
         ({"status": "held", "error": "Too much."}, "Too much. Nothing is deleted until somebody approves"),
         ({"status": "missed", "error": "No consumer looked."}, "It did not run. No consumer looked."),
         ({"status": "cancelled"}, "Cancelled before it changed anything."),
         ({"status": "failed", "error": "Boom"}, "It failed before it began."),
         ({"status": "failed", "started_at": make.ago(hours=1)}, "and deleted nothing."),
-        ({"status": "succeeded"}, "Nothing was past due: no rows deleted"),
+        ({"status": "succeeded"}, "No rows were eligible for deletion. It took"),
     ],
 )  # fmt: skip
 def test_one_sentence_says_how_the_run_stands(fields, sentence, dashboard):
@@ -162,8 +162,12 @@ def test_a_plan_says_what_it_would_delete_and_asks_in_numbers(dashboard):
 
     answer = dashboard.get(page_of(plan))
 
-    assert "A dry run: 2 conversations and 5 chat messages would go. Nothing was deleted." in text(answer)
-    assert offered(answer)["carry-out"].startswith("Deletes 2 conversations and 5 chat messages")
+    assert "A dry run: 2 conversations and 5 chat messages would be deleted. Nothing was deleted." in text(
+        answer
+    )
+    assert offered(answer)["carry-out"].startswith(
+        "Deletes exactly the rows listed in this preview: 2 conversations and 5 chat messages"
+    )
     assert "Delete 2 conversations and 5 chat messages?" in text(dashboard.get(f"{page_of(plan)}/carry-out"))
     assert "dry-run" in offered(answer)
 
@@ -195,7 +199,7 @@ def test_a_held_run_says_what_approving_and_what_cancelling_does(dashboard):
     answer = dashboard.get(page_of(run))
 
     assert offered(answer) == {
-        "approve": "Deletes 3 users: those that it was held with, and no others.",
+        "approve": "Deletes exactly the rows that it was held with: 3 users.",
         "cancel": "Drops its plan: 3 users stay.",
     }
     assert questions(answer) == ["Cancel this run?"]

@@ -209,3 +209,17 @@ def test_the_page_holds_the_same_fragment(dashboard):
 
     assert page.count('id="overview"') == 1
     assert 'hx-trigger="every 30s,' in page
+
+
+def test_the_product_s_words_are_explained_behind_a_question_mark(dashboard):
+    held = make.run(status="held", error="60 of 100 rows", cause="catch-up")
+    pages = {
+        HOME: ["archive", "eligible"],
+        f"{RUNS}/{held.pk}": ["brake", "catch-up"],
+        f"{HOME}/holds": ["hold"],
+    }
+
+    for page, words in pages.items():
+        answer = dashboard.get(page).text
+        assert re.findall(r'id="term-([\w-]+)" popover', answer) == words
+        assert re.findall(r'popovertarget="term-([\w-]+)"', answer) == words

@@ -85,7 +85,7 @@ class Offers:
         return self._offer(
             "carry-out",
             gettext("Run this plan"),
-            gettext("Deletes %(rows)s: those that were seen, and no others.") % {"rows": rows},
+            gettext("Deletes exactly the rows listed in this preview: %(rows)s.") % {"rows": rows},
             is_asked=True,
             is_primary=True,
         )
@@ -97,7 +97,7 @@ class Offers:
         return self._offer(
             "approve",
             gettext("Approve"),
-            gettext("Deletes %(rows)s: those that it was held with, and no others.") % {"rows": rows},
+            gettext("Deletes exactly the rows that it was held with: %(rows)s.") % {"rows": rows},
             is_asked=True,
             is_primary=True,
         )
@@ -124,7 +124,7 @@ class Offers:
     def _retry_in_words(self) -> str:
         run, task = self.run, self.task
         if run.dry_run:
-            return gettext("Counts what would go by now; deletes nothing.")
+            return gettext("Counts what would be deleted now. Deletes nothing.")
         if run.plan_of:
             rows = {"rows": words.planned(run.plan_of)}
             return gettext("Carries the plan out as a new run: deletes %(rows)s.") % rows
@@ -154,7 +154,7 @@ class Offers:
         if not self._is_free(dry_run=True):
             return None
         label = gettext("Dry run again") if run.dry_run else gettext("Dry run")
-        effect = gettext("Counts what would go by now, and keeps it as a plan; deletes nothing.")
+        effect = gettext("Counts what would be deleted now, and saves it as a plan. Deletes nothing.")
         return Offer("dry-run", label, effect, reverse("housekeeping:trigger", args=[run.task]), is_dry=True)
 
     def undo(self) -> Offer | None:

@@ -49,7 +49,7 @@ def _running(run: Run) -> str:
         text = gettext("It puts rows back in batches; %(rows)s are back so far.")
         return text % {"rows": words.rows(run.done)}
     if run.dry_run:
-        return gettext("It counts what would go, and deletes nothing.")
+        return gettext("It counts what would be deleted, and deletes nothing.")
     if run.purged:
         return gettext("It is running; %(rows)s are deleted so far.") % {"rows": words.rows(run.purged)}
     return gettext("It is running.")
@@ -65,14 +65,14 @@ def _succeeded(run: Run, task: Task | None) -> str:
         return text + _left(run)
     if run.dry_run:
         rows = words.planned(run)
-        return gettext("A dry run: %(rows)s would go. Nothing was deleted.") % {"rows": rows}
+        return gettext("A dry run: %(rows)s would be deleted. Nothing was deleted.") % {"rows": rows}
     spared = words.in_use(sum(facts.get("in_use", 0) for facts in run.receipt.values()))
     if any(run.removed.values()):
         return gettext("%(rows)s deleted in %(took)s.") % {"rows": words.removed(run), **took} + spared
     if spared:
         return gettext("No rows deleted, in %(took)s.") % took + spared
     if task and task.policies:
-        return gettext("Nothing was past due: no rows deleted, in %(took)s.") % took
+        return gettext("No rows were eligible for deletion. It took %(took)s.") % took
     return gettext("Done in %(took)s.") % took
 
 
