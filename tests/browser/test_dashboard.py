@@ -154,7 +154,9 @@ def test_a_schedule_is_paused_and_resumed_in_place(site, open_page):
     stayed = stays_the_same_page(page)
 
     row = page.locator("#task-conversations")
-    acts(page, "conversations").get_by_role("button", name="Pause Weekly Conversation Cleanup").click()
+    row.get_by_role("button", name="Actions").focus()
+    page.keyboard.press("Space")
+    page.locator("#asked").get_by_role("button", name="Pause Weekly Conversation Cleanup").click()
     row.get_by_text("paused").wait_for()
     acts(page, "conversations").get_by_role("button", name="Resume Weekly Conversation Cleanup").click()
     row.get_by_text("paused").wait_for(state="detached")

@@ -195,6 +195,13 @@ window.addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload(); // back: the page as it is now, with its buttons
 });
 
+// A link that is a button here, as its page comes in a dialog: the space bar presses it, too.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== " " || !event.target.matches?.("a[role=button]")) return;
+  event.preventDefault();
+  event.target.click();
+});
+
 // --- Keys ------------------------------------------------------------------------------------
 
 const sheet = document.getElementById("keys");
