@@ -1,4 +1,4 @@
-"""Every snippet of the docs is carried out, or compared with the code. The how-to pages: tests/prove."""
+"""Every snippet of the docs is carried out (tests/prove/test_docs.py), or compared with the code."""
 
 import json
 import re
@@ -7,24 +7,12 @@ import yaml
 
 from housekeeping.monitoring.metrics import registry
 from tests import examples
-from tests.docs.snippets import DOCS, TUTORIAL, Project, pages, snippets
+from tests.docs.snippets import DOCS, pages, snippets
 from tests.processes import ROOT
-from tests.services import wait_until
 
 RUN = {"html", "python", "sh"}
 # Compared with what a command prints, with the API's description, or not at all: files of other programs.
 NOT_RUN = {"text", "json", "console", "cron", "ini", "sql", "yaml"}
-
-
-def test_the_tutorial_leads_to_a_purge_and_back(tmp_path):
-    project = Project(tmp_path, tmp_path / "db.sqlite3")
-    try:
-        project.follow(TUTORIAL.read_text())
-
-        notes = "SELECT COUNT(*) FROM notes_note"
-        wait_until(lambda: project.ask(notes) == [(300,)], what="the undo")
-    finally:
-        project.end()
 
 
 def test_every_snippet_is_of_a_kind_that_is_tested():

@@ -1,4 +1,4 @@
-"""Every how-to page of the docs, followed from top to bottom in the tutorial's project."""
+"""The tutorial, and every how-to page of the docs in its project, followed from top to bottom."""
 
 import shutil
 
@@ -6,10 +6,22 @@ import pytest
 
 from tests.docs.snippets import DOCS, TUTORIAL, Project
 from tests.processes import ROOT
+from tests.services import wait_until
 
 # tests/docs/test_use_the_api.py follows the first one.
 ON_THE_SITE = {"use-the-api.md", "the-demo-site.md"}
 ON_A_PROJECT = sorted(path.name for path in (DOCS / "howto").glob("*.md") if path.name not in ON_THE_SITE)
+
+
+def test_the_tutorial_leads_to_a_purge_and_back(tmp_path):
+    project = Project(tmp_path, tmp_path / "db.sqlite3")
+    try:
+        project.follow(TUTORIAL.read_text())
+
+        notes = "SELECT COUNT(*) FROM notes_note"
+        wait_until(lambda: project.ask(notes) == [(300,)], what="the undo")
+    finally:
+        project.end()
 
 
 @pytest.fixture(scope="module")
