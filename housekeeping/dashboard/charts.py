@@ -93,13 +93,13 @@ class Chart:
     def bars(self) -> list[Bar]:
         if not self.has_bars:
             return []
-        width = WIDTH / len(self.rows)
+        width, most = WIDTH / len(self.rows), self.most
         found = []
         for index, (day, numbers) in enumerate(self.rows):
             top = float(HEIGHT)
             for status, number in zip(self.columns, numbers, strict=True):
                 if number:
-                    height = number / self.most * HEIGHT
+                    height = number / most * HEIGHT
                     top -= height
                     place = (_r(index * width + width * 0.1), _r(top), _r(width * 0.8), _r(height))
                     found.append(Bar(*place, status, f"{day}: {number:,}"))

@@ -109,9 +109,8 @@ def _of_postgresql(error: Any) -> str | None:
     text: str = diagnosis.message_primary or ""
     if sqlstate.startswith("22"):  # invalid data, which is quoted or at the end of the message
         return _without_quotes(text.partition(": ")[0])
-    return (
-        _without_quotes(text) if sqlstate == "42601" else text
-    )  # a syntax error quotes a part of the statement
+    # A syntax error quotes a part of the statement.
+    return _without_quotes(text) if sqlstate == "42601" else text
 
 
 def _without_quotes(text: str) -> str:

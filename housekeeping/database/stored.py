@@ -34,10 +34,8 @@ class StoredJSON(models.JSONField):
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
         try:
             found = super().from_db_value(value, expression, connection)
-        except (
-            ValueError,
-            RecursionError,
-        ):  # a number that is too long for Python, or lists nested a thousand deep
+        # A number that is too long for Python, or lists nested a thousand deep.
+        except (ValueError, RecursionError):
             found = value
         return found if isinstance(expression, KeyTransform) else self.read(found)
 

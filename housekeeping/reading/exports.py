@@ -2,8 +2,8 @@
 
 import csv
 import json
-from collections.abc import Iterator
 from datetime import datetime, timedelta
+from io import StringIO
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -17,19 +17,14 @@ COLUMNS = (
 )  # fmt: skip
 
 
-class _Line:
-    """What csv.writer writes to: it returns each line instead of storing it."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def as_csv(runs: QuerySet[Run]) -> Iterator[str]:
+def as_csv(runs: QuerySet[Run]) -> str:
     """The first :data:`MOST` of ``runs``, a line each, below a line with the names of the columns."""
-    writer = csv.writer(_Line())
-    yield writer.writerow(COLUMNS)
+    stream = StringIO(newline="")
+    writer = csv.writer(stream)
+    writer.writerow(COLUMNS)
     for run in runs[:MOST].iterator(chunk_size=500):
-        yield writer.writerow(_safe(value) for value in _values(run))
+        writer.writerow(_safe(value) for value in _values(run))
+    return stream.getvalue()
 
 
 def _values(run: Run) -> tuple[object, ...]:

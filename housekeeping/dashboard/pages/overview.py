@@ -92,9 +92,6 @@ class OverviewPage:
     tiles: list[Tile]
     groups: list[Group]
 
-    def row_of(self, task: str) -> TaskRow:
-        return next(row for group in self.groups for row in group.rows if row.task.name == task)
-
     @property
     def number_of_tasks(self) -> int:
         return sum(len(group.rows) for group in self.groups)

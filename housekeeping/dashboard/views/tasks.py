@@ -2,16 +2,17 @@
 
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from housekeeping.dashboard import acting, charts, questions
+from housekeeping.dashboard import acting, charts, polls, questions
 from housekeeping.dashboard.acting import actor, asked_or_done
 from housekeeping.dashboard.guards import may_operate, may_view, signed_in
-from housekeeping.dashboard.pages import overview as overview_page
+from housekeeping.dashboard.pages import task as task_page
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.rows import rows
 from housekeeping.database import clock
@@ -34,12 +35,12 @@ MOST_DURATIONS = 2_000  # of the newest runs
 def task_detail(request: HtmxHttpRequest, name: str) -> HttpResponse:
     """The task as a page; for htmx, what can be done about it, in the dialog."""
     _known(name)
-    page = overview_page.read(clock.roughly())
-    facts = {"page": page, "row": page.row_of(name)}
-    if request.htmx and not request.htmx.history_restore_request:
+    now = clock.roughly()
+    facts: dict[str, Any] = {"row": task_page.read(name, now)}
+    if polls.is_fragment(request):
         return questions.in_dialog(render(request, "housekeeping/_task_dialog.html", facts))
     runs = newest.with_consumer().filter(task=name).newest_first()[:RECENT]
-    facts |= {"rows": rows(runs), "charts": _charts(name, page.seen.now)}
+    facts |= {"rows": rows(runs), "charts": _charts(name, now)}
     return render(request, "housekeeping/task_detail.html", facts)
 
 
