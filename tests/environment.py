@@ -24,6 +24,8 @@ for _name in [name for name in os.environ if name.startswith(("HOUSEKEEPING_", "
     del os.environ[_name]
 os.environ |= {
     "ENV_FILE": os.devnull,
+    # Set even if it is set already: a proof's own pytest would use the database of the one that started it.
+    "DATABASE_URL": f"sqlite:///{_scratch}/db.sqlite3",
     "SECRET_KEY": "a key for the tests alone, as long as Django wants one to be",
     "HUEY_URL": f"sqlite:///{_scratch}/huey.sqlite3",
     "EMAIL_URL": "memorymail://",
@@ -33,7 +35,6 @@ os.environ |= {
     "TIME_ZONE": "UTC",
     "LOG_FILE": "",
 }
-os.environ.setdefault("DATABASE_URL", f"sqlite:///{_scratch}/db.sqlite3")
 _database = os.environ.get("TEST_DATABASE")
 os.environ["BEHIND_PGBOUNCER"] = str(_database == "pgbouncer")
 if _database in ("postgres", "pgbouncer"):
