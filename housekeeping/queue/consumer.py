@@ -19,6 +19,7 @@ from housekeeping import conf
 from housekeeping.database import clock
 from housekeeping.journal import outbox
 from housekeeping.models import Consumer as ConsumerRow
+from housekeeping.queue.forks import ForkLock
 from housekeeping.reading import gauges
 from housekeeping.runs import consumers, execution, recovery, schedules, ticks
 
@@ -30,6 +31,9 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 ONE_PRESS = 1.0
 # How long handing back the runs may take when the process ends at once, in seconds.
 LAST_WORDS = 1.5
+# How long the replacement of a dead worker waits for the threads of its consumer, in seconds, each time
+# that Huey looks.
+QUIET_WITHIN = 1.0
 
 
 class Worker(huey_consumer.Worker):
@@ -99,6 +103,10 @@ class Consumer(huey_consumer.Consumer):
     row: ConsumerRow
     stopping_since: float | None = None  # by the monotonic clock
 
+    def __init__(self, *facts: Any, **options: Any) -> None:
+        super().__init__(*facts, **options)
+        self._forks = ForkLock()
+
     def start(self) -> None:
         # A signal that arrives before Huey handles it would leave a part of the threads running.
         early: list[int] = []
@@ -137,6 +145,23 @@ class Consumer(huey_consumer.Consumer):
             logger.info("%s looks at the schedules that the site has named", name)
         else:
             schedules.announce(f"{name} looks at the schedules:")
+
+    def check_worker_health(self) -> bool:
+        """Replace workers that died, while the threads of this process are at rest."""
+        with self._forks.fork(seconds=QUIET_WITHIN) as is_quiet:
+            if not is_quiet or super().check_worker_health():
+                return True
+        self._try_to_resend()
+        return False
+
+    def _try_to_resend(self) -> None:
+        """A worker takes with it the message that it has read and not yet acted on."""
+        try:
+            recovery.resend_all()
+        except DatabaseError as error:  # then it is sent again after a minute
+            self.huey.error_log.log_throttled("have the waiting runs sent again", error)
+        finally:
+            connections.close_all()
 
     def stop(self, graceful: bool = False) -> None:
         """Stop gracefully for every signal: each worker ends its batch and hands back the rest of its run.
@@ -190,14 +215,18 @@ class Consumer(huey_consumer.Consumer):
 
         def repeat() -> None:
             while not self.stop_flag.wait(seconds):
-                try:
-                    act(*facts, clock.now())
-                except Exception as error:  # any error: one in a policy, for example, would end this thread
-                    connection.close()
-                    self.huey.error_log.log_throttled(what, error)
-                else:
-                    self.huey.error_log.log_recovered(what)
-                finally:
-                    close_old_connections()
+                with self._forks.work():
+                    self._act(what, act, facts)
 
         threading.Thread(target=repeat, name=what, daemon=True).start()
+
+    def _act(self, what: str, act: Callable[..., object], facts: tuple[object, ...]) -> None:
+        try:
+            act(*facts, clock.now())
+        except Exception as error:  # any error: one in a policy, for example, would end this thread
+            connection.close()
+            self.huey.error_log.log_throttled(what, error)
+        else:
+            self.huey.error_log.log_recovered(what)
+        finally:
+            close_old_connections()
