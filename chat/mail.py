@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.mail import get_connection, send_mail
+from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.module_loading import import_string
 
 from chat.models import User
 
@@ -21,7 +22,7 @@ def send_verification(user: User, email: str, token: str) -> None:
     Raises whatever the mail backend raises (OSError, SMTPException).
     """
     template = "chat/verification_mail.txt"
-    _send(user, email, "Verify your mail address", template, token, backend=_outbox())
+    _send(user, email, "Verify your mail address", template, token, outbox=_outbox())
 
 
 def send_deletion_warning(user: User, token: str, goes_at: datetime) -> None:
@@ -46,13 +47,13 @@ def _send(
     template: str,
     token: str,
     *,
-    backend: str | None = None,
+    outbox: str | None = None,
     **more: Any,
 ) -> None:
     max_age: timedelta = settings.CHAT_VERIFICATION_MAX_AGE
     link = f"{settings.SITE_URL}{reverse('verify', args=[token])}"
     text = render_to_string(template, {"user": user, "link": link, "days": max_age.days} | more)
-    send_mail(subject, text, None, [email], connection=get_connection(backend))
+    _hand_over(EmailMessage(subject, text, to=[email]), outbox)
 
 
 def send_already_registered(owner: User) -> None:
@@ -60,10 +61,13 @@ def send_already_registered(owner: User) -> None:
 
     Raises whatever the mail backend raises.
     """
-    send_mail(
-        "You have an account already",
-        render_to_string("chat/already_registered_mail.txt", {"user": owner, "site": settings.SITE_URL}),
-        None,
-        [owner.email],
-        connection=get_connection(_outbox()),
-    )
+    text = render_to_string("chat/already_registered_mail.txt", {"user": owner, "site": settings.SITE_URL})
+    _hand_over(EmailMessage("You have an account already", text, to=[owner.email]), _outbox())
+
+
+def _hand_over(message: EmailMessage, outbox: str | None) -> None:
+    """To the backend ``outbox``, or to the site's own without one."""
+    if outbox:
+        import_string(outbox)().send_messages([message])
+    else:
+        message.send()

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from smtplib import SMTPDataError, SMTPRecipientsRefused
 
-from django.core.mail import EmailMessage, get_connection
+from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Q, QuerySet
@@ -99,13 +99,7 @@ def _send(delivery: Delivery) -> None:
     facts = delivery.payload
     if not isinstance(facts, dict) or not {"subject", "text", "sender"} <= facts.keys():
         raise ValueError("the stored mail is incomplete")
-    message = EmailMessage(
-        facts["subject"],
-        facts["text"],
-        facts["sender"] or None,
-        [delivery.address],
-        connection=get_connection(),
-    )
+    message = EmailMessage(facts["subject"], facts["text"], facts["sender"] or None, [delivery.address])
     message.send()
 
 

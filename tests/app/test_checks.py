@@ -16,6 +16,9 @@ from housekeeping.checks import addresses
 from housekeeping.declared.policies import Policy
 from tests.processes import ROOT
 
+# From Django 6.1 on, `check` asks every database what it can do.
+pytestmark = pytest.mark.django_db
+
 
 def found(settings=None, **changed):
     """The ids and words of our messages, with these settings."""

@@ -9,6 +9,9 @@ from django.core.checks import run_checks
 
 from housekeeping import conf
 
+# From Django 6.1 on, `check` asks every database what it can do.
+pytestmark = pytest.mark.django_db
+
 
 @pytest.mark.parametrize("name", conf.SETTINGS)
 def test_what_a_project_sets_is_in_force_at_once_and_the_default_where_it_sets_nothing(settings, name):

@@ -5,7 +5,7 @@ import time
 from smtplib import SMTPRecipientsRefused
 
 import pytest
-from django.core.mail import get_connection, send_mail
+from django.core.mail import EmailMessage
 
 from housekeeping.journal import smtp
 from housekeeping.journal.smtp import EmailBackend
@@ -17,9 +17,9 @@ class Hasty(EmailBackend):
     seconds_per_mail = 0.6
 
 
-def send(server, *, backend="tests.journal.test_smtp.Hasty"):
-    connection = get_connection(backend, host="127.0.0.1", port=server.port, timeout=10)
-    return send_mail("Hello", "Are you there?", None, ["ada@example.com"], connection=connection)
+def send(server):
+    backend = Hasty(host="127.0.0.1", port=server.port, timeout=10)
+    return backend.send_messages([EmailMessage("Hello", "Are you there?", to=["ada@example.com"])])
 
 
 def no_mail_is_under_way():
