@@ -229,4 +229,7 @@ class Consumer(huey_consumer.Consumer):
         else:
             self.huey.error_log.log_recovered(what)
         finally:
-            close_old_connections()
+            if self.environment.forks:  # a child that inherits an open SQLite file takes it for locked
+                connections.close_all()
+            else:
+                close_old_connections()
