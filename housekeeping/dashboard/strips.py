@@ -1,21 +1,26 @@
-"""The strip of a task: its runs of the last 24 hours, as a bar for each half hour."""
+"""The strip of a task: its runs of the last 24 hours, as a bar for each half hour.
+
+It is written here because a template took a fifth of the time of the overview
+(docs/explanation/performance.md).
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
+from urllib.parse import urlencode
 
-from django.http import QueryDict
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext, ngettext
+from django.utils.formats import date_format
+from django.utils.html import escape
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language, gettext, ngettext
 
 from housekeeping.dashboard.filters import LOCAL, STATUSES
 from housekeeping.models import Run, in_words
-from housekeeping.reading.overview import TIMELINE, Mark
+from housekeeping.reading.half_hours import NUMBER, WIDTH, HalfHour
 
-WIDTH = timedelta(minutes=30)
-NUMBER = TIMELINE // WIDTH
 HEIGHT, LEAST = 16, 5  # of the strip and of the shortest run, in units of the drawing
 # A bar is higher for a run that took at least so long.
 STEPS = [timedelta(seconds=1), timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10)]
@@ -29,73 +34,70 @@ FIRST = [
     Run.Status.CANCELLED,
     Run.Status.SUCCEEDED,
 ]
+RANK = {str(status): rank for rank, status in enumerate(FIRST)}
+BAR = """<a href="{address}" data-at="{iso}" data-tip="{text}" aria-label="{label}: {text}"{stop}>\
+<rect class="bar-space" x="{x}" width="1" height="16"/>\
+<rect class="bar-mark" data-status="{status}" x="{x}.1" width=".8" y="{y}" height="{height}"/></a>"""
+# The strip is one stop of the Tab key, at its newest bar; the arrow keys lead to the others (site.js).
+NO_STOP = ' tabindex="-1"'
+# Bars that are written already: those of past half hours stay the same for a day. A bar is some 400 bytes.
+MOST_WRITTEN = 5_000
 
 
-@dataclass(frozen=True)
-class Bar:
-    """Runs of one half hour. ``x`` counts half hours, ``y`` and ``height`` are in units of the drawing."""
+def strips(runs: Iterable[HalfHour], end: datetime) -> dict[str, SafeString]:
+    """The bars of each task that ran, the oldest first, as the inside of an SVG of 48 x 16 units.
 
-    x: int
-    height: int
-    status: str
-    begins_at: datetime
-    text: str
-    address: str
-
-    @property
-    def y(self) -> int:
-        return HEIGHT - self.height
+    ``end``: of the last half hour.
+    """
+    begin, base = end - NUMBER * WIDTH, reverse("housekeeping:runs")
+    reader = (get_language(), timezone.get_current_timezone_name())
+    bars: dict[str, dict[int, list[HalfHour]]] = defaultdict(lambda: defaultdict(list))
+    for one in runs:
+        bars[one.task][(one.begins_at - begin) // WIDTH].append(one)
+    return {task: _strip(bars_of_task, base, reader) for task, bars_of_task in bars.items()}
 
 
-def strips(marks: Iterable[Mark], now: datetime) -> dict[str, list[Bar]]:
-    """The bars of each task that ran, the oldest first."""
-    # Half hours of the clock, so that bars don't move between two looks.
-    seconds = WIDTH.total_seconds()
-    end = datetime.fromtimestamp((now.timestamp() // seconds + 1) * seconds, now.tzinfo)
-    runs: dict[tuple[str, int], list[Mark]] = defaultdict(list)
-    for mark in marks:
-        place = NUMBER - 1 - (end - mark.at) // WIDTH
-        if mark.run_id and 0 <= place < NUMBER:
-            runs[mark.task, place].append(mark)
-    found: dict[str, list[Bar]] = defaultdict(list)
-    for (task, place), those in sorted(runs.items()):
-        found[task].append(_bar(task, place, those, end - (NUMBER - place) * WIDTH))
-    return found
+def _strip(bars: dict[int, list[HalfHour]], base: str, reader: tuple[str | None, str]) -> SafeString:
+    newest = max(bars)
+    return SafeString(
+        "".join(_bar(tuple(bars[x]), x, base, reader, is_stop=x == newest) for x in sorted(bars))
+    )
 
 
-def _bar(task: str, place: int, marks: list[Mark], begins_at: datetime) -> Bar:
-    outcomes = [(status, sum(mark.status == status for mark in marks)) for status in FIRST]
-    outcomes = [(status, number) for status, number in outcomes if number]
-    longest = max((mark.took for mark in marks if mark.took is not None), default=None)
+@lru_cache(MOST_WRITTEN)
+def _bar(
+    runs: tuple[HalfHour, ...], x: int, base: str, reader: tuple[str | None, str], *, is_stop: bool
+) -> str:
+    """``reader``: the language and the time zone that are active, since the bar depends on them."""
+    outcomes = sorted(runs, key=lambda one: RANK[one.status])
+    begins, ends = (timezone.localtime(at) for at in (runs[0].begins_at, runs[0].begins_at + WIDTH))
+    longest = max((one.longest for one in runs if one.longest is not None), default=None)
     steps = sum(longest >= step for step in STEPS) if longest is not None else 0
     height = LEAST + (HEIGHT - LEAST) * steps // len(STEPS)
-    text = _text(outcomes, in_words(longest))
-    return Bar(place, height, outcomes[0][0], begins_at, text, _address(task, marks, begins_at))
+    query = {"task": runs[0].task, "after": f"{begins:{LOCAL}}", "before": f"{ends:{LOCAL}}"}
+    is_one_run = len(runs) == 1 and runs[0].runs == 1
+    return BAR.format(
+        address=escape(f"{base}/{runs[0].run_id}" if is_one_run else f"{base}?{urlencode(query)}"),
+        iso=begins.isoformat(timespec="milliseconds"),
+        label=escape(date_format(begins, "D H:i")),
+        text=escape(_text(outcomes, in_words(longest))),
+        stop="" if is_stop else NO_STOP,
+        status=outcomes[0].status,
+        x=x,
+        y=HEIGHT - height,
+        height=height,
+    )
 
 
-def _text(outcomes: list[tuple[Run.Status, int]], longest: str) -> str:
-    number = sum(number for _, number in outcomes)
+def _text(outcomes: list[HalfHour], longest: str) -> str:
+    number = sum(one.runs for one in outcomes)
     if number == 1:
-        return ", ".join(part for part in (str(STATUSES[outcomes[0][0]]), longest) if part)
+        return ", ".join(part for part in (str(STATUSES[Run.Status(outcomes[0].status)]), longest) if part)
     facts = {
         "runs": ngettext("%(count)s run", "%(count)s runs", number) % {"count": number},
-        "outcomes": ", ".join(f"{number} {STATUSES[status]}" for status, number in outcomes),
+        "outcomes": ", ".join(f"{one.runs} {STATUSES[Run.Status(one.status)]}" for one in outcomes),
         "longest": longest,
     }
     if not longest:
         return gettext("%(runs)s: %(outcomes)s") % facts
     return gettext("%(runs)s: %(outcomes)s; the longest took %(longest)s") % facts
-
-
-def _address(task: str, marks: list[Mark], begins_at: datetime) -> str:
-    """The page of the run, or the list of the runs."""
-    if len(marks) == 1:
-        return reverse("housekeeping:run", args=[marks[0].run_id])
-    query = QueryDict(mutable=True)
-    ends_at = begins_at + WIDTH
-    query.update({"task": task, "after": _local(begins_at), "before": _local(ends_at)})
-    return f"{reverse('housekeeping:runs')}?{query.urlencode()}"
-
-
-def _local(at: datetime) -> str:
-    return f"{timezone.localtime(at):{LOCAL}}"

@@ -78,7 +78,6 @@ class Overview:
     archive: Gauge  # bytes of all archives
     cards: list[TaskCard]
     active: list[Run]
-    timeline: list[Mark]
 
     @property
     def is_busy(self) -> bool:
@@ -89,6 +88,11 @@ class Overview:
     def recent(self) -> list[Run]:
         """The ten newest runs. Read here, as only the API has them."""
         return list(newest.with_consumer().newest_first()[:10])
+
+    @property
+    def timeline(self) -> list[Mark]:
+        """The last 24 hours and the next. Read here, as only the API has them."""
+        return _timeline([card.entry for card in self.scheduler.schedules], self.now)
 
     @property
     def archive_budget(self) -> int:
@@ -142,7 +146,6 @@ def overview(now: datetime) -> Overview:
         archive=figures[gauges.ARCHIVE],
         cards=[TaskCard(task, latest.get(name)) for name, task in TASKS.items()],
         active=active,
-        timeline=_timeline(entries, now),
     )
 
 

@@ -94,6 +94,16 @@ def test_a_task_shows_how_many_rows_it_would_delete_and_since_when(dashboard):
     assert re.search(r" 2 due \d+ \w+ \d+ ", line)
 
 
+def test_a_strip_counts_every_run_of_a_busy_day(dashboard):
+    for minutes in range(0, 1_380, 3):
+        make.run("stats", status="succeeded", requested_at=make.ago(minutes=minutes))
+
+    strip = dashboard.get(HOME).text.partition('id="task-stats"')[2].partition("</svg>")[0]
+
+    # A bar of one run says its outcome alone.
+    assert sum(int(number or 1) for number in re.findall(r'data-tip="(?:(\d+) runs)?', strip)) == 460
+
+
 def test_a_strip_leads_to_a_run_or_to_the_runs_of_a_half_hour(dashboard, settings):
     now = timezone.now()
     begin = now.replace(minute=30 * (now.minute // 30), second=0, microsecond=0) - timedelta(hours=3)

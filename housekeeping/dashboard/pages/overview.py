@@ -6,15 +6,15 @@ from datetime import UTC, datetime, timedelta
 from django.apps import apps
 from django.db import connection
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from housekeeping import conf
 from housekeeping.dashboard import polls, strips, wording
-from housekeeping.dashboard.strips import Bar
 from housekeeping.declared.registry import STATISTICS, Task
 from housekeeping.declared.statistics import Numbers
 from housekeeping.models import MOST_OFFSET, Run, Snapshot
-from housekeeping.reading import overview
+from housekeeping.reading import half_hours, overview
 from housekeeping.reading.overview import Overview, ScheduleCard
 from housekeeping.reading.policies import PolicyCard
 from housekeeping.runs import schedules
@@ -38,7 +38,7 @@ class TaskRow:
     latest: Run | None
     schedules: list[ScheduleCard]
     policies: list[PolicyCard]
-    bars: list[Bar]
+    strip: SafeString | str
 
     @property
     def title(self) -> str:
@@ -120,7 +120,7 @@ def read(now: datetime) -> OverviewPage:
 
 def _groups(seen: Overview) -> list[Group]:
     """The tasks by the app that declares them, in the order declared; the upkeep of this app comes last."""
-    bars = strips.strips(seen.timeline, seen.now)
+    bars = strips.strips(half_hours.half_hours(seen.now), half_hours.until(seen.now))
     policies = {card.policy.name: card for card in seen.policies}
     groups: dict[str, list[TaskRow]] = {}
     for card in seen.cards:
@@ -130,7 +130,7 @@ def _groups(seen: Overview) -> list[Group]:
             card.latest,
             [one for one in seen.scheduler.schedules if one.schedule.task.name == task.name],
             [policies[policy.name] for policy in task.policies if policy.name in policies],
-            bars.get(task.name, []),
+            bars.get(task.name, ""),
         )
         groups.setdefault(_app_of(task), []).append(row)
     upkeep = gettext("Upkeep of housekeeping itself")
@@ -164,21 +164,23 @@ def _history(name: str, snapshots: list[Snapshot]) -> list[int]:
     return [snapshot.numbers[name] for snapshot in snapshots if name in snapshot.numbers]
 
 
-# Everything that a consumer or an operator does changes one of these. Each is read from an index.
+# Everything that a consumer or an operator does changes one of these. Each is read from an index. As text,
+# since psycopg would make a datetime of each moment for each gauge.
 _FINGERPRINT = """
-SELECT (SELECT max(finished_at) FROM housekeeping_run),
-       (SELECT max(requested_at) FROM housekeeping_run),
+SELECT (SELECT CAST(max(finished_at) AS text) FROM housekeeping_run),
+       (SELECT CAST(max(requested_at) AS text) FROM housekeeping_run),
        (SELECT count(*) FROM housekeeping_run WHERE finished_at IS NULL),
        (SELECT sum(attempts) FROM housekeeping_run WHERE finished_at IS NULL),
        (SELECT max(id) FROM housekeeping_act),
-       (SELECT max(next_fire_at) FROM housekeeping_schedulestate),
-       (SELECT min(next_fire_at) FROM housekeeping_schedulestate WHERE NOT is_paused),
+       (SELECT CAST(max(next_fire_at) AS text) FROM housekeeping_schedulestate),
+       (SELECT CAST(min(next_fire_at) AS text) FROM housekeeping_schedulestate WHERE NOT is_paused),
        (SELECT count(*) FROM housekeeping_schedulestate WHERE NOT is_paused AND next_fire_at < %s),
        alive.number, alive.watching, alive.newest, alive.wrong,
        (SELECT count(*) FROM housekeeping_gauge WHERE measured_at > %s),
        name, value
 FROM (
-    SELECT count(*) AS number, count(*) FILTER (WHERE schedules) AS watching, max(started_at) AS newest,
+    SELECT count(*) AS number, count(*) FILTER (WHERE schedules) AS watching,
+           CAST(max(started_at) AS text) AS newest,
            count(*) FILTER (WHERE abs(clock_offset_ms) > %s) AS wrong
     FROM housekeeping_consumer WHERE stopped_at IS NULL AND last_heartbeat_at BETWEEN %s AND %s
 ) AS alive LEFT JOIN housekeeping_gauge ON true ORDER BY name

@@ -18,5 +18,5 @@ def read(name: str, now: datetime) -> TaskRow:
         active or latest.get(name),
         [card for card in schedules if card.schedule.task.name == name],
         [policies.card(policy.name) for policy in task.policies if not policy.is_upkeep],
-        bars=[],
+        strip="",
     )
