@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from housekeeping.dashboard import questions
+from housekeeping.dashboard import answers, questions
 from housekeeping.dashboard.guards import page_of
 from housekeeping.dashboard.pages import overview as overview_page
 from housekeeping.dashboard.polls import HtmxHttpRequest
@@ -18,7 +18,6 @@ from housekeeping.exceptions import HousekeepingError, QueueUnreachable, RunInPr
 from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Run
-from housekeeping.reading import words
 from housekeeping.runs import control
 
 # How long an answer waits for the run to end, in seconds: most runs end within that.
@@ -44,38 +43,43 @@ def ask_first(
     ``page``: the URL name to go to without JavaScript. ``task``: the task that the run is of.
     """
     if request.method == "POST" and not may_delete:
-        return answer(request, act, page)
+        return answer(request, act, page, task)
     newest = questions.newest_run([task])
     if request.method == "POST" and questions.is_answered(request, newest):
-        return answer(request, act, page)
+        return answer(request, act, page, task)
     return questions.ask(request, question(), newest, back=page_of(request))
 
 
-def answer(request: HtmxHttpRequest, act: Callable[[], Run], page: str) -> HttpResponse:
-    """Do ``act``, and show how its run stands or why it could not be done."""
-    error, code, run = None, 200, None
+def answer(request: HtmxHttpRequest, act: Callable[[], Run], page: str, task: str) -> HttpResponse:
+    """Do ``act``, and tell how its run stands or why it could not be done."""
+    status, run, place = 200, None, f"task-{task}"
     try:
         run = control.wait(act(), GLANCE)
     except HousekeepingError as problem:
-        error, code = str(problem), 503 if isinstance(problem, QueueUnreachable) else 409
+        status = 503 if isinstance(problem, QueueUnreachable) else 409
         run = problem.run if isinstance(problem, RunInProgress) else None
+        answers.give(request, str(problem), messages.ERROR, beside=place)
+    else:
+        answers.give_standing(request, run, beside=place)
     if request.htmx:
-        return show_overview(request, error=error, status=code)
-    if error:
-        messages.error(request, error)
-    elif run:
-        messages.success(request, words.message(run))
+        return show_overview(request, status=status)
+    if is_of_task(request):
+        return redirect("housekeeping:task", name=task)
     if run and page == "housekeeping:run":
         return redirect(page, pk=run.pk)
     return redirect("housekeeping:overview")
 
 
-def show_overview(request: HtmxHttpRequest, *, error: str | None = None, status: int = 200) -> HttpResponse:
+def is_of_task(request: HtmxHttpRequest) -> bool:
+    """Was the button on the page of a task, so that this page comes afterwards?"""
+    return request.POST.get("show") == "task"
+
+
+def show_overview(request: HtmxHttpRequest, *, status: int = 200) -> HttpResponse:
     """The overview as it is now: its fragment for htmx, else a redirect to it."""
     if not request.htmx:
         return redirect("housekeeping:overview")
-    facts = {**overview_facts(), "error": error}
-    return render(request, "housekeeping/_overview.html", facts, status=status)
+    return render(request, "housekeeping/_overview.html", overview_facts(), status=status)
 
 
 def overview_facts() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import hashlib
 from typing import Any
 
+from django.contrib.messages.storage.base import Message
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import get_language
@@ -13,6 +14,7 @@ from housekeeping import rights
 
 class HtmxHttpRequest(HttpRequest):
     htmx: HtmxDetails
+    answers: list[Message]  # to acts, which no place of the page has shown so far
 
 
 def fingerprint(*facts: Any) -> str:

@@ -35,6 +35,8 @@ from housekeeping.reading.impact import Impact
 ANSWERED_WITHIN = timedelta(minutes=15)
 SALT = "housekeeping.question"
 DIALOG = "#asked"  # in base.html
+# What the button that was pressed says about itself: the page to go to, and where the answer stands.
+CARRIED = ("show", "beside")
 
 
 @dataclass(frozen=True)
@@ -191,8 +193,10 @@ def ask(request: HtmxHttpRequest, question: Question, *about: str, back: str) ->
     """
     is_outdated = "answer" in request.POST
     is_dialog = bool(request.htmx)
+    sent = request.POST or request.GET
     facts: dict[str, Any] = {
         "question": question,
+        "carried": [(name, sent[name]) for name in CARRIED if name in sent],
         "answer": signing.dumps(_subject(request, *about), salt=SALT),
         "address": request.path,
         "back": back,

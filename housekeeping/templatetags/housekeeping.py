@@ -1,4 +1,4 @@
-"""``{% load housekeeping %}``: the filters of our templates.
+"""``{% load housekeeping %}``: the filters and tags of our templates.
 
 They are in one library with the name of the app, because all installed apps share one list of libraries, and
 a project may have its own ``words`` or ``charts``. ``intcomma`` is here so that a project doesn't need
@@ -7,20 +7,22 @@ a project may have its own ``words`` or ``charts``. ``intcomma`` is here so that
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django import template
 from django.contrib.humanize.templatetags.humanize import intcomma
-from django.template import RequestContext
+from django.template import Context, RequestContext
+from django.template.base import Parser, Token
 from django.template.defaultfilters import filesizeformat
 from django.templatetags.tz import do_timezone
 from django.utils import timezone
-from django.utils.html import json_script
+from django.utils.html import format_html, format_html_join, json_script
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
-from housekeeping.dashboard import act_lines, charts, wording, zones
+from housekeeping.dashboard import act_lines, answers, charts, wording, zones
 from housekeeping.dashboard.filters import CAUSES, STATUSES, Filters
+from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.terms import TERMS
 from housekeeping.database import stored
 from housekeeping.declared.triggers import Trigger
@@ -107,6 +109,51 @@ def last_day(until: datetime | None) -> str:
 def term(name: str) -> dict[str, Any]:
     """A question mark that explains one of the product's words. Once on a page for each word."""
     return {"id": name.replace(" ", "-"), "text": TERMS[name]}
+
+
+# --- Answers to acts --------------------------------------------------------------------------
+
+
+@register.simple_tag(takes_context=True)
+def answer(context: RequestContext, place: str = "", name: Any = "") -> SafeString:
+    """The place of answers to acts: empty without one. ``name``: what makes the place unique.
+
+    Without a place, the answers for all those that the page has not shown before.
+    """
+    place = f"{place}-{name}" if name else place
+    request = cast(HtmxHttpRequest, context.request)
+    told = answers.take(request, place) if place else answers.take_placed(request)
+    if not told:
+        return format_html('<p class="answer" id="answer-{}" role="status" hx-ignore></p>', place or "rest")
+    # Where a page has been loaded, it leads the focus and the eye there.
+    html = '<p class="answer" id="answer-{}" data-level="{}" role="status" hx-ignore tabindex="-1"{}>{}</p>'
+    focus = SafeString("" if request.htmx else " autofocus")
+    text = "\n".join(str(message) for message in told)
+    return format_html(html, place or "rest", told[-1].level_tag, focus, text)
+
+
+@register.tag
+def notices(parser: Parser, token: Token) -> "Notices":
+    """``{% notices %}…{% endnotices %}``: above the content, the messages that no place in it has shown.
+
+    With ``fragment``, only where the content is a fragment for htmx, without its page.
+    """
+    content = parser.parse(("endnotices",))
+    parser.delete_first_token()
+    return Notices(content, is_fragment="fragment" in token.split_contents())
+
+
+class Notices(template.Node):
+    def __init__(self, content: template.NodeList, *, is_fragment: bool) -> None:
+        self.nodelist, self.is_fragment = content, is_fragment
+
+    def render(self, context: Context) -> SafeString:
+        content, request = self.nodelist.render(context), getattr(context, "request", None)
+        if request is None or (self.is_fragment and not request.htmx):
+            return content
+        html = '<p class="notice answer" data-level="{}" role="status" tabindex="-1" hx-ignore>{}</p>\n'
+        rest = answers.take_rest(request)
+        return format_html_join("", html, ((one.level_tag, one) for one in rest)) + content
 
 
 # --- JSON of a run ----------------------------------------------------------------------------

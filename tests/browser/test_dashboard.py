@@ -61,7 +61,7 @@ def test_each_button_shows_its_result_without_a_reload(site, processes, open_pag
         if task != "stats":
             answer(page)
         card.locator('.badge[data-status="succeeded"]').wait_for()
-        assert result in " ".join(card.get_by_role("status").inner_text().split())
+        assert result in " ".join(card.get_by_role("status").first.inner_text().split())
 
     assert stayed()
     assert (Conversation.objects.count(), ChatMessage.objects.count()) == (1, 2)
@@ -77,7 +77,7 @@ def test_a_dry_run_shows_what_would_go_and_deletes_nothing(site, processes, open
     acts(page, "conversations").get_by_role("button", name="Dry run").click()
     card.get_by_text("dry run:").wait_for()
 
-    assert "deleted conversations 1" in " ".join(card.get_by_role("status").inner_text().split())
+    assert "deleted conversations 1" in " ".join(card.get_by_role("status").first.inner_text().split())
     assert Conversation.objects.count() == 2
 
 
@@ -157,9 +157,9 @@ def test_a_schedule_is_paused_and_resumed_in_place(site, open_page):
     row.get_by_role("button", name="Actions").focus()
     page.keyboard.press("Space")
     page.locator("#asked").get_by_role("button", name="Pause Weekly Conversation Cleanup").click()
-    row.get_by_text("paused").wait_for()
+    row.get_by_text("paused", exact=True).wait_for()
     acts(page, "conversations").get_by_role("button", name="Resume Weekly Conversation Cleanup").click()
-    row.get_by_text("paused").wait_for(state="detached")
+    row.get_by_text("paused", exact=True).wait_for(state="detached")
 
     assert stayed()
 

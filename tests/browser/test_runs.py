@@ -142,7 +142,7 @@ def test_what_was_selected_is_done_with_once_it_was_acted_on(show):
 
     page.get_by_text("1 run retried.").wait_for()
     assert page.locator("input[name=run]:checked").count() == 0
-    page.locator("button[value=retry]:disabled").wait_for()
+    page.locator("button[value=retry][aria-disabled=true]").wait_for()
 
 
 def test_runs_are_selected_and_retried_without_javascript(show):

@@ -93,7 +93,6 @@ def test_a_hold_is_ended_after_a_question_and_not_twice(dashboard):
         f"{of_undo}/change": [],
         f"{of_undo}/end": ["End the holds on 2 rows? The next run may delete them."],
     }
-    assert all('hx-disable="find button"' in rest for _, rest in forms)
 
 
 @pytest.fixture

@@ -4,10 +4,11 @@ from datetime import timedelta
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from housekeeping.dashboard import acting, charts, polls
+from housekeeping.dashboard import acting, answers, charts, polls
 from housekeeping.dashboard.acting import actor
 from housekeeping.dashboard.guards import may_operate, may_view, signed_in
 from housekeeping.dashboard.pages import overview as overview_page
@@ -52,6 +53,7 @@ def trends(request: HtmxHttpRequest) -> HttpResponse:
 @may_operate
 def pause_all(request: HtmxHttpRequest) -> HttpResponse:
     schedules.pause_all(by=actor(request))
+    answers.give(request, gettext("All schedules are paused."), beside="schedules")
     return acting.show_overview(request)
 
 
@@ -60,4 +62,5 @@ def pause_all(request: HtmxHttpRequest) -> HttpResponse:
 @may_operate
 def resume_all(request: HtmxHttpRequest) -> HttpResponse:
     schedules.resume_all(by=actor(request))
+    answers.give(request, gettext("All schedules are resumed."), beside="schedules")
     return acting.show_overview(request)

@@ -103,7 +103,9 @@ def _as_file(answer: HttpResponse, name: str) -> HttpResponse:
 @may_operate
 def cancel_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     run = get_object_or_404(Run, pk=pk)
-    return acting.answer(request, lambda: control.cancel(run, by=actor(request)), "housekeeping:run")
+    return acting.answer(
+        request, lambda: control.cancel(run, by=actor(request)), "housekeeping:run", run.task
+    )
 
 
 @asked_or_done
@@ -143,6 +145,8 @@ def approve_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
 def undo_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     run = get_object_or_404(Run, pk=pk)
     asked = {name: name in request.GET for name in ("unverified", "intact_only")}
-    return acting.answer(
-        request, lambda: control.undo(run, send=queue.send, by=actor(request), **asked), "housekeeping:run"
-    )
+
+    def start() -> Run:
+        return control.undo(run, send=queue.send, by=actor(request), **asked)
+
+    return acting.answer(request, start, "housekeeping:run", run.task)

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from housekeeping import rights
-from housekeeping.dashboard import polls, questions
+from housekeeping.dashboard import answers, polls, questions
 from housekeeping.dashboard.acting import actor
 from housekeeping.dashboard.filters import RunFilters
 from housekeeping.dashboard.guards import may_operate, may_view, signed_in
@@ -52,11 +52,9 @@ def run_list(request: HtmxHttpRequest) -> HttpResponse:
     return _list(request, filters)
 
 
-def _list(
-    request: HtmxHttpRequest, filters: RunFilters, *, notice: dict[str, Any] | None = None, status: int = 200
-) -> HttpResponse:
+def _list(request: HtmxHttpRequest, filters: RunFilters, *, status: int = 200) -> HttpResponse:
     """The list by these filters: its fragment for htmx, else the page; 304 for a poll if nothing changed."""
-    facts: dict[str, Any] = {"filters": filters, "notice": notice}
+    facts: dict[str, Any] = {"filters": filters}
     if not filters.is_valid():
         return _rendered(request, filters, facts | {"tabs": runs_page.tabs(filters)}, 400)
     found = search.runs(filters.cleaned_data)
@@ -146,11 +144,10 @@ def act_on_runs(request: HtmxHttpRequest) -> HttpResponse:
         fields = [(name, value) for name in ("act", "query", "run") for value in request.POST.getlist(name)]
         question = questions.before_retries(asked, fields)
         return questions.ask(request, question, *about, back=reverse("housekeeping:runs") + filters.address)
-    notice, status = _act_on(request)
+    text, level, status = _act_on(request)
+    answers.give(request, text, level, beside="bulk")
     if polls.is_fragment(request):
-        return _list(request, filters, notice=notice, status=status)
-    say = getattr(messages, notice["level"])
-    say(request, " ".join([notice["text"], *notice["reasons"]]))
+        return _list(request, filters, status=status)
     return redirect(reverse("housekeeping:runs") + filters.address)
 
 
@@ -166,7 +163,8 @@ def _to_be_asked(request: HtmxHttpRequest, chosen: list[str]) -> list[Run]:
     return again if any(questions.may_delete(run) for run in again) else []
 
 
-def _act_on(request: HtmxHttpRequest) -> tuple[dict[str, Any], int]:
+def _act_on(request: HtmxHttpRequest) -> tuple[str, int, int]:
+    """The answer, its level and the HTTP status."""
     by = actor(request)
     known: dict[str, Callable[[Run], Run]] = {
         "cancel": lambda run: control.cancel(run, by=by),
@@ -174,12 +172,12 @@ def _act_on(request: HtmxHttpRequest) -> tuple[dict[str, Any], int]:
     }
     name = request.POST.get("act", "")
     if name not in known:
-        return _notice("error", gettext("Press either Cancel or Retry.")), 400
+        return gettext("Press either Cancel or Retry."), messages.ERROR, 400
     try:
         summary = bulk.each(_ids(request), known[name])
     except NotPossible as error:
-        return _notice("error", str(error)), 400
-    return _told(name, summary), 200
+        return str(error), messages.ERROR, 400
+    return *_told(name, summary), 200
 
 
 def _ids(request: HttpRequest) -> list[uuid.UUID]:
@@ -194,7 +192,7 @@ def _retry(request: HtmxHttpRequest, run: Run) -> Run:
     return control.retry(run, send=queue.send, by=actor(request))
 
 
-def _told(name: str, outcome: bulk.Summary) -> dict[str, Any]:
+def _told(name: str, outcome: bulk.Summary) -> tuple[str, int]:
     done, refused = outcome.done, outcome.refused
     text = _cancelled(done) if name == "cancel" else _retried(done)
     if refused:
@@ -202,8 +200,8 @@ def _told(name: str, outcome: bulk.Summary) -> dict[str, Any]:
     reasons = [
         f"{one.run.task if one.run else ''} {str(one.pk)[:8]}: {one.reason}".strip() for one in refused
     ]
-    level = "warning" if refused and done else "error" if refused else "success"
-    return _notice(level, text, reasons)
+    level = messages.SUCCESS if not refused else messages.WARNING if done else messages.ERROR
+    return "\n".join([text, *reasons]), level
 
 
 def _cancelled(runs: list[Run]) -> str:
@@ -218,7 +216,3 @@ def _cancelled(runs: list[Run]) -> str:
 
 def _retried(runs: list[Run]) -> str:
     return ngettext("%(n)s run retried.", "%(n)s runs retried.", len(runs)) % {"n": len(runs)}
-
-
-def _notice(level: str, text: str, reasons: list[str] | None = None) -> dict[str, Any]:
-    return {"level": level, "text": text, "reasons": reasons or []}

@@ -2,14 +2,13 @@
 
 from functools import partial
 
-from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from housekeeping.dashboard import acting, questions, wording
+from housekeeping.dashboard import acting, answers, questions, wording
 from housekeeping.dashboard.acting import actor, asked_or_done
 from housekeeping.dashboard.guards import may_configure, may_operate, may_view, signed_in
 from housekeeping.dashboard.pages import schedule as schedule_page
@@ -88,9 +87,13 @@ def _known(pk: str) -> str:
     return pk
 
 
-def _steered(request: HtmxHttpRequest, entry: schedules.Entry, done: str) -> HttpResponse:
+def _steered(request: HtmxHttpRequest, entry: schedules.Entry, done: str, beside: str = "") -> HttpResponse:
+    schedule = entry.schedule
+    facts = {"name": wording.declared(schedule.name), "trigger": wording.described(entry.trigger)}
+    place = f"task-{schedule.task.name}" if request.htmx else beside or f"schedule-{schedule.id}"
+    answers.give(request, done % facts, beside=place)
     if request.htmx:
         return acting.show_overview(request)
-    facts = {"name": wording.declared(entry.schedule.name), "trigger": wording.described(entry.trigger)}
-    messages.success(request, done % facts)
-    return redirect("housekeeping:schedule", pk=entry.schedule.id)
+    if acting.is_of_task(request):
+        return redirect("housekeeping:task", name=schedule.task.name)
+    return redirect("housekeeping:schedule", pk=schedule.id)

@@ -17,7 +17,7 @@ function count() {
     const can = picked.filter((one) => one.dataset.can === button.value).length;
     button.dataset.label ??= button.textContent;
     button.textContent = picked.length ? `${button.dataset.label} (${can})` : button.dataset.label;
-    button.disabled = can === 0;
+    button.ariaDisabled = can === 0 ? "true" : null; // and keeps the focus
     if (button.dataset.confirmMany) button.dataset.confirm = button.dataset.confirmMany.replace("%n", `${can}`);
   }
 }
@@ -29,11 +29,11 @@ document.addEventListener("change", (event) => {
 });
 document.addEventListener("htmx:after:swap", count);
 document.addEventListener("htmx:finally:request", (event) => {
-  // What was selected is done with. Later, as htmx enables the buttons after this.
+  // What was selected is done with.
   const { sourceElement, status, hx } = event.detail.ctx;
   const isAct = sourceElement.id === "bulk" || sourceElement.closest("#asked");
   if (!isAct || status !== "swapped" || hx?.retarget) return;
   for (const box of boxes()) box.checked = false;
-  setTimeout(count);
+  count();
 });
 window.addEventListener("pageshow", count); // back: the browser has kept what was checked
