@@ -34,6 +34,14 @@ def give_standing(request: HtmxHttpRequest, run: Run, *, beside: str) -> None:
     give(request, text, level, beside=beside)
 
 
+def saved(how: str) -> str:
+    return f"{gettext('Saved.')} {how}"
+
+
+def not_saved(problem: Exception) -> str:
+    return gettext("Not saved: %(why)s") % {"why": problem}
+
+
 def take(request: HtmxHttpRequest, place: str) -> list[Message]:
     """The answers for this place, which no other place shows then."""
     return _take(request, lambda message: message.extra_tags == place)

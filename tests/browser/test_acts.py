@@ -228,3 +228,86 @@ def test_without_javascript_the_answer_is_in_its_row_and_has_the_focus(show):
     place = page.locator("#task-stats .answer", has_text="Generate statistics: waiting for a consumer")
     place.wait_for()
     assert place.evaluate("it => it === document.activeElement")
+
+
+# --- Fields -----------------------------------------------------------------------------------
+
+
+def described_by(field):
+    """The texts that describe a field, as a screen reader puts them together."""
+    ids = field.get_attribute("aria-describedby").split()
+    return " ".join(field.page.locator(f"#{one}").inner_text() for one in ids)
+
+
+@pytest.mark.parametrize("is_by_key", [True, False], ids=["in the field", "on the button"])
+def test_a_trigger_is_saved_or_not_and_the_focus_stays(show, is_by_key):
+    page = show("/schedules/weekly_cleanup", expect_errors=True)  # 400: not saved
+    field, save = page.get_by_label("Trigger", exact=True), page.get_by_role("button", name="Save")
+
+    field.fill("61 7 * * *")
+    page.get_by_text("Minutes go from 0 to 59.").wait_for()
+    assert field.get_attribute("aria-invalid") == "true"
+    press(page, field if is_by_key else save)
+    page.get_by_text("Not saved: '61 7 * * *' is not a cron expression").wait_for()
+    assert field.evaluate("it => it === document.activeElement")
+    assert (field.input_value(), field.get_attribute("aria-invalid")) == ("61 7 * * *", "true")
+    assert "Not saved: " in described_by(field)
+
+    field.fill("15 7 * * *")
+    page.locator("#fire-times li").first.get_by_text("07:15:00").wait_for()
+    assert field.get_attribute("aria-invalid") is None
+    press(page, field if is_by_key else save)
+    place = answer(page, "Saved. Weekly Conversation Cleanup runs at 7:15 AM from now on.")
+    assert is_beside(place, save)
+    assert (field if is_by_key else save).evaluate("it => it === document.activeElement")
+
+
+def test_a_retention_is_saved_and_the_focus_stays_on_its_button(show):
+    page = show("/policies/users")
+    page.get_by_label("Days").fill("60")
+    page.get_by_text("At 60 days").wait_for()
+
+    press(page, page.get_by_role("button", name="Save"))
+
+    answer(page, "Saved. Rows of users are kept for 60 days from the next run on.")
+    assert focused(page) == "Save"
+    press(page, page.get_by_role("button", name="Reset to 7 days"))
+    place = answer(page, "Saved. Rows of users are kept as declared: 7 days.")
+    assert place.evaluate("it => it === document.activeElement")
+
+
+def test_holds_are_made_changed_and_ended_by_keys_alone(show):
+    row = make.conversation()
+    page = show("/holds", expect_errors=True)  # 400: not saved
+    key, until = page.get_by_role("textbox", name="Key"), page.get_by_label("Last day").first
+    key.fill("0")
+    page.get_by_label("Reason").fill("A dispute")
+    press(page, page.get_by_role("button", name="Keep it"))
+    page.get_by_text("Not saved: There is no chat.Conversation with the key").wait_for()
+    assert key.evaluate("it => it === document.activeElement")
+    assert page.get_by_label("Reason").input_value() == "A dispute"
+
+    key.fill(str(row.pk))
+    press(page, page.get_by_role("button", name="Keep it"))
+    answer(page, f"Saved. chat.Conversation {row.pk} is kept.")
+    assert focused(page) == "Keep it"
+    assert until.input_value() == ""
+
+    line = page.locator("tr[id^=hold-]")
+    press(page, line.locator("summary"))
+    line.get_by_label("Last day").fill("2001-01-31")
+    press(page, line.get_by_role("button", name="Save"))
+    place = answer(page, "Not saved: A hold ends in the future")
+    assert focused(page) == "Save"
+    assert line.get_by_label("Last day").input_value() == "2001-01-31"
+    assert is_beside(place, line.get_by_label("Last day"))
+
+    line.get_by_label("Last day").fill("2127-01-31")
+    press(page, line.get_by_role("button", name="Save"))
+    answer(page, f"Saved. chat.Conversation {row.pk} is kept until 2127-01-31.")
+    assert focused(page) == f"Change until when: chat.Conversation {row.pk}"
+
+    press(page, line.get_by_role("button", name="End"))
+    press(page, page.locator("#question [value=yes]"))
+    answer(page, "is ended.")
+    assert "is ended." in focused(page)

@@ -1,6 +1,7 @@
 """The page of holds."""
 
 import re
+from html import unescape
 
 import pytest
 from django.core.management import call_command
@@ -38,7 +39,7 @@ def test_a_row_is_kept_from_the_page(dashboard):
 
     page = dashboard.post(f"{PAGE}/add", form, follow=True)
 
-    assert f"{CONVERSATION} {row.pk} is kept." in page.text
+    assert f"Saved. {CONVERSATION} {row.pk} is kept.</p>" in page.text
     assert "&lt;b&gt;A dispute" in page.text
     assert Hold.objects.get().until.isoformat() == "2127-01-31T23:59:59+00:00"
     assert Act.objects.get().origin.startswith("dashboard from")
@@ -48,7 +49,9 @@ def test_what_can_t_be_kept_is_told_beside_what_was_typed(dashboard):
     page = dashboard.post(f"{PAGE}/add", {"model": "chat.User", "key": '"><script>', "reason": "Why"})
 
     assert page.status_code == 400
-    assert "There is no chat.User with the key" in page.text
+    assert "Not saved: There is no chat.User with the key" in unescape(page.text)
+    assert 'aria-invalid="true" aria-describedby="hold-problem" autofocus' in page.text
+    assert page.text.count('id="hold-problem"') == 1
     assert '<input name="key" value="&quot;&gt;&lt;script&gt;"' in page.text
     assert "<option selected>chat.User</option>" in page.text
     assert not Hold.objects.exists()
@@ -147,9 +150,13 @@ def test_the_api_and_the_command_say_it_too(api, one_of_two_gone, capsys):
 def test_a_bad_date_is_told_and_changes_nothing(dashboard, headers):
     one = hold()
 
-    answer = dashboard.post(f"{PAGE}/{one.pk}/change", {"until": "soon"}, headers=headers, follow=True)
+    text = "soon"
 
-    assert "is not a date" in answer.text
+    answer = dashboard.post(f"{PAGE}/{one.pk}/change", {"until": text}, headers=headers, follow=True)
+
+    assert f"Not saved: {text!r} is not a date: write 2027-01-31" in unescape(answer.text)
+    assert f'value="{text}" aria-invalid="true" aria-describedby="answer-hold-{one.pk}"' in answer.text
+    assert re.search(rf'<details id="change-{one.pk}-[^>]* open>', answer.text)
     one.refresh_from_db()
     assert one.until is None
 
@@ -223,13 +230,12 @@ def test_unchanged_holds_are_answered_304_and_changed_ones_anew(dashboard, viewe
         assert poll().status_code == 304
 
 
-def test_what_an_act_on_holds_did_is_said_until_the_next_poll(dashboard):
+def test_what_an_act_on_holds_did_is_told_once_in_its_place(dashboard):
     one = hold()
 
     answer = dashboard.post(f"{PAGE}/{one.pk}/end", headers=HTMX)
 
-    assert "is ended." in answer.text
-    assert "hx-ptag" not in answer.text
+    assert re.search(r'id="answer-single-holds"[^>]*>The hold on .* is ended.</p>', answer.text)
     assert "is ended." not in dashboard.get(PAGE, headers=HTMX).text
 
 

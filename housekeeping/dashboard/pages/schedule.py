@@ -4,12 +4,23 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
 
 from housekeeping.declared.triggers import parse
 from housekeeping.exceptions import BadTrigger
 from housekeeping.models import Act, Run
 from housekeeping.reading.overview import ScheduleCard
 from housekeeping.runs import schedules
+
+# What would be right, for each reason that a cron expression is refused for.
+RIGHT = {
+    "Bad minute": gettext_noop("Minutes go from 0 to 59."),
+    "Bad hour": gettext_noop("Hours go from 0 to 23."),
+    "Bad day-of-month": gettext_noop("Days go from 1 to 31, as far as the month has them."),
+    "Bad month": gettext_noop("Months go from 1 to 12, or from jan to dec."),
+    "Bad day-of-week": gettext_noop("Weekdays go from 0 (Sunday) to 7, or from sun to sat."),
+    "it never fires": gettext_noop("Choose a day that the month has."),
+}
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,6 @@ def read(schedule_id: str, now: datetime, *, trigger: str | None = None) -> Sche
     try:
         times = schedules.fire_times(parse(text), now)
     except BadTrigger as error:
-        problem = str(error)
+        problem = f"{error} {gettext(RIGHT.get(error.reason, ''))}".strip() if error.reason else str(error)
     acts = list(Act.objects.filter(target=schedule_id)[:5])
     return SchedulePage(ScheduleCard(entry, entry.next_fire_time(now), last), text, problem, times, acts)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from housekeeping.dashboard import polls
+from housekeeping.dashboard import answers, polls
 from housekeeping.dashboard.acting import actor
 from housekeeping.dashboard.guards import may_configure, may_view, signed_in
 from housekeeping.dashboard.pages import holds as hold_page
@@ -44,7 +44,7 @@ def add_hold(request: HtmxHttpRequest) -> HttpResponse:
         hold = holds.add(typed["model"], typed["key"], until=until, reason=reason, by=by)
     except BadHold as problem:
         return _holds(request, typed=typed, problem=problem, status=400)
-    messages.success(request, gettext("%(row)s is kept.") % {"row": hold})
+    answers.give(request, answers.saved(gettext("%(row)s is kept.") % {"row": hold}), beside="hold-add")
     return redirect("housekeeping:holds")
 
 
@@ -56,9 +56,9 @@ def change_hold(request: HtmxHttpRequest, pk: int) -> HttpResponse:
 
     def act() -> str:
         holds.change(hold, until=holds.moment(text), by=actor(request))
-        return gettext("%(row)s is kept %(until)s.") % {"row": hold, "until": _until(text)}
+        return answers.saved(gettext("%(row)s is kept %(until)s.") % {"row": hold, "until": _until(text)})
 
-    return _acted(request, act)
+    return _changed(request, pk, act)
 
 
 @require_POST
@@ -71,7 +71,7 @@ def end_hold(request: HtmxHttpRequest, pk: int) -> HttpResponse:
         holds.end(hold, by=actor(request))
         return gettext("The hold on %(row)s is ended.") % {"row": hold}
 
-    return _acted(request, act)
+    return _acted(request, act, "single-holds")
 
 
 @require_POST
@@ -81,10 +81,10 @@ def change_undo_holds(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     undo, text = get_object_or_404(Run, pk=pk), request.POST.get("until", "")
 
     def act() -> str:
-        rows = holds.change_all(undo, holds.moment(text), by=actor(request))
-        return gettext("%(n)s rows are kept %(until)s.") % {"n": words.number(rows), "until": _until(text)}
+        rows = words.number(holds.change_all(undo, holds.moment(text), by=actor(request)))
+        return answers.saved(gettext("%(n)s rows are kept %(until)s.") % {"n": rows, "until": _until(text)})
 
-    return _acted(request, act)
+    return _changed(request, pk, act)
 
 
 @require_POST
@@ -97,26 +97,35 @@ def end_undo_holds(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
         ended = holds.end_all(undo, by=actor(request))
         return gettext("%(n)s holds are ended.") % {"n": words.number(ended)}
 
-    return _acted(request, act)
+    return _acted(request, act, "undo-holds")
 
 
 def _until(text: str) -> str:
     return gettext("until %(day)s") % {"day": text.strip()} if text.strip() else gettext("for good")
 
 
-def _acted(request: HtmxHttpRequest, act: Callable[[], str]) -> HttpResponse:
-    """Do ``act``, and show the holds afterwards or why it could not be done."""
+def _changed(request: HtmxHttpRequest, name: int | uuid.UUID, act: Callable[[], str]) -> HttpResponse:
+    """As ``_acted``. A date that can't be saved stays in its field, which says why. ``name``: of the form."""
     try:
-        done = act()
+        return _acted(request, act, f"hold-{name}")
+    except BadHold as problem:
+        answers.give(request, answers.not_saved(problem), messages.ERROR, beside=f"hold-{name}")
+        failed = {"name": name, "until": request.POST.get("until", "")}
+        return _holds(request, failed=failed, status=400)
+
+
+def _acted(request: HtmxHttpRequest, act: Callable[[], str], beside: str) -> HttpResponse:
+    """Do ``act``, and show the holds afterwards or why it could not be done. Raises BadHold."""
+    status = 200
+    try:
+        answers.give(request, act(), beside=beside)
+    except BadHold:
+        raise
     except HousekeepingError as problem:
-        status = 400 if isinstance(problem, BadHold) else 409
-        if request.htmx:
-            return _holds(request, error=str(problem), status=status)
-        messages.error(request, str(problem))
-        return redirect(reverse("housekeeping:holds") + _place(request))
+        answers.give(request, str(problem), messages.ERROR, beside=beside)
+        status = 409
     if request.htmx:
-        return _holds(request, done=done)
-    messages.success(request, done)
+        return _holds(request, status=status)
     return redirect(reverse("housekeeping:holds") + _place(request))
 
 
@@ -129,8 +138,7 @@ def _holds(request: HtmxHttpRequest, *, status: int = 200, **facts: Any) -> Http
     """The holds: their fragment for htmx, else the page; 304 for a poll if nothing changed."""
     page = hold_page.read(clock.roughly(), request.GET)
     is_fragment, place = polls.is_fragment(request), _place(request)
-    # The message about an act stays until the next poll, so its page has no tag.
-    tag = "" if facts else polls.tag(request, _fingerprint(page, place))
+    tag = polls.tag(request, _fingerprint(page, place))
     if is_fragment and polls.is_unchanged(request, tag):
         return HttpResponse(status=304)
     template = "_holds.html" if is_fragment else "hold_list.html"

@@ -7,6 +7,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from housekeeping.dashboard import answers
 from housekeeping.dashboard.acting import actor
 from housekeeping.dashboard.guards import may_configure, may_view, signed_in
 from housekeeping.dashboard.pages import policy as policy_page
@@ -55,10 +56,12 @@ def change_retention(request: HtmxHttpRequest, pk: str) -> HttpResponse:
     page = _policy_page(pk, days)
     is_seen = page.effect and request.POST.get("seen") == str(page.effect.days)
     if page.problem or (page.effect and page.effect.is_shorter and not is_seen):
-        return render(request, "housekeeping/policy_detail.html", {"page": page}, status=422)
+        return render(
+            request, "housekeeping/policy_detail.html", {"page": page, "is_refused": True}, status=422
+        )
     retentions.change(pk, days, by=actor(request))
     kept = gettext("Rows of %(policy)s are kept for %(days)s days from the next run on.")
-    messages.success(request, kept % {"policy": pk, "days": days})
+    answers.give(request, answers.saved(kept % {"policy": pk, "days": days}), beside="retention")
     return redirect("housekeeping:policy", pk=pk)
 
 
@@ -70,10 +73,12 @@ def reset_retention(request: HtmxHttpRequest, pk: str) -> HttpResponse:
     try:
         retentions.reset(pk, by=actor(request))
     except BadRetention as error:
-        messages.error(request, str(error))
+        answers.give(request, answers.not_saved(error), messages.ERROR, beside="retention")
         return redirect("housekeeping:policy", pk=pk)
     kept = gettext("Rows of %(policy)s are kept as declared: %(days)s days.")
-    messages.success(request, kept % {"policy": pk, "days": page.card.declared_days})
+    answers.give(
+        request, answers.saved(kept % {"policy": pk, "days": page.card.declared_days}), beside="retention"
+    )
     return redirect("housekeeping:policy", pk=pk)
 
 

@@ -68,9 +68,11 @@ def change_schedule(request: HtmxHttpRequest, pk: str) -> HttpResponse:
         entry = schedules.change(_known(pk), trigger, by=actor(request))
     except BadTrigger:
         page = schedule_page.read(pk, clock.roughly(), trigger=trigger)
-        return render(request, "housekeeping/schedule_detail.html", {"page": page}, status=400)
+        return render(
+            request, "housekeeping/schedule_detail.html", {"page": page, "is_refused": True}, status=400
+        )
     words = gettext("%(name)s runs %(trigger)s from now on.")
-    return _steered(request, entry, words)
+    return _steered(request, entry, answers.saved(words), "trigger")
 
 
 @require_POST
@@ -78,7 +80,8 @@ def change_schedule(request: HtmxHttpRequest, pk: str) -> HttpResponse:
 @may_configure
 def reset_schedule(request: HtmxHttpRequest, pk: str) -> HttpResponse:
     entry = schedules.reset(_known(pk), by=actor(request))
-    return _steered(request, entry, gettext("%(name)s runs as declared, %(trigger)s."))
+    words = gettext("%(name)s runs as declared, %(trigger)s.")
+    return _steered(request, entry, answers.saved(words), "trigger")
 
 
 def _known(pk: str) -> str:

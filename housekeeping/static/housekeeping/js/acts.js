@@ -5,8 +5,11 @@
 // --- Answers stay until the next act: a poll brings none, and takes none away -----------------
 
 document.addEventListener("htmx:before:swap", (event) => {
-  const isAct = event.detail.ctx.request.method === "POST";
-  for (const answer of document.querySelectorAll(".answer")) answer.toggleAttribute("hx-morph-skip", !isAct);
+  const { request, target } = event.detail.ctx, isAct = request.method === "POST";
+  for (const answer of document.querySelectorAll(".answer")) {
+    answer.toggleAttribute("hx-morph-skip", !isAct);
+    if (isAct && !target.contains?.(answer)) answer.replaceChildren(); // to an act before this one
+  }
 });
 
 // --- Pressed once: a button that is disabled would lose the focus, so it only refuses ---------
@@ -87,4 +90,14 @@ document.addEventListener("DOMContentLoaded", () => {
   const element = giveBack(answer);
   const described = element.getAttribute("aria-describedby")?.split(" ") ?? [];
   if (element !== answer && !described.includes(answer.id)) element.setAttribute("aria-describedby", [...described, answer.id].join(" "));
+});
+
+// --- Fields: what is typed is tried by the server, which says what is wrong with it ------------
+
+document.addEventListener("htmx:after:swap", (event) => {
+  const { sourceElement, target } = event.detail.ctx;
+  if (!sourceElement.matches?.("input[aria-describedby]") || typeof target === "string") return;
+  const at = document.getElementById(target.id);
+  if (at?.querySelector(".error")) sourceElement.setAttribute("aria-invalid", "true");
+  else sourceElement.removeAttribute("aria-invalid");
 });
