@@ -47,7 +47,9 @@ def poll(client, answer, address):
 def answer_of(page):
     """The fields that the form of a confirmation page sends without JavaScript."""
     form = re.search(r'<form method="post" action="[^"]*" class="actions".*?</form>', page.text, re.DOTALL)
-    return [(name, unescape(value)) for name, value in re.findall(r'name="(\w+)" value="([^"]*)"', form[0])]
+    sent = [(name, unescape(value)) for name, value in re.findall(r'name="(\w+)" value="([^"]*)"', form[0])]
+    phrase = re.search(r"<label><span>[^<]*<code>(.*?)</code>", form[0])
+    return [*sent, ("typed", unescape(phrase[1]))] if phrase else sent
 
 
 def confirm(client, address, fields=None, **options):

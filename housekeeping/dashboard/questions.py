@@ -5,6 +5,9 @@ Only the form on it can answer: the answer is signed, and valid for the person w
 some minutes. It becomes invalid when a retention (also a declared one) or a hold changes, and when
 another run of the task is requested: it was given to other numbers. So it starts one run at most,
 however often it is sent.
+
+What can't be undone needs more than a press: its question names what has to be typed. Typing works by keys,
+by touch and without JavaScript, and the server checks it, which it could not do with a button that is held.
 """
 
 from collections import Counter
@@ -43,7 +46,7 @@ CARRIED = ("show", "beside")
 class Question:
     """``title``: what is asked. ``effects``: sentences about what happens then. ``facts``: names, each
     with a text. ``button``: the answer. ``fields``: names and values that are sent with it. ``problems``:
-    sentences about policies that can't be counted."""
+    sentences about policies that can't be counted. ``phrase``: what has to be typed; empty: nothing."""
 
     title: str
     effects: Sequence[str]
@@ -52,6 +55,7 @@ class Question:
     fields: Sequence[tuple[str, str]] = ()
     is_harmful: bool = True
     problems: Sequence[str] = ()
+    phrase: str = ""
 
 
 # --- What is asked ----------------------------------------------------------------------------
@@ -59,16 +63,15 @@ class Question:
 
 def before_task(task: Task) -> Question:
     """Before a run of ``task`` that may delete rows."""
-    return _before(task.policies, (), _of_run(task), title=_run_now(task))
+    return _before(task.policies, (), _of_run(task), title=_run_now(task), name=task.name)
 
 
 def before_plan(run: Run) -> Question:
     """Before a run that deletes the rows of a plan, and no others."""
-    effects = [
-        gettext("Deletes exactly the rows listed in this preview."),
-        *_undo_in_words(_policies_of(run)),
-    ]
-    return Question(_delete(words.planned(run)), effects, gettext("Delete them"))
+    policies = _policies_of(run)
+    effects = [gettext("Deletes exactly the rows listed in this preview."), *_undo_in_words(policies)]
+    phrase = run.task if _lasting(policies) else ""
+    return Question(_delete(words.planned(run)), effects, gettext("Delete them"), phrase=phrase)
 
 
 def before_retries(runs: Sequence[Run], fields: Sequence[tuple[str, str]] = ()) -> Question:
@@ -85,7 +88,21 @@ def before_retries(runs: Sequence[Run], fields: Sequence[tuple[str, str]] = ()) 
         effects.insert(0, ngettext("Retries %(n)s run.", "Retries %(n)s runs.", len(runs)) % {"n": len(runs)})
     elif tasks:
         title = _run_now(tasks[0])
-    return _before(policies, plans, effects, title=title, fields=fields)
+    of_tasks = again | {plan.task for plan in plans}
+    name = of_tasks.pop() if len(of_tasks) == 1 else str(len(runs))
+    return _before(policies, plans, effects, title=title, fields=fields, name=name)
+
+
+def before_end_of_holds(undo: Run, holds: int) -> Question:
+    """Before all ``holds`` of an undo are ended, which nobody can make again as one."""
+    n = {"n": words.number(holds)}
+    title = ngettext("End the hold on %(n)s row?", "End the holds on %(n)s rows?", holds) % n
+    effects = [
+        gettext("The next run may delete what the undo of “%(task)s” has put back.")
+        % {"task": wording.title_of(undo.task)},
+        gettext("It can't be undone: a hold would have to be made again for each row."),
+    ]
+    return Question(title, effects, gettext("End all"), phrase=str(holds))
 
 
 def may_delete(run: Run) -> bool:
@@ -100,14 +117,17 @@ def _before(
     effects: Sequence[str],
     *,
     title: str,
+    name: str,
     fields: Sequence[tuple[str, str]] = (),
 ) -> Question:
-    """With numbers where rows can be counted in time. ``title``: what is asked if there are no rows."""
+    """With numbers where rows can be counted in time. ``title``: what is asked if there are no rows.
+    ``name``: what has to be typed if it can't be undone."""
     impacts = impact.of(policies)
     facts = [
         (one.policy.name, _in_words(one)) for one in impacts if one.rows != 0 or not one.policy.is_upkeep
     ]
-    undo = _undo_in_words([*policies, *(policy for plan in plans for policy in _policies_of(plan))])
+    concerned = [*policies, *(policy for plan in plans for policy in _policies_of(plan))]
+    undo, phrase = _undo_in_words(concerned), name if _lasting(concerned) else ""
     counted = impact.together(impacts)
     if counted is None:
         title = gettext("Delete everything that is eligible?")
@@ -115,14 +135,14 @@ def _before(
         if any(one.tables is None and not one.error for one in impacts):
             effects = [gettext("There are no numbers, as counting takes too long."), *effects]
         button = gettext("Delete everything eligible")
-        return Question(title, [*effects, *undo], button, facts, fields, problems=problems)
+        return Question(title, [*effects, *undo], button, facts, fields, problems=problems, phrase=phrase)
     tables = sum((Counter(words.own_first(plan.plan_tables, plan.plan)) for plan in plans), Counter(counted))
     if not tables.total():
         nothing = [gettext("Nothing is eligible for deletion at the moment.")] if impacts else []
         return Question(title, [*nothing, *effects], gettext("Run now"), facts, fields, is_harmful=False)
     is_upkeep = not plans and all(policy.is_upkeep for policy in policies)
     rows = words.rows(tables.total()) if is_upkeep else words.tables(tables)
-    return Question(_delete(rows), [*effects, *undo], gettext("Delete them"), facts, fields)
+    return Question(_delete(rows), [*effects, *undo], gettext("Delete them"), facts, fields, phrase=phrase)
 
 
 def _of_run(task: Task) -> list[str]:
@@ -155,15 +175,22 @@ def _policies_of(run: Run) -> tuple[Policy, ...]:
     return task.policies if task else ()
 
 
+def _lasting(policies: Sequence[Policy]) -> list[Policy]:
+    """Those whose rows are not archived, so that their deletion can't be undone."""
+    return [policy for policy in policies if policy.is_upkeep or not conf.UNDO_DAYS]
+
+
 def _undo_in_words(policies: Sequence[Policy]) -> list[str]:
+    lasting, days = _lasting(policies), conf.UNDO_DAYS
     if not policies:
         return []
-    days = conf.UNDO_DAYS
-    if not days or all(policy.is_upkeep for policy in policies):
+    if len(lasting) == len(policies):
         return [gettext("It can't be undone.")]
-    return [
-        ngettext("It can be undone for %(n)s day.", "It can be undone for %(n)s days.", days) % {"n": days}
-    ]
+    text = ngettext("It can be undone for %(n)s day.", "It can be undone for %(n)s days.", days) % {"n": days}
+    if not lasting:
+        return [text]
+    names = ", ".join(dict.fromkeys(policy.name for policy in lasting))
+    return [text, gettext("This can't be undone: %(policies)s.") % {"policies": names}]
 
 
 # --- Asking, and the answer -------------------------------------------------------------------
@@ -178,34 +205,48 @@ def newest_run(tasks: Collection[str]) -> str:
 
 
 def is_answered(request: HttpRequest, *about: str) -> bool:
-    """Does the request answer this question, and is the answer still valid?"""
+    """Does the request answer this question, is the answer still valid, and what had to be typed typed?"""
+    phrase = _asked_to_type(request, *about)
+    return phrase is not None and request.POST.get("typed", "").strip().casefold() == phrase.casefold()
+
+
+def _asked_to_type(request: HttpRequest, *about: str) -> str | None:
+    """What the question asked for; None if the request does not answer it, or no longer."""
     try:
         answer = signing.loads(request.POST.get("answer", ""), salt=SALT, max_age=ANSWERED_WITHIN)
     except signing.BadSignature:
-        return False
-    return bool(answer == _subject(request, *about))
+        return None
+    *subject, phrase = answer
+    return str(phrase) if subject == _subject(request, *about) else None
 
 
-def ask(request: HtmxHttpRequest, question: Question, *about: str, back: str) -> HttpResponse:
-    """The question as a page, or for the dialog. Its form posts to the address of ``request``.
+def ask(
+    request: HtmxHttpRequest, question: Question, *about: str, back: str, address: str = ""
+) -> HttpResponse:
+    """The question as a page, or for the dialog. Its form posts to ``address``, or to that of ``request``.
 
     ``about``: what else the answer depends on. ``back``: the page that "Go back" leads to.
     """
-    is_outdated = "answer" in request.POST
+    is_answer = "answer" in request.POST
+    is_mistyped = is_answer and _asked_to_type(request, *about) is not None
+    is_outdated = is_answer and not is_mistyped
     is_dialog = bool(request.htmx)
     sent = request.POST or request.GET
     facts: dict[str, Any] = {
         "question": question,
         "carried": [(name, sent[name]) for name in CARRIED if name in sent],
-        "answer": signing.dumps(_subject(request, *about), salt=SALT),
-        "address": request.path,
+        "answer": signing.dumps([*_subject(request, *about), question.phrase], salt=SALT),
+        "address": address or request.path,
         "back": back,
         "place": _place(request) if is_dialog else "",
         "is_dialog": is_dialog,
         "is_outdated": is_outdated,
+        "is_mistyped": is_mistyped,
+        "typed": request.POST.get("typed", ""),
     }
     template = "_question.html" if is_dialog else "question.html"
-    answer = render(request, f"housekeeping/{template}", facts, status=409 if is_outdated else 200)
+    status = 409 if is_outdated else 422 if is_mistyped else 200
+    answer = render(request, f"housekeeping/{template}", facts, status=status)
     return in_dialog(answer) if is_dialog else answer
 
 
@@ -215,13 +256,14 @@ def in_dialog(fragment: HttpResponse) -> HttpResponse:
 
 
 def _subject(request: HttpRequest, *about: str) -> list[str]:
-    return [str(request.user.pk), request.path, rules.in_force(), *about]
+    # How long an undo is possible decides whether the question asked to type something.
+    return [str(request.user.pk), request.path, rules.in_force(), str(conf.UNDO_DAYS), *about]
 
 
 def _place(request: HtmxHttpRequest) -> str:
     """The part of the page below the dialog that is replaced afterwards; empty: go to another page."""
     path = (request.htmx.current_url_abs_path or "").partition("?")[0].rstrip("/")
-    places = {"overview": "#overview", "runs": "#runs"}
+    places = {"overview": "#overview", "runs": "#runs", "holds": "#holds"}
     return next(
         (at for name, at in places.items() if reverse(f"housekeeping:{name}").rstrip("/") == path), ""
     )

@@ -149,11 +149,17 @@ class Notices(template.Node):
 
     def render(self, context: Context) -> SafeString:
         content, request = self.nodelist.render(context), getattr(context, "request", None)
-        if request is None or (self.is_fragment and not request.htmx):
+        if request is None:
             return content
-        html = '<p class="notice answer" data-level="{}" role="status" tabindex="-1" hx-ignore>{}</p>\n'
+        is_htmx = getattr(request, "htmx", False)
+        if self.is_fragment and not is_htmx:
+            return content
+        html = '<p class="notice answer" data-level="{}" role="status" tabindex="-1" hx-ignore{}>{}</p>\n'
         rest = answers.take_rest(request)
-        return format_html_join("", html, ((one.level_tag, one) for one in rest)) + content
+        # An answer to an act leads the focus there, as it does in its place.
+        first = next((one for one in rest if one.extra_tags), None) if not is_htmx else None
+        told = [(one.level_tag, SafeString(" autofocus" if one is first else ""), one) for one in rest]
+        return format_html_join("", html, told) + content
 
 
 # --- JSON of a run ----------------------------------------------------------------------------

@@ -40,7 +40,8 @@ def test_a_row_is_kept_changed_and_let_go(site, open_page):
     page.locator("#question [value=yes]").click()
     page.get_by_text("Nobody keeps a row at present.").wait_for()
     page.get_by_role("button", name="End all").click()
-    page.locator("#question [value=yes]").click()
+    page.get_by_label("Type 3 to confirm").fill("3")
+    page.locator("#asked").get_by_role("button", name="End all").click()
     page.get_by_text("3 holds are ended.").wait_for()
 
     assert stayed()

@@ -12,8 +12,8 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from housekeeping.dashboard import answers, polls
-from housekeeping.dashboard.acting import actor
+from housekeeping.dashboard import answers, polls, questions
+from housekeeping.dashboard.acting import actor, asked_or_done
 from housekeeping.dashboard.guards import may_configure, may_view, signed_in
 from housekeeping.dashboard.pages import holds as hold_page
 from housekeeping.dashboard.pages.holds import HoldPage
@@ -87,17 +87,22 @@ def change_undo_holds(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     return _changed(request, pk, act)
 
 
-@require_POST
+@asked_or_done
 @signed_in
 @may_configure
 def end_undo_holds(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """End all holds of an undo, once the question about them is answered."""
     undo = get_object_or_404(Run, pk=pk)
+    back, number = reverse("housekeeping:holds") + _place(request), holds.group(undo).count
 
     def act() -> str:
         ended = holds.end_all(undo, by=actor(request))
         return gettext("%(n)s holds are ended.") % {"n": words.number(ended)}
 
-    return _acted(request, act, "undo-holds")
+    if request.method == "POST" and (questions.is_answered(request) or not number):
+        return _acted(request, act, "undo-holds")
+    question = questions.before_end_of_holds(undo, number)
+    return questions.ask(request, question, back=back, address=request.get_full_path())
 
 
 def _until(text: str) -> str:
