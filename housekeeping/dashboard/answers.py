@@ -47,6 +47,11 @@ def take(request: HtmxHttpRequest, place: str) -> list[Message]:
     return _take(request, lambda message: message.extra_tags == place)
 
 
+def take_of(request: HtmxHttpRequest, group: str) -> list[Message]:
+    """The answers for a group of places (``now``), and for those of its places (``now-…``) that are gone."""
+    return _take(request, lambda message: f"{message.extra_tags}-".startswith(f"{group}-"))
+
+
 def take_placed(request: HtmxHttpRequest) -> list[Message]:
     """The answers for places that the page has not shown so far."""
     return _take(request, lambda message: bool(message.extra_tags))

@@ -115,14 +115,18 @@ def term(name: str) -> dict[str, Any]:
 
 
 @register.simple_tag(takes_context=True)
-def answer(context: RequestContext, place: str = "", name: Any = "") -> SafeString:
-    """The place of answers to acts: empty without one. ``name``: what makes the place unique.
+def answer(context: RequestContext, group: str = "", name: Any = "") -> SafeString:
+    """The place of answers to acts: empty without one. ``name``: which one of a group of places it is.
 
-    Without a place, the answers for all those that the page has not shown before.
+    Without a name, the place is also that of the group's places which are gone; without a group, of all that
+    the page has not shown before.
     """
-    place = f"{place}-{name}" if name else place
     request = cast(HtmxHttpRequest, context.request)
-    told = answers.take(request, place) if place else answers.take_placed(request)
+    place = f"{group}-{name}" if name else group
+    if name:
+        told = answers.take(request, place)
+    else:
+        told = answers.take_of(request, group) if group else answers.take_placed(request)
     if not told:
         return format_html('<p class="answer" id="answer-{}" role="status" hx-ignore></p>', place or "rest")
     # Where a page has been loaded, it leads the focus and the eye there.

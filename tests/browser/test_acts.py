@@ -1,6 +1,7 @@
 """After each act, by keys alone: the answer stands beside the button, and the focus stays there."""
 
 import pytest
+from playwright.sync_api import expect
 
 from housekeeping.models import Run
 from housekeeping.runs import execution
@@ -81,6 +82,20 @@ def test_an_answer_stays_while_the_page_refreshes_itself(show):
     assert place.is_visible()
 
 
+def test_a_refresh_leads_nobody_to_an_answer_who_reads_elsewhere(show):
+    page = show()
+    press(page, page.locator("#task-stats").get_by_role("button", name="Run now"))
+    answer(page, "waiting for a consumer")
+    page.get_by_role("heading", name="Consumers").click()
+    assert page.evaluate("document.activeElement === document.body")
+
+    Run.objects.update(status="failed", error="the pipe burst", finished_at=make.ago())
+    page.locator("#task-stats").get_by_text("the pipe burst").wait_for()
+    page.wait_for_timeout(200)
+
+    assert page.evaluate("document.activeElement === document.body")
+
+
 def test_a_question_that_was_answered_gives_the_focus_back_to_the_row(show):
     make.conversation(age=days(31))
     page = show()
@@ -140,6 +155,11 @@ def test_a_run_that_is_being_cancelled_keeps_the_focus_on_its_button(show):
     page.keyboard.press("Enter")  # it is under way, so nothing more happens
     page.wait_for_timeout(300)
     assert page.locator("#question[open]").count() == 0
+
+    Run.objects.update(status="cancelled", finished_at=make.ago())
+    page.locator("li.now").wait_for(state="detached")
+    page.wait_for_function("document.activeElement !== document.body")
+    assert "Generate statistics: stops after this batch" in focused(page)
 
 
 # --- The list of runs -------------------------------------------------------------------------
@@ -203,6 +223,35 @@ def test_a_run_that_is_cancelled_from_its_page_is_answered_there(show):
     place = answer(page, "Generate statistics: cancelled")
     assert is_beside(place, page.get_by_role("button", name="Retry"))
     assert "Generate statistics: cancelled" in focused(page)
+
+
+@pytest.fixture
+def offered():
+    """For each act on the page of a run: a run that offers it."""
+    purged = make.purge()
+    make.visitor(age=days(8))
+    plan = make.run("users", dry_run=True)
+    plan = execution.execute(execution.claim(plan.pk, 0))
+    held = make.run("all", status="held", plan=plan.plan)
+    failed = make.run("stats", status="failed")
+    return {"Undo": purged, "Dry run": purged, "Run this plan": plan, "Approve": held, "Retry": failed}
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["javascript", "none"])
+@pytest.mark.parametrize("button", ["Undo", "Dry run", "Run this plan", "Approve", "Retry"])
+def test_each_act_on_a_run_leads_to_its_answer(show, offered, button, javascript):
+    page = show(f"/runs/{offered[button].pk}", java_script_enabled=javascript)
+
+    press(page, page.get_by_role("button", name=button, exact=True))
+    if button in ("Run this plan", "Approve"):
+        press(page, page.get_by_role("button", name="Delete them"))
+    elif button == "Undo" and javascript:
+        press(page, page.locator("#question [value=yes]"))
+
+    place = page.locator(".answer", has_text="waiting for a consumer")
+    place.wait_for()
+    assert place.evaluate("it => it === document.activeElement")
+    assert is_beside(place, page.get_by_role("button", name="Cancel"))
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["javascript", "none"])
@@ -269,8 +318,10 @@ def test_a_retention_is_saved_and_the_focus_stays_on_its_button(show):
 
     press(page, page.get_by_role("button", name="Save"))
 
-    answer(page, "Saved. Rows of users are kept for 60 days from the next run on.")
+    place = answer(page, "Saved. Rows of users are kept for 60 days from the next run on.")
     assert focused(page) == "Save"
+    page.get_by_text("Eligible rows by retention").wait_for()  # fetched afterwards, above it
+    expect(place).to_be_in_viewport()
     press(page, page.get_by_role("button", name="Reset to 7 days"))
     place = answer(page, "Saved. Rows of users are kept as declared: 7 days.")
     assert place.evaluate("it => it === document.activeElement")

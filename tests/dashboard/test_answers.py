@@ -97,3 +97,12 @@ def test_a_run_that_failed_is_answered_as_an_error(dashboard, failing_task, work
 
     [level] = re.findall(r'data-level="(\w+)"[^>]*>[^<]*: failed', page.text)
     assert level == "error"
+
+
+@pytest.mark.parametrize(("status", "place"), [("running", "now-{}"), ("queued", "now")])
+def test_what_runs_now_is_answered_in_its_line_or_where_that_was(status, place, dashboard):
+    run = make.run("stats", status=status, attempts=1)
+
+    fragment = dashboard.post(f"{HOME}/runs/{run.pk}/cancel", {"beside": f"now-{run.pk}"}, headers=HTMX)
+
+    assert place_of(fragment, "Generate statistics: ") == place.format(run.pk)

@@ -4,11 +4,26 @@
 
 // --- Answers stay until the next act: a poll brings none, and takes none away -----------------
 
+let told = [];
+
 document.addEventListener("htmx:before:swap", (event) => {
   const { request, target } = event.detail.ctx, isAct = request.method === "POST";
   for (const answer of document.querySelectorAll(".answer")) {
     answer.toggleAttribute("hx-morph-skip", !isAct);
     if (isAct && !target.contains?.(answer)) answer.replaceChildren(); // to an act before this one
+  }
+  told = isAct ? [] : [...document.querySelectorAll(".answer:not(:empty)")];
+});
+
+// Of what is gone with a poll, such as a run that has ended, the answer moves to the place of its group.
+document.addEventListener("htmx:after:swap", () => {
+  for (const answer of told.filter((answer) => !answer.isConnected)) {
+    const places = [...document.querySelectorAll(".answer[id]:empty")];
+    const place = places.find((one) => answer.id.startsWith(`${one.id}-`));
+    if (!place) continue;
+    place.textContent = answer.textContent;
+    place.dataset.level = answer.dataset.level;
+    place.tabIndex = -1;
   }
 });
 
@@ -51,9 +66,10 @@ function find({ to, nth, name, button }) {
 
 const answered = () => [...document.querySelectorAll(".answer:not(:empty)")].find(isSeen);
 
-function isLost() {
+// Does an element have the focus, and not the page as a whole?
+function isAnywhere() {
   const element = document.activeElement;
-  return !element || element === document.body || !isSeen(element);
+  return element && element !== document.body && isSeen(element);
 }
 
 // The button that was pressed; if it is gone, the answer beside its place.
@@ -71,10 +87,15 @@ document.addEventListener("submit", (event) => {
   pressed = placeOf(form.contains(element) ? element : event.submitter);
 }, true);
 
+// A poll gives it back only where it takes it: nobody who reads elsewhere is led away.
+let wasAnywhere = false;
+document.addEventListener("htmx:before:swap", () => { wasAnywhere = isAnywhere(); });
+
 // Later, as a dialog that closes gives the focus back by itself where it can.
-document.addEventListener("htmx:finally:request", () => setTimeout(() => {
-  if (isLost() && (pressed || answered())) giveBack(answered());
-}));
+document.addEventListener("htmx:finally:request", (event) => {
+  const isAct = event.detail.ctx.request.method === "POST";
+  setTimeout(() => { if (!isAnywhere() && (isAct || wasAnywhere)) giveBack(answered()); });
+});
 
 // What is pressed on this page is looked for on the page that comes.
 document.addEventListener("submit", (event) => {
@@ -90,6 +111,14 @@ document.addEventListener("DOMContentLoaded", () => {
   const element = giveBack(answer);
   const described = element.getAttribute("aria-describedby")?.split(" ") ?? [];
   if (element !== answer && !described.includes(answer.id)) element.setAttribute("aria-describedby", [...described, answer.id].join(" "));
+});
+
+// What the page fetches after that (a policy's preview) must not push it out of sight.
+let isUntouched = true;
+for (const name of ["keydown", "pointerdown", "wheel"]) document.addEventListener(name, () => { isUntouched = false; }, { passive: true });
+document.addEventListener("htmx:after:swap", (event) => {
+  const isOfLoad = event.detail.ctx.sourceElement.getAttribute("hx-trigger") === "load";
+  if (isOfLoad && isUntouched && answered()) document.activeElement.scrollIntoView({ block: "nearest" });
 });
 
 // --- Fields: what is typed is tried by the server, which says what is wrong with it ------------
