@@ -49,7 +49,7 @@ class UnknownTask(HousekeepingError):
     """No task of that name is declared in this version of the site."""
 
     def __init__(self, name: str, known: list[str]) -> None:
-        super().__init__(_("There is no task %(name)s; there are %(known)s.") % _named(name, known))
+        super().__init__(_("There is no task %(name)s; choose one of %(known)s.") % _named(name, known))
 
 
 class UnknownSchedule(HousekeepingError):
@@ -57,7 +57,7 @@ class UnknownSchedule(HousekeepingError):
 
     def __init__(self, schedule_id: str, known: list[str]) -> None:
         super().__init__(
-            _("There is no schedule %(name)s; there are %(known)s.") % _named(schedule_id, known)
+            _("There is no schedule %(name)s; choose one of %(known)s.") % _named(schedule_id, known)
         )
 
 
@@ -65,7 +65,7 @@ class UnknownPolicy(HousekeepingError):
     """No policy of that name is declared in this version of the site."""
 
     def __init__(self, name: str, known: list[str]) -> None:
-        super().__init__(_("There is no policy %(name)s; there are %(known)s.") % _named(name, known))
+        super().__init__(_("There is no policy %(name)s; choose one of %(known)s.") % _named(name, known))
 
 
 class BadRetention(HousekeepingError):
@@ -146,7 +146,10 @@ class TransactionLeftOpen(HousekeepingError):
     """A task began a transaction by hand and did not end it. The transaction was rolled back."""
 
     def __init__(self, database: str) -> None:
-        text = _("The task has left a transaction open on the database %(database)s: its BEGIN has no end.")
+        text = _(
+            "The task has left a transaction open on the database %(database)s: a BEGIN without COMMIT or"
+            " ROLLBACK."
+        )
         super().__init__(text % {"database": repr(database)})
 
 
@@ -171,7 +174,7 @@ class AlreadyRequested(HousekeepingError):
     """The same person has made this request before, with the same idempotency key: ``run``."""
 
     def __init__(self, run: "Run") -> None:
-        super().__init__(_("This was asked for already, as run %(run)s.") % {"run": run.pk})
+        super().__init__(_("This was requested already, as run %(run)s.") % {"run": run.pk})
         self.run = run
 
 
@@ -179,7 +182,7 @@ class KeyReused(HousekeepingError):
     """The idempotency key belongs to an earlier, different request."""
 
     def __init__(self, key: str, run: "Run") -> None:
-        text = _("The idempotency key %(key)s stands for another request, run %(run)s: use a new one.")
+        text = _("The idempotency key %(key)s was used for a different request, run %(run)s: use a new one.")
         super().__init__(text % {"key": repr(key), "run": run.pk})
 
 
@@ -262,7 +265,7 @@ def outage_of(error: BaseException) -> DatabaseUnreachable | None:
             gettext_noop("The database can't be written to at the moment. Please try again later.")
         )
     elif is_database_gone(error):
-        outage = DatabaseUnreachable(gettext_noop("The database is out of reach. Please try again later."))
+        outage = DatabaseUnreachable(gettext_noop("The database can't be reached. Please try again later."))
     else:
         return None
     if not connection.in_atomic_block:

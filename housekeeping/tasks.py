@@ -115,12 +115,12 @@ UPKEEP = _upkeep()
     done="History tidied",
 )
 def tidy_history(purge: Purge = purge) -> dict[str, int]:
-    """Delete expired archives, plans, holds, tokens and sessions, and history of 90 days ago."""
+    """Delete expired archives, plans, holds, tokens and sessions, and history older than 90 days."""
     return {name: sum(map(purge, policies)) for name, policies in UPKEEP.items()}
 
 
 @scheduled("archive_verification", "Archive Verification", Cron(hour=1, minute=45), is_upkeep=True)
 @task("verification", done="Archives verified", has_dry_run=False)
 def verify_archives(checkpoint: Checkpoint = no_checkpoint) -> TaskResult:
-    """Verify what purges have kept for an undo since the last look."""
+    """Verify the archives that purges have made since the last verification."""
     return verification.verify_new(checkpoint)

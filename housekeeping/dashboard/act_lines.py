@@ -19,7 +19,7 @@ from housekeeping.reading import words
 # The words for each act, as they follow a name: “ada: started”.
 WORDS = {
     "trigger": gettext_lazy("started"),
-    "carry out": gettext_lazy("carried a plan out"),
+    "carry out": gettext_lazy("carried out a plan"),
     "cancel": gettext_lazy("cancelled"),
     "retry": gettext_lazy("retried"),
     "approve": gettext_lazy("approved"),
@@ -43,10 +43,10 @@ _NAMES = {
     "status": gettext_lazy("status"),
     "dry_run": gettext_lazy("dry run"),
     "approved_by": gettext_lazy("approved by"),
-    "cancel_requested": gettext_lazy("asked to stop"),
+    "cancel_requested": gettext_lazy("cancel requested"),
     "is_paused": gettext_lazy("paused"),
     "trigger": gettext_lazy("trigger"),
-    "retention_days": gettext_lazy("days kept"),
+    "retention_days": gettext_lazy("retention in days"),
     "task": gettext_lazy("task"),
     "schedule": gettext_lazy("schedule"),
     "rows": gettext_lazy("rows"),

@@ -64,7 +64,7 @@ class Known(OneOf):
 
 class Moment(forms.DateTimeField):
     def __init__(self, label: Any) -> None:
-        wrong = gettext_lazy("This is not a time: write it as 2026-11-25T02:00.")
+        wrong = gettext_lazy("Enter a time such as 2026-11-25T02:00.")
         super().__init__(label=label, required=False, error_messages={"invalid": wrong})
 
     def to_python(self, value: Any) -> datetime | None:
@@ -92,12 +92,12 @@ class Filters(forms.Form):
         asked: dict[str, Any] = super().clean() or {}
         unknown = [name for name in self.query if name not in self.fields and name not in PLACES]
         if unknown:
-            text = gettext("There is no filter “%(name)s”; there are %(known)s.")
+            text = gettext("There is no filter “%(name)s”; choose one of %(known)s.")
             known = ", ".join(self.fields)
             raise forms.ValidationError([text % {"name": name, "known": known} for name in unknown])
         after, before = asked.get("after"), asked.get("before")
         if after and before and after >= before:
-            self.add_error("after", gettext("From is not before To: nothing lies between them."))
+            self.add_error("after", gettext("“From” must be before “To”."))
         return asked
 
     @property

@@ -133,7 +133,7 @@ def _before(
         title = gettext("Delete everything that is eligible?")
         problems = [one.error for one in impacts if one.error]
         if any(one.tables is None and not one.error for one in impacts):
-            effects = [gettext("There are no numbers, as counting takes too long."), *effects]
+            effects = [gettext("The rows were not counted, because that takes too long."), *effects]
         button = gettext("Delete everything eligible")
         return Question(title, [*effects, *undo], button, facts, fields, problems=problems, phrase=phrase)
     tables = sum((Counter(words.own_first(plan.plan_tables, plan.plan)) for plan in plans), Counter(counted))
@@ -149,8 +149,8 @@ def _of_run(task: Task) -> list[str]:
     if task.policies:
         return [gettext("The run deletes what is eligible when it starts.")]
     if task.can_be_previewed:
-        return [gettext("What it deletes is not declared. A dry run shows it.")]
-    return [gettext("This task can't be previewed: nobody can say beforehand what it deletes.")]
+        return [gettext("The task does not declare what it deletes. A dry run shows it.")]
+    return [gettext("This task has no dry run, so its effect can't be shown beforehand.")]
 
 
 def _run_now(task: Task) -> str:

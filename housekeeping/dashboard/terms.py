@@ -4,26 +4,27 @@ from django.utils.translation import gettext_lazy
 
 TERMS = {
     "archive": gettext_lazy(
-        "A purge stores a copy of each row that it deletes. Undo puts the rows back from it until it expires."
+        "A purge stores a copy of each row that it deletes. Undo restores the rows from this copy"
+        " until it expires."
     ),
     "brake": gettext_lazy(
         "A purge that would delete an unusual share of a table is held before it deletes anything."
         " Somebody has to look at its plan and approve it, or cancel it."
     ),
     "catch-up": gettext_lazy(
-        "Fire times that were missed while no consumer was running are made up for by one run. It is not"
+        "One run replaces all fire times that were missed while no consumer was running. It is not"
         " repeated for each of them."
     ),
     "dry run": gettext_lazy(
-        "A dry run counts what a run would delete and changes nothing."
-        " Its plan can be carried out afterwards, and then deletes exactly the rows that it listed."
+        "A dry run counts what a run would delete and changes nothing. If you carry out its plan"
+        " afterwards, exactly the rows that it listed are deleted."
     ),
     "eligible": gettext_lazy(
-        "Rows that are older than their policy keeps them. The next run deletes them, unless they are on hold"
-        " or in use."
+        "Rows that are older than the retention of their policy. The next run deletes them, unless"
+        " they are on hold or in use."
     ),
     "hold": gettext_lazy(
-        "A row on hold is deleted by no policy and by nobody through the app, until a date or for good."
-        " What an undo puts back is on hold for a while, too."
+        "No policy deletes a row on hold, and nobody can delete it through the app, until a date or"
+        " indefinitely. Rows that an undo restores are on hold for a while, too."
     ),
 }

@@ -13,8 +13,10 @@ from housekeeping.declared.triggers import At, Every, Trigger
 DECLARED = (
     gettext_noop("Tidy history"),
     gettext_noop("Verify archives"),
-    gettext_noop("Delete expired archives, plans, holds, tokens and sessions, and history of 90 days ago."),
-    gettext_noop("Verify what purges have kept for an undo since the last look."),
+    gettext_noop(
+        "Delete expired archives, plans, holds, tokens and sessions, and history older than 90 days."
+    ),
+    gettext_noop("Verify the archives that purges have made since the last verification."),
     gettext_noop("History Cleanup"),
     gettext_noop("Archive Verification"),
     gettext_noop("History tidied"),

@@ -200,7 +200,7 @@ class Interval:
         """Raises BadTrigger for less than a minute, more than 366 days, or fractions of a second."""
         length = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
         if not SHORTEST_INTERVAL <= length <= LONGEST_INTERVAL or length.microseconds:
-            raise BadTrigger(_("An interval is of whole seconds, from one minute to 366 days."))
+            raise BadTrigger(_("An interval must be whole seconds, from one minute to 366 days."))
         object.__setattr__(self, "length", length)
 
     def expression(self) -> str:

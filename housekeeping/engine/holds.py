@@ -119,7 +119,7 @@ def reason_held(row: Model) -> str:
 
 def in_words(hold: Hold) -> str:
     if hold.until is None:
-        text = _("%(row)s is on hold for good: %(reason)s")
+        text = _("%(row)s is on hold indefinitely: %(reason)s")
         return text % {"row": str(hold), "reason": hold.reason}
     text = _("%(row)s is on hold until %(until)s: %(reason)s")
     until = date_format(timezone.localtime(hold.until), "j M Y, H:i T")

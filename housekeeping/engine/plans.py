@@ -184,8 +184,7 @@ def check_retention(policy: Policy, plan: Mapping[str, Any]) -> None:
     retention, seen = in_days(policy.retention_in_force()), plan[policy.name].get("retention_days")
     if retention is not None and (seen is None or seen < retention):
         text = gettext(
-            "The retention of %(policy)s was raised to %(days)s days since these rows were seen:"
-            " preview again."
+            "The retention of %(policy)s was raised to %(days)s days after this plan was made: preview again."
         )
         raise NotPossible(text % {"policy": repr(policy.name), "days": retention})
 

@@ -96,19 +96,19 @@ def _consumers(alive: Sequence[Consumer]) -> Iterator[Finding]:
         yield Finding(
             BAD,
             _("No consumer is running: nothing will be cleaned up."),
-            _("Start one; what is queued runs then."),
+            _("Start one. It carries out the queued runs."),
             command="python manage.py run_huey",
         )
     elif not any(consumer.schedules for consumer in alive):
         yield Finding(
             BAD,
-            _("No consumer watches the schedules: those that run were started with -n."),
+            _("No consumer watches the schedules: all running consumers were started with -n."),
             _("Start one without -n."),
             command="python manage.py run_huey",
         )
     for consumer in alive:
         if consumer.has_wrong_clock:
-            advice = _("Correct it. Housekeeping goes by the database's.")
+            advice = _("Correct it. Housekeeping uses the database's clock.")
             yield Finding(WARNING, consumer.clock_in_words, advice)
 
 
@@ -116,7 +116,7 @@ def _schedules(entries: Sequence[Entry], now: datetime) -> Iterator[Finding]:
     listed = [entry for entry in entries if not entry.schedule.is_upkeep]
     paused = [_(entry.schedule.name) for entry in listed if entry.is_paused]
     if listed and len(paused) == len(listed):
-        yield Finding(WARNING, _("All schedules are paused."), _("Tasks run when you start them."))
+        yield Finding(WARNING, _("All schedules are paused."), _("Tasks run only when you start them."))
     elif paused:
         yield Finding(WARNING, _("Paused: %(names)s.") % {"names": ", ".join(paused)})
     late = [_(entry.schedule.name) for entry in entries if is_late(entry, now)]
@@ -168,9 +168,9 @@ def _failing_statistics(errors: Mapping[str, str]) -> Iterator[Finding]:
 
 def _damaged(damaged: Sequence[Run]) -> Iterator[Finding]:
     for run in damaged:
-        text = _("What run %(run)s keeps for its undo is damaged: %(damage)s")
+        text = _("The archive of run %(run)s is damaged: %(damage)s")
         facts = {"run": str(run.pk)[:8], "damage": _short(run.archive_damage or "")}
-        yield Finding(BAD, text % facts, _("Undo still puts back the batches that are intact."), run=run)
+        yield Finding(BAD, text % facts, _("Undo can still restore the intact batches."), run=run)
 
 
 def _archive(size: int) -> Iterator[Finding]:
@@ -179,7 +179,7 @@ def _archive(size: int) -> Iterator[Finding]:
             WARNING,
             _("The archives for undo exceed their budget of %(budget)s MB.")
             % {"budget": conf.ARCHIVE_BUDGET_MB},
-            _("Archives expire by themselves, after HOUSEKEEPING_UNDO_DAYS."),
+            _("Archives are deleted after HOUSEKEEPING_UNDO_DAYS."),
         )
 
 

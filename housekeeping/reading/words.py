@@ -84,7 +84,7 @@ def message(run: Run) -> str:
     name = _undo_of(title) if run.undo_of_id else gettext(title)
     if run.status == Run.Status.SUCCEEDED:
         if run.undo_of_id:
-            words = gettext("%(task)s: put back")
+            words = gettext("%(task)s: rows restored")
         elif run.dry_run:
             words = gettext("%(task)s: a dry run, nothing was deleted")
         elif task:

@@ -149,9 +149,9 @@ def check_plan(plan: Run, task: str) -> None:
         raise NotPossible(text % {"run": plan.pk, "task": repr(task)})
     stored = plan.planned_rows.aggregate(rows=Sum("rows"))["rows"] or 0
     if stored < sum(facts["rows"] for facts in plan.plan.values()):
-        raise NotPossible(gettext("The rows of this plan are not kept any more: preview again."))
+        raise NotPossible(gettext("The rows of this plan are no longer stored: preview again."))
     if plan.carried_out.exclude(status__in=(Run.Status.FAILED, Run.Status.CANCELLED)).exists():
-        raise NotPossible(gettext("This plan is carried out already: preview again."))
+        raise NotPossible(gettext("This plan has already been carried out: preview again."))
     plans.check_retentions(plan.plan)
 
 
@@ -194,7 +194,9 @@ def retry(run: Run, *, send: Send, by: Actor | None = None) -> Run:
         asked = {name: bool((run.undo_state or {}).get(name)) for name in ("unverified", "intact_only")}
         return undo(run.undo_of, send=send, by=by, **asked)
     if not run.can_be_retried:
-        text = gettext("This run is %(status)s; only one that failed, was cancelled or missed is retried.")
+        text = gettext(
+            "This run is %(status)s. Only runs that failed, were cancelled or were missed can be retried."
+        )
         raise NotPossible(text % {"status": gettext(run.status)})
     if not run.dry_run:
         plans.check_retentions(run.plan)
@@ -229,7 +231,9 @@ def cancel(run: Run, *, by: Actor | None = None) -> Run:
             changed = {"before": asked, "after": {"cancel_requested": True}}
         elif not endings.end(run, Run.Status.CANCELLED, rows=waiting, cancel_requested=True):
             run.refresh_from_db()
-            raise NotPossible(gettext("This run is %(status)s already.") % {"status": gettext(run.status)})
+            raise NotPossible(
+                gettext("This run has already ended: %(status)s.") % {"status": gettext(run.status)}
+            )
         acts.record(by, "cancel", run.pk, task=run.task, **changed)
     run.refresh_from_db()
     return run
@@ -248,7 +252,7 @@ def approve(run: Run, *, send: Send, by: Actor | None = None) -> Run:
             status=Run.Status.QUEUED, approved_by=who, error="", started_at=None, sent_at=clock.Now()
         ):
             run.refresh_from_db()
-            text = gettext("This run is %(status)s; only one that is held is approved.")
+            text = gettext("This run is %(status)s. Only held runs can be approved.")
             raise NotPossible(text % {"status": gettext(run.status)})
         plans.check_retentions(run.plan)
         after = {"status": Run.Status.QUEUED, "approved_by": who}
@@ -279,7 +283,7 @@ def undo(
     unverified: bool = False,
     intact_only: bool = False,
 ) -> Run:
-    """Put back everything that a run has deleted. Returns the run that does it.
+    """Restore everything that a run has deleted. Returns the run that does it.
 
     ``unverified``: include archives of version 1.0 that can't be verified. ``intact_only``: put
     back the intact batches, although other archives are damaged or missing.
@@ -327,12 +331,10 @@ def _why_nothing_to_undo(run: Run) -> str:
         )
     done = run.undos.filter(status=Run.Status.SUCCEEDED).first()
     if done:
-        return gettext("This run is undone already, by run %(run)s.") % {"run": done.pk}
+        return gettext("This run has already been undone, by run %(run)s.") % {"run": done.pk}
     if not run.purged:
-        return gettext("This run has deleted nothing that could be put back.")
-    return gettext(
-        "Nothing of this run is kept any more: its undo window has closed, or no archive was made."
-    )
+        return gettext("This run has deleted no rows that could be restored.")
+    return gettext("This run has no archive: it has expired, or none was made.")
 
 
 def wait(run: Run, seconds: float) -> Run:

@@ -200,7 +200,7 @@ def _read(returned: Any) -> Returned:
     try:
         result = stored.result(json.loads(json.dumps(returned, allow_nan=False)))
     except (TypeError, ValueError, RecursionError) as error:
-        raise TypeError(f"A task returns what JSON can hold: {error}") from error
+        raise TypeError(f"A task must return what JSON can represent: {error}") from error
     return Returned(result, list(getattr(returned, "failures", [])))
 
 

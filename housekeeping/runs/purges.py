@@ -75,7 +75,8 @@ class _Purge:
         self._note(**self._facts(in_use, left))
         if left > in_use and not self.attempt.is_planned and not self._is_out_of_time():
             raise RowsLeft(
-                f"{left:,} rows of the policy {self.policy.name!r} are past due still; {self.deleted:,} went."
+                f"{left:,} rows of the policy {self.policy.name!r} are still past due; {self.deleted:,} were"
+                " deleted."
             )
         logger.info("Successfully deleted %s", self.policy.in_words(self.deleted))
         return self.deleted

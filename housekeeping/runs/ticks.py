@@ -229,7 +229,8 @@ def _older_runs(entry: Entry, first: datetime, newest: datetime, now: datetime) 
 
     for number, missed in enumerate(newest_missed):
         reason = (
-            f"No consumer looked at the time; the fire time {newest.isoformat()} stands for this one, too."
+            f"No consumer looked at the schedules then; the run of {newest.isoformat()} replaces this one,"
+            " too."
         )
         if number == 0 and missed > first:
             reason += f" Those from {first.isoformat()} to here are not listed."

@@ -24,7 +24,7 @@ class Answer:
 
     @property
     def reason(self) -> str:
-        return str(self.error) if self.error else _("There is no such run any more.")
+        return str(self.error) if self.error else _("This run no longer exists.")
 
 
 @dataclass

@@ -140,7 +140,7 @@ def _locked(hold: Hold) -> Hold:
     try:
         return Hold.objects.select_for_update().get(pk=hold.pk)
     except Hold.DoesNotExist:
-        raise NotPossible(gettext("This hold has been ended already.")) from None
+        raise NotPossible(gettext("This hold has already ended.")) from None
 
 
 def _holdable(model: str) -> type[Model]:
@@ -156,15 +156,16 @@ def check_until(until: datetime | None) -> None:
     """Raises BadHold for a moment that has passed."""
     if until is not None and until <= clock.now():
         raise BadHold(
-            "until", gettext("A hold ends in the future; leave the date out to keep the row for good.")
+            "until",
+            gettext("A hold must end in the future. Leave the date out to hold the row indefinitely."),
         )
 
 
 def _check(hold: Hold) -> None:
     if not hold.reason:
-        raise BadHold("reason", gettext("Say why the row is kept: a reason is required."))
+        raise BadHold("reason", gettext("Enter a reason for the hold."))
     if "\0" in hold.reason:
-        raise BadHold("reason", gettext("A reason is text, without NUL characters."))
+        raise BadHold("reason", gettext("The reason must be text without NUL characters."))
     try:
         hold.clean_fields(exclude=["undo"])
         hold.clean()
@@ -215,7 +216,7 @@ def _some(undo: Run) -> Group:
     found = group(undo)
     if not found.count:
         raise NotPossible(
-            gettext("This run holds no rows: only an undo makes holds, and they may have ended.")
+            gettext("This run has no holds. Only an undo makes holds, and they may have ended.")
         )
     return found
 

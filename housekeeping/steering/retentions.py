@@ -59,7 +59,7 @@ def parse_for(policy: Policy, text: object) -> int:
     """The same, where it is to become the policy's retention: its ``shortest_days`` or more."""
     days = parse(text)
     if days < policy.shortest_days:
-        wrong = gettext("%(days)s days are too short for the policy %(policy)s: write %(least)s or more.")
+        wrong = gettext("%(days)s days are too short for the policy %(policy)s: enter %(least)s or more.")
         facts = {"days": days, "policy": repr(policy.name), "least": policy.shortest_days}
         raise BadRetention(wrong % facts)
     return days
@@ -118,6 +118,6 @@ def _set(name: str, days: int | None, act: str, by: Actor | None) -> Policy:
 def _in_force(policy: Policy) -> timedelta:
     retention = policy.retention_in_force()
     if retention is None:
-        text = gettext("The policy %(policy)s has no retention: its rows go regardless of age.")
+        text = gettext("The policy %(policy)s has no retention: its rows are deleted regardless of age.")
         raise BadRetention(text % {"policy": repr(policy.name)})
     return retention

@@ -75,7 +75,7 @@ def test_a_row_on_hold_is_not_deleted_by_an_inline(browser, held):
     answer = delete_messages(browser, conversation, message)
 
     conversation.refresh_from_db()
-    assert f"{row.pk} is on hold for good: A dispute" in answer.text
+    assert f"{row.pk} is on hold indefinitely: A dispute" in answer.text
     assert (conversation.title, conversation.messages.count()) == ("Backups", 2)
     assert not LogEntry.objects.exists()
     assert not Act.objects.exists()

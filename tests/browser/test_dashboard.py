@@ -279,7 +279,7 @@ def test_a_question_counts_when_it_is_asked_and_asks_anew_when_the_rules_have_ch
     answer(page)
 
     page.get_by_role("heading", name="Delete 2 conversations?").wait_for()
-    page.get_by_text("Here it is with new numbers.").wait_for()
+    page.get_by_text("Check the new numbers and confirm again.").wait_for()
     assert not Run.objects.exists()
     answer(page)
     page.get_by_role("dialog").wait_for(state="hidden")

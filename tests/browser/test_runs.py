@@ -261,13 +261,13 @@ def test_a_run_is_undone_once_the_question_is_answered(show, processes, size):
     page = show(f"{LIST}/{run.pk}", size)
 
     page.get_by_role("button", name="Undo").click()
-    answer_yes(page, "Put 1 conversation and 2 chat messages back?")
+    answer_yes(page, "Restore 1 conversation and 2 chat messages?")
 
-    page.get_by_text("1 conversation and 2 chat messages put back in").wait_for()
+    page.get_by_text("1 conversation and 2 chat messages restored in").wait_for()
     assert (Conversation.objects.count(), ChatMessage.objects.count()) == (1, 2)
     page.locator(".related").get_by_role("link").click()
     page.wait_for_url(f"**/runs/{run.pk}")
-    page.get_by_text("They are put back since.").wait_for()
+    page.get_by_text("They have been restored since.").wait_for()
     assert page.get_by_role("button", name="Undo").count() == 0
 
 

@@ -205,7 +205,7 @@ def test_a_row_on_hold_or_above_or_below_one_is_not_deleted(admin, delete, held,
 
     answer = delete(admin, rows[asked])
 
-    assert f"{made} is on hold for good: A &lt;dispute&gt;" in answer.text
+    assert f"{made} is on hold indefinitely: A &lt;dispute&gt;" in answer.text
     assert ChatMessage.objects.filter(conversation__user=conversation.user).exists()
     assert not LogEntry.objects.exists()
 
@@ -248,7 +248,7 @@ def test_a_refused_deletion_is_told_in_german(admin, delete):
 
     answer = delete(admin, conversation, headers={"Accept-Language": "de"})
 
-    assert f"chat.Conversation {conversation.pk} ist auf Dauer gesperrt: A dispute" in answer.text
+    assert f"chat.Conversation {conversation.pk} ist unbefristet gesperrt: A dispute" in answer.text
 
 
 @pytest.mark.django_db(transaction=True)
@@ -270,7 +270,7 @@ def test_a_row_is_not_deleted_when_a_hold_is_made_meanwhile(admin, delete):
     deleting.set()
     operator.join()
 
-    assert "is on hold for good: A dispute" in answer.text
+    assert "is on hold indefinitely: A dispute" in answer.text
     assert conversation.messages.count() == 1
     assert not LogEntry.objects.exists()
     assert not Act.objects.exists()

@@ -198,7 +198,7 @@ def test_a_change_is_read_as_before_and_after():
 
     assert (found.what, found.target) == ("retention changed", "policy conversations")
     assert found.address == "/scheduler-admin/policies/conversations"
-    assert found.changes == [act_lines.Change("days kept", "30", "1,000")]
+    assert found.changes == [act_lines.Change("retention in days", "30", "1,000")]
 
 
 @pytest.mark.django_db

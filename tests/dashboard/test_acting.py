@@ -152,7 +152,7 @@ def test_a_schedule_is_run_now_from_its_page_after_a_question_in_numbers(dashboa
 @pytest.mark.parametrize(
     ("fields", "asked"),
     [
-        ({}, "Cancel this run? What it has deleted stays deleted."),
+        ({}, "Cancel this run? Rows deleted so far stay deleted."),
         ({"undo_of": True}, "Cancel this run?"),
         ({"dry_run": True}, None),
     ],

@@ -34,8 +34,9 @@ def test_an_act_tells_who_did_what_to_what_from_where_and_what_it_changed(dashbo
 
     answer = dashboard.get(HISTORY)
 
-    assert "ada retention changed policy conversations days kept 30 → to 60 dashboard from 127.0.0.1" in text(
-        answer
+    assert (
+        "ada retention changed policy conversations retention in days 30 → to 60 dashboard from"
+        " 127.0.0.1" in text(answer)
     )
     assert '<a href="/scheduler-admin/policies/conversations">' in answer.text
     assert "<del>30</del>" in answer.text
@@ -51,7 +52,7 @@ def test_what_is_done_on_the_dashboard_is_there_at_once(dashboard, administrator
     seen = text(dashboard.get(HISTORY))
 
     name = administrator.username
-    assert f"{name} retention changed policy conversations days kept 30 → to 60" in seen
+    assert f"{name} retention changed policy conversations retention in days 30 → to 60" in seen
     assert f"{name} paused Weekly Conversation Cleanup paused no → to yes" in seen
     assert f"{name} cancelled run of users, {str(run.pk)[:8]} status queued → to cancelled" in seen
 
@@ -77,8 +78,8 @@ def test_each_filter_finds_its_acts_and_no_others(query, dashboard):
     ("query", "problem"),
     [
         ("what=explode", "What: “explode” is not valid; choose one of trigger"),
-        ("before=soon", "To: This is not a time"),
-        ("whom=ada", "There is no filter “whom”; there are who, what, target, after, before."),
+        ("before=soon", "To: Enter a time such as"),
+        ("whom=ada", "There is no filter “whom”; choose one of who, what, target, after, before."),
         ("target=%00", "Null characters are not allowed."),
     ],
 )
@@ -143,7 +144,7 @@ def test_a_viewer_may_see_it_and_others_may_not(viewer, client):
 
 
 def test_an_empty_history_says_so(dashboard):
-    assert "Nobody has done anything yet." in text(dashboard.get(HISTORY))
+    assert "No acts yet." in text(dashboard.get(HISTORY))
     act()
     assert "No act matches these filters." in text(dashboard.get(f"{HISTORY}?who=nobody"))
 

@@ -39,7 +39,7 @@ def test_a_row_is_kept_from_the_page(dashboard):
 
     page = dashboard.post(f"{PAGE}/add", form, follow=True)
 
-    assert f"Saved. {CONVERSATION} {row.pk} is kept.</p>" in page.text
+    assert f"Saved. {CONVERSATION} {row.pk} is on hold.</p>" in page.text
     assert "&lt;b&gt;A dispute" in page.text
     assert Hold.objects.get().until.isoformat() == "2127-01-31T23:59:59+00:00"
     assert Act.objects.get().origin.startswith("dashboard from")
@@ -65,7 +65,7 @@ def test_a_hold_is_changed_and_ended_in_place(dashboard):
     assert "31 Jan 2127" in fragment
 
     page = dashboard.post(f"{PAGE}/{one.pk}/end", follow=True).text
-    assert f"The hold on {one} is ended." in page
+    assert f"Ended the hold on {one}." in page
     assert not Hold.objects.exists()
     assert dashboard.post(f"{PAGE}/{one.pk}/end").status_code == 404
 
@@ -75,10 +75,10 @@ def test_an_undo_s_holds_are_changed_and_ended_with_one_button(dashboard):
     address = f"/scheduler-admin/runs/{undo.pk}/holds"
 
     page = dashboard.post(f"{address}/change", {"until": ""}, follow=True).text
-    assert "2 rows are kept for good." in page
+    assert "2 rows are on hold indefinitely." in page
     assert set(undo.holds.values_list("until", flat=True)) == {None}
 
-    assert "2 holds are ended." in confirm(dashboard, f"{address}/end", headers=HTMX).text
+    assert "Ended 2 holds." in confirm(dashboard, f"{address}/end", headers=HTMX).text
     assert dashboard.post(f"{address}/end", headers=HTMX).status_code == 409
 
 
@@ -92,7 +92,7 @@ def test_a_hold_is_ended_after_a_question_and_not_twice(dashboard):
     of_undo = f"/scheduler-admin/runs/{undo.pk}/holds"
     assert asked == {
         f"{PAGE}/{one.pk}/change": [],
-        f"{PAGE}/{one.pk}/end": ["End the hold on chat.User &lt;7&gt;? Its row is gone already."],
+        f"{PAGE}/{one.pk}/end": ["End the hold on chat.User &lt;7&gt;? Its row no longer exists."],
         f"{of_undo}/change": [],
     }
 
@@ -234,8 +234,8 @@ def test_what_an_act_on_holds_did_is_told_once_in_its_place(dashboard):
 
     answer = dashboard.post(f"{PAGE}/{one.pk}/end", headers=HTMX)
 
-    assert re.search(r'id="answer-single-holds"[^>]*>The hold on .* is ended.</p>', answer.text)
-    assert "is ended." not in dashboard.get(PAGE, headers=HTMX).text
+    assert re.search(r'id="answer-single-holds"[^>]*>Ended the hold on .*</p>', answer.text)
+    assert "Ended the hold on" not in dashboard.get(PAGE, headers=HTMX).text
 
 
 @pytest.mark.parametrize("headers", [HTMX, {}], ids=["htmx", "plain"])

@@ -37,14 +37,14 @@ def questions(answer):
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"status": "queued"}, "It waits, and no consumer is running: start one with"),
+        ({"status": "queued"}, "It is waiting, but no consumer is running. Start one with"),
         ({"status": "running"}, "It is running."),
         (
             {"status": "running", "deleted": {"users": 1204}, "receipt": {"users": {"rows": {}}}},
             "It is running; 1,204 rows are deleted so far.",
         ),
         ({"status": "running", "deleted": {"warned_users": 12}}, "It is running. "),
-        ({"status": "running", "cancel_requested": True}, "It was asked to stop"),
+        ({"status": "running", "cancel_requested": True}, "It has been cancelled and stops"),
         ({"status": "running", "dry_run": True}, "It counts what would be deleted, and deletes nothing."),
         ({"status": "held", "error": "Too much."}, "Too much. Nothing is deleted until somebody approves"),
         ({"status": "missed", "error": "No consumer looked."}, "It did not run. No consumer looked."),
@@ -64,7 +64,9 @@ def test_a_run_that_waits_for_another_of_its_task_says_so(dashboard):
     make.consumer()
     make.run("users", status="running")
 
-    assert "It waits for another run of this task to end." in text(dashboard.get(page_of(make.run("users"))))
+    assert "It is waiting for another run of this task to end." in text(
+        dashboard.get(page_of(make.run("users")))
+    )
 
 
 def test_a_purge_says_what_it_deleted_and_can_be_undone(dashboard):
@@ -73,8 +75,8 @@ def test_a_purge_says_what_it_deleted_and_can_be_undone(dashboard):
     answer = dashboard.get(page_of(run))
 
     assert "2 conversations and 5 chat messages deleted in" in text(answer)
-    assert offered(answer)["undo"].startswith("Puts 2 conversations and 5 chat messages back and holds")
-    assert "Put 2 conversations and 5 chat messages back?" in questions(answer)
+    assert offered(answer)["undo"].startswith("Restores 2 conversations and 5 chat messages and puts")
+    assert "Restore 2 conversations and 5 chat messages?" in questions(answer)
 
 
 @pytest.mark.parametrize("status", ["succeeded", "running"])
@@ -87,7 +89,7 @@ def test_no_undo_is_offered_once_its_window_has_closed(status, dashboard):
     answers = [dashboard.get(page_of(run)), dashboard.get(page_of(undo))]
 
     assert [{"undo", "retry"} & set(offered(answer)) for answer in answers] == [set(), set()]
-    assert "window of this run has closed" in text(dashboard.post(f"{page_of(run)}/undo", follow=True))
+    assert "some of its archives have expired" in text(dashboard.post(f"{page_of(run)}/undo", follow=True))
     assert "Can be undone until" not in text(dashboard.get(page_of(run)))
 
 
@@ -101,7 +103,7 @@ def test_of_a_damaged_run_the_page_puts_back_what_is_intact(dashboard, transacti
     dashboard.post(posted_by(answer, "undo"))
     undo = execution.execute(execution.claim(Run.objects.get(undo_of=run).pk, 0))
 
-    assert "damaged: puts back the batches that are intact" in offered(answer)["undo"]
+    assert "damaged. Restores only the intact batches" in offered(answer)["undo"]
     assert (undo.status, Conversation.objects.count()) == ("succeeded", 1)
 
 
@@ -114,7 +116,7 @@ def test_what_version_1_0_kept_is_put_back_unverified_after_a_question(dashboard
     dashboard.post(posted_by(answer, "undo"))
     undo = execution.execute(execution.claim(Run.objects.get(undo_of=run).pk, 0))
 
-    assert "Put it back unverified?" in questions(answer)
+    assert "Restore without verification?" in questions(answer)
     assert (undo.status, Conversation.objects.count()) == ("succeeded", 1)
 
 
@@ -136,11 +138,11 @@ def test_a_purge_says_how_much_of_it_is_back(dashboard, transactional_db):
     Run.objects.filter(pk=undo.pk).update(undo_state=back, result=None, status="cancelled")
     some_of_it = text(dashboard.get(page_of(run)))
 
-    assert "They are put back since." not in none_of_it + some_of_it
-    assert "None of them is back yet." in none_of_it
-    assert "No rows put back, in" in nothing_back
-    assert "7 rows could not be put back." in nothing_back
-    assert "3 of these rows are put back since." in some_of_it
+    assert "They have been restored since." not in none_of_it + some_of_it
+    assert "None of them has been restored yet." in none_of_it
+    assert "No rows were restored. It took" in nothing_back
+    assert "7 rows could not be restored." in nothing_back
+    assert "3 of these rows have been restored since." in some_of_it
 
 
 def test_an_undone_purge_and_its_undo_name_each_other(dashboard, transactional_db):
@@ -150,10 +152,10 @@ def test_an_undone_purge_and_its_undo_name_each_other(dashboard, transactional_d
 
     answer, of_undo = dashboard.get(page_of(run)), dashboard.get(page_of(undo))
 
-    assert "They are put back since." in text(answer)
+    assert "They have been restored since." in text(answer)
     assert "undo" not in offered(answer)
     assert f"Undone by run {str(undo.pk)[:8]} succeeded" in text(answer)
-    assert "2 conversations and 5 chat messages put back in" in text(of_undo)
+    assert "2 conversations and 5 chat messages restored in" in text(of_undo)
     assert f"Undo of run {str(run.pk)[:8]} succeeded" in text(of_undo)
 
 
@@ -199,8 +201,8 @@ def test_a_held_run_says_what_approving_and_what_cancelling_does(dashboard):
     answer = dashboard.get(page_of(run))
 
     assert offered(answer) == {
-        "approve": "Deletes exactly the rows that it was held with: 3 users.",
-        "cancel": "Drops its plan: 3 users stay.",
+        "approve": "Deletes exactly the rows of its plan: 3 users.",
+        "cancel": "Discards its plan; 3 users stay.",
     }
     assert questions(answer) == ["Cancel this run?"]
     assert "Delete 3 users?" in text(dashboard.get(f"{page_of(run)}/approve"))
@@ -213,7 +215,7 @@ def test_a_retry_says_how_many_rows_are_eligible_now(dashboard):
 
     answer = dashboard.get(page_of(run))
 
-    assert "Asks first, and counts what it would delete." in offered(answer)["retry"]
+    assert "Asks for confirmation, with the number of rows" in offered(answer)["retry"]
     assert "Delete 2 chat messages?" in text(dashboard.get(f"{page_of(run)}/retry"))
 
 
@@ -269,7 +271,7 @@ def test_a_failed_undo_is_tried_again_only_by_who_may_undo(operator, transaction
     operator.user_permissions.add(Permission.objects.get(codename="configure"))
 
     assert f'id="pick-retry-{undo.pk}"' in as_user(operator).get(RUNS).text
-    assert offered(as_user(operator).get(page_of(undo)))["retry"] == "Tries again to put 1 chat message back."
+    assert offered(as_user(operator).get(page_of(undo)))["retry"] == "Tries again to restore 1 chat message."
     assert as_user(operator).post(f"{page_of(undo)}/retry").status_code == 302
     assert purged_run.undos.active().count() == 1
 

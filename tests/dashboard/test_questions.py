@@ -107,7 +107,7 @@ def test_an_answer_to_other_numbers_is_asked_anew(change, start, starts, dashboa
     again = dashboard.post(address, answer)
 
     assert again.status_code == 409
-    assert "Here it is with new numbers." in text(again)
+    assert "Check the new numbers and confirm again." in text(again)
     assert list(Run.objects.values("pk", "status")) == before
     if start in ("task", "schedule"):
         assert ("3 conv" in title(again)) == (not Hold.objects.exists())
@@ -272,7 +272,7 @@ def test_a_task_that_says_nothing_about_itself_is_asked_about(dashboard, declare
 
     asked = dashboard.post(f"{HOME}/tasks/{delete_spam}/trigger")
 
-    assert "nobody can say beforehand what it deletes" in text(asked)
+    assert "its effect can't be shown beforehand" in text(asked)
     assert not Run.objects.exists()
 
 

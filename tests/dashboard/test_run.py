@@ -103,7 +103,7 @@ def test_a_run_that_has_ended_is_not_cancelled(dashboard):
 
     answer = dashboard.post(f"{page_of(run)}/cancel", follow=True)
 
-    assert "This run is succeeded already." in text(answer)
+    assert "This run has already ended: succeeded." in text(answer)
     assert Run.objects.get().status == "succeeded"
 
 
@@ -232,15 +232,15 @@ def test_what_the_page_shows_changes_its_tag(change, dashboard):
 def test_the_page_of_a_queued_run_follows_what_it_waits_for(dashboard):
     run, consumer = make.run("users", requested_at=make.ago(minutes=1)), make.consumer()
     waits = dashboard.get(page_of(run), headers=HTMX)
-    assert "It waits for a consumer." in text(waits)
+    assert "It is waiting for a consumer." in text(waits)
 
     other = make.run("users", status="running", requested_at=make.ago(seconds=1))
     behind = poll(dashboard, waits, page_of(run))
-    assert "It waits for another run of this task to end." in text(behind)
+    assert "It is waiting for another run of this task to end." in text(behind)
 
     other.delete()
     consumer.delete()
-    assert "no consumer is running: start one" in text(poll(dashboard, behind, page_of(run)))
+    assert "no consumer is running. Start one" in text(poll(dashboard, behind, page_of(run)))
 
 
 def test_the_page_of_a_run_asks_the_database_no_more_for_a_longer_story(

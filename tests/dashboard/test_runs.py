@@ -101,11 +101,11 @@ def test_the_fields_show_what_is_filtered_by(dashboard):
         ("task=nope", "Task: “nope” is not valid; choose one of all, conversations"),
         ("schedule=nope", "Schedule: “nope” is not valid; choose one of"),
         ("dry_run=maybe", "Dry runs: “maybe” is not valid; choose one of true, false."),
-        ("after=yesterday", "From: This is not a time: write it as 2026-11-25T02:00."),
-        ("before=9999-12-31T23:59:59-23:59", "To: This is not a time"),
-        ("after=0001-01-01T00:00%2B14:00", "From: This is not a time"),
-        ("after=2026-02-02T00:00&before=2026-02-01T00:00", "From: From is not before To"),
-        ("taks=users", "There is no filter “taks”; there are text, task"),
+        ("after=yesterday", "From: Enter a time such as 2026-11-25T02:00."),
+        ("before=9999-12-31T23:59:59-23:59", "To: Enter a time such as"),
+        ("after=0001-01-01T00:00%2B14:00", "From: Enter a time such as"),
+        ("after=2026-02-02T00:00&before=2026-02-01T00:00", "From: “From” must be before “To”."),
+        ("taks=users", "There is no filter “taks”; choose one of text, task"),
         ("text=%00", "Text: Null characters are not allowed."),
         ("task=%00", "Task: Null characters are not allowed."),
         (f"text={'x' * 201}", "Text: Ensure this value has at most 200 characters"),
@@ -157,7 +157,7 @@ def test_a_bounded_search_says_how_far_it_looked(dashboard, monkeypatch):
     answer = dashboard.get(f"{RUNS}?text=ink")
 
     assert listed(answer) == ids[:2]
-    assert "The text is looked for in the newest 100,000 of these runs, back to" in text(answer)
+    assert "The search covers the newest 100,000 of these runs, back to" in text(answer)
 
 
 @pytest.mark.parametrize("query", ["?who=<script>alert(1)</script>", "?text=%22%3E%3Cscript%3Ealert(1)"])
@@ -203,7 +203,7 @@ def test_a_place_that_is_not_there_is_the_newest_page_and_says_so(step, place, d
     answer = dashboard.get(f"{RUNS}?{step}={place}")
 
     assert listed(answer) == newest
-    assert "There is no such place in the list" in text(answer)
+    assert "This part of the list does not exist" in text(answer)
 
 
 def test_few_runs_have_no_pages(dashboard):
@@ -307,7 +307,7 @@ def test_selected_runs_are_cancelled_and_the_list_says_how_many_and_why_not_the_
 
     assert answer.redirect_chain == [(f"{RUNS}?task=users", 302)]
     assert "1 run cancelled. 1 stops after its batch. 1 was not:" in text(answer)
-    assert f"messages {str(ended.pk)[:8]}: This run is succeeded already." in text(answer)
+    assert f"messages {str(ended.pk)[:8]}: This run has already ended: succeeded." in text(answer)
     running.refresh_from_db()
     waiting.refresh_from_db()
     assert (waiting.status, running.cancel_requested) == ("cancelled", True)

@@ -92,7 +92,7 @@ def test_an_unknown_task_is_named_with_the_known_ones():
     known = ", ".join(TASKS)
 
     assert {"all", "conversations", "history"} <= set(TASKS)
-    with pytest.raises(UnknownTask, match=f"'dishes'; there are {known}"):
+    with pytest.raises(UnknownTask, match=f"'dishes'; choose one of {known}"):
         registry.find_task("dishes")
 
 

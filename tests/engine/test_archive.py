@@ -105,8 +105,8 @@ def test_a_row_whose_user_is_gone_waits_in_the_archive():
 
     assert undo.result["restored"] == {"chat.Conversation": 1, "chat.ChatMessage": 1}
     assert undo.result["not_restored"] == {
-        "chat.Conversation: what it belongs to is gone": 1,
-        "chat.ChatMessage: what it belongs to is gone": 2,
+        "chat.Conversation: the row that it refers to is gone": 1,
+        "chat.ChatMessage: the row that it refers to is gone": 2,
     }
     assert Conversation.objects.get() == stays
     make.user(id=gone.user_id)
@@ -229,7 +229,7 @@ def test_a_run_of_which_a_part_has_expired_is_not_put_back_by_half():
     part = run.archives.order_by("pk").first()
     Archive.objects.filter(pk=part.pk).update(expires_at=make.ago(seconds=1))
 
-    with pytest.raises(NotPossible, match="undo window of this run has closed"):
+    with pytest.raises(NotPossible, match="some of its archives have expired"):
         control.undo(run, send=lambda run: None, by=ADA)
 
     assert not Conversation.objects.exists()

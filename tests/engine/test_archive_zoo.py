@@ -157,7 +157,7 @@ def test_what_hangs_from_a_stranger_by_its_proxy_stays_away():
 
     undone = undo(run)
 
-    assert undone.result["not_restored"]["zoo.House: what it belongs to is gone"] == 1
+    assert undone.result["not_restored"]["zoo.House: the row that it refers to is gone"] == 1
     assert not House.objects.exists()
 
 
@@ -173,7 +173,7 @@ def test_a_unique_value_that_is_taken_leaves_the_row_in_the_archive():
     assert undone.result["restored"] == {"zoo.Animal": 1, "zoo.Passport": 0}
     assert undone.result["not_restored"] == {
         "zoo.Animal: a unique value of it is taken by another row": 1,
-        "zoo.Passport: what it belongs to is gone": 1,
+        "zoo.Passport: the row that it refers to is gone": 1,
     }
     Animal.objects.filter(tag="Bo").delete()
     undo(run)
@@ -205,7 +205,7 @@ def test_what_refers_to_nothing_stays_away_though_the_database_would_take_it():
         undone = undo(run)
 
     assert undone.result["restored"] == {"zoo.Animal": 1}
-    assert undone.result["not_restored"] == {"zoo.Animal: what it belongs to is gone": 1}
+    assert undone.result["not_restored"] == {"zoo.Animal: the row that it refers to is gone": 1}
 
 
 def test_a_reference_to_nothing_comes_back_where_the_database_allows_it(meal):
@@ -356,7 +356,7 @@ def test_an_archive_of_a_table_that_is_gone_stops_the_undo():
 
     undone = undo(run)
 
-    assert undone.error == "NotPossible: The table of zoo.Dragon is not there any more."
+    assert undone.error == "NotPossible: The table of zoo.Dragon no longer exists."
 
 
 def test_an_archive_of_another_database_stops_the_undo():

@@ -70,7 +70,7 @@ def test_the_reason_names_each_held_row_with_the_end_of_its_hold():
 
     reason = reason_held(conversation)
 
-    assert f"{first} is on hold for good: A dispute" in reason
+    assert f"{first} is on hold indefinitely: A dispute" in reason
     assert f"{second} is on hold until 31 Jan 2127, 12:00 UTC: An audit" in reason
 
 
@@ -79,7 +79,7 @@ def test_the_reason_is_given_in_the_language_of_who_asks():
     hold(row)
 
     with translation.override("de"):
-        assert reason_held(row) == f"chat.Conversation {row.pk} ist auf Dauer gesperrt: A dispute"
+        assert reason_held(row) == f"chat.Conversation {row.pk} ist unbefristet gesperrt: A dispute"
 
 
 def test_of_many_held_rows_the_reason_names_some(django_assert_max_num_queries):

@@ -126,7 +126,7 @@ def test_a_plan_is_carried_out_once():
     dry = asked(dry_run=True)
     asked(plan=dry)
 
-    with pytest.raises(NotPossible, match="carried out already"):
+    with pytest.raises(NotPossible, match="already been carried out"):
         asked(plan=dry)
 
 
@@ -263,7 +263,7 @@ def test_a_plan_is_refused_once_rows_are_kept_longer_and_goes_after_a_shorter_re
     dry = asked(dry_run=True)
 
     retentions.change("conversations", 3_650)
-    with pytest.raises(NotPossible, match="raised to 3650 days since these rows were seen: preview again"):
+    with pytest.raises(NotPossible, match="raised to 3650 days after this plan was made: preview again"):
         asked(plan=dry)
     retentions.change("conversations", 20)
 
@@ -281,7 +281,7 @@ def test_a_plan_of_a_policy_that_no_task_declares_is_refused_once_rows_are_kept_
     run = asked("x", plan=dry)
 
     assert (run.status, Conversation.objects.count()) == ("failed", 1)
-    assert "'x' was raised to 3650 days since these rows were seen: preview again" in run.error
+    assert "'x' was raised to 3650 days after this plan was made: preview again" in run.error
     undeclared.append(replace(old_conversations, name="x"))
     assert asked("x", plan=another).result == {"rows": 1}
 

@@ -97,7 +97,7 @@ def test_nothing_is_attached_to_a_stranger_who_comes_between_two_batches():
 
     undo = carry_out(undo, batch_size=1)
 
-    assert undo.result["not_restored"]["chat.Conversation: what it belongs to is gone"] == 1
+    assert undo.result["not_restored"]["chat.Conversation: the row that it refers to is gone"] == 1
     assert not Conversation.objects.exists()
     assert set(User.objects.all()) == {taken, stranger}
 
@@ -128,7 +128,7 @@ def test_an_undo_that_has_not_begun_in_time_does_not_begin():
     undo = carry_out(undo)
 
     assert (undo.status, Conversation.objects.exists()) == ("failed", False)
-    assert "window of this run has closed" in undo.error
+    assert "some of its archives have expired" in undo.error
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite's writers take turns")

@@ -269,15 +269,15 @@ def test_a_batch_that_the_table_does_not_take_is_named_and_can_be_left():
     left = undone(run, unverified=True, intact_only=True)
 
     assert refused.status == "failed"
-    assert "conversations, chat.ChatMessage, batch 2: the database does not take its rows" in refused.error
+    assert "conversations, chat.ChatMessage, batch 2: the database does not accept its rows" in refused.error
     assert "loser" not in refused.error + refused.traceback
-    assert "What is back by now stays back." in refused.error
+    assert "Rows restored so far stay." in refused.error
     assert f"undo {run.pk} --intact-only --unverified" in refused.error
     assert left.status == "succeeded", left.error
     assert Conversation.objects.count() == 3
     assert left.result["not_restored"] == {
-        "chat.Conversation: the database does not take its batch": 1,
-        "chat.ChatMessage: the database does not take its batch": 2,
+        "chat.Conversation: the database does not accept its batch": 1,
+        "chat.ChatMessage: the database does not accept its batch": 2,
     }
     assert run.archives.count() == 2
 
@@ -327,7 +327,7 @@ def test_an_undo_by_a_command_that_is_asked_twice_is_one():
 
     assert control.undo(run, send=lambda run: None) == first
     carry_out(first)
-    with pytest.raises(NotPossible, match="undone already"):
+    with pytest.raises(NotPossible, match="already been undone"):
         control.undo(run, send=lambda run: None)
 
 
@@ -344,7 +344,7 @@ def test_a_run_that_has_lost_all_its_archives_is_damaged_until_its_window_is_ove
         control.undo(run, send=lambda run: None)
     Run.objects.filter(pk=run.pk).update(archives_expire_at=make.ago(hours=1))
     assert verification.damaged_runs() == []
-    with pytest.raises(NotPossible, match="window has closed"):
+    with pytest.raises(NotPossible, match="has no archive"):
         control.undo(run, send=lambda run: None)
 
 
@@ -418,7 +418,7 @@ def test_nothing_is_attached_to_a_row_that_has_taken_the_key_of_a_damaged_one(ni
 
     assert undo.status == "succeeded", undo.error
     assert lives_in() == {"second": "second"}
-    assert undo.result["not_restored"]["zoo.Animal: what it belongs to is gone, or not intact"] == 2
+    assert undo.result["not_restored"]["zoo.Animal: the row that it refers to is gone, or not intact"] == 2
 
 
 def test_what_refers_to_a_damaged_table_comes_back_once_somebody_insists(night):

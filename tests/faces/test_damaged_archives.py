@@ -84,7 +84,7 @@ def test_the_command_says_the_same_as_json(run):
 
 
 def test_the_command_has_nothing_to_verify_where_no_run_keeps_anything():
-    assert verify() == (0, "No run keeps anything for an undo.\n")
+    assert verify() == (0, "No run has archives.\n")
 
 
 def test_the_api_puts_back_what_is_intact_only_where_it_is_told_to(api, run):

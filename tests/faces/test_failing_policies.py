@@ -177,7 +177,7 @@ def test_before_a_run_of_it_the_question_says_why_there_are_no_numbers(failure, 
     assert asked.status_code == 200
     assert "Delete everything that is eligible?" in asked.text
     assert says_why(asked.text.partition('role="alert"')[2], failure)
-    assert "counting takes too long" not in asked.text
+    assert "because that takes too long" not in asked.text
 
 
 def test_a_question_about_several_policies_counts_those_that_can_be_counted(failure, dashboard, add_task):

@@ -45,7 +45,7 @@ def test_without_a_database_the_api_answers_503_as_json(told_without_a_database)
 
     assert (status, kind) == (503, "application/json")
     assert json.loads(body) == {
-        "message": "The database is out of reach. Please try again later.",
+        "message": "The database can't be reached. Please try again later.",
         "code": "database_unreachable",
     }
 
@@ -54,7 +54,7 @@ def test_without_a_database_a_page_answers_503(told_without_a_database):
     status, kind, body = told_without_a_database["page"]
 
     assert (status, kind) == (503, "text/html")
-    assert "out of reach" in body
+    assert "be reached" in body
 
 
 @pytest.mark.parametrize("page", ["unknown", "forged"])

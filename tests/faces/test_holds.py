@@ -195,7 +195,7 @@ def test_the_command_keeps_a_row_lists_and_ends_it():
 
     said = command("add", CONVERSATION, str(row.pk), "--until", "2127-01-31", "--reason", "A dispute")
     one = Hold.objects.get()
-    assert f"{CONVERSATION} {row.pk} is kept until 2127-01-31 23:59" in said
+    assert f"{CONVERSATION} {row.pk} is on hold until 2127-01-31 23:59" in said
     assert f"{CONVERSATION} {row.pk}" in command()
     assert [line["id"] for line in json.loads(command("list", "--json", "--key", one.key))] == [one.pk]
 
@@ -223,7 +223,7 @@ def test_the_command_changes_and_ends_what_an_undo_holds():
         ),
         (("add", CONVERSATION, "0", "--reason", "x"), "There is no chat.Conversation with the key '0'"),
         (("add", CONVERSATION, "0", "--reason", "x", "--until", "soon"), "'soon' is not a date"),
-        (("add", CONVERSATION, "0", "--reason", " "), "a reason is required"),
+        (("add", CONVERSATION, "0", "--reason", " "), "Enter a reason"),
         (("add", CONVERSATION, "0"), "--reason"),
         (("change", "7", "--for-good"), "There is no hold 7"),
         (("change", "7"), "Say what to change"),
@@ -322,7 +322,7 @@ def test_who_acts_in_the_admin_on_a_hold_that_another_ends_is_told(dashboard, mo
     answer = dashboard.post(f"{ADMIN}/{path.format(pk=one.pk)}", form, follow=True)
 
     assert answer.redirect_chain == [(f"{ADMIN}/", 302)]
-    assert [str(one) for one in answer.context["messages"]] == ["This hold has been ended already."]
+    assert [str(one) for one in answer.context["messages"]] == ["This hold has already ended."]
     assert not LogEntry.objects.exists()
 
 
@@ -333,7 +333,7 @@ def test_of_several_holds_none_is_ended_in_the_admin_if_another_ends_one(dashboa
 
     answer = dashboard.post(f"{ADMIN}/", form, follow=True)
 
-    said = f"No hold is ended: the one on {one} has been ended already."
+    said = f"No hold was ended: the one on {one} has already ended."
     assert [str(one) for one in answer.context["messages"]] == [said]
     assert not Act.objects.exists()
     assert not LogEntry.objects.exists()
@@ -367,7 +367,7 @@ def test_a_hold_that_would_end_in_the_past_is_refused_in_the_admin(dashboard):
 
     answer = dashboard.post(f"{ADMIN}/add/", form)
 
-    assert "A hold ends in the future; leave the date out to keep the row for good." in answer.text
+    assert "A hold must end in the future. Leave the date out to hold the row indefinitely." in answer.text
     assert not Hold.objects.exists()
 
 

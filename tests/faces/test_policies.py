@@ -275,7 +275,7 @@ def test_the_command_lists_and_previews(old_and_young):
     assert json.loads(printed("housekeeping_policies", "list", "--json"))[0]["retention_days"] == 30
 
     seen = printed("housekeeping_policies", "preview", "conversations", "--retention-days", "10")
-    assert "chat.ChatMessage: 3 rows would go" in seen
+    assert "chat.ChatMessage: 3 rows would be deleted" in seen
     assert "kept for 365 days: 0 rows past due" in seen
 
 

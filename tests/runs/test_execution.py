@@ -167,7 +167,7 @@ def test_a_task_that_this_version_does_not_know_fails_with_a_clear_error():
     run = carry_out(make.run("from-tomorrow"))
 
     assert run.status == "failed"
-    assert run.error.startswith("There is no task 'from-tomorrow'; there are all, ")
+    assert run.error.startswith("There is no task 'from-tomorrow'; choose one of all, ")
 
 
 def test_a_nul_in_an_error_does_not_lose_it(add_task):

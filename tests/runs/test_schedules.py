@@ -134,7 +134,7 @@ def test_all_schedules_are_paused_and_resumed_together():
 
 
 def test_a_schedule_that_does_not_exist_is_refused():
-    with pytest.raises(UnknownSchedule, match="'yearly'; there are daily_housekeeping, weekly"):
+    with pytest.raises(UnknownSchedule, match="'yearly'; choose one of daily_housekeeping, weekly"):
         schedules.pause("yearly", by=ADA)
 
 

@@ -55,7 +55,7 @@ def test_several_missed_fire_times_are_caught_up_once(sent, only_daily):
     assert (run.cause, run.scheduled_for) == ("catch-up", TUESDAY_2_AM + timedelta(days=3))
     missed = Run.objects.filter(status="missed").order_by("scheduled_for")
     assert [one.scheduled_for for one in missed] == [TUESDAY_2_AM + timedelta(days=day) for day in range(3)]
-    assert "stands for this one" in missed[0].error
+    assert "replaces this one" in missed[0].error
 
 
 def test_a_changed_trigger_owes_nothing_from_before(sent, only_daily):

@@ -27,8 +27,8 @@ def test_each_run_is_done_by_itself_and_the_others_say_why_not():
 
     assert [run.pk for run in summary.done] == [waiting.pk]
     assert [(one.pk, one.reason) for one in summary.refused] == [
-        (ended.pk, "This run is succeeded already."),
-        (gone, "There is no such run any more."),
+        (ended.pk, "This run has already ended: succeeded."),
+        (gone, "This run no longer exists."),
     ]
     assert [act.target for act in Act.objects.all()] == [str(waiting.pk)]
 

@@ -97,7 +97,7 @@ class Offers:
         return self._offer(
             "approve",
             gettext("Approve"),
-            gettext("Deletes exactly the rows that it was held with: %(rows)s.") % {"rows": rows},
+            gettext("Deletes exactly the rows of its plan: %(rows)s.") % {"rows": rows},
             is_asked=True,
             is_primary=True,
         )
@@ -127,9 +127,12 @@ class Offers:
             return gettext("Counts what would be deleted now. Deletes nothing.")
         if run.plan_of:
             rows = {"rows": words.planned(run.plan_of)}
-            return gettext("Carries the plan out as a new run: deletes %(rows)s.") % rows
+            return gettext("Carries out the plan as a new run: deletes %(rows)s.") % rows
         if task and task.may_delete:
-            return gettext("Runs the task again, as a new run. Asks first, and counts what it would delete.")
+            return gettext(
+                "Runs the task again, as a new run. Asks for confirmation, with the number of rows that it"
+                " would delete."
+            )
         return gettext("Runs the task again, as a new run.")
 
     def _retry_undo(self) -> Offer | None:
@@ -140,8 +143,8 @@ class Offers:
         return self._offer(
             "retry",
             gettext("Retry"),
-            gettext("Tries again to put %(rows)s back.") % {"rows": back.words},
-            question=gettext("Put %(rows)s back?") % {"rows": back.words},
+            gettext("Tries again to restore %(rows)s.") % {"rows": back.words},
+            question=gettext("Restore %(rows)s?") % {"rows": back.words},
             is_primary=True,
         )
 
@@ -165,25 +168,25 @@ class Offers:
             return self._undo_unverified()
         if self.run.archive_damage:
             return self._undo_what_is_intact()
-        effect = gettext("Puts %(rows)s back and holds them from every policy for 30 days.")
+        effect = gettext("Restores %(rows)s and puts them on hold for 30 days.")
         if self.run.is_active:
             effect = gettext("Cancels this run first. ") + effect
-        question = gettext("Put %(rows)s back?") % rows
+        question = gettext("Restore %(rows)s?") % rows
         return self._offer("undo", gettext("Undo"), effect % rows, question=question)
 
     def _undo_what_is_intact(self) -> Offer:
-        effect = gettext("A part of what this run keeps is damaged: puts back the batches that are intact.")
+        effect = gettext("A part of this run's archive is damaged. Restores only the intact batches.")
         address = reverse("housekeeping:run-undo", args=[self.run.pk]) + "?intact_only=1"
-        question = gettext("Put back what is intact?")
+        question = gettext("Restore the intact batches?")
         return Offer("undo", gettext("Undo"), effect, address, question=question)
 
     def _undo_unverified(self) -> Offer:
         effect = gettext(
-            "What version 1.0 kept of this run can't be verified: puts it back unverified, all but what"
-            " is seen to be damaged."
+            "Version 1.0 made the archive of this run, and it can't be verified. Restores it without"
+            " verification, except for batches that are visibly damaged."
         )
         address = reverse("housekeeping:run-undo", args=[self.run.pk]) + "?unverified=1&intact_only=1"
-        question = gettext("Put it back unverified?")
+        question = gettext("Restore without verification?")
         return Offer("undo", gettext("Undo"), effect, address, question=question)
 
     def cancel(self) -> Offer | None:
@@ -192,19 +195,19 @@ class Offers:
             return None
         question = gettext("Cancel this run?")
         if run.status == Run.Status.HELD:
-            effect = gettext("Drops its plan: %(rows)s stay.") % {"rows": words.planned(run)}
+            effect = gettext("Discards its plan; %(rows)s stay.") % {"rows": words.planned(run)}
         elif run.undo_of_id:
             effect = gettext("Stops after this batch; rows restored so far stay.")
         elif run.dry_run:
-            effect, question = gettext("Stops counting; no plan is kept."), ""
+            effect, question = gettext("Stops counting; no plan is saved."), ""
         elif run.purged:
             done = {"rows": words.rows(run.purged)}
-            effect = gettext("Stops after the batch at hand; %(rows)s deleted so far stay deleted.") % done
+            effect = gettext("Stops after the current batch; %(rows)s deleted so far stay deleted.") % done
             question += " " + gettext("%(rows)s deleted so far stay deleted.") % done
         elif run.status == Run.Status.RUNNING:
-            effect = gettext("Stops after the batch at hand; nothing is deleted so far.")
+            effect = gettext("Stops after the current batch; nothing has been deleted so far.")
         else:
-            effect = gettext("Takes it out of the queue; it has deleted nothing.")
+            effect = gettext("Removes it from the queue; it has deleted nothing.")
         return self._offer("cancel", gettext("Cancel"), effect, question=question)
 
     @staticmethod

@@ -33,20 +33,22 @@ def of(run: Run, task: Task | None, undos: Sequence[Run], now: datetime) -> str:
 
 def _queued(run: Run, now: datetime) -> str:
     if not Consumer.objects.alive(now).exists():
-        return gettext("It waits, and no consumer is running: start one with “python manage.py run_huey”.")
+        return gettext(
+            "It is waiting, but no consumer is running. Start one with “python manage.py run_huey”."
+        )
     beside = Run.objects.active().filter(task=run.task, status=Run.Status.RUNNING, dry_run=False)
     if not run.dry_run and beside.exists():
-        return gettext("It waits for another run of this task to end.")
+        return gettext("It is waiting for another run of this task to end.")
     if run.attempts:
-        return gettext("It was handed back, and waits for a consumer to go on with it.")
-    return gettext("It waits for a consumer.")
+        return gettext("It was handed back and is waiting for a consumer to resume it.")
+    return gettext("It is waiting for a consumer.")
 
 
 def _running(run: Run) -> str:
     if run.cancel_requested:
-        return gettext("It was asked to stop, and does so after the batch at hand.")
+        return gettext("It has been cancelled and stops after its current batch.")
     if run.undo_of_id:
-        text = gettext("It puts rows back in batches; %(rows)s are back so far.")
+        text = gettext("It restores rows in batches; restored so far: %(rows)s.")
         return text % {"rows": words.rows(run.done)}
     if run.dry_run:
         return gettext("It counts what would be deleted, and deletes nothing.")
@@ -60,8 +62,8 @@ def _succeeded(run: Run, task: Task | None) -> str:
     if run.undo_of_id:
         restored = words.own_first(run.restored, [one.name for one in task.policies] if task else ())
         if not any(restored.values()):
-            return gettext("No rows put back, in %(took)s.") % took + _left(run)
-        text = gettext("%(rows)s put back in %(took)s.") % {"rows": words.tables(restored), **took}
+            return gettext("No rows were restored. It took %(took)s.") % took + _left(run)
+        text = gettext("%(rows)s restored in %(took)s.") % {"rows": words.tables(restored), **took}
         return text + _left(run)
     if run.dry_run:
         rows = words.planned(run)
@@ -70,7 +72,7 @@ def _succeeded(run: Run, task: Task | None) -> str:
     if any(run.removed.values()):
         return gettext("%(rows)s deleted in %(took)s.") % {"rows": words.removed(run), **took} + spared
     if spared:
-        return gettext("No rows deleted, in %(took)s.") % took + spared
+        return gettext("No rows were deleted. It took %(took)s.") % took + spared
     if task and task.policies:
         return gettext("No rows were eligible for deletion. It took %(took)s.") % took
     return gettext("Done in %(took)s.") % took
@@ -84,7 +86,7 @@ def _not_restored(undo: Run) -> int:
 def _left(undo: Run) -> str:
     """A sentence about what an undo could not put back, after a space; empty if there is nothing."""
     rows = _not_restored(undo)
-    text = ngettext("%(n)s row could not be put back.", "%(n)s rows could not be put back.", rows)
+    text = ngettext("%(n)s row could not be restored.", "%(n)s rows could not be restored.", rows)
     return " " + text % {"n": words.number(rows)} if rows else ""
 
 
@@ -95,10 +97,12 @@ def _since(run: Run, undos: Sequence[Run]) -> str:
         return ""
     back = sum(undo.restored.get(table, 0) for undo in undos for table in tables)
     if back >= sum(tables.values()):
-        return " " + gettext("They are put back since.")
+        return " " + gettext("They have been restored since.")
     if not back:
-        return " " + gettext("None of them is back yet.")
-    text = ngettext("%(n)s of these rows is put back since.", "%(n)s of these rows are put back since.", back)
+        return " " + gettext("None of them has been restored yet.")
+    text = ngettext(
+        "%(n)s of these rows has been restored since.", "%(n)s of these rows have been restored since.", back
+    )
     return " " + text % {"n": words.number(back)}
 
 
@@ -106,7 +110,7 @@ def _failed(run: Run) -> str:
     if run.started_at is None:
         return gettext("It failed before it began.")
     if run.undo_of_id and run.done:
-        text = gettext("It failed after %(took)s; %(rows)s are back, the rest stays in the archive.")
+        text = gettext("It failed after %(took)s; %(rows)s restored, the rest stays in the archive.")
         return text % {"took": run.took, "rows": words.rows(run.done)}
     if run.dry_run or run.undo_of_id:
         return gettext("It failed after %(took)s, and changed nothing.") % {"took": run.took}
@@ -121,7 +125,7 @@ def _cancelled(run: Run) -> str:
         return gettext("Cancelled.") + f" {run.error}"
     if run.undo_of_id and run.done:
         rows = words.rows(run.done)
-        return gettext("Cancelled; %(rows)s are back, the rest stays in the archive.") % {"rows": rows}
+        return gettext("Cancelled; %(rows)s restored, the rest stays in the archive.") % {"rows": rows}
     if run.purged:
         rows = words.removed(run)
         return gettext("Cancelled; %(rows)s were deleted before that.") % {"rows": rows}

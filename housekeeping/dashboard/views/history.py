@@ -62,5 +62,5 @@ def _fingerprint(shown: search.Slice[Act], filters: ActFilters) -> str:
 def _slice(request: HtmxHttpRequest, filters: ActFilters) -> search.Slice[Act]:
     shown, is_there = search.slice_or_newest(core.history(filters.cleaned_data), "done_at", filters.query)
     if not is_there:
-        messages.warning(request, gettext("There is no such place in the list; these are the newest acts."))
+        messages.warning(request, gettext("This part of the list does not exist. These are the newest acts."))
     return shown

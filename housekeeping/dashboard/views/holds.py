@@ -44,7 +44,7 @@ def add_hold(request: HtmxHttpRequest) -> HttpResponse:
         hold = holds.add(typed["model"], typed["key"], until=until, reason=reason, by=by)
     except BadHold as problem:
         return _holds(request, typed=typed, problem=problem, status=400)
-    answers.give(request, answers.saved(gettext("%(row)s is kept.") % {"row": hold}), beside="hold-add")
+    answers.give(request, answers.saved(gettext("%(row)s is on hold.") % {"row": hold}), beside="hold-add")
     return redirect("housekeeping:holds")
 
 
@@ -56,7 +56,7 @@ def change_hold(request: HtmxHttpRequest, pk: int) -> HttpResponse:
 
     def act() -> str:
         holds.change(hold, until=holds.moment(text), by=actor(request))
-        return answers.saved(gettext("%(row)s is kept %(until)s.") % {"row": hold, "until": _until(text)})
+        return answers.saved(gettext("%(row)s is on hold %(until)s.") % {"row": hold, "until": _until(text)})
 
     return _changed(request, pk, act)
 
@@ -69,7 +69,7 @@ def end_hold(request: HtmxHttpRequest, pk: int) -> HttpResponse:
 
     def act() -> str:
         holds.end(hold, by=actor(request))
-        return gettext("The hold on %(row)s is ended.") % {"row": hold}
+        return gettext("Ended the hold on %(row)s.") % {"row": hold}
 
     return _acted(request, act, "single-holds")
 
@@ -82,7 +82,7 @@ def change_undo_holds(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
 
     def act() -> str:
         rows = words.number(holds.change_all(undo, holds.moment(text), by=actor(request)))
-        return answers.saved(gettext("%(n)s rows are kept %(until)s.") % {"n": rows, "until": _until(text)})
+        return answers.saved(gettext("%(n)s rows are on hold %(until)s.") % {"n": rows, "until": _until(text)})
 
     return _changed(request, pk, act)
 
@@ -97,7 +97,7 @@ def end_undo_holds(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
 
     def act() -> str:
         ended = holds.end_all(undo, by=actor(request))
-        return gettext("%(n)s holds are ended.") % {"n": words.number(ended)}
+        return gettext("Ended %(n)s holds.") % {"n": words.number(ended)}
 
     if request.method == "POST" and (questions.is_answered(request) or not number):
         return _acted(request, act, "undo-holds")
@@ -106,7 +106,7 @@ def end_undo_holds(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 def _until(text: str) -> str:
-    return gettext("until %(day)s") % {"day": text.strip()} if text.strip() else gettext("for good")
+    return gettext("until %(day)s") % {"day": text.strip()} if text.strip() else gettext("indefinitely")
 
 
 def _changed(request: HtmxHttpRequest, name: int | uuid.UUID, act: Callable[[], str]) -> HttpResponse:

@@ -108,7 +108,7 @@ def _tag(request: HtmxHttpRequest, seen: list[tuple[Any, ...]], filters: RunFilt
 def _slice(request: HtmxHttpRequest, found: QuerySet[Run], query: QueryDict) -> search.Slice[Run]:
     shown, is_there = search.slice_or_newest(found.only(*FIELDS), "requested_at", query)
     if not is_there:
-        messages.warning(request, gettext("There is no such place in the list; these are the newest runs."))
+        messages.warning(request, gettext("This part of the list does not exist. These are the newest runs."))
     return shown
 
 

@@ -32,7 +32,7 @@ class Layout:
         try:
             self.model: type[Model] = apps.get_model(archived.model)
         except LookupError:
-            raise NotPossible(f"The table of {archived.model} is not there any more.") from None
+            raise NotPossible(f"The table of {archived.model} no longer exists.") from None
         self.label = label_of(self.model)
         today = {field.column: field for field in packing.columns(self.model)}
         self.names = [name for name, _ in archived.schema]

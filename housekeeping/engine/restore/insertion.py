@@ -257,5 +257,5 @@ class Insertion(Contents):
         if key in taken:
             return "its key is taken by another row"
         if key not in whole:
-            return "what it belongs to is gone" + (", or not intact" if self.terms.doubtful else "")
+            return "the row that it refers to is gone" + (", or not intact" if self.terms.doubtful else "")
         return "a unique value of it is taken by another row"

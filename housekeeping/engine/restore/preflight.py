@@ -22,9 +22,7 @@ from housekeeping.models import Archive, Run
 def check_window(run: Run) -> None:
     """Raises NotPossible if some of what the run removed has expired: only half would come back."""
     if run.archives.filter(expires_at__lte=clock.Now()).exists():
-        raise NotPossible(
-            gettext("The undo window of this run has closed: a part of what it removed has expired.")
-        )
+        raise NotPossible(gettext("This run can't be undone any more: some of its archives have expired."))
 
 
 class Preflight:
@@ -88,14 +86,14 @@ class Preflight:
             there = report.archives - report.duplicates
             total, intact = there + report.missing, there - len(report.damaged)
             raise NotPossible(
-                f"{' '.join(damage[:5])} Nothing was put back; {intact} of {total} archives are intact."
-                f" To put back the batches that are intact: {self.command('--intact-only')}."
+                f"{' '.join(damage[:5])} Nothing was restored; {intact} of {total} archives are intact. To"
+                f" restore the intact batches: {self.command('--intact-only')}."
             )
         if report.unvouched and not self.is_unverified:
             raise NotPossible(
                 f"The archives that version 1.0 made of {', '.join(report.unvouched)} can't be verified:"
-                f" the receipt's digest does not cover them. Nothing was put back. To put them back"
-                f" unverified: {self.command('--unverified')}."
+                " the receipt's digest does not cover them. Nothing was restored. To restore them without"
+                f" verification: {self.command('--unverified')}."
             )
 
     def _unusable(self, report: verification.Report) -> set[int]:

@@ -156,7 +156,7 @@ class Undo:
                     name = insertion.archived.name
                     insertion.put_back(here)
         except (DataError, IntegrityError, UnicodeError) as error:
-            self._refuse_batch(f"{name}: the database does not take its rows ({discreet.clean(error)}).")
+            self._refuse_batch(f"{name}: the database does not accept its rows ({discreet.clean(error)}).")
             here = _left_as_a_whole(insertions, more)
         more.rows.update(here.rows)
         more.left.update(here.left)
@@ -166,7 +166,8 @@ class Undo:
         if not self.preflight.is_intact_only:
             options = ["--intact-only", "--unverified"] if self.preflight.is_unverified else ["--intact-only"]
             raise NotPossible(
-                f"{why} What is back by now stays back. To leave such batches, and put back the others:"
+                f"{why} Rows restored so far stay. To leave such batches in the archive and restore the"
+                " others:"
                 f" {self.preflight.command(*options)}."
             )
         logger.warning("%s Its batch stays in the archive.", why)
@@ -215,7 +216,7 @@ def _next(waiting: deque[tuple[Place, int]], size: int) -> tuple[list[Place], in
 def _left_as_a_whole(insertions: list[Insertion], more: Restored) -> Restored:
     left = Restored(absent=more.absent)
     for each in insertions:
-        left.left[f"{each.name}: the database does not take its batch"] += each.archived.rows
+        left.left[f"{each.name}: the database does not accept its batch"] += each.archived.rows
         if not each.archived.emptied:
             left.absent[each.label].update(each.row_keys())
     return left
