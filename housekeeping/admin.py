@@ -278,7 +278,7 @@ class HoldAdmin(TellsRefusals, admin.ModelAdmin):
             try:
                 holds.end(hold, by=actor(request))
             except NotPossible:
-                text = _("No hold is ended: the one on %(row)s has been ended already.")
+                text = _("No hold was ended: the one on %(row)s has already ended.")
                 raise NotPossible(text % {"row": hold}) from None
 
     def page_after(self, request: HttpRequest, error: Exception) -> str:

@@ -123,7 +123,7 @@ def unusable() -> list[str]:
 
 def __getattr__(name: str) -> Any:
     if name not in SETTINGS:
-        raise AttributeError(f"There is no setting {name!r}; there are {', '.join(SETTINGS)}.")
+        raise AttributeError(f"There is no setting {name!r}; choose one of {', '.join(SETTINGS)}.")
     return read(name)
 
 

@@ -56,4 +56,4 @@ def needed(act: str, run: "Run") -> set[str]:
 def check_retry(user: Any, run: "Run") -> None:
     """Raises NotAllowed if ``run`` is an undo and ``user`` may not undo."""
     if run.undo_of_id and not of(user).may("retry", run):
-        raise NotAllowed(_("Putting rows back needs the right to configure."))
+        raise NotAllowed(_("Restoring rows needs the right to configure."))

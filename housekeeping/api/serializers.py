@@ -34,7 +34,7 @@ class Strict(serializers.Serializer[Any]):
         if unknown:
             known = ", ".join(self.fields)
             raise serializers.ValidationError(
-                {name: [f"Unknown field; known are {known}."] for name in unknown}
+                {name: [f"Unknown field; choose one of {known}."] for name in unknown}
             )
         return super().to_internal_value(data)
 
@@ -117,10 +117,10 @@ class WaitSerializer(Strict):
 class UndoSerializer(WaitSerializer):
     unverified = BooleanField(
         default=False,
-        help_text="Also put back archives that can't be verified, such as those of version 1.0.",
+        help_text="Also restore archives that can't be verified, such as those of version 1.0.",
     )
     intact_only = BooleanField(
-        default=False, help_text="Put back the intact batches, although others are damaged."
+        default=False, help_text="Restore the intact batches, although others are damaged."
     )
 
 
@@ -231,10 +231,10 @@ class PolicySerializer(Strict):
 
 
 class UntilField(TextField):
-    """The end of a hold: a date (the end of that day), ISO 8601, or null for good."""
+    """The end of a hold: a date (the end of that day), ISO 8601, or null for no end."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(allow_null=True, help_text="A date, ISO 8601, or null: for good.", **options)
+        super().__init__(allow_null=True, help_text="A date, ISO 8601, or null: no end.", **options)
 
     def to_internal_value(self, data: Any) -> Any:
         try:
@@ -288,7 +288,7 @@ class HoldFilterSerializer(PageSerializer):
 
     model = serializers.CharField(required=False)
     key = serializers.CharField(required=False)
-    undo = IdField(required=False, help_text="The run that put the rows back.")
+    undo = IdField(required=False, help_text="The run that restored the rows.")
     active = FlagField(required=False, help_text="true: holds that apply; false: holds that have ended.")
 
 

@@ -40,7 +40,7 @@ def ended(run_id: uuid.UUID) -> None:
         return
     had_succeeded = before is None or before.status == Run.Status.SUCCEEDED
     if run.status == Run.Status.FAILED and had_succeeded:
-        advice = "No further mail comes until it has succeeded again. What happened, and a button to retry:"
+        advice = "No further mail is sent until it has succeeded again. Details, and a button to retry:"
         _tell(run, "failed", f"{_reason(run)}\n\n{advice}")
     elif run.status == Run.Status.SUCCEEDED and not had_succeeded:
         _tell(run, "succeeded again", "The run before this one had failed. This one:")

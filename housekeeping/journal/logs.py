@@ -42,7 +42,7 @@ class RunLog(logging.Handler):
             return
         self.count += 1
         try:
-            text = record.getMessage() if self.count < MOST_LINES else "The rest is in the site's log alone."
+            text = record.getMessage() if self.count < MOST_LINES else "The rest is only in the site's log."
         except Exception:  # the arguments don't fit the text
             self.handleError(record)
             return

@@ -42,7 +42,7 @@ def waiting_run(
     if found.status != Run.Status.QUEUED or found.undo_of_id or not is_wanted:
         raise refusal(found, is_in_plan_s_way=not is_wanted)
     asked = f", asked for by {found.requested_by}" if found.requested_by else ""
-    only = f" It deletes the rows of the plan {found.plan_of_id} alone." if found.plan_of_id else ""
+    only = f" It deletes only the rows of the plan {found.plan_of_id}." if found.plan_of_id else ""
     tell(f"Run {found.pk} ({found.cause}{asked}) waits for a consumer; it is carried out here.{only}")
     return found
 
@@ -59,13 +59,13 @@ def refusal(run: Run, *, is_in_plan_s_way: bool = False) -> CommandError:
     where = f"{run.consumer or 'a command'}"
     cancel = f"cancel it with `housekeeping_runs cancel {run.pk}`"
     if run.status == Run.Status.RUNNING:
-        advice = f"It is carried out by {where}: wait for its end, or {cancel}."
+        advice = f"It is carried out by {where}: wait until it ends, or {cancel}."
     elif run.status == Run.Status.HELD and is_in_plan_s_way:
         advice = f"It deletes other rows than the plan: {cancel}, and carry out the plan again."
     elif run.status == Run.Status.HELD:
         advice = f"Approve it with `housekeeping_runs approve {run.pk}` or with --yes, or {cancel}."
     elif run.undo_of_id:
-        advice = f"It puts rows back: do so with `housekeeping_runs carry-out {run.pk}`, or {cancel}."
+        advice = f"It restores rows: carry it out with `housekeeping_runs carry-out {run.pk}`, or {cancel}."
     else:
         advice = f"Leave out --plan to carry it out, or {cancel}."
     code = HELD if run.status == Run.Status.HELD else 1

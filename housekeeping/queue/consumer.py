@@ -140,7 +140,7 @@ class Consumer(huey_consumer.Consumer):
     def _announce(self) -> None:
         name = f"Consumer {self.row}"
         if not self.periodic:
-            logger.info("%s carries out runs, and looks at no schedules (-n)", name)
+            logger.info("%s carries out runs, but does not look at the schedules (-n)", name)
         elif self.huey.is_beside_site:
             logger.info("%s looks at the schedules that the site has named", name)
         else:

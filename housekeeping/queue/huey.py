@@ -161,7 +161,7 @@ class SqlQueue(Queue):
         try:
             return super().get_storage(**options)
         except STORAGE_ERRORS as error:
-            logger.error("The queue is out of reach: %s", error)
+            logger.error("The queue can't be reached: %s", error)
             return super().get_storage(create_tables=False, **options)
 
 

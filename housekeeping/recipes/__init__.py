@@ -45,7 +45,7 @@ def _not_there() -> dict[str, str]:
     found = {}
     for name in conf.RECIPES:
         if name not in RECIPES:
-            found[name] = f"there is no such recipe; there are {', '.join(RECIPES)}"
+            found[name] = f"there is no such recipe; choose one of {', '.join(RECIPES)}"
         elif not apps.is_installed(RECIPES[name]):
             found[name] = f"its app, {RECIPES[name]}, is not installed"
     return found

@@ -29,7 +29,7 @@ def test_they_name_the_tasks_and_the_models_of_the_project(tasks):
     declare("old_messages", lambda cutoff: ChatMessage.objects.filter(created_at__lt=cutoff))
 
     assert examples.trigger_bodies() == {
-        "Only say what would go": {"task": "old_messages", "dry_run": True},
+        "Only show what would be deleted": {"task": "old_messages", "dry_run": True},
         "Don't wait": {"task": "old_messages", "wait": 0},
     }
     assert {body["model"] for body in examples.hold_bodies().values()} == {"chat.ChatMessage"}

@@ -29,7 +29,7 @@ def test_each_setting_is_described_and_has_a_default():
 
 
 def test_a_setting_that_is_not_there_is_an_error_that_names_those_that_are():
-    with pytest.raises(AttributeError, match="no setting 'UNDO_DAY'; there are UNDO_DAYS, "):
+    with pytest.raises(AttributeError, match="no setting 'UNDO_DAY'; choose one of UNDO_DAYS, "):
         conf.__getattr__("UNDO_DAY")
 
 

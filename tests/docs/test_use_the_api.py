@@ -67,5 +67,5 @@ def test_what_a_recipe_deletes_it_can_put_back(follow):
 
     printed = follow(sys.executable, "-c", recipes("python"))
 
-    assert "put back" in printed
+    assert "rows restored" in printed
     assert Conversation.objects.count() == 1

@@ -77,7 +77,7 @@ def test_a_run_that_logs_without_end_keeps_a_bounded_part(monkeypatch):
 
     assert len(lines(run)) == 5
     assert lines(run)[0] == ("WARNING", "line 0\N{REPLACEMENT CHARACTER}")
-    assert lines(run)[-1][1] == "The rest is in the site's log alone."
+    assert lines(run)[-1][1] == "The rest is only in the site's log."
 
 
 # --- In a project that logs warnings only, as Django's own settings do -----------------------

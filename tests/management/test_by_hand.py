@@ -234,7 +234,7 @@ def test_a_run_that_a_consumer_carries_out_is_refused_with_what_to_do():
 
     assert str(refusal.value) == (
         f"The task 'conversations' is running already, as run {run.pk}. It is carried out by web1:7:"
-        f" wait for its end, or cancel it with `housekeeping_runs cancel {run.pk}`."
+        f" wait until it ends, or cancel it with `housekeeping_runs cancel {run.pk}`."
     )
 
 

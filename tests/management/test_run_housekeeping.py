@@ -172,7 +172,7 @@ def test_ctrl_c_cancels_the_run_between_two_batches_and_says_what_is_gone(declar
         purge(orphaned_messages)
         signal.raise_signal(signal.SIGINT)
 
-    with pytest.raises(CommandError, match="Cancelled after 1 rows; what is deleted stays deleted"):
+    with pytest.raises(CommandError, match="Cancelled after 1 rows; deleted rows stay deleted"):
         output("run_housekeeping", "--task", "purge_and_be_interrupted")
 
     assert (Run.objects.get().status, ChatMessage.objects.count()) == ("cancelled", 0)

@@ -53,7 +53,7 @@ def test_each_recipe_has_cases():
 def test_check_reports_a_recipe_without_its_app_and_an_unknown_one(settings):
     reasons = {
         "celery_results": "its app, django_celery_results, is not installed",
-        "dust": f"there is no such recipe; there are {', '.join(RECIPES)}",
+        "dust": f"there is no such recipe; choose one of {', '.join(RECIPES)}",
     }
     settings.HOUSEKEEPING_RECIPES = ["sessions", *reasons]
 

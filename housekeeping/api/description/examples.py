@@ -16,7 +16,7 @@ from housekeeping.reading.as_json.fields import Facts
 def trigger_bodies() -> Facts:
     widest, narrow, plain = _tasks()
     everything = {"Everything": {"task": widest.name}} if len(widest.policies) > 1 else {}
-    dry_run = {"Only say what would go": {"task": narrow.name, "dry_run": True}}
+    dry_run = {"Only show what would be deleted": {"task": narrow.name, "dry_run": True}}
     return everything | dry_run | {"Don't wait": {"task": plain.name, "wait": 0}}
 
 
@@ -24,7 +24,7 @@ def hold_bodies() -> Facts:
     row = {"model": _model(), "key": "4711"}
     return {
         "Until a day": {**row, "until": "2127-01-31", "reason": "A dispute"},
-        "For good": {**row, "reason": "Evidence"},
+        "Without an end": {**row, "reason": "Evidence"},
     }
 
 
@@ -88,16 +88,16 @@ def problem_examples() -> dict[int, ProblemExample]:
         ),
         409: ProblemExample(
             "The current state does not allow it. If a run is in the way, run has it.",
-            problems.body("This run is succeeded already.", "not_possible"),
+            problems.body("This run has already ended: succeeded.", "not_possible"),
         ),
         413: ProblemExample(f"The body has more than {LARGEST:,} bytes.", _answer_to(TooLarge())),
         415: ProblemExample(
             "The Content-Type is not JSON.", _answer_to(exceptions.UnsupportedMediaType("text/plain"))
         ),
         422: ProblemExample(
-            "The idempotency key belongs to another request.",
+            "The idempotency key was used for a different request.",
             problems.body(
-                "The idempotency key 'nightly' stands for another request, run 8f1c…: use a new one.",
+                "The idempotency key 'nightly' was used for a different request, run 8f1c…: use a new one.",
                 "key_reused",
             ),
         ),
@@ -116,7 +116,7 @@ def problem_examples() -> dict[int, ProblemExample]:
         ),
         503: ProblemExample(
             "The database, the queue or the mail server can't be reached.",
-            problems.body("The queue is out of reach.", "queue_unreachable"),
+            problems.body("The queue can't be reached.", "queue_unreachable"),
         ),
     }
 

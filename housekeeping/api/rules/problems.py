@@ -29,7 +29,9 @@ class Problem(Object[None]):
     detail = Text(GIVEN, optional=True, help="The same as message, for older clients.")
     run = One(Run, GIVEN, optional=True, help="The run that it is about.")
     error = Text(GIVEN, optional=True, help="What a failed run raised.")
-    result = AnyObject(GIVEN, nullable=True, optional=True, help="What a failed run has done nevertheless.")
+    result = AnyObject(
+        GIVEN, nullable=True, optional=True, help="The part of its work that a failed run has done."
+    )
 
 
 def body(message: str, code: str, **more: Any) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class HoldList(HousekeepingView):
         {201: as_json.Hold},
         right=MayConfigure,
         body=HoldSerializer,
-        parameters=[location("Where the hold is.", 201)],
+        parameters=[location("The address of the hold.", 201)],
         examples=hold_bodies,
     )
     def post(self, request: Request) -> Response:
@@ -66,7 +66,7 @@ class HoldDetail(HousekeepingView):
         also=[409],
         examples=lambda: {
             "Until a day": {"until": "2127-01-31"},
-            "For good": {"until": None},
+            "Without an end": {"until": None},
             "Another reason": {"reason": "A dispute, number 7"},
         },
     )

@@ -34,7 +34,7 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
     str,
     OpenApiParameter.HEADER,
-    description=f"{KEY_RULE} Repeated with the same key, it opens no second run.",
+    description=f"{KEY_RULE} A repeated request with the same key opens no second run.",
     pattern=f"^[!-~]([ -~]{{0,{LONGEST_KEY - 2}}}[!-~])?$",
 )
 REPLAYED = OpenApiParameter(
@@ -147,7 +147,7 @@ class ApproveRun(HousekeepingView):
 
 
 class UndoRun(HousekeepingView):
-    @opens_run("Put back everything that a run has deleted", right=MayConfigure, body=UndoSerializer)
+    @opens_run("Restore everything that a run has deleted", right=MayConfigure, body=UndoSerializer)
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         asked = self.read()
         wait, run = asked.pop("wait"), get_object_or_404(Run, pk=pk)

@@ -32,7 +32,7 @@ class Command(ActionCommand):
         listing = actions.add_parser("list", help="the newest holds (this is the default)")
         listing.add_argument("--model")
         listing.add_argument("--key")
-        listing.add_argument("--undo", type=uuid.UUID, help="the run that put the rows back")
+        listing.add_argument("--undo", type=uuid.UUID, help="the run that restored the rows")
         listing.add_argument("--active", action="store_true", help="leave out those that have ended")
         listing.add_argument("--limit", type=whole, default=20, help="default: 20")
         listing.add_argument("--json", action="store_true")
@@ -40,7 +40,7 @@ class Command(ActionCommand):
         adding = actions.add_parser("add", help="hold a row, so that no policy deletes it")
         adding.add_argument("model", help="such as chat.Conversation")
         adding.add_argument("key", help="the row's key")
-        adding.add_argument("--until", default="", help=f"{UNTIL}; default: for good")
+        adding.add_argument("--until", default="", help=f"{UNTIL}; default: no end")
         adding.add_argument("--reason", required=True)
         adding.add_argument("--json", action="store_true")
 
@@ -76,7 +76,7 @@ class Command(ActionCommand):
         until = holds.moment(options["until"])
         by = acts.operator()
         hold = holds.add(options["model"], options["key"], until=until, reason=options["reason"], by=by)
-        self._show(hold, options, "is kept")
+        self._show(hold, options, "is on hold")
 
     def _change(self, options: dict[str, Any]) -> None:
         changes: dict[str, Any] = {}
@@ -88,22 +88,22 @@ class Command(ActionCommand):
             raise CommandError("Say what to change: --until, --for-good or --reason.")
         target = _target(options["id"])
         if isinstance(target, Hold):
-            self._show(holds.change(target, **changes, by=acts.operator()), options, "is kept")
+            self._show(holds.change(target, **changes, by=acts.operator()), options, "is on hold")
             return
         if "reason" in changes:
             raise CommandError("The holds of an undo keep their reason; leave --reason out.")
         changed = holds.change_all(target, changes["until"], by=acts.operator())
         facts = as_json.HoldsChanged.of(None, changed=changed, until=as_json.iso(changes["until"]))
-        self._say(facts, options, f"{changed} holds keep their rows {_when(changes['until'])}.")
+        self._say(facts, options, f"{changed} holds now last {_when(changes['until'])}.")
 
     def _end(self, options: dict[str, Any]) -> None:
         target = _target(options["id"])
         if isinstance(target, Hold):
             holds.end(target, by=acts.operator())
-            self._say(as_json.HoldsEnded.of(None, ended=1), options, f"The hold on {target} is ended.")
+            self._say(as_json.HoldsEnded.of(None, ended=1), options, f"Ended the hold on {target}.")
             return
         ended = holds.end_all(target, by=acts.operator())
-        self._say(as_json.HoldsEnded.of(None, ended=ended), options, f"{ended} holds are ended.")
+        self._say(as_json.HoldsEnded.of(None, ended=ended), options, f"Ended {ended} holds.")
 
     def _show(self, hold: Hold, options: dict[str, Any], done: str) -> None:
         facts = as_json.hold(hold, clock.now(), without_row([hold]))
@@ -129,4 +129,4 @@ def _target(name: str) -> Hold | Run:
 
 
 def _when(until: datetime | None) -> str:
-    return f"until {timezone.localtime(until):%Y-%m-%d %H:%M}" if until else "for good"
+    return f"until {timezone.localtime(until):%Y-%m-%d %H:%M}" if until else "indefinitely"

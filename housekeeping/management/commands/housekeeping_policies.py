@@ -21,7 +21,7 @@ class Command(ActionCommand):
 
         listing = actions.add_parser("list", help="every policy (this is the default)")
         listing.add_argument("--json", action="store_true")
-        looking = actions.add_parser("preview", help="what would go now, and by other retentions")
+        looking = actions.add_parser("preview", help="what would be deleted now, and by other retentions")
         looking.add_argument("name")
         looking.add_argument("--retention-days", metavar="DAYS", help="instead of the retention in force")
         looking.add_argument("--json", action="store_true")
@@ -51,7 +51,7 @@ class Command(ActionCommand):
             self.print_json(as_json.Preview.of(facts))
             return
         for table, rows in facts["tables"].items():
-            self.stdout.write(f"{table}: {rows:,} rows would go")
+            self.stdout.write(f"{table}: {rows:,} rows would be deleted")
         for reason, rows in facts["held_back"].items():
             if rows:
                 self.stdout.write(f"{rows:,} rows are past due and stay: {reason}")

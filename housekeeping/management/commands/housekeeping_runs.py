@@ -49,7 +49,7 @@ class Command(OperatorCommand):
             ("cancel", "cancel a run that has not ended"),
             ("retry", "run again a run that failed, was cancelled or was missed"),
             ("approve", "let a run that the brake holds continue"),
-            ("undo", "put back everything that a run has deleted (by a consumer)"),
+            ("undo", "restore everything that a run has deleted (by a consumer)"),
             ("carry-out", "carry out a waiting run here and now"),
         ):
             one = actions.add_parser(action, help=text)
@@ -59,12 +59,12 @@ class Command(OperatorCommand):
                 one.add_argument(
                     "--unverified",
                     action="store_true",
-                    help="also put back archives that can't be verified, such as those of version 1.0",
+                    help="also restore archives that can't be verified, such as those of version 1.0",
                 )
                 one.add_argument(
                     "--intact-only",
                     action="store_true",
-                    help="put back the batches that are intact, where others are damaged",
+                    help="restore the intact batches if others are damaged",
                 )
 
         verify = actions.add_parser("verify", help="verify the archives of runs; exit 1 if damaged")
@@ -105,7 +105,7 @@ class Command(OperatorCommand):
             for finding in report.findings():
                 self.stdout.write(f"  {finding}")
         if not (reports or options["json"]):
-            self.stdout.write("No run keeps anything for an undo.")
+            self.stdout.write("No run has archives.")
         if any(report.findings() for report in reports):
             sys.exit(1)
 

@@ -70,7 +70,7 @@ class Command(ActionCommand):
             self.stdout.write("Nothing is changed yet: leave out --dry-run to save it.")
             return
         schedules.change(options["id"], options["trigger"], by=acts.operator())
-        self.stdout.write("Saved; consumers go by it within a second or two.")
+        self.stdout.write("Saved. Consumers use it within a second or two.")
 
     def _reset(self, options: dict[str, Any]) -> None:
         entry = schedules.reset(options["id"], by=acts.operator())

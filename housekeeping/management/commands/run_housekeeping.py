@@ -27,7 +27,9 @@ class Command(OperatorCommand):
             parser.add_argument("--task", choices=list(TASKS), default="all", help="default: all")
         else:
             parser.add_argument("--task", choices=list(TASKS), required=True, help="which task")
-        parser.add_argument("--dry-run", action="store_true", help="delete nothing; say what would go")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="delete nothing; show what would be deleted"
+        )
         parser.add_argument(
             "--plan", metavar="RUN", type=uuid.UUID, help="delete exactly the rows of this dry run"
         )
@@ -42,7 +44,7 @@ class Command(OperatorCommand):
         try:
             control.check_kind(dry_run=dry_run, has_plan=bool(options["plan"]))
         except PlanInDryRun:
-            text = "--dry-run makes a plan, and carries out none: leave out --plan."
+            text = "--dry-run makes a plan and can't carry one out: leave out --plan."
             raise CommandError(text, returncode=2) from None
         is_approved = options["yes"] and not dry_run  # a dry run is never held
         by = acts.operator()
@@ -78,7 +80,7 @@ class Command(OperatorCommand):
             if not by_hand.was_stopped(run):
                 return run
             run = control.cancel(run, by=by)
-            text = f"Cancelled after {run.done} rows; what is deleted stays deleted."
+            text = f"Cancelled after {run.done} rows; deleted rows stay deleted."
             raise CommandError(text) from None
         except CommandError:
             # Otherwise a consumer would carry it out later, with --yes even as approved.

@@ -31,7 +31,7 @@ class Command(RunHueyCommand):
         parser.add_argument(
             "--stop-with-parent",
             action="store_true",
-            help="stop when standard input ends: set by runserver for the consumer beside it",
+            help="stop when standard input ends: set by runserver for its consumer",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -53,7 +53,7 @@ class Command(RunHueyCommand):
             raise CommandError(f"The queue can't be used: {error}") from error
         # -k greenlet without gevent; -s 7; -M 5 with -C
         except (ImportError, ValueError, ConfigurationError, ImproperlyConfigured) as error:
-            raise CommandError(f"The consumer can't start like that: {error}") from error
+            raise CommandError(f"The consumer can't start with these options: {error}") from error
 
 
 def _stop_with_parent() -> None:

@@ -13,13 +13,13 @@ class Hold(Object[models.Hold]):
     id = Whole("pk")
     model = Text()
     key = Text()
-    until = Moment(nullable=True, help="null: for good.")
+    until = Moment(nullable=True, help="null: no end.")
     reason = Text()
     active = Flag(GIVEN, help="It has not ended.")
     row_exists = Flag(GIVEN, help="false: its row is gone, and the hold has no effect.")
     made_by = Text(nullable=True)
     made_at = Moment()
-    undo = Id("undo_id", nullable=True, help="The run that put the row back, and holds it.")
+    undo = Id("undo_id", nullable=True, help="The run that restored the row and holds it.")
     url = Address("hold")
 
 

@@ -76,7 +76,7 @@ class Run(Object[models.Run]):
     error = Text(nullable=True)
     url = Address("run-result", "id")
     approved_by = Text(nullable=True, help="The user who approved it.")
-    undo_of = Id("undo_of_id", nullable=True, help="The run whose rows it puts back.")
+    undo_of = Id("undo_of_id", nullable=True, help="The run whose rows it restores.")
     plan_of = Id("plan_of_id", nullable=True, help="The dry run whose plan it carries out.")
     retry_of = Id("retry_of_id", nullable=True, help="The run that it retries.")
     plan = AnyObject(
@@ -103,7 +103,7 @@ class RunInFull(Run):
 
     traceback = Text(nullable=True, help="Of a failed run.")
     undo_until = Moment(GIVEN, nullable=True, help="When the undo window closes.")
-    undo_rows = Whole(GIVEN, nullable=True, help="Rows that undo puts back; null: there is no archive.")
+    undo_rows = Whole(GIVEN, nullable=True, help="Rows that undo restores; null: there is no archive.")
     undo_bytes = Whole(GIVEN, nullable=True, help="The size of their archives.")
 
 
