@@ -104,7 +104,7 @@ def read_token(token: str) -> User:
     except signing.SignatureExpired as error:
         raise BadVerificationLink(_("This link is too old. Register again to get a new one.")) from error
     except signing.BadSignature as error:
-        raise BadVerificationLink(_("This is not a link of ours. Use the newest mail as it is.")) from error
+        raise BadVerificationLink(_("This link is not valid. Open the link in the newest mail.")) from error
     user = User.objects.filter(pk=claim["user"]).first()
     if user and user.email != claim["email"] and is_nowhere(user.email) and not user.is_verified:
         if _holder(claim["email"]).exclude(NEVER_VERIFIED).exists():

@@ -152,7 +152,7 @@ def cleanup_inactive_users(purge: Purge = purge) -> dict[str, int]:
     when=settings.HOUSEKEEPING_UNVERIFIED_USER_WARNING_DAYS > 0,
 )
 def warn_never_verified_users(mail: Mail = mail_each) -> TaskResult:
-    """Mail accounts that never verified their address, some days before they go."""
+    """Mail accounts that never verified their address, some days before they are deleted."""
     mailed = mail(
         "warned_users",
         _users_to_warn(),
@@ -166,7 +166,7 @@ def warn_never_verified_users(mail: Mail = mail_each) -> TaskResult:
 @scheduled("statistics_generation", "Generate System Statistics", Interval(hours=6))
 @task("stats", done="Statistics generated")
 def generate_statistics(measure: Measure = take_snapshot) -> dict[str, Any]:
-    """Count users, conversations and messages, and keep the numbers."""
+    """Count users, conversations and messages, and store the numbers."""
     numbers = measure()
     logger.info("Statistics: %s", ", ".join(f"{name} {number}" for name, number in numbers.items()))
     return {"stats": numbers}

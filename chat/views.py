@@ -168,7 +168,7 @@ class PasswordPage(PasswordChangeView):
         return super().get_form_kwargs() | {"request": self.request}
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
-        messages.success(self.request, gettext("Your password is changed."))
+        messages.success(self.request, gettext("Your password has been changed."))
         return super().form_valid(form)
 
 
@@ -230,7 +230,7 @@ def conversation_list(request: Request) -> Response:
 @extend_schema(
     methods=["DELETE"],
     summary="Delete a conversation with all its messages",
-    responses={204: None, 409: OpenApiResponse(PROBLEM, "A hold keeps the conversation.")},
+    responses={204: None, 409: OpenApiResponse(PROBLEM, "The conversation is on hold.")},
     parameters=[KEY],
     examples=[HELD],
 )

@@ -36,7 +36,7 @@ def test_the_mail_carries_the_link_and_how_long_it_is_good(visitor, settings):
     assert sent.to == [visitor.email]
     assert sent.from_email == settings.DEFAULT_FROM_EMAIL
     assert "https://chat.example.com/verify/a-token\n" in sent.body
-    assert "good for 5 days" in sent.body
+    assert "valid for 5 days" in sent.body
 
 
 def test_the_mail_is_text_in_which_nothing_is_escaped():
@@ -56,7 +56,7 @@ def test_a_warning_says_when_the_account_goes_and_what_keeps_it(visitor, setting
     assert (sent.to, sent.subject) == ([visitor.email], "Your account will be removed")
     assert "kept until 4 November 2026, 20:30 EST" in sent.body
     assert "https://chat.example.com/verify/a-token\n" in sent.body
-    assert "good for 4 days" in sent.body
+    assert "valid for 4 days" in sent.body
 
 
 def test_a_warning_is_text_in_which_nothing_is_escaped(settings):
@@ -117,4 +117,4 @@ def test_a_bad_link_says_what_is_wrong(client, link):
     page = client.post(f"{link}x")
 
     assert page.status_code == 400
-    assert "This is not a link of ours" in page.content.decode()
+    assert "This link is not valid" in page.content.decode()

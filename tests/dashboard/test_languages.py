@@ -113,7 +113,7 @@ def made(transactional_db):
         (f"{world.HOME}/policies/conversations?retention_days=10", ["mehr als bei 30"]),
         ("/password", ["Passwort ändern"]),
         ("/verify/nope", ["Mailadresse bestätigen"]),
-        ("/nothing", ["Hier ist nichts"]),
+        ("/nothing", ["Seite nicht gefunden"]),
     ],
 )  # fmt: skip
 def test_a_page_is_german_throughout(path, words, made, dashboard):
@@ -318,7 +318,7 @@ def test_that_the_queue_is_out_of_reach_is_said_in_german_and_kept_in_english(
 def test_a_bad_link_is_refused_in_german(client):
     answer = client.post("/verify/nope", headers=GERMAN)
 
-    assert "Dieser Link stammt nicht von uns." in answer.text
+    assert "Dieser Link ist ungültig." in answer.text
 
 
 def test_a_bad_trigger_is_named_before_anything_can_be_translated():

@@ -262,7 +262,7 @@ def test_a_run_that_does_not_exist_is_not_found(dashboard):
     answer = dashboard.get(f"{RUNS}/{uuid.uuid4()}")
 
     assert answer.status_code == 404
-    assert "There is nothing here" in text(answer)
+    assert "Page not found" in text(answer)
     assert dashboard.get(f"{RUNS}/{uuid.uuid4()}/log").status_code == 404
     assert dashboard.get(f"{RUNS}/{uuid.uuid4()}", headers=HTMX).status_code == 404
 

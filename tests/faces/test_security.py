@@ -206,7 +206,7 @@ def test_who_has_signed_in_changes_the_password_by_the_old_one_and_ends_all_else
     changed = client.post("/password", fields)
 
     assert (refused.status_code, changed.status_code) == (200, 302)
-    assert "Your password is changed." in client.get("/password").content.decode()
+    assert "Your password has been changed." in client.get("/password").content.decode()
     assert elsewhere.get("/password").status_code == 302
     assert token.get("/api/chat/conversations").status_code == 401
     user.refresh_from_db()
