@@ -45,7 +45,7 @@ def register(username: str, email: str, password: str) -> User:
     If the address belongs to a verified account, its owner gets a mail that says so: the caller must not
     learn which addresses have accounts.
 
-    Raises AlreadyTaken if the name is taken (names are public), and whatever the mail backend raises. If
+    Raises AlreadyTaken if the name is taken (names are public), and what the mail backend raises. If
     the mail can't be sent, the account is deleted, so that its name can be registered again.
     """
     email = email.lower()
@@ -142,7 +142,7 @@ def warn_of_deletion(user: User, goes_at: datetime) -> None:
     """Mail ``user`` that the account is deleted after ``goes_at`` unless verified, and mark it as warned.
 
     The mail comes first: if the process dies between the two steps, the account is mailed again, and never
-    deleted without a warning. Raises whatever the mail backend raises, and ValueError if there is no
+    deleted without a warning. Raises what the mail backend raises, and ValueError if there is no
     address; then the account is not marked.
     """
     if not is_nowhere(user.email):

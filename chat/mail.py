@@ -19,7 +19,7 @@ from chat.models import User
 def send_verification(user: User, email: str, token: str) -> None:
     """Send to ``email`` the link that verifies ``user`` with this address.
 
-    Raises whatever the mail backend raises (OSError, SMTPException).
+    Raises what the mail backend raises (OSError, SMTPException).
     """
     template = "chat/verification_mail.txt"
     _send(user, email, "Verify your mail address", template, token, outbox=_outbox())
@@ -28,7 +28,7 @@ def send_verification(user: User, email: str, token: str) -> None:
 def send_deletion_warning(user: User, token: str, goes_at: datetime) -> None:
     """Tell the owner that the account is kept until ``goes_at``, with the link that verifies it.
 
-    Raises ValueError if the account has no address, and whatever the mail backend raises.
+    Raises ValueError if the account has no address, and what the mail backend raises.
     """
     if not user.email:  # Django would silently send nothing
         raise ValueError("The account has no mail address.")
@@ -59,7 +59,7 @@ def _send(
 def send_already_registered(owner: User) -> None:
     """Tell ``owner`` that somebody tried to register with the same address.
 
-    Raises whatever the mail backend raises.
+    Raises what the mail backend raises.
     """
     text = render_to_string("chat/already_registered_mail.txt", {"user": owner, "site": settings.SITE_URL})
     _hand_over(EmailMessage("You have an account already", text, to=[owner.email]), _outbox())

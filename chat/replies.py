@@ -11,7 +11,7 @@ Reply = Callable[[Conversation, ChatMessage], str | None]
 
 
 def reply(conversation: Conversation, message: ChatMessage) -> str | None:
-    """The reply to ``message``, or None. Raises whatever the site's function raises."""
+    """The reply to ``message``, or None. Raises what the site's function raises."""
     if not settings.CHAT_REPLY:
         return None
     answer: Reply = import_string(settings.CHAT_REPLY)

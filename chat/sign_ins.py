@@ -72,7 +72,7 @@ class Handler(AxesDatabaseHandler):
 def token_given(request: Attempt, user: User) -> None:
     """Record where a token was issued, and delete the failures before it.
 
-    django-axes does the same for a session by itself.
+    For sessions, django-axes does the same.
     """
     name = user.get_username()
     AccessLog.objects.create(

@@ -35,7 +35,7 @@ def reject(name: str, value: object, problem: str, remedy: str) -> NoReturn:
 
 
 def read_file(path: Path) -> None:
-    """Read the variables of a ``.env`` file, if there is one. The environment wins over it."""
+    """Read the variables of a ``.env`` file, if there is one. The environment has priority."""
     if not path.is_file():
         return
     try:

@@ -1,4 +1,4 @@
-"""Log lines that user input can't forge: each record is one line, whatever text it contains."""
+"""Log lines that user input can't forge: each record is one line, regardless of its text."""
 
 import logging
 from typing import Any

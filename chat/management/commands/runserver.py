@@ -1,4 +1,4 @@
-"""The development server, with a consumer beside it (HOUSEKEEPING_AUTOSTART)."""
+"""The development server. It also starts a consumer (HOUSEKEEPING_AUTOSTART)."""
 
 from typing import Any
 
