@@ -1,7 +1,7 @@
 """The base of all views of the API, and the decorator that declares their operations.
 
-The API's rules are the app's own, whatever the project sets in REST_FRAMEWORK. Only the authentication is
-the project's: its DEFAULT_AUTHENTICATION_CLASSES.
+The API has rules of its own, regardless of the project's REST_FRAMEWORK. It takes only the authentication
+from the project: its DEFAULT_AUTHENTICATION_CLASSES.
 """
 
 from collections.abc import Callable, Sequence

@@ -18,7 +18,7 @@ class TooLarge(APIException):
 class BoundedJSONParser(JSONParser):
     """DRF's own parser accepts a body of any size, and fails with 500 if it is nested too deeply."""
 
-    strict = True  # no NaN or Infinity, whatever a project has set
+    strict = True  # no NaN or Infinity, regardless of the project's settings
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
         body = stream.read(LARGEST + 1)

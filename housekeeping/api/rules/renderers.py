@@ -6,7 +6,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 
 
 class PlainJSONRenderer(JSONRenderer):
-    """JSON by DRF's defaults, whatever the project has set."""
+    """JSON by DRF's defaults, regardless of the project's settings."""
 
     compact, ensure_ascii, strict = True, False, True
 
