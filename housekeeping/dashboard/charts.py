@@ -57,8 +57,8 @@ class Bar:
 class Chart:
     """Numbers over time. ``unit``: ``number``, ``bytes`` or ``ms``. ``columns``: the series, by their names.
 
-    y starts at zero, so that a small change does not look like a big one. The bars of a day stand on each
-    other.
+    y starts at zero, so that a small change does not look like a big one. The bars of a day are
+    stacked.
     """
 
     id: str

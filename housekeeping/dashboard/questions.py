@@ -120,7 +120,7 @@ def _before(
     name: str,
     fields: Sequence[tuple[str, str]] = (),
 ) -> Question:
-    """With numbers where rows can be counted in time. ``title``: what is asked if there are no rows.
+    """With numbers if rows can be counted in time. ``title``: what is asked if there are no rows.
     ``name``: what has to be typed if it can't be undone."""
     impacts = impact.of(policies)
     facts = [

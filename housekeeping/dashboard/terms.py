@@ -1,4 +1,4 @@
-"""What the product's own words mean: shown behind a question mark beside them."""
+"""Explanations of the product's own words, shown behind a question mark next to them."""
 
 from django.utils.translation import gettext_lazy
 

@@ -43,7 +43,7 @@ def declared(text: str) -> str:
 
 
 def title_of(task: str) -> str:
-    """The title of the task with this name; the name where it is declared no more."""
+    """The title of the task with this name; the name if it is no longer declared."""
     return declared(TASKS[task].title) if task in TASKS else task
 
 

@@ -1,4 +1,4 @@
-"""The time zone of a page: the one of who looks, which site.js stores in a cookie."""
+"""The time zone of a page: the reader's, which site.js stores in a cookie."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +16,8 @@ LONGEST = 64  # characters of a zone's name, such as America/Argentina/Buenos_Ai
 def of_reader(request: HttpRequest) -> Iterator[None]:
     """Activate the reader's time zone: all times of the page are in it, and filters are read in it.
 
-    A zone that the project has activated stays, as its people have chosen it. Without a cookie, which
-    takes JavaScript, it is TIME_ZONE.
+    If the project has activated a zone, that one stays. Without a cookie, which needs JavaScript, it is
+    TIME_ZONE.
     """
     if is_fixed(request):
         yield
@@ -33,7 +33,7 @@ def is_fixed(request: HttpRequest) -> bool:
 
 
 def _named(name: str) -> tzinfo | None:
-    """The zone with this name; None if the server knows none. The name may be anything."""
+    """The zone with this name; None if the server has no such zone. The name may be anything."""
     if not name or len(name) > LONGEST:
         return None
     try:

@@ -55,7 +55,7 @@ def act_in_words(what: str) -> Any:
 
 @register.filter
 def title_of(task: str) -> str:
-    """The title of the task with this name; the name where it is declared no more."""
+    """The title of the task with this name; the name if it is no longer declared."""
     return wording.title_of(task)
 
 
@@ -177,7 +177,7 @@ def moment(text: Any) -> datetime | None:
 
 @register.filter
 def iso(at: datetime | None) -> str:
-    """For the attribute ``datetime``: HTML takes three digits of a second at most."""
+    """For the attribute ``datetime``: HTML allows at most three digits of a second."""
     return timezone.localtime(at).isoformat(timespec="milliseconds") if at else ""
 
 

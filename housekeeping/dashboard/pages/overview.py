@@ -56,12 +56,12 @@ class TaskRow:
 
     @property
     def others(self) -> int:
-        """How many schedules it has besides the next."""
+        """How many schedules it has in addition to the next one."""
         return len(self.schedules) - 1
 
     @property
     def rows_due(self) -> int | None:
-        """None where a policy can't be counted, or the task has none."""
+        """None if a policy can't be counted, or the task has none."""
         counts = [card.rows_due for card in self.policies]
         return sum(number for number in counts if number) if counts and None not in counts else None
 
@@ -195,8 +195,8 @@ def fingerprint(now: datetime) -> str:
         cursor.execute(_FINGERPRINT, [late, measured, MOST_OFFSET / timedelta(milliseconds=1), *alive])
         rows = cursor.fetchall()
     is_busy, is_measured = rows[0][2] > 0, rows[0][12] > 0
-    # How often the page changes by itself: with each batch of a run; with figures that are measured for
-    # the page because no consumer does; with the timeline. The ages of heartbeats and figures don't
-    # count: after a 304, the page knows that they are still fresh (site.js).
+    # The page also changes without an act: with each batch of a run, with figures that are measured for
+    # the page because no consumer does it, and with the timeline. The ages of heartbeats and figures
+    # don't count: after a 304, site.js shows them as fresh.
     seconds = 1 if is_busy else 300 if is_measured else 30
     return polls.fingerprint(rows[0][:12], [row[13:] for row in rows], int(now.timestamp()) // seconds)

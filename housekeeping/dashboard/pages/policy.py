@@ -22,7 +22,7 @@ class PolicyPage:
 
     @property
     def error(self) -> str:
-        """Why the policy can't be counted, in a sentence; empty where it can."""
+        """Why the policy can't be counted, in a sentence; empty if it can."""
         return str(PolicyFailed(self.card.policy.name, self.card.error)) if self.card.error else ""
 
 

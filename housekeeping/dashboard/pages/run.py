@@ -65,7 +65,7 @@ class RunPage:
 
     @property
     def attempts(self) -> str:
-        """How often the run was started, and how often its worker went silent."""
+        """How often the run was started, and how often its worker disappeared."""
         text = words.number(self.run.attempts)
         if self.run.losses:
             lost = ngettext("%(n)s lost with its worker", "%(n)s lost with their workers", self.run.losses)

@@ -25,7 +25,7 @@ class Tab:
 def tabs(filters: RunFilters) -> list[Tab]:
     """All runs, and those that are running, held or failed, each with their number.
 
-    The number is left out where other filters are set, as it would not be the list's.
+    The numbers are left out if other filters are set, since they would not match the list.
     """
     counts = _counts() if filters.is_by_status_alone else {}
     base, here = reverse("housekeeping:runs"), filters.data.get("status", "")

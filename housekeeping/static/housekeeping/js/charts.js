@@ -1,5 +1,5 @@
-// Charts that one can read values off: uPlot in place of the drawing that the server sends.
-// Without this file the drawing stays, and the table of the same numbers.
+// Interactive charts: uPlot replaces the drawing that the server sends.
+// Without this file the drawing and the table of the same numbers stay.
 "use strict";
 
 (() => {
@@ -33,7 +33,7 @@
 
   const COLORS = { succeeded: "good", failed: "bad", cancelled: "calm", missed: "warn", p95: "calm" };
 
-  // Bars of one day stand on each other: each series is drawn with those before it added.
+  // The bars of a day are stacked: each series is drawn with the sum of those before it.
   function stacked(values) {
     const sums = values[0].map(() => 0);
     return values.map((series) => series.map((value, place) => (sums[place] += value ?? 0)));
@@ -51,7 +51,7 @@
     const options = {
       width: place.clientWidth, height: 190, padding: [8, 8, 0, 0],
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), chart.zone),
-      // What one does in one chart, all do: the pointer, a drag over a range, a double click.
+      // All charts follow one another: the pointer, a drag over a range, a double click.
       cursor: { y: false, sync: { key: "charts" }, drag: { x: true, y: false }, points: { show: !stacks } },
       legend: { live: true },
       scales: {
@@ -94,7 +94,7 @@
     return (_, ticks, __, ___, step) => ticks.map((at) => (step < 86400 ? time : day).format(new Date(at * 1000)));
   }
 
-  // Arrows lead from value to value, Escape away from them.
+  // The arrow keys move from value to value, Escape leaves them.
   function byKeys(place, plot, length) {
     place.tabIndex = 0;
     place.addEventListener("keydown", (event) => {

@@ -1,5 +1,5 @@
-// The list of runs: select all of a page, and say in numbers what a press will do.
-// Without this file each row is selected by itself, and the questions state no number.
+// The list of runs: select all of a page, and state in the question how many runs an act affects.
+// Without this file rows are selected one by one, and the questions show no number.
 "use strict";
 
 const list = () => document.getElementById("runs");
@@ -29,7 +29,7 @@ document.addEventListener("change", (event) => {
 });
 document.addEventListener("htmx:after:swap", count);
 document.addEventListener("htmx:finally:request", (event) => {
-  // What was selected is done with.
+  // The act is done, so clear the selection.
   const { sourceElement, status, hx } = event.detail.ctx;
   const isAct = sourceElement.id === "bulk" || sourceElement.closest("#asked");
   if (!isAct || status !== "swapped" || hx?.retarget) return;
