@@ -42,7 +42,7 @@ _NAMES = {
     "scheduled": "declared.registry",
     "statistic": "declared.registry",
     "task": "declared.registry",
-    # What a task is handed: a type for the parameter, and its default
+    # Parameters of a task: a type, and its default
     "Checkpoint": "declared.steps",
     "no_checkpoint": "declared.steps",
     "Mail": "declared.mailing",
@@ -51,12 +51,12 @@ _NAMES = {
     "take_snapshot": "declared.statistics",
     "Purge": "engine.purge",
     "purge": "engine.purge",
-    # What a task may use
+    # Functions for tasks
     "TaskResult": "declared.steps",
     "run_steps": "declared.steps",
     "spared": "engine.purge",
     "clock": "database",
-    # What a site asks before it deletes a row itself
+    # For a site that deletes a row itself
     "is_held": "engine.holds",
     "reason_held": "engine.holds",
     "wait_for_new_holds": "engine.holds",

@@ -158,7 +158,7 @@ class RecordsActs(admin.ModelAdmin):
         acts.record(actor(request), what, f"{row._meta.label} {row.pk}"[:100], **details)
 
     def lost_with(self, row: Any) -> dict[str, Any]:
-        """Details that the act of deleting this row stores besides its key."""
+        """Details that the act of deleting this row stores in addition to its key."""
         return {}
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
@@ -282,7 +282,7 @@ class HoldAdmin(TellsRefusals, admin.ModelAdmin):
                 raise NotPossible(text % {"row": hold}) from None
 
     def page_after(self, request: HttpRequest, error: Exception) -> str:
-        """The list where a hold has ended: it has no page any more."""
+        """The list if the hold has ended: it no longer has a page."""
         if isinstance(error, BadHold):
             return super().page_after(request, error)
         return reverse("admin:housekeeping_hold_changelist", current_app=self.admin_site.name)

@@ -1,7 +1,7 @@
 """The settings of the app: each has a default here, and is read when it is used.
 
-``conf.UNDO_DAYS`` is ``settings.HOUSEKEEPING_UNDO_DAYS`` where a project sets it, and the default
-below where it doesn't. ``manage.py check`` reports a value that can't be used.
+``conf.UNDO_DAYS`` is ``settings.HOUSEKEEPING_UNDO_DAYS`` if the project sets it, otherwise the default
+below. ``manage.py check`` reports a value that can't be used.
 """
 
 import re
@@ -44,7 +44,7 @@ RECIPES: list[str]
 
 @dataclass(frozen=True)
 class Setting:
-    """``wanted`` says which values ``accepts`` takes, in words that follow "write"."""
+    """``wanted`` describes the values that ``accepts`` takes, in words that follow "write"."""
 
     default: Any
     wanted: str

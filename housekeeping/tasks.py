@@ -34,7 +34,7 @@ def _expired_archives(cutoff: datetime) -> QuerySet[Archive]:
     return Archive.objects.filter(expires_at__lt=cutoff).exclude(Exists(under_way))
 
 
-# ``shortest_days``: operators who may change retentions must not be able to erase their traces.
+# ``shortest_days``: operators who may change retentions must not be able to delete the record of their acts.
 OWN = {
     "deleted_archives": Policy("archives", rows=_expired_archives, age="expires_at", is_upkeep=True),
     "deleted_plans": Policy(

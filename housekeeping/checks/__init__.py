@@ -1,4 +1,4 @@
-"""What ``manage.py check`` says, so that mistakes show before the first run.
+"""The checks of ``manage.py check``, which find mistakes before the first run.
 
 The docs list every message with its hint: docs/extensions/code.py reads them from these modules.
 """

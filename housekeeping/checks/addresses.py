@@ -31,9 +31,9 @@ CONTEXT_PROCESSORS = [
 
 
 def _has_included(app_name: str) -> bool:
-    """Has the project included our addresses, under whatever namespace?
+    """Has the project included our addresses, under any namespace?
 
-    False also where the project's addresses can't be loaded: Django's own check reports that.
+    Also False if the project's addresses can't be loaded: Django's own check reports that.
     """
     try:
         return app_name in get_resolver().app_dict
@@ -112,7 +112,7 @@ def visitors_can_sign_in(**kwargs: Any) -> list[CheckMessage]:
 
 
 def _problem_of_login_url() -> str:
-    """Why Django has no page at LOGIN_URL; empty where it has one, or where another site has to have it."""
+    """Why Django has no page at LOGIN_URL; empty if it has one, or if the address belongs to another site."""
     try:
         # A relative address is followed from the page that a visitor has opened.
         address = urljoin(reverse("housekeeping:overview"), resolve_url(settings.LOGIN_URL))

@@ -109,7 +109,7 @@ def _is_ours(huey: Any) -> bool:
         return isinstance(huey, Queue)
     try:
         named = import_string(huey.get("huey_class", ""))
-    except Exception:  # Huey says itself that it can't import it
+    except Exception:  # Huey itself reports that it can't import it
         return False
     return isinstance(named, type) and issubclass(named, Queue)
 
