@@ -1,4 +1,4 @@
-"""Prevents a dry run from writing, whatever its task does.
+"""Prevents a dry run from writing, regardless of what its task does.
 
 What it promises:
 
@@ -12,7 +12,7 @@ What it promises:
   task has begun by hand and left open is rolled back, and the run fails.
 
 It covers this thread's connections. It does not cover other threads, other processes, connections
-that a task opens by itself, and calls that bypass execute wrappers (psycopg's ``copy``, ``callproc``
+that a task opens itself, and calls that bypass execute wrappers (psycopg's ``copy``, ``callproc``
 on PostgreSQL). In an atomic block of the task on PostgreSQL, it also misses a function that writes while
 rows of ``QuerySet.iterator()`` are fetched: by then, the statement's savepoint has ended.
 """

@@ -26,8 +26,8 @@ def make(file: str | Path) -> None:
 
 
 def make_sqlite(file: str | Path) -> None:
-    """As :func:`make`, with the files beside a database that SQLite has open."""
-    file = os.path.realpath(file)  # SQLite puts the others beside the real file
+    """As :func:`make`, including the other files of a database that SQLite has open."""
+    file = os.path.realpath(file)  # SQLite puts the others next to the real file
     make(file)
     for beside in ("-wal", "-shm"):  # new ones get the mode of the database
         tighten(f"{file}{beside}")

@@ -1,4 +1,4 @@
-"""Gives JSON columns the shape that the rest of the code relies on, whatever was stored.
+"""Gives JSON columns the shape that the rest of the code relies on, even if something else was stored.
 
 A row may come from another version, from a task that returned something unusual, or from somebody's
 SQL. None of these may break a page, so each column is brought into shape when it is read.
@@ -95,7 +95,7 @@ def receipt(value: Any) -> dict[str, Any]:
 
 
 def are_statistics(value: Any) -> bool:
-    """Are they the site's numbers by name, with a text that says why for each that can't be counted?"""
+    """Are they the site's numbers by name, with the reason for each that can't be counted?"""
     return isinstance(value, dict) and all(is_count(one) or isinstance(one, str) for one in value.values())
 
 

@@ -1,4 +1,4 @@
-"""Transactions that write, whatever options the project's SQLite has.
+"""Transactions that write, with any options of the project's SQLite.
 
 Django begins a transaction on SQLite without a lock, unless OPTIONS has another ``transaction_mode``. If
 such a transaction reads first and writes later while another process writes, it fails at once with
