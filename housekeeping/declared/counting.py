@@ -17,7 +17,7 @@ def counting(what: Policy | Statistic) -> Iterator[None]:
 
     An error that comes from the state of the database is raised as it is.
     """
-    # In a transaction that is open already, PostgreSQL takes no statement after one that failed.
+    # In a transaction that is open already, PostgreSQL refuses every statement after one that failed.
     savepoint = transaction.atomic() if connection.in_atomic_block else nullcontext()
     try:
         with savepoint:

@@ -41,7 +41,7 @@ class Policy:
 
     @property
     def known_model(self) -> type[Model] | None:
-        """The model; None where the policy raises an error, for what goes on without it."""
+        """The model; None if the policy raises an error, for callers that can work without it."""
         try:
             return self.model
         except Exception:  # the project's own code may raise anything
@@ -75,7 +75,7 @@ class Policy:
 def cutoff_for(retention: timedelta | None, as_of: datetime) -> datetime:
     """The moment, in UTC, before which rows are expired. Without a retention it is ``as_of`` itself.
 
-    A day of retention is 24 hours that have passed, also where the local clock was changed.
+    A day of retention is 24 hours of elapsed time, even if the local clock was changed.
     """
     return as_of.astimezone(UTC) - (retention or timedelta())
 

@@ -81,7 +81,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Schedule:
-    """When a task runs by itself.
+    """When a task runs automatically.
 
     ``grace``: how late a fire time is still caught up; None: until the next one. ``is_upkeep``: it belongs
     to the app itself, and the contract's list of jobs leaves it out.

@@ -46,7 +46,7 @@ def measure() -> Numbers:
 def take_snapshot() -> Numbers:
     """Count now, and store the numbers with the database's size.
 
-    Raises StatisticFailed for the first statistic that can't be counted. The others are stored all the same.
+    Raises StatisticFailed for the first statistic that can't be counted. The others are still stored.
     """
     numbers, failures = count()
     Snapshot.objects.create(taken_at=clock.Now(), numbers=numbers, database_bytes=database_bytes())

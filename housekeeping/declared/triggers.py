@@ -9,8 +9,8 @@ When clocks change,
 - a trigger with a wildcard hour (``*``, ``*/2``, ``0-23``) follows real time: it fires whenever
   the clock shows a matching time, in both passes of a repeated hour.
 
-These rules define a set of moments. The next and the last fire time are members of that set,
-whatever moment the search starts from.
+These rules define a set of moments. The next and the last fire time are members of that set, no
+matter at which moment the search starts.
 """
 
 import re
@@ -82,7 +82,7 @@ class Trigger(Protocol):
         """The text that :func:`parse` reads: five cron fields, or ``[D ]HH:MM:SS``."""
 
     def pattern(self) -> Pattern:
-        """What :meth:`describe` says, in parts: for another language."""
+        """The parts of :meth:`describe`, for another language."""
 
     def describe(self) -> str:
         """The trigger in English: ``at 2:00 AM``, ``every 6 hours``."""
@@ -148,7 +148,7 @@ class Cron:
         raise AssertionError("a cron trigger has fired before")
 
     def resume(self, local: datetime, zone: tzinfo) -> datetime:
-        if self.has_fixed_hour:  # the local time has fired, whatever moment it was
+        if self.has_fixed_hour:  # the local time has fired, at any moment
             return self.next_fire_time(_shown(local.replace(tzinfo=None), zone)[0], zone)
         return self.next_fire_time(local, zone)
 

@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 def unusable() -> dict[str, str]:
-    """What is switched on and can't be used, each with the reason."""
+    """The recipes that are switched on but can't be used, each with the reason."""
     return _not_there() | FAILED
 
 
@@ -54,7 +54,7 @@ def _not_there() -> dict[str, str]:
 def modules() -> Iterator[ModuleType]:
     """The recipes that are switched on and can be used.
 
-    One that can't be imported, for example beside another version of its app, is left out.
+    One that can't be imported, for example with another version of its app, is left out.
     """
     not_there = _not_there()
     for name in conf.RECIPES:

@@ -2,7 +2,7 @@
 
 The log is evidence. Django has no clean-up command for it and names no retention. The default is 400 days,
 the same as for housekeeping's own log of acts: PCI DSS 4.0 (10.5.1) asks for audit logs of at least 12
-months, the last three of them at hand. An operator can't set less than these three months.
+months, the last three of them immediately available. An operator can't set less than these three months.
 
 ``action_time`` has no index: docs/howto/use-a-recipe.md shows how to add one.
 """

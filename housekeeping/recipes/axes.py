@@ -1,7 +1,7 @@
 """The sign-ins that django-axes records: its log goes after 90 days, its counts of failures after a day.
 
-A count of failures is what locks somebody out, so it stays until AXES_COOLOFF_TIME has passed. Without
-a cool-off (axes' default) a lock is for good, and no count is deleted.
+A count of failures locks somebody out, so it stays until AXES_COOLOFF_TIME has passed. Without
+a cool-off (axes' default) a lock never ends, and no count is deleted.
 """
 
 from datetime import UTC, datetime, timedelta
