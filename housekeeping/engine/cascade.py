@@ -53,7 +53,7 @@ def rows_of(model: type[Model]) -> QuerySet[Any]:
 def elsewhere(rows: QuerySet[Any]) -> list[str]:
     """A sentence for each table that is not written to the default database, where purges run.
 
-    A router may read rows from a replica of the default database. Where they are written counts.
+    A router may read rows from a replica of the default database: only the database for writes counts.
     """
     model = rows.model._meta.concrete_model or rows.model
     # The database that using() has set, if any. `db` would ask a router, whose answers may vary.

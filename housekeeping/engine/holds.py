@@ -45,7 +45,7 @@ def wait_for_new_holds() -> None:
 
 
 def _lock(function: str) -> None:
-    # Here and not in packing or locks: the two functions above are all that this lock means.
+    # Here and not in packing or locks, since only the two functions above use this lock.
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {function}(%s)", [LOCK])

@@ -1,7 +1,7 @@
 """The SQL that reads, deletes and puts back rows by the thousand, and the text they are packed in.
 
 The database packs a batch into one text: COPY on PostgreSQL, JSON on SQLite. Python only compresses
-it. Fetching the rows into Python is what would make an archive expensive.
+it. Fetching the rows into Python would make an archive expensive.
 
 All SQL that differs between the databases is here, except that of locks (``locks.py``, and the one
 lock of ``holds.py``). Names of tables and columns are quoted, and every value is a parameter.
@@ -219,7 +219,7 @@ def _is_real(column: models.Field[Any, Any]) -> bool:
 
 
 def fill(archived: Archive, payload: bytes) -> None:
-    """Store the payload of an archive on PostgreSQL, beside the statement.
+    """Store the payload of an archive on PostgreSQL, as a parameter that is sent separately.
 
     Django's cursor would write it into the text of the statement, and the server would parse it there:
     for a megabyte that takes seven times as long.
@@ -268,7 +268,7 @@ def as_stored(rows: list[Any], fields: Sequence[models.Field[Any, Any]]) -> list
 
 
 def _from_json(column: models.Field[Any, Any]) -> Callable[[str], Any] | None:
-    """What converts the text that :func:`_as_json` made of a value back to that value."""
+    """A function that converts the text that :func:`_as_json` made of a value back to that value."""
     return bytes.fromhex if _is_binary(column) else float if _is_real(column) else None
 
 

@@ -52,7 +52,7 @@ class Pace:
 # (docs/explanation/performance.md).
 PACES = {"gentle": Pace(0.01, 3.0), "normal": Pace(0.012, 1.0), "flat-out": Pace(0.15, 0.0)}
 FIRST_BATCH = 200
-GROWTH = 8  # even if the next rows have this many times more rows below them, the batch stays bearable
+GROWTH = 8  # even if the next rows have this many times more rows below them, the batch stays short
 LARGEST_BATCH = 20_000
 FEW_ROWS = 2_000  # about ten milliseconds of work
 # A statement that takes longer than the timeout fails, and the run with it. Sequential scans are off, as

@@ -4,7 +4,7 @@ Guarantees:
 
 - An archive counts as intact only if its digest covers both its columns and its rows. A flipped bit, a
   missing end, or the rows of another archive or run never pass.
-- A run knows how many archives it must have. If one is missing, or all of them are, that is noticed
+- A run's row has the number of its archives. If one is missing, or all of them are, that is noticed
   until the undo window is over. An expired archive does not count as missing.
 - Archives of version 1.0 have no digest. The digest on the run's receipt vouches for all archives of a
   policy together, as long as none of them is gone.

@@ -5,7 +5,7 @@ Guarantees:
 - Rows come back as the database stored them, with every column and key.
 - An undo works in batches, the newest first, each in one short transaction: whole rows of the policy
   with all rows below them. The rows, their holds and their count are committed together with the
-  deletion of their archives, so a kill at any moment loses no row and doubles none.
+  deletion of their archives, so a kill at any moment neither loses nor duplicates a row.
 - Before the first row, ``preflight.py`` checks everything that can be known: that all archives are
   intact (``verification.py``), that their tables and columns exist, and that the undo window is open.
 - A row comes back only if its key and its unique values are free, and the rows that it refers to exist.

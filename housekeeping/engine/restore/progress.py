@@ -1,4 +1,4 @@
-"""How far an undo is: what is back, what could not come back, and what is still to come."""
+"""The progress of an undo: the rows that are back, that could not come back, and that are still to come."""
 
 from __future__ import annotations
 
