@@ -72,18 +72,18 @@ def _tell(run: Run, what: str, text: str) -> None:
 
 
 def _link(run: Run) -> str:
-    """The address of the run's page; its name where the project has no pages."""
+    """The address of the run's page; its name if the project has no pages."""
     return addresses.page_in_mail("run", run.pk) or f"Run {run.pk}"
 
 
 def _recipients() -> list[str]:
-    """The addresses of active accounts that may operate; where none has one, those of ADMINS."""
+    """The addresses of active accounts that may operate; if none has one, those of ADMINS."""
     people = [address for backend in get_backends() for address in _operators(backend)]
     return list(dict.fromkeys(people)) or _admins()
 
 
 def _operators(backend: Any) -> list[str]:
-    """The addresses of those who may operate by an authentication backend; none where it can't tell."""
+    """The addresses of those who may operate by an authentication backend; none if it can't tell."""
     model = get_user_model()
     name = getattr(model, "EMAIL_FIELD", "email")
     fields = {field.name for field in model._meta.get_fields()}

@@ -3,8 +3,8 @@
 Lines are collected in memory and written between batches, outside of the batches' transactions.
 A batch that is rolled back therefore loses none of them.
 
-The log has lines of the level INFO also where the project logs warnings only, as Django's own settings do.
-Such a line goes to the run's log alone: the project's handlers get the same lines as without us.
+The log has lines of the level INFO even if the project logs only warnings, as Django's own settings do.
+Such a line goes only to the run's log: the project's handlers get the same lines as without us.
 """
 
 import logging
@@ -91,7 +91,7 @@ _lowered: Counter[str] = Counter()  # the loggers that are at INFO because of us
 
 
 class _AsBefore(logging.Filter):
-    """Keeps from the project's handlers what only a run's log wants. Lets everything else pass."""
+    """Hides records that only a run's log needs from the project's handlers. Lets all others pass."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name.partition(".")[0] not in _lowered:

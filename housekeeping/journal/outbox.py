@@ -116,7 +116,7 @@ def _put_off(delivery: Delivery, error: Exception) -> None:
 
 
 def _is_final(error: Exception) -> bool:
-    """Does the server refuse this mail for good, or is it not a valid mail?"""
+    """Does the server refuse this mail permanently, or is it not a valid mail?"""
     if isinstance(error, SMTPRecipientsRefused):
         return all(code >= 500 for code, _ in error.recipients.values())
     if isinstance(error, SMTPDataError):

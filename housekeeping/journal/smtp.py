@@ -1,4 +1,4 @@
-"""Mail by SMTP with a time limit that holds whatever the mail server does."""
+"""Mail by SMTP with a time limit that no mail server can exceed."""
 
 import socket
 import threading

@@ -23,7 +23,7 @@ def add(run: Run) -> None:
 
 
 def day_of(moment: datetime | None) -> date:
-    """The day in TIME_ZONE, whatever zone is activated."""
+    """The day in TIME_ZONE, regardless of the activated zone."""
     return timezone.localdate(moment, timezone.get_default_timezone())
 
 
