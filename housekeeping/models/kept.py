@@ -1,4 +1,4 @@
-"""What outlives a run: the rows of its plan, its archives, and holds."""
+"""Rows that outlive the execution of a run: its plan, its archives, and holds."""
 
 from datetime import datetime
 from typing import Any, ClassVar

@@ -8,7 +8,7 @@ M = TypeVar("M", bound=models.Model)
 
 
 class OwnQuerySet(models.QuerySet[M]):
-    """Reads from the database that it writes to, whatever a router says.
+    """Reads from the database that it writes to, regardless of the project's routers.
 
     A replica may lag behind, and show a retention, a hold or a claim that no longer applies.
     """

@@ -18,8 +18,8 @@ from housekeeping.models.text import in_words
 class RunQuerySet(OwnQuerySet["Run"]):
     def active(self) -> "RunQuerySet":
         """Runs that have not ended: queued, running or held."""
-        # Filter by finished_at as well: the planner knows that it is rarely NULL. Of each status it only
-        # assumes that a sixth of all runs have it.
+        # Filter by finished_at as well: the planner's statistics show that it is rarely NULL. For each
+        # status, the planner only assumes that a sixth of all runs have it.
         return self.filter(status__in=Run.ACTIVE, finished_at=None)
 
     def in_the_way(self, task: str, *, dry_run: bool) -> "Run | None":
@@ -194,8 +194,8 @@ class Run(OwnModel):
                 condition=~models.Q(idempotency_key=""),
                 name="run_one_per_idempotency_key",
             ),
-            # A run that was handed back to the queue (attempts > 0) may wait beside the next one. Dry runs
-            # and undos don't do the task's work: a fire time gets its own run even if one of them waits.
+            # A run that was handed back to the queue (attempts > 0) may wait together with the next one. Dry
+            # runs and undos don't do the task's work: a fire time gets its own run even if one of them waits.
             models.UniqueConstraint(
                 fields=["task"],
                 condition=models.Q(status="queued", attempts=0, dry_run=False, undo_of=None),
@@ -265,7 +265,7 @@ class Run(OwnModel):
 
     @property
     def plan_tables(self) -> dict[str, int]:
-        """Rows that would go by the plan, by table."""
+        """Rows that the plan would delete, by table."""
         return _summed(facts["tables"] for facts in self.plan.values())
 
     @property
@@ -275,7 +275,7 @@ class Run(OwnModel):
 
     @property
     def removed(self) -> dict[str, int]:
-        """Rows that are gone by the receipts of its policies, by table."""
+        """Rows that were deleted according to the receipts of its policies, by table."""
         return _summed(facts["rows"] for facts in self.receipt.values())
 
     @property
