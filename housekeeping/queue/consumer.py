@@ -37,7 +37,7 @@ QUIET_WITHIN = 1.0
 
 
 class Worker(huey_consumer.Worker):
-    """Ends when its consumer is gone: otherwise it would run on after a kill of its parent."""
+    """Ends when its consumer is gone: otherwise it would keep running after its parent was killed."""
 
     def loop(self, now: datetime | None = None) -> None:
         if self.huey.is_orphan():
@@ -155,7 +155,7 @@ class Consumer(huey_consumer.Consumer):
         return False
 
     def _try_to_resend(self) -> None:
-        """A worker takes with it the message that it has read and not yet acted on."""
+        """If a worker dies, the message that it has read but not yet acted on is lost with it."""
         try:
             recovery.resend_all()
         except DatabaseError as error:  # then it is sent again after a minute
@@ -190,7 +190,7 @@ class Consumer(huey_consumer.Consumer):
             self._end_at_once(number)
 
     def _end_at_once(self, number: int) -> None:
-        """Hand back the runs, and end this process at once, whatever its workers are doing."""
+        """Hand back the runs, and end this process at once, even if its workers are busy."""
         for child in multiprocessing.active_children():
             child.kill()
         # In a thread, since the signal may have interrupted this one in the middle of a query.
