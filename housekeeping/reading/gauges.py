@@ -1,6 +1,6 @@
 """Figures that are expensive to measure on a large database: saved, each with its age.
 
-A consumer measures each again after 20 seconds or, where that takes long, after ten times as long as
+A consumer measures each again after 20 seconds or, if that takes long, after ten times as long as
 it took (DUTY). A page shows the saved figures with their age, so that nobody waits for a count. Cheap
 ones are measured for the page once they are 30 seconds old or a run has ended, so that they show its
 outcome; expensive ones are as old as the consumer's last measurement.
@@ -10,8 +10,8 @@ table (:func:`rules.changed`), and each figure is saved with the rules that it w
 mark, and the retention as this version of the site declares it. A figure with other rules is never
 shown, in any process, even if its measurement began before the change and ended after it.
 
-For a policy or a statistic that raises an error, the error is saved. Where the attempt costs little,
-each page repeats it, so that a correction is seen at once.
+If a policy or a statistic raises an error, the error is saved. If the attempt costs little, each page
+repeats it, so that a correction is seen at once.
 """
 
 import time
@@ -72,7 +72,7 @@ def _backlog(policy: Policy) -> dict[str, Any]:
 
 
 def read_all(names: list[str]) -> dict[str, Gauge]:
-    """The saved figures for a page, or new ones where that costs little or the saved one is outdated.
+    """The saved figures for a page, or new ones if that costs little or the saved one is outdated.
 
     The backlog of a policy that raises an error has None as its ``rows``, and an ``error``.
     """
@@ -92,7 +92,7 @@ def _current(name: str, saved: Gauge | None, oldest: datetime, mark: str | None)
 
 
 def read_now(name: str) -> Gauge:
-    """The figure as it is now; where it is expensive, no more than 30 seconds old."""
+    """The figure as it is now; if it is expensive, no more than 30 seconds old."""
     now = clock.roughly()
     fresh = Gauge.objects.filter(name=name, measured_at__range=(now - OLD, now + conf.ahead()))
     saved = fresh.filter(took_ms__gte=EXPENSIVE_MS).first()
@@ -100,7 +100,7 @@ def read_now(name: str) -> Gauge:
 
 
 def _rules_of(name: str, mark: str | None) -> str:
-    """The rules that a gauge goes by."""
+    """The rules that a gauge was measured under."""
     policy = _policy_of(name)
     return rules.digest(mark, [policy] if policy else [])
 
@@ -147,8 +147,8 @@ def _save(gauge: Gauge) -> None:
 def refresh(now: datetime) -> None:
     """Measure what is not fresh any more. For a consumer, every few seconds.
 
-    Of several consumers that look at the same moment, one measures. A figure for which that fails
-    holds up no other: the first error is raised after all had their turn. Raises PolicyFailed or
+    If several consumers look at the same moment, one of them measures. An error with one figure does
+    not stop the others: the first error is raised at the end. Raises PolicyFailed or
     StatisticFailed, too, as long as a policy or a statistic can't be counted.
     """
     saved = Gauge.objects.in_bulk()

@@ -37,7 +37,7 @@ def until(now: datetime) -> datetime:
 
 
 def half_hours(now: datetime) -> list[HalfHour]:
-    """Those of the NUMBER half hours in which something ran, the oldest first."""
+    """Those of the last NUMBER half hours in which something ran, the oldest first."""
     end = until(now)
     runs = Run.objects.filter(requested_at__gte=end - NUMBER * WIDTH, requested_at__lt=end).order_by()
     took = _Seconds(Coalesce("finished_at", Value(now, DateTimeField())), F("started_at"))

@@ -42,7 +42,7 @@ class Snapshot(Statistics):
     database_bytes = Whole(nullable=True)
 
 
-# The names that no statistic can have, as these fields stand beside the statistics.
+# The names that no statistic can have, since the object with the statistics has these fields, too.
 TAKEN = frozenset(
     name
     for kind in (MeasuredStatistics, Snapshot)
