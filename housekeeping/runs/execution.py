@@ -2,8 +2,8 @@
 
 What it promises:
 
-- One conditional UPDATE claims a run and raises its number of attempts. Only a worker that
-  knows this number may write to the row: if its run was taken back while it was stalled, it
+- One conditional UPDATE claims a run and raises its number of attempts. Only the worker
+  with this number may write to the row: if its run was taken back while it was stalled, it
   changes nothing, and its open batch is rolled back.
 - A failed run stores the error that was raised. ``endings`` has the promises about the end itself.
 """

@@ -69,7 +69,7 @@ def take_back_silent(now: datetime) -> None:
 def _shorten_lease(run: Run) -> None:
     """Shorten a lease that is longer than leases are: it was written while the clock was ahead.
 
-    A worker that is alive renews it in time. One that is not is noticed once it has run out.
+    A living worker renews it in time. A dead one is noticed once it has run out.
     """
     too_long = own(run).filter(lease_until__gt=clock.Now() + conf.life() + conf.ahead())
     if too_long.update(lease_until=clock.Now() + conf.life()):

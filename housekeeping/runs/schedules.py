@@ -118,7 +118,7 @@ def is_due(schedule: Schedule, now: datetime) -> bool:
 
 
 def start_afresh(entry: Entry, now: datetime) -> ScheduleState:
-    """Compute the next fire time of a new or changed schedule. It owes nothing from before."""
+    """Compute the next fire time of a new or changed schedule. Earlier ones are not owed."""
     state = entry.state
     is_recent = state is not None and state.computed_at > now - RECENT_CHANGE
     since = min(state.computed_at, now) if state and is_recent else now

@@ -1,4 +1,4 @@
-"""One act on many runs: each run is handled by itself, and the caller learns which were refused and why."""
+"""One act on many runs: each run is handled separately, and the caller learns which were refused and why."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ MOST = 100
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of one run: ``done`` is the run that the act returned; without it, ``error`` is
+    """The outcome for one run: ``done`` is the run that the act returned; without it, ``error`` is
     the reason. ``run`` is None if the run does not exist (any more)."""
 
     pk: UUID

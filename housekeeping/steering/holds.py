@@ -52,7 +52,7 @@ def holdable() -> dict[str, type[Model]]:
 def moment(text: str) -> datetime | None:
     """Read the end of a hold: a date (to its end) or ISO 8601; empty: no end.
 
-    Without an offset, both are in TIME_ZONE, whatever zone is activated. Raises BadHold.
+    Without an offset, both are in TIME_ZONE, regardless of the activated zone. Raises BadHold.
     """
     text, zone = text.strip(), timezone.get_default_timezone()
     if not text:

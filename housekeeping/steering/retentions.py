@@ -1,5 +1,5 @@
-"""Retentions as operators change them, while the site runs: validated, recorded, and stored beside
-the declared ones."""
+"""Retentions as operators change them, while the site runs: validated, recorded, and stored
+next to the declared ones."""
 
 import logging
 from dataclasses import dataclass
