@@ -22,7 +22,7 @@ test: $(VENV)/test.stamp
 	$(if $(ARGS),,TEST_DATABASE=postgres $(PYTEST))
 	$(PYTEST) $(ARGS)
 
-# What takes longer than a test may: storms of kills, upgrades, whole suites behind PgBouncer.
+# Slow proofs: storms of kills, upgrades, whole suites behind PgBouncer.
 prove: $(VENV)/test.stamp
 	@sh tests/install_services.sh
 	$(if $(ARGS),,TEST_DATABASE=postgres $(PYTHON) -m pytest -n 2 --timeout 1800 $(addprefix tests/prove/,test_kills.py test_damaged_archives.py))
@@ -42,11 +42,11 @@ docs: $(VENV)/test.stamp
 screenshots: $(VENV)/test.stamp
 	$(PYTHON) -m docs.screenshots
 
-# Known holes in what is pinned. Says so where the advisories can't be had.
+# Known vulnerabilities of the pinned packages. Prints NOT DONE if the index has no advisories.
 audit: $(VENV)/test.stamp
 	@$(PYTHON) -m tests.audit
 
-# Writes docs/reference/openapi.yaml anew, as the API describes itself without any setting.
+# Writes docs/reference/openapi.yaml: the description of the API without any setting.
 schema: $(VENV)/test.stamp
 	ENV_FILE=/dev/null HOUSEKEEPING_TEST_SCHEDULE=false $(PYTHON) manage.py spectacular --fail-on-warn --validate --file docs/reference/openapi.yaml
 

@@ -1,7 +1,8 @@
-"""Makes the pictures of the docs anew, in docs/images: ``make screenshots``.
+"""Makes the pictures of the docs, in docs/images: ``make screenshots``.
 
 It fills a throwaway site with demo data and a month of history, starts it with a consumer, and opens the
-pages in Chromium. It knows addresses and the form to sign in, and nothing else of what pages look like.
+pages in Chromium. It depends only on addresses and the sign-in form, so other changes of the pages don't
+break it.
 """
 
 import json

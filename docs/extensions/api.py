@@ -42,7 +42,7 @@ def operations(argument: str, content: list[str]) -> list[str]:
 
 
 def _about(operations: Iterable[Facts]) -> list[str]:
-    """What the address is, which its methods have in common."""
+    """The facts about an address that its methods have in common."""
     told = dict.fromkeys(one.get("description", "") for one in operations)
     return [line for text in told if text and "\n" not in text for line in (sentence(text), "")]
 
