@@ -82,7 +82,8 @@ def change_undo_holds(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
 
     def act() -> str:
         rows = words.number(holds.change_all(undo, holds.moment(text), by=actor(request)))
-        return answers.saved(gettext("%(n)s rows are on hold %(until)s.") % {"n": rows, "until": _until(text)})
+        facts = {"n": rows, "until": _until(text)}
+        return answers.saved(gettext("%(n)s rows are on hold %(until)s.") % facts)
 
     return _changed(request, pk, act)
 
