@@ -24,7 +24,7 @@ test: $(VENV)/test.stamp
 
 # Slow proofs: storms of kills, upgrades, whole suites behind PgBouncer.
 prove: $(VENV)/test.stamp
-	@sh tests/install_services.sh
+	@sh tests/install_services.sh prove
 	$(if $(ARGS),,TEST_DATABASE=postgres $(PYTHON) -m pytest -n 2 --timeout 1800 $(addprefix tests/prove/,test_kills.py test_damaged_archives.py))
 	$(PYTHON) -m pytest -n 2 --timeout 1800 $(or $(ARGS),tests/prove)
 

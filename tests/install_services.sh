@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the servers and the browser that the tests use, where they are missing and
-# this is root on a Debian; elsewhere the tests say what they had to skip.
+# this is root on a Debian; elsewhere the tests say what they had to skip. With the argument "prove", also what
+# tests/prove needs beyond them.
 set -e
 
 missing=""
@@ -10,6 +11,10 @@ command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || missing="$missi
 command -v cc >/dev/null || command -v gcc >/dev/null || missing="$missing gcc libc6-dev"
 command -v curl >/dev/null || missing="$missing curl"
 command -v chromium >/dev/null || missing="$missing chromium fonts-dejavu fonts-liberation"
+if [ "$1" = prove ]; then
+    command -v java >/dev/null || missing="$missing default-jre-headless"
+    command -v npm >/dev/null || missing="$missing nodejs npm"
+fi
 
 [ -n "$missing" ] || exit 0
 [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || exit 0
