@@ -1,8 +1,11 @@
 import pytest
+from django.conf import settings
 from django.core.cache import cache
+from django.test import Client
 from huey.contrib.djhuey import HUEY
 from playwright.sync_api import sync_playwright
 
+from chat.models import User
 from tests import make, services
 from tests.processes import Processes
 
@@ -72,3 +75,19 @@ def sign_in(page, site, path="/scheduler-admin"):
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_selector("#overview")
     return page
+
+
+@pytest.fixture
+def visit(site, open_page):
+    """Opens a page of the site, signed in as ada already."""
+    name = settings.SESSION_COOKIE_NAME
+
+    def open_one(path="/scheduler-admin", **options):
+        page = open_page(**options)
+        client = Client()
+        client.force_login(User.objects.get(username="ada"))
+        page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": site}])
+        page.goto(site + path)
+        return page
+
+    return open_one
