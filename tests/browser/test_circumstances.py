@@ -52,3 +52,97 @@ def test_at_400_percent_nothing_is_cut_off_nor_scrolled_sideways(site, visit):
         found += [f"{name}: {cut}" for cut in page.evaluate(CUT_OFF)[:6]]
 
     assert not found, "\n".join(found)
+
+
+# --- Without motion ---------------------------------------------------------------------------
+
+MOVES = """() => [...document.querySelectorAll("*")].flatMap((one) =>
+    ["", "::before", "::after", "::backdrop"].map((part) => getComputedStyle(one, part))
+    .filter((style) => style.animationName !== "none" || !/^0s(, 0s)*$/.test(style.transitionDuration)
+        || style.scrollBehavior === "smooth")
+    .map(() => one.outerHTML.slice(0, 100)))"""
+
+
+def test_nothing_moves_for_who_asked_for_less_motion(site, visit):
+    page = visit(reduced_motion="reduce", expect_errors=True)
+    found = []
+
+    for name, path in all_pages(world.a_night()).items():
+        page.goto(site + path)
+        found += [f"{name}: {moves}" for moves in page.evaluate(MOVES)]
+    page.goto(site + world.HOME)
+    page.locator("#task-conversations").get_by_role("button", name="Actions").click()
+    page.get_by_role("dialog").wait_for()
+
+    assert not found, "\n".join(found)
+    assert page.evaluate("document.getAnimations().length") == 0
+
+
+# --- In the system's colours ------------------------------------------------------------------
+
+# The contrast of two colours of an element's style, as WCAG 1.4.11 has it, with what is behind it.
+CONTRAST = """(one, property) => {
+    const linear = (part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    const light = (color) => {
+        const [red, green, blue] = color.match(/[\\d.]+/g).map((part) => linear(part / 255));
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+    };
+    const behind = light(getComputedStyle(document.body).backgroundColor);
+    const here = light(getComputedStyle(one)[property]);
+    return (Math.max(here, behind) + 0.05) / (Math.min(here, behind) + 0.05);
+}"""
+
+
+@pytest.fixture
+def in_system_colors(site, visit):
+    """A function that opens a page of a site with content, in colours that the system sets."""
+    made = world.a_night()
+
+    def open_one(name="overview", scheme="dark"):
+        page = visit(world.pages(made, make.visitor())[name], forced_colors="active", color_scheme=scheme)
+        shoot(page, f"forced-{name}-{scheme}")
+        return page
+
+    return open_one
+
+
+def contrasts(page, selector, of):
+    """The contrast of a property of each such element, which there have to be."""
+    found = [one.evaluate(CONTRAST, of) for one in page.locator(selector).all() if one.is_visible()]
+    assert found, selector
+    return found
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_in_system_colors_states_and_buttons_have_lines_and_bars_stand_out(in_system_colors, scheme):
+    page = in_system_colors(scheme=scheme)
+
+    for selector in (".badge", ".button", ".verdict", "progress", ".panel"):
+        assert min(contrasts(page, selector, "borderTopColor")) >= 3, selector
+        widths = page.locator(selector).evaluate_all(
+            "all => all.map((it) => getComputedStyle(it).borderTopWidth)"
+        )
+        assert "0px" not in widths, selector
+    assert min(contrasts(page, ".strip .bar-mark", "fill")) >= 3
+    bars = [
+        page.locator(f'.bar-mark[data-status="{status}"]') for status in ("succeeded", "running", "failed")
+    ]
+    assert len({bar.first.evaluate("it => getComputedStyle(it).fill") for bar in bars}) == 3
+
+
+def test_in_system_colors_the_focus_and_the_current_page_are_seen(in_system_colors):
+    page = in_system_colors("runs")
+
+    page.get_by_role("link", name="Trends").focus()
+    page.keyboard.press("Tab")
+    focused = page.locator(":focus-visible")
+    assert focused.evaluate("it => getComputedStyle(it).outlineStyle") == "solid"
+    assert focused.evaluate(CONTRAST, "outlineColor") >= 3
+    current, other = (
+        page.locator(f".tabs a{which}").first.evaluate("it => getComputedStyle(it).borderBottomColor")
+        for which in ("[aria-current]", ":not([aria-current])")
+    )
+    assert current != other
+    assert (
+        page.locator(".bar nav [aria-current]").evaluate("it => getComputedStyle(it).outlineStyle") == "solid"
+    )
