@@ -2,6 +2,7 @@
 
 import pytest
 
+from housekeeping.models import LogLine
 from tests import make
 from tests.browser import world
 from tests.browser.test_dashboard import SCREENSHOTS
@@ -146,3 +147,43 @@ def test_in_system_colors_the_focus_and_the_current_page_are_seen(in_system_colo
     assert (
         page.locator(".bar nav [aria-current]").evaluate("it => getComputedStyle(it).outlineStyle") == "solid"
     )
+
+
+# --- On paper ---------------------------------------------------------------------------------
+
+PAPER = {"width": 718, "height": 1010}  # A4 within its margins
+PRESSED = ".bar, button, .button, form input:not([type=hidden]), select, dialog, .crumbs"
+
+
+def test_on_paper_there_is_what_one_reads_and_none_of_it_is_cut_off(site, visit):
+    page = visit(viewport=PAPER, color_scheme="dark")
+    page.emulate_media(media="print")
+    pages = world.pages(world.a_night(), make.visitor())
+
+    for name in ("overview", "runs", "run failed", "run purged", "trends", "holds", "history", "policy"):
+        page.goto(site + pages[name])
+        shoot(page, f"print-{name}")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+        assert page.evaluate(CUT_OFF) == [], name
+        pressed = [
+            one.evaluate("it => it.outerHTML") for one in page.locator(PRESSED).all() if one.is_visible()
+        ]
+        assert pressed == [], name
+        assert len(page.locator("main").inner_text()) > 100, name
+        assert page.locator("main").evaluate("it => getComputedStyle(it).color") == "rgb(28, 33, 30)", name
+
+
+def test_on_paper_a_long_log_and_a_hidden_result_are_whole(site, visit):
+    long = "a_long_name " * 20
+    run = make.run("users", status="failed", error=long, finished_at=make.ago())
+    lines = [LogLine(run=run, logged_at=make.ago(), level="INFO", text=f"line {n}") for n in range(100)]
+    LogLine.objects.bulk_create(lines)
+    page = visit(f"{world.HOME}/runs/{run.pk}", viewport=PAPER)
+    page.emulate_media(media="print")
+    log = page.locator("#log-lines")
+    assert log.evaluate("it => it.scrollHeight <= it.clientHeight + 1")
+
+    page.goto(f"{site}{world.HOME}/runs")
+    result = page.locator("td.result span")
+
+    assert result.evaluate("it => it.scrollWidth <= it.clientWidth + 1 && it.clientHeight > 30")
