@@ -197,6 +197,6 @@ def fingerprint(now: datetime) -> str:
     is_busy, is_measured = rows[0][2] > 0, rows[0][12] > 0
     # The page also changes without an act: with each batch of a run, with figures that are measured for
     # the page because no consumer does it, and with the timeline. The ages of heartbeats and figures
-    # don't count: after a 304, site.js shows them as fresh.
+    # don't count: after a 304, connection.js shows them as fresh.
     seconds = 1 if is_busy else 300 if is_measured else 30
     return polls.fingerprint(rows[0][:12], [row[13:] for row in rows], int(now.timestamp()) // seconds)
