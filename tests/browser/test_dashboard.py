@@ -379,19 +379,6 @@ def test_a_hidden_tab_does_not_poll_and_catches_up_when_it_is_seen_again(site, o
     page.locator("#task-stats").get_by_text("the pipe burst").wait_for()
 
 
-def test_a_lost_connection_is_shown_and_goes_when_it_is_back(site, open_page):
-    page = sign_in(open_page(expect_errors=True), site)
-    page.context.set_offline(True)
-    page.evaluate("document.dispatchEvent(new Event('look-again'))")
-    page.get_by_text("Connection lost").wait_for()
-    assert page.locator("#task-stats").is_visible()
-
-    page.context.set_offline(False)
-    page.get_by_role("button", name="Try now").click()
-
-    page.get_by_text("Connection lost").wait_for(state="hidden")
-
-
 def test_times_are_shown_in_the_zone_of_who_looks(site, open_page):
     page = sign_in(open_page(timezone_id="Asia/Tokyo", locale="en-GB"), site)
 

@@ -26,6 +26,7 @@ const clock = format({ hour: "2-digit", minute: "2-digit" });
 const day = format({ weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const year = format({ day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
 const date = format({ year: "numeric", month: "numeric", day: "numeric" });
+const toTheSecond = format({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const exact = format({ weekday: "long", year: "numeric", month: "long", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short" });
 const relative = new Intl.RelativeTimeFormat(language, { numeric: "always", style: "short" });
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
