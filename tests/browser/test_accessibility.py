@@ -74,6 +74,34 @@ def test_neither_has_the_sign_in_page_nor_an_empty_site(look, size, theme):
     assert not found, "\n" + "\n".join(found)
 
 
+@pytest.mark.parametrize(("size", "theme"), [("desktop", "dark"), ("phone", "light")])
+def test_nor_has_what_opens_on_a_page(look, size, theme):
+    ada = make.administrator(username="ada")
+    made = world.a_night()
+    barriers = look(ada, viewport=SIZES[size], color_scheme=theme)
+    page = barriers.page
+    found = []
+
+    def press(name, opens):
+        page.get_by_role("button", name=name).first.click()
+        page.locator(opens).wait_for()
+        found.extend(f"{name}: {barrier}" for barrier in page.evaluate(LOOK, TAGS))
+        page.keyboard.press("Escape")
+
+    barriers("overview", world.HOME)
+    press("What does this mean?", ".term-text:popover-open")
+    press("Actions: Delete old conversations", "#asked[open]")
+    press("Cancel messages", "#question[open]")
+    barriers("run failed", f"{world.HOME}/runs/{made['failed'].pk}")
+    assert page.get_by_role("heading", name="Compared with the run before").is_visible()
+    press("Retry", "#asked[open]")
+    page.context.set_offline(True)
+    page.get_by_text("Connection lost").wait_for()
+    found += page.evaluate(LOOK, TAGS)
+
+    assert not found, "\n".join(found)
+
+
 # --- By keys alone ----------------------------------------------------------------------------
 
 

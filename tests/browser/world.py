@@ -46,6 +46,8 @@ def _unfinished():
     trace = (
         'Traceback (most recent call last):\n  File "x.py", line 1\nOSError: the disk is full ' + "x" * 300
     )
+    day_before = dict.fromkeys(("requested_at", "started_at", "finished_at"), make.ago(days=1))
+    make.run("users", status="succeeded", **day_before)  # the page of the failed one compares the two
     failed = make.run(
         "users", status="failed", error="OSError: the disk is full", traceback=trace,
         started_at=make.ago(minutes=4), finished_at=make.ago(minutes=3),
@@ -68,6 +70,7 @@ def pages(made, visitor):
     of_runs = {f"run {kind}": f"{HOME}/runs/{run.pk}" for kind, run in made.items()}
     return of_runs | {
         "overview": HOME,
+        "task": f"{HOME}/tasks/conversations",
         "question": f"{HOME}/tasks/conversations/trigger",
         "runs": f"{HOME}/runs",
         "runs filtered": f"{HOME}/runs?status=failed&text=disk",
