@@ -55,6 +55,17 @@ def test_at_400_percent_nothing_is_cut_off_nor_scrolled_sideways(site, visit):
     assert not found, "\n".join(found)
 
 
+def test_a_phone_names_the_two_runs_that_it_compares(site, visit):
+    failed = world.a_night()["failed"]
+    page = visit(f"{world.HOME}/runs/{failed.pk}", viewport={"width": 390, "height": 844})
+    shoot(page, "compared")
+    column = page.get_by_role("columnheader", name="This run")
+
+    assert column.is_visible()
+    own = page.locator(".pairs:has(thead) tbody td").first
+    assert abs(column.bounding_box()["x"] - own.bounding_box()["x"]) < 2
+
+
 # --- Without motion ---------------------------------------------------------------------------
 
 MOVES = """() => [...document.querySelectorAll("*")].flatMap((one) =>
