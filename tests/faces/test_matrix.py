@@ -111,7 +111,7 @@ PAGES = {
     "housekeeping:hold-change": Row(configured, of_hold),
     "housekeeping:hold-end": Row(configured, of_hold),
     "housekeeping:undo-holds-change": Row(configured, of_ended_run),
-    "housekeeping:undo-holds-end": Row(configured, of_ended_run),
+    "housekeeping:undo-holds-end": Row({"GET": CONFIGURE, "POST": CONFIGURE}, of_ended_run),
     "housekeeping:run": Row(looked_at, of_run),
     "housekeeping:run-receipt-json": Row(looked_at, of_run),
     "housekeeping:run-receipt-csv": Row(looked_at, of_run),
