@@ -333,32 +333,32 @@ def test_holds_are_made_changed_and_ended_by_keys_alone(show):
     key, until = page.get_by_role("textbox", name="Key"), page.get_by_label("Last day").first
     key.fill("0")
     page.get_by_label("Reason").fill("A dispute")
-    press(page, page.get_by_role("button", name="Keep it"))
+    press(page, page.get_by_role("button", name="Put on hold"))
     page.get_by_text("Not saved: There is no chat.Conversation with the key").wait_for()
     assert key.evaluate("it => it === document.activeElement")
     assert page.get_by_label("Reason").input_value() == "A dispute"
 
     key.fill(str(row.pk))
-    press(page, page.get_by_role("button", name="Keep it"))
-    answer(page, f"Saved. chat.Conversation {row.pk} is kept.")
-    assert focused(page) == "Keep it"
+    press(page, page.get_by_role("button", name="Put on hold"))
+    answer(page, f"Saved. chat.Conversation {row.pk} is on hold.")
+    assert focused(page) == "Put on hold"
     assert until.input_value() == ""
 
     line = page.locator("tr[id^=hold-]")
     press(page, line.locator("summary"))
     line.get_by_label("Last day").fill("2001-01-31")
     press(page, line.get_by_role("button", name="Save"))
-    place = answer(page, "Not saved: A hold ends in the future")
+    place = answer(page, "Not saved: A hold must end in the future")
     assert focused(page) == "Save"
     assert line.get_by_label("Last day").input_value() == "2001-01-31"
     assert is_beside(place, line.get_by_label("Last day"))
 
     line.get_by_label("Last day").fill("2127-01-31")
     press(page, line.get_by_role("button", name="Save"))
-    answer(page, f"Saved. chat.Conversation {row.pk} is kept until 2127-01-31.")
-    assert focused(page) == f"Change until when: chat.Conversation {row.pk}"
+    answer(page, f"Saved. chat.Conversation {row.pk} is on hold until 2127-01-31.")
+    assert focused(page) == f"Change the end of the hold: chat.Conversation {row.pk}"
 
     press(page, line.get_by_role("button", name="End"))
     press(page, page.locator("#question [value=yes]"))
-    answer(page, "is ended.")
-    assert "is ended." in focused(page)
+    answer(page, "Ended the hold on")
+    assert "Ended the hold on" in focused(page)

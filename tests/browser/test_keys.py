@@ -138,9 +138,9 @@ def test_a_row_is_put_on_hold(keys):
     keyboard = keys()
 
     keyboard.press("g", "h").page.wait_for_url("**/holds")
-    keyboard.to("Key").type(str(row.pk)).to("Reason").type("A dispute").to("Keep it").enter()
+    keyboard.to("Key").type(str(row.pk)).to("Reason").type("A dispute").to("Put on hold").enter()
 
-    keyboard.page.get_by_text("is kept").first.wait_for()
+    keyboard.page.get_by_text("is on hold").first.wait_for()
     assert Hold.objects.get().reason == "A dispute"
 
 
@@ -153,7 +153,7 @@ def test_a_purge_is_undone(keys):
     keyboard.to("Undo").enter()
     question(keyboard).to("Undo", key="Shift+Tab").enter()
 
-    keyboard.page.get_by_text("waits").first.wait_for()
+    keyboard.page.get_by_text("waiting for a consumer").first.wait_for()
     assert Run.objects.get(undo_of=run).requested_by == "ada"
 
 

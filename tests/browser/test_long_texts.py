@@ -120,7 +120,7 @@ def test_no_long_text_widens_a_dialog_or_an_answer(show, site, made, size):
     look(f"The hold on chat.Conversation {LONG[:60]}")
     page.get_by_role("textbox", name="Key").fill(LONG[:100])
     page.get_by_label("Reason").fill(LONG[:200])
-    page.get_by_role("button", name="Keep it").click()
+    page.get_by_role("button", name="Put on hold").click()
     look("Not saved: There is no chat.Conversation with the key")
 
     make.run(LONG[:100])

@@ -91,7 +91,7 @@ def test_an_undo_s_holds_are_typed_on_a_phone(show, javascript):
 
     page.get_by_label("Type 3 to confirm").fill("3")
     page.get_by_role("button", name="End all").last.tap()
-    place = page.locator(".answer", has_text="3 holds are ended.")
+    place = page.locator(".answer", has_text="Ended 3 holds.")
     place.wait_for()
     assert place.evaluate("it => it === document.activeElement")
     assert not Hold.objects.exists()

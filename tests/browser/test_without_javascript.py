@@ -196,8 +196,8 @@ def hold_add(go):
     page = go("holds")
     page.get_by_role("textbox", name="Key").fill(str(row.pk))
     page.get_by_label("Reason").fill("A dispute")
-    press(page, "Keep it")
-    says(page, f"{ROW} {row.pk} is kept")
+    press(page, "Put on hold")
+    says(page, f"{ROW} {row.pk} is on hold")
 
 
 def hold_change(go):
@@ -213,7 +213,7 @@ def hold_end(go):
     one = hold()
     page = go("holds")
     press(page, "End", within=f"#hold-{one.pk}", exact=False)
-    says(page, "is ended")
+    says(page, "Ended the hold on")
     assert not Hold.objects.exists()
 
 
@@ -233,7 +233,7 @@ def undo_holds_end(go):
     press(page, "End all", within=f"#undo-holds-{undo.pk}", exact=False)
     page.locator("main input[name=typed]").fill("2")  # it can't be undone
     press(page, "End", exact=False)
-    says(page, "2 holds are ended")
+    says(page, "Ended 2 holds")
 
 
 ACTS = {

@@ -30,7 +30,7 @@ def test_a_request_is_on_record(sent):
 
 
 def test_a_task_that_does_not_exist_is_refused(sent):
-    with pytest.raises(UnknownTask, match="there are all, conversations"):
+    with pytest.raises(UnknownTask, match="choose one of all, conversations"):
         control.request("dishes", send=sent.append)
 
     assert not Run.objects.exists()

@@ -177,7 +177,7 @@ def test_a_run_without_holds_has_none_to_change_or_end():
     undo = make.run(status="succeeded")
 
     for act in (lambda: holds.end_all(undo), lambda: holds.change_all(undo, None)):
-        with pytest.raises(NotPossible, match="holds no rows"):
+        with pytest.raises(NotPossible, match="This run has no holds"):
             act()
 
 

@@ -92,7 +92,7 @@ def test_what_a_shorter_retention_hits_is_known_before_it_is_saved():
 def test_a_retention_below_a_policys_shortest_is_refused():
     policy = replace(registry.find_policy("users"), shortest_days=4)
 
-    with pytest.raises(BadRetention, match="write 4 or more"):
+    with pytest.raises(BadRetention, match="enter 4 or more"):
         retentions.parse_for(policy, "3")
 
     assert retentions.parse_for(policy, "4") == 4
@@ -102,7 +102,7 @@ def test_a_retention_below_a_policys_shortest_is_refused():
     ("name", "least"), [("acts", 400), ("runs", 90), ("sign-ins", 90), ("failed-sign-ins", 90)]
 )
 def test_who_may_change_a_retention_can_not_wipe_the_record_of_who_did_what(name, least):
-    with pytest.raises(BadRetention, match=f"write {least} or more"):
+    with pytest.raises(BadRetention, match=f"enter {least} or more"):
         retentions.change(name, least - 1)
 
     assert retentions.change(name, least + 100).retention_in_force() == timedelta(days=least + 100)
