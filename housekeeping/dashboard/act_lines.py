@@ -26,6 +26,8 @@ WORDS = {
     "undo": gettext_lazy("undone"),
     "pause": gettext_lazy("paused"),
     "resume": gettext_lazy("resumed"),
+    "pause task": gettext_lazy("task paused"),
+    "resume task": gettext_lazy("task resumed"),
     "change trigger": gettext_lazy("trigger changed"),
     "reset trigger": gettext_lazy("trigger reset"),
     "change retention": gettext_lazy("retention changed"),

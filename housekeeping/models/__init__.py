@@ -15,6 +15,7 @@ from housekeeping.models.states import (
     PolicyState,
     ScheduleState,
     Snapshot,
+    TaskState,
 )
 from housekeeping.models.text import in_words, storable
 
@@ -34,6 +35,7 @@ __all__ = [
     "ScheduleState",
     "Snapshot",
     "Tally",
+    "TaskState",
     "in_words",
     "storable",
 ]

@@ -103,6 +103,19 @@ class PolicyState(OwnModel):
         return self.name
 
 
+class TaskState(OwnModel):
+    """What an operator has changed about a declared task. Its name is that of the declaration."""
+
+    name = models.CharField(primary_key=True, max_length=100)
+    is_paused = models.BooleanField(default=False)
+    changed_at = models.DateTimeField()
+    changed_by = models.CharField(max_length=254, blank=True)
+    reason = models.CharField(max_length=300, blank=True, help_text="Why it is paused.")
+
+    def __str__(self) -> str:
+        return self.name
+
+
 NUMBERS = "statistics"  # the gauge of what the site counts
 
 

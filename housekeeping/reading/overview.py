@@ -182,7 +182,7 @@ def _scheduler_status(now: datetime, alive: list[Consumer], last: dict[str, Run]
         ScheduleCard(entry, entry.next_fire_time(now), last.get(entry.schedule.id), is_late(entry, now))
         for entry in schedules.entries()
     ]
-    if all(card.entry.is_paused for card in cards if not card.schedule.is_upkeep):
+    if all(card.entry.is_stopped for card in cards if not card.schedule.is_upkeep):
         status = PAUSED
     elif any(consumer.schedules for consumer in alive):
         status = RUNNING

@@ -22,6 +22,7 @@ from housekeeping.exceptions import BadTrigger, UnknownSchedule
 from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
 from housekeeping.models import ScheduleState
+from housekeeping.runs import pauses
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class Entry:
 
     schedule: Schedule
     state: ScheduleState | None
+    is_task_paused: bool = False
 
     @property
     def trigger(self) -> Cron | Interval:
@@ -66,11 +68,17 @@ class Entry:
 
     @property
     def is_paused(self) -> bool:
+        """Is the schedule itself paused?"""
         return bool(self.state and self.state.is_paused)
 
+    @property
+    def is_stopped(self) -> bool:
+        """Does it open no runs, as it or its task is paused?"""
+        return self.is_paused or self.is_task_paused
+
     def next_fire_time(self, now: datetime) -> datetime | None:
-        """When the schedule is due next; None while it is paused."""
-        if self.is_paused:
+        """When the schedule is due next; None while it or its task is paused."""
+        if self.is_stopped:
             return None
         if self.state and self.state.computed_from == self.source:
             return self.state.next_fire_at
@@ -89,14 +97,19 @@ def _changed_trigger(schedule_id: str, text: str) -> Cron | Interval | None:
 def entries() -> list[Entry]:
     """Every schedule as it is in force, in the order of declaration."""
     states = {state.id: state for state in ScheduleState.objects.filter(id__in=SCHEDULES)}
-    return [Entry(schedule, states.get(schedule.id)) for schedule in SCHEDULES.values()]
+    paused = pauses.paused()
+    return [
+        Entry(schedule, states.get(schedule.id), schedule.task.name in paused)
+        for schedule in SCHEDULES.values()
+    ]
 
 
 def find(schedule_id: str) -> Entry:
     """Raises UnknownSchedule."""
     if schedule_id not in SCHEDULES:
         raise UnknownSchedule(schedule_id, list(SCHEDULES))
-    return Entry(SCHEDULES[schedule_id], ScheduleState.objects.filter(id=schedule_id).first())
+    schedule, state = SCHEDULES[schedule_id], ScheduleState.objects.filter(id=schedule_id).first()
+    return Entry(schedule, state, pauses.is_paused(schedule.task.name))
 
 
 def fire_times(trigger: Cron | Interval, after: datetime, count: int = 5) -> list[datetime]:
@@ -192,6 +205,33 @@ def reset(schedule_id: str, *, by: Actor | None = None) -> Entry:
     return _steer(schedule_id, "reset trigger", by, trigger="")
 
 
+def pause_task(task: str, *, reason: str = "", by: Actor | None = None) -> None:
+    """Let no schedule, catch-up or automatic retry start the task until :func:`resume_task`.
+
+    A person still may. Queued and running runs are not touched. Raises UnknownTask.
+    """
+    if pauses.change(task, is_paused=True, reason=reason, by=by):
+        logger.info("Task %s: paused by %s", task, by.name if by else "the site")
+
+
+def resume_task(task: str, *, by: Actor | None = None) -> None:
+    """Continue from now on: fire times during the pause are not owed. Raises UnknownTask."""
+    now = clock.now()
+    with writing():
+        # First, so that no consumer sees the task resumed and a fire time still owed.
+        for schedule in SCHEDULES.values():
+            if schedule.task.name == task and (entry := find(schedule.id)).is_task_paused:
+                _owe_nothing(entry, now)
+        if not pauses.change(task, is_paused=False, by=by):
+            return
+    logger.info("Task %s: resumed by %s", task, by.name if by else "the site")
+
+
+def _owe_nothing(entry: Entry, now: datetime) -> None:
+    following = next_after(entry.trigger, now)
+    ScheduleState.objects.filter(id=entry.schedule.id).update(computed_at=now, **following)
+
+
 def _steer(schedule_id: str, act: str, by: Actor | None, **fields: object) -> Entry:
     """Change the schedule's row and record who did it. The next fire time is computed from now."""
     now = clock.now()
@@ -201,10 +241,10 @@ def _steer(schedule_id: str, act: str, by: Actor | None, **fields: object) -> En
         state = ScheduleState.objects.select_for_update().get(id=schedule_id)
         before = {name: getattr(state, name) for name in fields}
         if before == fields:
-            return Entry(SCHEDULES[schedule_id], state)  # nothing changes, so nothing is recorded
+            return find(schedule_id)  # nothing changes, so nothing is recorded
         for name, value in fields.items():
             setattr(state, name, value)
-        entry = Entry(SCHEDULES[schedule_id], state)
+        entry = Entry(SCHEDULES[schedule_id], state, pauses.is_paused(SCHEDULES[schedule_id].task.name))
         state.computed_from = entry.source
         state.computed_at = now
         for name, value in next_after(entry.trigger, now).items():

@@ -23,7 +23,7 @@ from housekeeping.declared.triggers import Cron, Interval
 from housekeeping.exceptions import QueueUnreachable, each
 from housekeeping.models import Run, ScheduleState
 from housekeeping.models.constraints import ONE_PER_FIRE_TIME, ONE_WAITING, is_refused_by
-from housekeeping.runs import endings, recovery
+from housekeeping.runs import endings, pauses, recovery
 from housekeeping.runs.control import Send
 from housekeeping.runs.schedules import (
     PUNCTUAL,
@@ -75,9 +75,10 @@ def _look_at(entry: Entry, now: datetime) -> Run | None:
     if state is None or state.computed_from != entry.source:
         state = start_afresh(entry, now)
     _follow_the_zone(entry, state)
-    if not state.is_paused and _is_too_late(entry, state, now):
+    is_stopped = state.is_paused or entry.is_task_paused
+    if not is_stopped and _is_too_late(entry, state, now):
         _correct(entry, state, now)
-    if state.is_paused or state.next_fire_at > now:
+    if is_stopped or state.next_fire_at > now:
         return None
     return _open_run(entry, state, now)
 
@@ -185,6 +186,8 @@ def _open_run(entry: Entry, state: ScheduleState, now: datetime) -> Run | None:
             computed_from=state.computed_from,
             next_fire_at=state.next_fire_at,
         )
+        if pauses.is_paused(schedule.task.name):  # since this tick began
+            return None
         if not due.update(**next_after(entry.trigger, fire_time)):
             return None
         for missed, reason in older:

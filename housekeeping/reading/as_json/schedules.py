@@ -29,7 +29,7 @@ STATUSES = [overview.RUNNING, overview.PAUSED, overview.STOPPED]
 class StatusJob(Object[ScheduleCard]):
     id = Text("schedule.id")
     name = Text("schedule.name")
-    next_run_time = Moment("next_run_at", nullable=True, help="null if it is paused.")
+    next_run_time = Moment("next_run_at", nullable=True, help="null if it or its task is paused.")
     trigger = Text(lambda job: str(job.entry.trigger))
 
 
@@ -53,6 +53,7 @@ class Job(Object[ScheduleCard]):
     declared_expression = Text(lambda job: job.schedule.trigger.expression())
     time_zone = Text(lambda job: timezone.get_default_timezone_name())
     paused = Flag("entry.is_paused")
+    task_paused = Flag("entry.is_task_paused", help="Its task is paused, so it opens no runs.")
     changed = Flag(
         lambda job: job.entry.changed_trigger is not None, help="An operator has changed its trigger."
     )
@@ -70,7 +71,7 @@ class FireTimes(Object[Any]):
 
 def schedule(job: ScheduleCard, now: datetime) -> Facts:
     """A schedule with everything that can be read and changed about it."""
-    times = [] if job.entry.is_paused else schedules.fire_times(job.entry.trigger, now)
+    times = [] if job.entry.is_stopped else schedules.fire_times(job.entry.trigger, now)
     return Job.of(job, next_fire_times=[iso(moment) for moment in times])
 
 
