@@ -16,6 +16,7 @@ from housekeeping.exceptions import BadHold, BadRetention
 from housekeeping.models import Hold, Run
 from housekeeping.models.text import whole
 from housekeeping.reading.search import FIRST_YEAR, LAST_YEAR, TEXT_REACH
+from housekeeping.runs.pauses import REASON_LENGTH
 from housekeeping.steering import bulk, holds, retentions
 
 LONGEST_WAIT = 30  # seconds
@@ -145,6 +146,13 @@ class IdsSerializer(Strict):
 
 class PauseSerializer(Strict):
     paused = BooleanField()
+
+
+class TaskSerializer(Strict):
+    paused = BooleanField()
+    reason = TextField(
+        required=False, default="", max_length=REASON_LENGTH, allow_blank=True, help_text="Why it is paused."
+    )
 
 
 class ScheduleSerializer(Strict):

@@ -7,7 +7,7 @@ from django.urls import re_path
 
 from housekeeping.api.description.document import OWN
 from housekeeping.api.description.views import HousekeepingSchema, docs
-from housekeeping.api.views import figures, holds, policies, run_acts, runs, schedules
+from housekeeping.api.views import figures, holds, policies, run_acts, runs, schedules, tasks
 
 RUN = r"(?P<pk>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 
@@ -25,6 +25,8 @@ urlpatterns = [
     re_path(r"^schedules/fire-times/?$", schedules.FireTimes.as_view(), name="fire-times"),
     re_path(r"^schedules/(?P<pk>[\w-]+)/?$", schedules.ScheduleDetail.as_view(), name="schedule"),
     re_path(r"^schedules/(?P<pk>[\w-]+)/run/?$", schedules.RunSchedule.as_view(), name="schedule-run"),
+    re_path(r"^tasks/?$", tasks.TaskList.as_view(), name="task-list"),
+    re_path(r"^tasks/(?P<name>[^/]+)/?$", tasks.TaskDetail.as_view(), name="task"),
     re_path(r"^policies/?$", policies.PolicyList.as_view(), name="policy-list"),
     re_path(r"^policies/(?P<pk>[\w-]+)/?$", policies.PolicyDetail.as_view(), name="policy"),
     re_path(r"^policies/(?P<pk>[\w-]+)/preview/?$", policies.PolicyPreview.as_view(), name="policy-preview"),

@@ -110,6 +110,8 @@ def _schedules(seen: Overview) -> Iterator[Metric]:
         "schedule_late", "1 if a fire time is overdue and no run was opened for it.", "schedule", late
     )
     yield _each("schedule_paused", "1 if the schedule is paused.", "schedule", paused)
+    tasks = {card.task.name: card.is_paused for card in seen.cards}
+    yield _each("task_paused", "1 if the task is paused.", "task", tasks)
 
 
 def _policies(seen: Overview) -> Iterator[Metric]:

@@ -1,7 +1,7 @@
 """The state of everything, for the dashboard, the API, the commands and the metrics, in a few queries."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -9,13 +9,14 @@ from itertools import islice
 from django.utils import timezone
 
 from housekeeping import conf
-from housekeeping.declared.registry import SCHEDULES, TASKS, Schedule, Task
+from housekeeping.declared.registry import SCHEDULES, TASKS, Schedule
 from housekeeping.engine import verification
 from housekeeping.models import Consumer, Gauge, Run
-from housekeeping.reading import gauges, newest, policies
+from housekeeping.reading import gauges, newest, policies, tasks
 from housekeeping.reading.policies import PolicyCard
+from housekeeping.reading.tasks import TaskCard
 from housekeeping.reading.verdict import Verdict, is_late, verdict
-from housekeeping.runs import schedules
+from housekeeping.runs import pauses, schedules
 
 RUNNING, PAUSED, STOPPED = "running", "paused", "stopped"
 
@@ -32,14 +33,6 @@ class ScheduleCard:
     @property
     def schedule(self) -> Schedule:
         return self.entry.schedule
-
-
-@dataclass(frozen=True)
-class TaskCard:
-    """A task, with its active run or else its newest one."""
-
-    task: Task
-    latest: Run | None
 
 
 @dataclass(frozen=True)
@@ -121,7 +114,8 @@ def overview(now: datetime) -> Overview:
         (newest.ENDED, TASKS), (newest.OF_TASK, TASKS), (newest.OF_SCHEDULE, SCHEDULES)
     )
     latest |= {run.task: run for run in active}
-    scheduler = _scheduler_status(now, alive, opened)
+    paused = pauses.paused()
+    scheduler = _scheduler_status(now, alive, opened, paused)
     entries = [card.entry for card in scheduler.schedules]
     figures = gauges.read_all([gauges.NUMBERS, gauges.ARCHIVE, *policies.backlogs(upkeep=False)])
     cards = policies.cards_of(figures, upkeep=False)
@@ -131,6 +125,7 @@ def overview(now: datetime) -> Overview:
             now,
             consumers=alive,
             entries=entries,
+            paused=list(paused.values()),
             active=active,
             newest=list(ended.values()),
             archive_bytes=figures[gauges.ARCHIVE].value,
@@ -144,7 +139,7 @@ def overview(now: datetime) -> Overview:
         statistics=figures[gauges.NUMBERS],
         policies=cards,
         archive=figures[gauges.ARCHIVE],
-        cards=[TaskCard(task, latest.get(name)) for name, task in TASKS.items()],
+        cards=tasks.cards_of(latest, paused),
         active=active,
     )
 
@@ -174,13 +169,15 @@ def _fire_times(entry: schedules.Entry, now: datetime) -> Iterator[datetime]:
 def scheduler_status(now: datetime) -> SchedulerStatus:
     """Whether a consumer runs the schedules, and when each is due."""
     [last] = newest.find((newest.OF_SCHEDULE, SCHEDULES))
-    return _scheduler_status(now, list(Consumer.objects.alive(now)), last)
+    return _scheduler_status(now, list(Consumer.objects.alive(now)), last, pauses.paused())
 
 
-def _scheduler_status(now: datetime, alive: list[Consumer], last: dict[str, Run]) -> SchedulerStatus:
+def _scheduler_status(
+    now: datetime, alive: list[Consumer], last: dict[str, Run], paused: Collection[str]
+) -> SchedulerStatus:
     cards = [
         ScheduleCard(entry, entry.next_fire_time(now), last.get(entry.schedule.id), is_late(entry, now))
-        for entry in schedules.entries()
+        for entry in schedules.entries(paused)
     ]
     if all(card.entry.is_stopped for card in cards if not card.schedule.is_upkeep):
         status = PAUSED

@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 from housekeeping import conf
 from housekeeping.declared.registry import TASKS, UNREADABLE
 from housekeeping.exceptions import PolicyFailed, StatisticFailed
-from housekeeping.models import Consumer, Run
+from housekeeping.models import Consumer, Run, TaskState
 from housekeeping.runs.schedules import PUNCTUAL, Entry
 
 GOOD, WARNING, BAD = "good", "warning", "bad"
@@ -47,6 +47,7 @@ def verdict(
     *,
     consumers: Sequence[Consumer],
     entries: Sequence[Entry],
+    paused: Sequence[TaskState],
     active: Sequence[Run],
     newest: Sequence[Run],
     archive_bytes: int,
@@ -54,13 +55,15 @@ def verdict(
     failing_policies: Mapping[str, str],
     failing_statistics: Mapping[str, str],
 ) -> Verdict:
-    """``active``: runs that have not ended. ``newest``: of each task, the newest run that has ended.
+    """``paused``: of the paused tasks. ``active``: runs that have not ended. ``newest``: of each task, the
+    newest run that has ended.
     ``damaged``: runs with damaged archives. ``failing_…``: what can't be counted, with the error.
     """
     findings = [
         *_unreadable(),
         *_consumers(consumers),
         *_schedules(entries, now),
+        *_paused_tasks(paused),
         *_ended(newest),
         *_active(active, now),
         *_failing_policies(failing_policies),
@@ -122,6 +125,15 @@ def _schedules(entries: Sequence[Entry], now: datetime) -> Iterator[Finding]:
     late = [_(entry.schedule.name) for entry in entries if is_late(entry, now)]
     if late:
         yield Finding(BAD, _("Late: %(names)s.") % {"names": ", ".join(late)})
+
+
+def _paused_tasks(paused: Sequence[TaskState]) -> Iterator[Finding]:
+    for state in paused:
+        facts = {"task": state.name, "who": state.changed_by or _("the site"), "reason": _short(state.reason)}
+        text = _("The task %(task)s is paused by %(who)s.")
+        if state.reason:
+            text = _("The task %(task)s is paused by %(who)s: %(reason)s")
+        yield Finding(WARNING, text % facts, _("It runs when you start it. Resume it on its page."))
 
 
 def is_late(entry: Entry, now: datetime) -> bool:

@@ -6,6 +6,7 @@ consumer sees a change at its next tick, a second later, and changes survive res
 """
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -94,10 +95,13 @@ def _changed_trigger(schedule_id: str, text: str) -> Cron | Interval | None:
         return None
 
 
-def entries() -> list[Entry]:
-    """Every schedule as it is in force, in the order of declaration."""
+def entries(paused: Collection[str] | None = None) -> list[Entry]:
+    """Every schedule as it is in force, in the order of declaration.
+
+    ``paused``: the paused tasks, from a caller that has read them.
+    """
     states = {state.id: state for state in ScheduleState.objects.filter(id__in=SCHEDULES)}
-    paused = pauses.paused()
+    paused = pauses.paused() if paused is None else paused
     return [
         Entry(schedule, states.get(schedule.id), schedule.task.name in paused)
         for schedule in SCHEDULES.values()

@@ -120,6 +120,8 @@ PAGES = {
     "housekeeping:policy-preview": Row(looked_at, policy),
     "housekeeping:task": Row(looked_at, of(name="stats")),
     "housekeeping:trigger": Row(asked_first, lambda user: of_run(user) and {"name": "stats"}),
+    "housekeeping:task-pause": Row(operated, of(name="stats")),
+    "housekeeping:task-resume": Row(operated, of(name="stats")),
     "housekeeping:pause-all": Row(operated),
     "housekeeping:resume-all": Row(operated),
     "housekeeping:schedule-pause": Row(operated, schedule),
@@ -157,6 +159,8 @@ API = {
     "housekeeping_api:fire-times": Row(looked_at),
     "housekeeping_api:schedule-list": Row({"GET": VIEW, "PATCH": OPERATE}, body={"paused": False}),
     "housekeeping_api:schedule": Row({"GET": VIEW, "PATCH": EITHER}, schedule),
+    "housekeeping_api:task-list": Row(looked_at),
+    "housekeeping_api:task": Row({"GET": VIEW, "PATCH": OPERATE}, of(name="stats"), {"paused": False}),
     "housekeeping_api:policy-list": Row(looked_at),
     "housekeeping_api:policy": Row(
         {"GET": VIEW, "PATCH": CONFIGURE}, policy, {"retention_days": 30, "dry_run": True}

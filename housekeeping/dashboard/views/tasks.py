@@ -4,12 +4,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext
+from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from housekeeping.dashboard import acting, charts, polls, questions
+from housekeeping.dashboard import acting, charts, polls, questions, wording
 from housekeeping.dashboard.acting import actor, asked_or_done
 from housekeeping.dashboard.guards import may_operate, may_view, signed_in
 from housekeeping.dashboard.pages import task as task_page
@@ -21,7 +23,7 @@ from housekeeping.journal import tallies
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
 from housekeeping.reading import newest
-from housekeeping.runs import control
+from housekeeping.runs import control, schedules
 
 RECENT = 10
 DAYS = 30  # of the charts
@@ -70,6 +72,31 @@ def trigger(request: HtmxHttpRequest, name: str) -> HttpResponse:
     question = partial(questions.before_task, TASKS[name])
     may_delete = TASKS[name].may_delete and not dry_run
     return acting.ask_first(request, question, start, page, name, may_delete)
+
+
+@require_POST
+@signed_in
+@may_operate
+def pause_task(request: HtmxHttpRequest, name: str) -> HttpResponse:
+    _known(name)
+    schedules.pause_task(name, reason=request.POST.get("reason", ""), by=actor(request))
+    return _steered(request, name, gettext("%(task)s is paused. You can still start it."))
+
+
+@require_POST
+@signed_in
+@may_operate
+def resume_task(request: HtmxHttpRequest, name: str) -> HttpResponse:
+    _known(name)
+    schedules.resume_task(name, by=actor(request))
+    return _steered(request, name, gettext("%(task)s is resumed."))
+
+
+def _steered(request: HtmxHttpRequest, name: str, done: str) -> HttpResponse:
+    if request.htmx:
+        return acting.show_overview(request)
+    messages.success(request, done % {"task": wording.title_of(name)})
+    return redirect("housekeeping:task", name=name)
 
 
 def _known(name: str) -> None:

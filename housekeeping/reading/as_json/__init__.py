@@ -28,6 +28,7 @@ from housekeeping.reading.as_json.runs import (
     texts,
 )
 from housekeeping.reading.as_json.schedules import FireTimes, Job, Status, fire_times, schedule
+from housekeeping.reading.as_json.tasks import Task
 
 __all__ = [
     "Act",
@@ -52,6 +53,7 @@ __all__ = [
     "Statistics",
     "Status",
     "Tally",
+    "Task",
     "Verified",
     "fire_times",
     "hold",

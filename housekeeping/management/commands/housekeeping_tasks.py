@@ -1,0 +1,49 @@
+"""The tasks: list, pause, resume."""
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from housekeeping.journal import acts
+from housekeeping.management.base import ActionCommand, plain
+from housekeeping.reading import as_json, tasks
+from housekeeping.runs import schedules
+
+
+class Command(ActionCommand):
+    help = "Lists the tasks; pauses or resumes one. A paused task runs only when a person starts it."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", metavar="action")
+        parser.set_defaults(action="list", json=False)
+
+        listing = actions.add_parser("list", help="every task (this is the default)")
+        listing.add_argument("--json", action="store_true")
+        pausing = actions.add_parser("pause", help="let no schedule, catch-up or automatic retry start it")
+        pausing.add_argument("task")
+        pausing.add_argument("--reason", default="", help="why, for those who find it paused")
+        actions.add_parser("resume", help="continue from now on").add_argument("task")
+
+    def _list(self, options: dict[str, Any]) -> None:
+        cards = tasks.cards()
+        if options["json"]:
+            self.print_json([as_json.Task.of(card) for card in cards])
+            return
+        for card in cards:
+            latest = f"{card.latest.status} {plain(card.latest.requested_at)}" if card.latest else "never"
+            self.stdout.write(f"{card.task.name:<24} {latest:<40} {_pause(card)}".rstrip())
+
+    def _pause(self, options: dict[str, Any]) -> None:
+        schedules.pause_task(options["task"], reason=options["reason"], by=acts.operator())
+        self.stdout.write(f"{options['task']} is paused.")
+
+    def _resume(self, options: dict[str, Any]) -> None:
+        schedules.resume_task(options["task"], by=acts.operator())
+        self.stdout.write(f"{options['task']} is resumed.")
+
+
+def _pause(card: tasks.TaskCard) -> str:
+    if card.pause is None:
+        return ""
+    why = f": {card.pause.reason}" if card.pause.reason else ""
+    return f"paused by {card.pause.changed_by or 'the site'}{why}"

@@ -1,0 +1,55 @@
+"""Tasks as they are in force: declared, with their newest runs, and paused or not."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from housekeeping.declared import registry
+from housekeeping.declared.registry import SCHEDULES, TASKS, Task
+from housekeeping.models import Run, TaskState
+from housekeeping.reading import newest
+from housekeeping.runs import pauses
+
+
+@dataclass(frozen=True)
+class TaskCard:
+    """A task, with its active run or else its newest one. ``pause``: who paused it and why; None: nobody."""
+
+    task: Task
+    latest: Run | None
+    pause: TaskState | None
+
+    @property
+    def is_paused(self) -> bool:
+        return self.pause is not None
+
+    @property
+    def schedules(self) -> list[str]:
+        """The ids of its schedules."""
+        return [one.id for one in SCHEDULES.values() if one.task.name == self.task.name]
+
+    @property
+    def policies(self) -> list[str]:
+        return [policy.name for policy in self.task.policies]
+
+
+def cards() -> list[TaskCard]:
+    """Every task, in the order declared."""
+    [latest] = newest.find((newest.OF_TASK, TASKS))
+    return cards_of(latest | _active(newest.with_consumer().active()), pauses.paused())
+
+
+def cards_of(latest: Mapping[str, Run], paused: Mapping[str, TaskState]) -> list[TaskCard]:
+    """As :func:`cards`, for a caller that has read the rows."""
+    return [TaskCard(task, latest.get(name), paused.get(name)) for name, task in TASKS.items()]
+
+
+def card(name: str) -> TaskCard:
+    """Raises UnknownTask."""
+    task = registry.find_task(name)
+    [latest] = newest.find((newest.OF_TASK, [name]))
+    active = _active(newest.with_consumer().active().filter(task=name))
+    return TaskCard(task, active.get(name) or latest.get(name), pauses.paused().get(name))
+
+
+def _active(runs: Iterable[Run]) -> dict[str, Run]:
+    return {run.task: run for run in sorted(runs, key=lambda run: run.requested_at)}
