@@ -30,6 +30,7 @@ from housekeeping.exceptions import AmbiguousPolicy, CannotPreview, UnknownPolic
 TaskFunction = Callable[..., Any]
 # A dry run replaces these tools by counts, which delete, mail and store nothing.
 PREVIEWED = {"purge", "mail", "measure"}
+MOST_RETRIES, LONGEST_RETRY_DELAY = 10, timedelta(hours=1)
 F = TypeVar("F", bound=TaskFunction)
 Declaration = TypeVar("Declaration")
 
@@ -50,6 +51,8 @@ class Task:
     policies: tuple[Policy, ...]
     done: str
     has_dry_run: bool | None = None
+    retries: int = 0
+    retry_delay: timedelta = timedelta(minutes=1)
 
     @property
     def title(self) -> str:
@@ -150,15 +153,20 @@ def task(
     policies: tuple[Policy, ...] = (),
     done: str | None = None,
     has_dry_run: bool | None = None,
+    retries: int = 0,
+    retry_delay: timedelta = timedelta(minutes=1),
     when: bool = True,
 ) -> Callable[[F], F]:
     """Register a function as a task, under ``name`` or its policy's name, unless ``when`` is false.
 
     ``policies``: the policies that the task purges by. ``done``: the message of its success.
     ``has_dry_run=False`` refuses dry runs, for a task with effects that a dry run can't prevent, such as
-    deleting files. The function itself does not change: called in a shell, it does the work.
+    deleting files. ``retries``: how often a run that failed is tried again, 0 to 10. The first retry waits
+    for ``retry_delay`` (a second to an hour), each further one twice as long. The function itself does not
+    change: called in a shell, it does the work.
     """
     _check_name(name, "@task", "@task() or @task(policy=policy)")
+    _check_retries(retries, retry_delay)
     policies = policies or ((policy,) if policy else ())
 
     def register(function: F) -> F:
@@ -168,7 +176,7 @@ def task(
         if key in TASKS.known:
             raise ValueError(f"Two tasks are called {key!r}: give one of them another name.")
         message = done or f"{title_of(function.__name__)}: done"
-        TASKS[key] = Task(key, function, policies, message, has_dry_run)
+        TASKS[key] = Task(key, function, policies, message, has_dry_run, retries, retry_delay)
         return function
 
     return register
@@ -227,6 +235,16 @@ def _check_name(name: object, decorator: str, usual: str) -> None:
     if not isinstance(name, str | None):
         kind = type(name).__name__
         raise TypeError(f"The name in {decorator} has to be a text, not a {kind}: write {usual}.")
+
+
+def _check_retries(retries: int, delay: timedelta) -> None:
+    """Raises TypeError or ValueError."""
+    if not isinstance(retries, int) or isinstance(retries, bool) or not isinstance(delay, timedelta):
+        raise TypeError("@task takes retries as a whole number and retry_delay as a timedelta.")
+    if not 0 <= retries <= MOST_RETRIES:
+        raise ValueError(f"@task(retries={retries}): write 0 to {MOST_RETRIES}.")
+    if not timedelta(seconds=1) <= delay <= LONGEST_RETRY_DELAY:
+        raise ValueError(f"@task(retry_delay={delay!r}): write a second to an hour.")
 
 
 # --- Finding them -----------------------------------------------------------------------------

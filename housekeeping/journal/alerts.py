@@ -28,7 +28,8 @@ def held(run: Run) -> None:
 def ended(run_id: uuid.UUID) -> None:
     """Report a task's first failure after a success, and its first success after a failure.
 
-    A task that fails every five minutes causes one mail. Dry runs cause none.
+    A task that fails every five minutes causes one mail. Dry runs cause none. A failure that is tried
+    again is not reported: the last one of its series is.
     """
     try:
         run = Run.objects.get(pk=run_id)
@@ -38,18 +39,32 @@ def ended(run_id: uuid.UUID) -> None:
         return
     if run.dry_run:
         return
-    had_succeeded = before is None or before.status == Run.Status.SUCCEEDED
-    if run.status == Run.Status.FAILED and had_succeeded:
+    was_told = before is not None and before.status == Run.Status.FAILED and not _was_to_be_retried(before)
+    if run.status == Run.Status.FAILED and not was_told:
         advice = "No further mail is sent until it has succeeded again. Details, and a button to retry:"
         _tell(run, "failed", f"{_reason(run)}\n\n{advice}")
-    elif run.status == Run.Status.SUCCEEDED and not had_succeeded:
+    elif run.status == Run.Status.SUCCEEDED and was_told:
         _tell(run, "succeeded again", "The run before this one had failed. This one:")
 
 
 def _ended_before(run: Run) -> Run | None:
-    """The newest other run of the same task and kind: real work or undo."""
+    """The newest other run of the same task and kind: real work or undo. None of the run's own series."""
     alike = Run.objects.did_undo() if run.undo_of_id else Run.objects.did_work()
-    return alike.filter(task=run.task).exclude(pk=run.pk).newest_first().first()
+    return alike.filter(task=run.task).exclude(pk__in=_series(run)).newest_first().first()
+
+
+def _series(run: Run) -> list[uuid.UUID]:
+    """The run, and those that it tries again by itself."""
+    keys = [run.pk]
+    while run.retry_number and run.retry_of:
+        run = run.retry_of
+        keys.append(run.pk)
+    return keys
+
+
+def _was_to_be_retried(run: Run) -> bool:
+    """Was an automatic retry opened that came to nothing, as another run did its work?"""
+    return run.retries.filter(retry_number__isnull=False, cancel_requested=False).exists()
 
 
 def _reason(run: Run) -> str:

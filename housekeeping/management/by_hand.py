@@ -31,7 +31,8 @@ def waiting_run(
     running = active.filter(status=Run.Status.RUNNING).first()
     if running:
         raise refusal(running)
-    queued = active.filter(status=Run.Status.QUEUED, undo_of=None).order_by("requested_at", "pk").first()
+    waiting = active.due(clock.now()).filter(status=Run.Status.QUEUED, undo_of=None)
+    queued = waiting.order_by("requested_at", "pk").first()
     found = queued or Run.objects.in_the_way(task, dry_run=dry_run)
     if found is None:
         return None

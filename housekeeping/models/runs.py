@@ -8,11 +8,16 @@ from typing import Any, ClassVar
 
 from django.db import models
 
+from housekeeping import conf
 from housekeeping.database import clock, stored
 from housekeeping.database.stored import StoredJSON
 from housekeeping.models.routing import OwnModel, OwnQuerySet
 from housekeeping.models.states import Consumer
 from housekeeping.models.text import in_words
+
+# An automatic retry that no worker has claimed yet.
+WAITING_RETRY = models.Q(retry_number__isnull=False, status="queued", attempts=0)
+LONGEST_RETRY_WAIT = timedelta(hours=1, minutes=30)
 
 
 class RunQuerySet(OwnQuerySet["Run"]):
@@ -25,11 +30,17 @@ class RunQuerySet(OwnQuerySet["Run"]):
     def in_the_way(self, task: str, *, dry_run: bool) -> "Run | None":
         """The newest active run of the task, which keeps another one from being requested.
 
-        Dry runs and runs that delete don't block each other.
+        Dry runs and runs that delete don't block each other. An automatic retry that waits is in nobody's
+        way: it is dropped once another run has done its work.
         """
         # Few runs are active, so sort them in Python: the planner would scan the task's whole history.
-        active = self.active().filter(task=task, dry_run=dry_run)
+        active = self.active().filter(task=task, dry_run=dry_run).exclude(WAITING_RETRY)
         return max(active, key=lambda run: (run.requested_at, run.pk), default=None)
+
+    def due(self, now: Any) -> "RunQuerySet":
+        """Those that don't wait for a later moment. ``now``: a moment, or an expression of one."""
+        # A moment that is further off than a retry ever waits was written while the clock was ahead.
+        return self.exclude(not_before__range=(now, now + LONGEST_RETRY_WAIT + conf.ahead()))
 
     def ended(self) -> "RunQuerySet":
         return self.exclude(status__in=Run.ACTIVE)
@@ -118,6 +129,9 @@ class Run(OwnModel):
     plan = StoredJSON(
         default=dict, read=stored.plan, help_text="By policy: what a preview, or the brake, saw."
     )
+    # A retry that the site itself has opened is the n-th of its series. It waits for ``not_before``.
+    retry_number = models.PositiveSmallIntegerField(null=True, help_text="Of an automatic retry: 1, 2, …")
+    not_before = models.DateTimeField(null=True, help_text="When an automatic retry is due.")
     # The run that this one retries.
     retry_of = models.ForeignKey("self", models.SET_NULL, null=True, related_name="retries")
 
@@ -194,11 +208,14 @@ class Run(OwnModel):
                 condition=~models.Q(idempotency_key=""),
                 name="run_one_per_idempotency_key",
             ),
-            # A run that was handed back to the queue (attempts > 0) may wait together with the next one. Dry
-            # runs and undos don't do the task's work: a fire time gets its own run even if one of them waits.
+            # A run that was handed back to the queue (attempts > 0) may wait together with the next one. Dry runs
+            # and undos don't do the task's work: a fire time gets its own run even if one of them waits. An
+            # automatic retry may wait for an hour, so it is in no other run's way either.
             models.UniqueConstraint(
                 fields=["task"],
-                condition=models.Q(status="queued", attempts=0, dry_run=False, undo_of=None),
+                condition=models.Q(
+                    status="queued", attempts=0, dry_run=False, undo_of=None, retry_number=None
+                ),
                 name="run_one_waiting_per_task",
             ),
         ]
@@ -209,6 +226,13 @@ class Run(OwnModel):
     @property
     def is_active(self) -> bool:
         return self.status in self.ACTIVE
+
+    @property
+    def is_put_off(self) -> bool:
+        """Is it an automatic retry that is not due yet?"""
+        if self.not_before is None or self.status != self.Status.QUEUED:
+            return False
+        return timedelta() < self.not_before - clock.roughly() <= LONGEST_RETRY_WAIT + conf.ahead()
 
     @property
     def can_be_retried(self) -> bool:
@@ -249,10 +273,12 @@ class Run(OwnModel):
 
     @property
     def waited(self) -> timedelta | None:
-        """From the request to the first start; None if it has not started."""
+        """From the request to the first start; None if it has not started. Of an automatic retry, from when
+        it was due.
+        """
         if self.started_at is None:
             return None
-        return max(self.started_at - self.requested_at, timedelta())
+        return max(self.started_at - (self.not_before or self.requested_at), timedelta())
 
     @property
     def took(self) -> str:

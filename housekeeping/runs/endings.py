@@ -4,12 +4,13 @@ What it promises:
 
 - A run ends once, in one conditional UPDATE, as succeeded, failed, cancelled or missed.
 - Everything that belongs to an end happens here: the tally, the line in the log, the message for
-  a run that waits for the same task, the mail about it.
+  a run that waits for the same task, the automatic retry, the mail about it.
 - None of that can prevent a run from ending. A tally that can't be written now is marked on the run
   as owed, and ``pay_tallies`` writes it later.
 """
 
 import logging
+import uuid
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -22,6 +23,7 @@ from housekeeping.exceptions import each, is_database_gone
 from housekeeping.journal import alerts, tallies
 from housekeeping.models import Run, storable
 from housekeeping.models.constraints import ONE_PER_FIRE_TIME, ONE_PER_ID, is_refused_by
+from housekeeping.runs import retries
 
 logger = logging.getLogger(__name__)
 
@@ -79,10 +81,31 @@ def _pay_tally(run: Run) -> None:
 def _complete(run: Run) -> None:
     """Do what belongs to an end: some of it in the transaction that writes it, some after the commit."""
     _count(run)
+    is_retried = run.status == Run.Status.FAILED and _retry(run)
     # Robust: Django logs an error in one of these, and the end stays as it is.
     transaction.on_commit(lambda: _resend_waiting(run.task), robust=True)
-    transaction.on_commit(lambda: alerts.ended(run.pk), robust=True)
+    if told := _to_be_told(run, is_retried=is_retried):
+        transaction.on_commit(lambda: alerts.ended(told), robust=True)
     transaction.on_commit(lambda: _tell_integrators(run), robust=True)
+
+
+def _retry(run: Run) -> bool:
+    """Open the next automatic retry. Returns whether there is one."""
+    try:
+        with transaction.atomic():
+            return retries.open_next(run) is not None
+    except Exception as error:
+        if is_database_gone(error):
+            raise
+        logger.error("Run %s failed, and its retry can't be opened: %s", run, error)
+        return False
+
+
+def _to_be_told(run: Run, *, is_retried: bool) -> uuid.UUID | None:
+    """The run whose end may call for a mail. None while it is tried again."""
+    if run.status == Run.Status.CANCELLED and run.retry_number and run.cancel_requested:
+        return run.retry_of_id  # that one's failure is the last of its series
+    return None if is_retried else run.pk
 
 
 def _tell_integrators(run: Run) -> None:

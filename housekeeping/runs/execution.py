@@ -64,7 +64,7 @@ def claim(run_id: uuid.UUID, attempt: int, *, consumer: Consumer | None = None) 
     ``attempt``: the number of attempts that the caller was told of. Returns None if the run can't
     be claimed: another worker has it, it has ended or is gone, or its task is running.
     """
-    waiting = Run.objects.filter(pk=run_id, attempts=attempt, status=Run.Status.QUEUED)
+    waiting = Run.objects.due(clock.Now()).filter(pk=run_id, attempts=attempt, status=Run.Status.QUEUED)
     taken: dict[str, Any] = {
         "status": Run.Status.RUNNING,
         "attempts": F("attempts") + 1,

@@ -17,7 +17,8 @@ from housekeeping import conf
 from housekeeping.database import clock
 from housekeeping.exceptions import QueueUnreachable, each
 from housekeeping.models import Run
-from housekeeping.runs import endings
+from housekeeping.models.runs import WAITING_RETRY
+from housekeeping.runs import endings, retries
 from housekeeping.runs.attempts import own
 from housekeeping.runs.control import Send
 
@@ -77,16 +78,26 @@ def _shorten_lease(run: Run) -> None:
 
 
 def _resend_unclaimed(now: datetime, send: Send) -> None:
-    unclaimed = Run.objects.filter(
+    unclaimed = Run.objects.due(now).filter(
         Q(sent_at=None) | Q(sent_at__lt=now - RESEND_AFTER) | Q(sent_at__gt=now + conf.ahead()),
         status=Run.Status.QUEUED,
     )
 
     def resend(run: Run) -> None:
-        if unclaimed.filter(pk=run.pk).update(sent_at=now):
-            send_or_mark(run, send)
+        if _drop_needless(run) or not unclaimed.filter(pk=run.pk).update(sent_at=now):
+            return
+        send_or_mark(run, send)
 
     each(unclaimed, resend)
+
+
+def _drop_needless(run: Run) -> bool:
+    """End an automatic retry whose work another run does."""
+    if not run.retry_number or run.attempts or not (other := retries.newer(run)):
+        return False
+    waiting = Run.objects.filter(WAITING_RETRY)
+    reason = retries.SUPERSEDED.format(run=other.pk)
+    return endings.end(run, Run.Status.CANCELLED, rows=waiting, error=reason)
 
 
 def resend_all() -> None:

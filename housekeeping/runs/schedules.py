@@ -19,11 +19,12 @@ from housekeeping.database import clock
 from housekeeping.database.transactions import writing
 from housekeeping.declared.registry import SCHEDULES, Schedule
 from housekeeping.declared.triggers import Cron, Interval, parse
-from housekeeping.exceptions import BadTrigger, UnknownSchedule
+from housekeeping.exceptions import BadTrigger, UnknownSchedule, each
 from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
-from housekeeping.models import ScheduleState
-from housekeeping.runs import pauses
+from housekeeping.models import Run, ScheduleState
+from housekeeping.models.runs import WAITING_RETRY
+from housekeeping.runs import endings, pauses
 
 logger = logging.getLogger(__name__)
 
@@ -212,10 +213,16 @@ def reset(schedule_id: str, *, by: Actor | None = None) -> Entry:
 def pause_task(task: str, *, reason: str = "", by: Actor | None = None) -> None:
     """Let no schedule, catch-up or automatic retry start the task until :func:`resume_task`.
 
-    A person still may. Queued and running runs are not touched. Raises UnknownTask.
+    A person still may. Queued and running runs are not touched, but for automatic retries that wait: they
+    are cancelled. Raises UnknownTask.
     """
-    if pauses.change(task, is_paused=True, reason=reason, by=by):
-        logger.info("Task %s: paused by %s", task, by.name if by else "the site")
+    if not pauses.change(task, is_paused=True, reason=reason, by=by):
+        return
+    waiting = Run.objects.filter(WAITING_RETRY, task=task)
+    reason = "Its task was paused before this retry was due."
+    cancelled = Run.Status.CANCELLED
+    each(waiting, lambda run: endings.end(run, cancelled, rows=waiting, cancel_requested=True, error=reason))
+    logger.info("Task %s: paused by %s", task, by.name if by else "the site")
 
 
 def resume_task(task: str, *, by: Actor | None = None) -> None:
