@@ -208,9 +208,9 @@ class Run(OwnModel):
                 condition=~models.Q(idempotency_key=""),
                 name="run_one_per_idempotency_key",
             ),
-            # A run that was handed back to the queue (attempts > 0) may wait together with the next one. Dry runs
-            # and undos don't do the task's work: a fire time gets its own run even if one of them waits. An
-            # automatic retry may wait for an hour, so it is in no other run's way either.
+            # A run that was handed back to the queue (attempts > 0) may wait together with the next one. Dry
+            # runs and undos don't do the task's work: a fire time gets its own run even if one of them waits.
+            # An automatic retry may wait for an hour, so it does not block other runs either.
             models.UniqueConstraint(
                 fields=["task"],
                 condition=models.Q(

@@ -74,7 +74,8 @@ def _health(seen: Overview, now: datetime) -> Iterator[Metric]:
     yield _one("consumers", "Consumers with a fresh heartbeat.", len(seen.consumers))
     scheduling = sum(consumer.schedules for consumer in seen.consumers)
     yield _one("consumers_scheduling", "Consumers with a fresh heartbeat that run the schedules.", scheduling)
-    waits = [now - run.requested_at for run in seen.active if run.status == Run.Status.QUEUED]
+    queued = [run for run in seen.active if run.status == Run.Status.QUEUED and not run.is_put_off]
+    waits = [now - (run.not_before or run.requested_at) for run in queued]
     longest = max([timedelta(), *waits]).total_seconds()
     yield _one("oldest_waiting_seconds", "How long the oldest queued run has waited.", longest)
 

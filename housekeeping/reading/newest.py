@@ -10,9 +10,11 @@ from housekeeping.models import Run, RunQuerySet
 
 # Each SELECT reads one row from the index that begins with its column: the fastest way that was measured.
 _NEWEST = "(SELECT id FROM housekeeping_run WHERE {} ORDER BY requested_at DESC, id DESC LIMIT 1)"
-OF_TASK, OF_SCHEDULE = "task = %s", "schedule = %s"
-SUCCEEDED = f"{OF_TASK} AND status = 'succeeded' AND NOT dry_run AND undo_of_id IS NULL"
-ENDED = f"{OF_TASK} AND status IN ('succeeded', 'failed') AND NOT dry_run AND undo_of_id IS NULL"
+# An automatic retry that waits says nothing about its task that the failed run before it does not.
+OF_TASK = "task = %s AND NOT (status = 'queued' AND retry_number IS NOT NULL)"
+OF_SCHEDULE = "schedule = %s"
+SUCCEEDED = "task = %s AND status = 'succeeded' AND NOT dry_run AND undo_of_id IS NULL"
+ENDED = "task = %s AND status IN ('succeeded', 'failed') AND NOT dry_run AND undo_of_id IS NULL"
 
 
 def find(*asked: tuple[str, Iterable[str]]) -> list[dict[str, Run]]:

@@ -65,7 +65,7 @@ class Overview:
     verdict: Verdict
     scheduler: SchedulerStatus
     consumers: list[Consumer]
-    waiting: int  # queued runs
+    waiting: int  # queued runs that are due
     statistics: Gauge
     policies: list[PolicyCard]
     archive: Gauge  # bytes of all archives
@@ -75,7 +75,7 @@ class Overview:
     @property
     def is_busy(self) -> bool:
         """A run is queued or running, so that a page should refresh soon."""
-        return any(run.status != Run.Status.HELD for run in self.active)
+        return any(run.status != Run.Status.HELD and not run.is_put_off for run in self.active)
 
     @property
     def recent(self) -> list[Run]:
@@ -113,7 +113,7 @@ def overview(now: datetime) -> Overview:
     ended, latest, opened = newest.find(
         (newest.ENDED, TASKS), (newest.OF_TASK, TASKS), (newest.OF_SCHEDULE, SCHEDULES)
     )
-    latest |= {run.task: run for run in active}
+    latest |= {run.task: run for run in active if not run.is_put_off}
     paused = pauses.paused()
     scheduler = _scheduler_status(now, alive, opened, paused)
     entries = [card.entry for card in scheduler.schedules]
@@ -135,7 +135,7 @@ def overview(now: datetime) -> Overview:
         ),
         scheduler=scheduler,
         consumers=alive,
-        waiting=sum(run.status == Run.Status.QUEUED for run in active),
+        waiting=sum(run.status == Run.Status.QUEUED and not run.is_put_off for run in active),
         statistics=figures[gauges.NUMBERS],
         policies=cards,
         archive=figures[gauges.ARCHIVE],

@@ -52,4 +52,5 @@ def card(name: str) -> TaskCard:
 
 
 def _active(runs: Iterable[Run]) -> dict[str, Run]:
-    return {run.task: run for run in sorted(runs, key=lambda run: run.requested_at)}
+    due = [run for run in runs if not run.is_put_off]
+    return {run.task: run for run in sorted(due, key=lambda run: run.requested_at)}

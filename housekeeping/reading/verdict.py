@@ -1,5 +1,6 @@
 """The verdict at the top of the dashboard: what is not in order, and what to do about it."""
 
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -64,7 +65,7 @@ def verdict(
         *_consumers(consumers),
         *_schedules(entries, now),
         *_paused_tasks(paused),
-        *_ended(newest),
+        *_ended(newest, {run.retry_of_id: run for run in active if run.retry_number}),
         *_active(active, now),
         *_failing_policies(failing_policies),
         *_failing_statistics(failing_statistics),
@@ -142,10 +143,18 @@ def is_late(entry: Entry, now: datetime) -> bool:
     return bool(due and due < now - PUNCTUAL)
 
 
-def _ended(newest: Sequence[Run]) -> Iterator[Finding]:
+def _ended(newest: Sequence[Run], retries: Mapping[uuid.UUID | None, Run]) -> Iterator[Finding]:
+    """``retries``: automatic retries that have not ended, by the runs that they retry."""
     for run in newest:
-        if run.status == Run.Status.FAILED:
-            text = _("%(task)s failed: %(error)s") % {"task": run.task, "error": _short(run.error)}
+        if run.status != Run.Status.FAILED:
+            continue
+        text = _("%(task)s failed: %(error)s") % {"task": run.task, "error": _short(run.error)}
+        if retry := retries.get(run.pk):
+            most = TASKS[run.task].retries if run.task in TASKS else retry.retry_number
+            facts = {"number": retry.retry_number, "most": most}
+            advice = _("It is tried again automatically (%(number)s of %(most)s).") % facts
+            yield Finding(WARNING, text, advice, run=run)
+        else:
             yield Finding(BAD, text, _("Open the run, fix the cause, then retry."), run=run)
 
 
@@ -155,7 +164,9 @@ def _active(active: Sequence[Run], now: datetime) -> Iterator[Finding]:
             text = _("%(task)s waits for approval: %(reason)s") % {"task": run.task, "reason": run.error}
             yield Finding(WARNING, text, _("Approve it or cancel it."), run=run)
     waiting = [
-        run for run in active if run.status == Run.Status.QUEUED and run.requested_at < now - LONG_WAIT
+        run
+        for run in active
+        if run.status == Run.Status.QUEUED and (run.not_before or run.requested_at) < now - LONG_WAIT
     ]
     if waiting:
         text = ngettext(

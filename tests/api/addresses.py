@@ -34,6 +34,8 @@ RUN = [
     "retried",
     "consumer",
     "took_seconds",
+    "retry_number",
+    "not_before",
 ]
 
 

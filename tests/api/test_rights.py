@@ -43,6 +43,8 @@ ADDRESSES = {
     "runs/{run}/retry": OPERATE,
     "runs/{run}/approve": OPERATE,
     "runs/{run}/undo": CONFIGURE,
+    "tasks": VIEW,
+    "tasks/stats": VIEW,
     "schedules": VIEW,
     "schedules/fire-times": VIEW,
     "schedules/weekly_cleanup": VIEW,
@@ -61,7 +63,7 @@ MORE = [
 ANSWERED = {path: {"options", method.partition(" ")[0].lower()} for path, method in ADDRESSES.items()}
 for _path, _method in [*MORE, *((path, "HEAD") for path, method in ADDRESSES.items() if method == VIEW)]:
     ANSWERED[_path].add(_method.partition(" ")[0].lower())
-for _path in ("schedules", "schedules/weekly_cleanup", "policies/conversations"):
+for _path in ("schedules", "schedules/weekly_cleanup", "policies/conversations", "tasks/stats"):
     ANSWERED[_path].add("patch")
 # Who is asking, and what they are told: to a look, to an act, and to an act of configuring.
 ROLES = {

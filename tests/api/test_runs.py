@@ -63,6 +63,8 @@ def test_a_run_is_written_as_the_contract_says(api):
         "retried": 0,
         "consumer": None,
         "took_seconds": 1.0,
+        "retry_number": None,
+        "not_before": None,
     }
 
 
@@ -85,6 +87,8 @@ def test_a_run_that_waits_has_nulls_where_nothing_happened_yet(api):
         "retry_of",
         "consumer",
         "took_seconds",
+        "retry_number",
+        "not_before",
     ]
 
 

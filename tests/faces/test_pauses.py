@@ -40,6 +40,8 @@ def test_the_api_lists_every_task(api):
         "title": "Delete old conversations",
         "description": found["conversations"]["description"],
         "has_dry_run": True,
+        "retries": 0,
+        "retry_delay_seconds": 60,
         "schedules": ["weekly_cleanup"],
         "policies": ["conversations"],
         "paused": False,

@@ -17,7 +17,7 @@ def of(run: Run, task: Task | None, undos: Sequence[Run], now: datetime) -> str:
     """``undos``: the undos of ``run``."""
     status = Run.Status(run.status)
     if status == Run.Status.QUEUED:
-        return _queued(run, now)
+        return _queued(run, task, now)
     if status == Run.Status.RUNNING:
         return _running(run)
     if status == Run.Status.HELD:
@@ -31,7 +31,10 @@ def of(run: Run, task: Task | None, undos: Sequence[Run], now: datetime) -> str:
     return gettext("It did not run.") + f" {run.error}"
 
 
-def _queued(run: Run, now: datetime) -> str:
+def _queued(run: Run, task: Task | None, now: datetime) -> str:
+    if run.is_put_off:
+        facts = {"number": run.retry_number, "most": task.retries if task else run.retry_number}
+        return gettext("Automatic retry %(number)s of %(most)s: it is not due yet.") % facts
     if not Consumer.objects.alive(now).exists():
         return gettext(
             "It is waiting, but no consumer is running. Start one with “python manage.py run_huey”."

@@ -11,7 +11,8 @@ def read(name: str, now: datetime) -> TaskRow:
     """A declared task, as its row on the overview without the strip. Raises KeyError."""
     task = TASKS[name]
     [latest] = newest.find((newest.OF_TASK, [name]))
-    active = newest.with_consumer().active().filter(task=name).newest_first().first()
+    runs = newest.with_consumer().active().due(now).filter(task=name)
+    active = runs.newest_first().first()
     schedules = overview.scheduler_status(now).schedules
     return TaskRow(
         task,

@@ -68,7 +68,9 @@ def _list(request: HtmxHttpRequest, filters: RunFilters, *, status: int = 200) -
         "rows": rows(shown.rows, picked_by=rights.of(request.user)),
         "tag": _tag(request, seen, filters),
         "is_newest": not shown.newer,
-        "is_busy": any(run.status in (Run.Status.QUEUED, Run.Status.RUNNING) for run in shown.rows),
+        "is_busy": any(
+            run.status in (Run.Status.QUEUED, Run.Status.RUNNING) and not run.is_put_off for run in shown.rows
+        ),
         "text_since": search.text_since(filters.cleaned_data),
     }
     return _rendered(request, filters, facts, status)

@@ -96,6 +96,8 @@ class Run(Object[models.Run]):
         help="host:pid of the process that carries it out, or did so last.",
     )
     took_seconds = Number(_took_seconds, nullable=True, help="From its first start to its end.")
+    retry_number = Whole(nullable=True, help="Of an automatic retry: 1 for the first of its series.")
+    not_before = Moment(nullable=True, help="When an automatic retry is due.")
 
 
 class RunInFull(Run):

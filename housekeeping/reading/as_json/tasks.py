@@ -1,6 +1,6 @@
 """Tasks as JSON."""
 
-from housekeeping.reading.as_json.fields import Flag, Many, Moment, Object, One, Text
+from housekeeping.reading.as_json.fields import Flag, Many, Moment, Object, One, Text, Whole
 from housekeeping.reading.as_json.runs import Run
 from housekeeping.reading.tasks import TaskCard
 
@@ -12,6 +12,11 @@ class Task(Object[TaskCard]):
     title = Text("task.title")
     description = Text("task.description")
     has_dry_run = Flag("task.can_be_previewed")
+    retries = Whole("task.retries", help="How often a run that failed is tried again.")
+    retry_delay_seconds = Whole(
+        lambda card: round(card.task.retry_delay.total_seconds()),
+        help="Before the first one; it doubles.",
+    )
     schedules = Many(Text(), help="The ids of its schedules.")
     policies = Many(Text(), help="The policies that it purges by.")
     paused = Flag("is_paused", help="No schedule, catch-up or automatic retry starts it.")
