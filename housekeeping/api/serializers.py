@@ -242,7 +242,7 @@ class UntilField(TextField):
     """The end of a hold: a date (the end of that day), ISO 8601, or null for no end."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(allow_null=True, help_text="A date, ISO 8601, or null: no end.", **options)
+        super().__init__(allow_null=True, **{"help_text": "A date, ISO 8601, or null: no end.", **options})
 
     def to_internal_value(self, data: Any) -> Any:
         try:
@@ -268,6 +268,11 @@ class HoldSerializer(Strict):
     key = KeyField()
     until = UntilField(default=None)
     reason = TextField(max_length=LONGEST_REASON)
+
+
+class AcknowledgementSerializer(Strict):
+    until = UntilField(default=None, help_text="A date, ISO 8601, or null: until it succeeds.")
+    reason = TextField(required=False, default="", max_length=REASON_LENGTH, allow_blank=True)
 
 
 class HoldChangeSerializer(Strict):

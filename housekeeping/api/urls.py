@@ -27,6 +27,9 @@ urlpatterns = [
     re_path(r"^schedules/(?P<pk>[\w-]+)/run/?$", schedules.RunSchedule.as_view(), name="schedule-run"),
     re_path(r"^tasks/?$", tasks.TaskList.as_view(), name="task-list"),
     re_path(r"^tasks/(?P<name>[^/]+)/?$", tasks.TaskDetail.as_view(), name="task"),
+    re_path(
+        r"^tasks/(?P<name>[^/]+)/acknowledgement/?$", tasks.Acknowledgement.as_view(), name="acknowledgement"
+    ),
     re_path(r"^policies/?$", policies.PolicyList.as_view(), name="policy-list"),
     re_path(r"^policies/(?P<pk>[\w-]+)/?$", policies.PolicyDetail.as_view(), name="policy"),
     re_path(r"^policies/(?P<pk>[\w-]+)/preview/?$", policies.PolicyPreview.as_view(), name="policy-preview"),

@@ -28,6 +28,8 @@ WORDS = {
     "resume": gettext_lazy("resumed"),
     "pause task": gettext_lazy("task paused"),
     "resume task": gettext_lazy("task resumed"),
+    "acknowledge": gettext_lazy("failure acknowledged"),
+    "end acknowledgement": gettext_lazy("acknowledgement ended"),
     "change trigger": gettext_lazy("trigger changed"),
     "reset trigger": gettext_lazy("trigger reset"),
     "change retention": gettext_lazy("retention changed"),

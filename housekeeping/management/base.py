@@ -14,6 +14,8 @@ from django.utils import timezone
 from housekeeping.exceptions import CannotPreview, HousekeepingError
 from housekeeping.models import Run
 
+UNTIL = "the last day, 2027-01-31, or 2027-01-31T12:00:00+00:00"  # how an end is written
+
 
 class OperatorCommand(BaseCommand):
     def execute(self, *args: Any, **options: Any) -> str | None:

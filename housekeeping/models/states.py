@@ -111,6 +111,15 @@ class TaskState(OwnModel):
     changed_at = models.DateTimeField()
     changed_by = models.CharField(max_length=254, blank=True)
     reason = models.CharField(max_length=300, blank=True, help_text="Why it is paused.")
+    # Somebody knows of its failures, until it succeeds again.
+    acknowledged_at = models.DateTimeField(null=True)
+    acknowledged_by = models.CharField(max_length=254, blank=True, default="", db_default="")
+    acknowledged_until = models.DateTimeField(null=True, help_text="null: until it succeeds.")
+    acknowledged_reason = models.CharField(max_length=300, blank=True, default="", db_default="")
+
+    def is_acknowledged(self, now: datetime) -> bool:
+        until = self.acknowledged_until
+        return self.acknowledged_at is not None and (until is None or now < until)
 
     def __str__(self) -> str:
         return self.name

@@ -33,6 +33,11 @@ def in_words(duration: timedelta | None) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
 
 
+def one_line(text: str, length: int) -> str:
+    """Without line breaks and runs of spaces, cut to so many characters."""
+    return " ".join(text.split())[:length]
+
+
 def whole(text: str) -> int:
     """A whole number, written in digits alone. Raises ValueError.
 

@@ -113,6 +113,8 @@ def _schedules(seen: Overview) -> Iterator[Metric]:
     yield _each("schedule_paused", "1 if the schedule is paused.", "schedule", paused)
     tasks = {card.task.name: card.is_paused for card in seen.cards}
     yield _each("task_paused", "1 if the task is paused.", "task", tasks)
+    known = {card.task.name: card.is_acknowledged for card in seen.cards}
+    yield _each("task_acknowledged", "1 if somebody has acknowledged that the task fails.", "task", known)
 
 
 def _policies(seen: Overview) -> Iterator[Metric]:

@@ -114,7 +114,8 @@ def overview(now: datetime) -> Overview:
         (newest.ENDED, TASKS), (newest.OF_TASK, TASKS), (newest.OF_SCHEDULE, SCHEDULES)
     )
     latest |= {run.task: run for run in active if not run.is_put_off}
-    paused = pauses.paused()
+    states = pauses.states()
+    paused = {name: state for name, state in states.items() if state.is_paused}
     scheduler = _scheduler_status(now, alive, opened, paused)
     entries = [card.entry for card in scheduler.schedules]
     figures = gauges.read_all([gauges.NUMBERS, gauges.ARCHIVE, *policies.backlogs(upkeep=False)])
@@ -125,7 +126,7 @@ def overview(now: datetime) -> Overview:
             now,
             consumers=alive,
             entries=entries,
-            paused=list(paused.values()),
+            states=states,
             active=active,
             newest=list(ended.values()),
             archive_bytes=figures[gauges.ARCHIVE].value,
@@ -139,7 +140,7 @@ def overview(now: datetime) -> Overview:
         statistics=figures[gauges.NUMBERS],
         policies=cards,
         archive=figures[gauges.ARCHIVE],
-        cards=tasks.cards_of(latest, paused),
+        cards=tasks.cards_of(latest, states),
         active=active,
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from housekeeping.database import clock
 from housekeeping.declared import registry
 from housekeeping.declared.registry import SCHEDULES, TASKS, Task
 from housekeeping.models import Run, TaskState
@@ -12,15 +13,29 @@ from housekeeping.runs import pauses
 
 @dataclass(frozen=True)
 class TaskCard:
-    """A task, with its active run or else its newest one. ``pause``: who paused it and why; None: nobody."""
+    """A task, with its active run or else its newest one, and what operators have changed about it."""
 
     task: Task
     latest: Run | None
-    pause: TaskState | None
+    state: TaskState | None
+
+    @property
+    def pause(self) -> TaskState | None:
+        """Who paused it, when and why."""
+        return self.state if self.state and self.state.is_paused else None
+
+    @property
+    def acknowledged(self) -> TaskState | None:
+        """Who has acknowledged its failures, when, until when and why."""
+        return self.state if self.state and self.state.is_acknowledged(clock.roughly()) else None
 
     @property
     def is_paused(self) -> bool:
         return self.pause is not None
+
+    @property
+    def is_acknowledged(self) -> bool:
+        return self.acknowledged is not None
 
     @property
     def schedules(self) -> list[str]:
@@ -35,12 +50,12 @@ class TaskCard:
 def cards() -> list[TaskCard]:
     """Every task, in the order declared."""
     [latest] = newest.find((newest.OF_TASK, TASKS))
-    return cards_of(latest | _active(newest.with_consumer().active()), pauses.paused())
+    return cards_of(latest | _active(newest.with_consumer().active()), pauses.states())
 
 
-def cards_of(latest: Mapping[str, Run], paused: Mapping[str, TaskState]) -> list[TaskCard]:
+def cards_of(latest: Mapping[str, Run], states: Mapping[str, TaskState]) -> list[TaskCard]:
     """As :func:`cards`, for a caller that has read the rows."""
-    return [TaskCard(task, latest.get(name), paused.get(name)) for name, task in TASKS.items()]
+    return [TaskCard(task, latest.get(name), states.get(name)) for name, task in TASKS.items()]
 
 
 def card(name: str) -> TaskCard:
@@ -48,7 +63,7 @@ def card(name: str) -> TaskCard:
     task = registry.find_task(name)
     [latest] = newest.find((newest.OF_TASK, [name]))
     active = _active(newest.with_consumer().active().filter(task=name))
-    return TaskCard(task, active.get(name) or latest.get(name), pauses.paused().get(name))
+    return TaskCard(task, active.get(name) or latest.get(name), pauses.states().get(name))
 
 
 def _active(runs: Iterable[Run]) -> dict[str, Run]:

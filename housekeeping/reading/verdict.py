@@ -1,7 +1,7 @@
 """The verdict at the top of the dashboard: what is not in order, and what to do about it."""
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -31,12 +31,23 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Acknowledged:
+    """A failed run that somebody has acknowledged: ``state`` tells who, until when and why."""
+
+    run: Run
+    state: TaskState
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """``findings``: the worst first. ``last``: the newest purge. ``next``: a schedule and its fire time."""
+    """``findings``: the worst first. ``last``: the newest purge. ``next``: a schedule and its fire time.
+    ``acknowledged``: failures that somebody knows of, which are no findings.
+    """
 
     findings: list[Finding]
     last: Run | None
     next: tuple[str, datetime] | None
+    acknowledged: list[Acknowledged]
 
     @property
     def level(self) -> str:
@@ -48,7 +59,7 @@ def verdict(
     *,
     consumers: Sequence[Consumer],
     entries: Sequence[Entry],
-    paused: Sequence[TaskState],
+    states: Mapping[str, TaskState],
     active: Sequence[Run],
     newest: Sequence[Run],
     archive_bytes: int,
@@ -56,16 +67,19 @@ def verdict(
     failing_policies: Mapping[str, str],
     failing_statistics: Mapping[str, str],
 ) -> Verdict:
-    """``paused``: of the paused tasks. ``active``: runs that have not ended. ``newest``: of each task, the
-    newest run that has ended.
+    """``states``: what operators have changed, by task. ``active``: runs that have not ended. ``newest``: of
+    each task, the newest run that has ended.
     ``damaged``: runs with damaged archives. ``failing_…``: what can't be counted, with the error.
     """
+    known = [run for run in newest if _is_acknowledged(run, states, now)]
+    unknown = [run for run in newest if run not in known]
+    retries = {run.retry_of_id: run for run in active if run.retry_number}
     findings = [
         *_unreadable(),
         *_consumers(consumers),
         *_schedules(entries, now),
-        *_paused_tasks(paused),
-        *_ended(newest, {run.retry_of_id: run for run in active if run.retry_number}),
+        *_paused_tasks(states.values()),
+        *_ended(unknown, retries),
         *_active(active, now),
         *_failing_policies(failing_policies),
         *_failing_statistics(failing_statistics),
@@ -78,7 +92,13 @@ def verdict(
         sorted(findings, key=lambda finding: finding.level != BAD),
         max(purged, key=lambda run: run.finished_at or run.requested_at, default=None),
         min(due, key=lambda pair: pair[1], default=None),
+        [Acknowledged(run, states[run.task]) for run in known],
     )
+
+
+def _is_acknowledged(run: Run, states: Mapping[str, TaskState], now: datetime) -> bool:
+    state = states.get(run.task)
+    return run.status == Run.Status.FAILED and state is not None and state.is_acknowledged(now)
 
 
 def _is_purge(run: Run) -> bool:
@@ -128,8 +148,10 @@ def _schedules(entries: Sequence[Entry], now: datetime) -> Iterator[Finding]:
         yield Finding(BAD, _("Late: %(names)s.") % {"names": ", ".join(late)})
 
 
-def _paused_tasks(paused: Sequence[TaskState]) -> Iterator[Finding]:
-    for state in paused:
+def _paused_tasks(states: Iterable[TaskState]) -> Iterator[Finding]:
+    for state in states:
+        if not state.is_paused:
+            continue
         facts = {"task": state.name, "who": state.changed_by or _("the site"), "reason": _short(state.reason)}
         text = _("The task %(task)s is paused by %(who)s.")
         if state.reason:

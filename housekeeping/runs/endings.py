@@ -23,7 +23,7 @@ from housekeeping.exceptions import each, is_database_gone
 from housekeeping.journal import alerts, tallies
 from housekeeping.models import Run, storable
 from housekeeping.models.constraints import ONE_PER_FIRE_TIME, ONE_PER_ID, is_refused_by
-from housekeeping.runs import retries
+from housekeeping.runs import acknowledgements, retries
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +81,8 @@ def _pay_tally(run: Run) -> None:
 def _complete(run: Run) -> None:
     """Do what belongs to an end: some of it in the transaction that writes it, some after the commit."""
     _count(run)
+    if run.status == Run.Status.SUCCEEDED and not run.dry_run and not run.undo_of_id:
+        acknowledgements.end(run.task)
     is_retried = run.status == Run.Status.FAILED and _retry(run)
     # Robust: Django logs an error in one of these, and the end stays as it is.
     transaction.on_commit(lambda: _resend_waiting(run.task), robust=True)

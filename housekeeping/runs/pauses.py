@@ -6,14 +6,19 @@ from housekeeping.declared import registry
 from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
 from housekeeping.models import TaskState
+from housekeeping.models.text import one_line
 
 REASON_LENGTH = 300  # characters
 
 
+def states() -> dict[str, TaskState]:
+    """What operators have changed about declared tasks, by name."""
+    return {state.name: state for state in TaskState.objects.all() if state.name in registry.TASKS}
+
+
 def paused() -> dict[str, TaskState]:
-    """The paused tasks, by name. One that is declared no more is left out."""
-    states = TaskState.objects.filter(is_paused=True)
-    return {state.name: state for state in states if state.name in registry.TASKS}
+    """The paused tasks among the declared ones, by name."""
+    return {name: state for name, state in states().items() if state.is_paused}
 
 
 def is_paused(task: str) -> bool:
@@ -26,7 +31,7 @@ def change(task: str, *, is_paused: bool, reason: str = "", by: Actor | None = N
     Pausing a paused task gives the pause another reason.
     """
     registry.find_task(task)
-    fields = {"is_paused": is_paused, "reason": " ".join(reason.split())[:REASON_LENGTH]}
+    fields = {"is_paused": is_paused, "reason": one_line(reason, REASON_LENGTH)}
     with writing():
         state, _ = TaskState.objects.get_or_create(name=task, defaults={"changed_at": clock.now()})
         before = {name: getattr(state, name) for name in fields}

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.django_db
 
 VIEW, OPERATE, CONFIGURE = "GET", "POST", "POST by who may configure"
 CHANGE, END = "PATCH by who may configure", "DELETE by who may configure"
+PUT = "PUT by who may operate"
 # Every address below /api/admin/scheduler, and the (first) method that it answers.
 ADDRESSES = {
     "status": VIEW,
@@ -45,6 +46,7 @@ ADDRESSES = {
     "runs/{run}/undo": CONFIGURE,
     "tasks": VIEW,
     "tasks/stats": VIEW,
+    "tasks/stats/acknowledgement": PUT,
     "schedules": VIEW,
     "schedules/fire-times": VIEW,
     "schedules/weekly_cleanup": VIEW,
@@ -63,6 +65,7 @@ MORE = [
 ANSWERED = {path: {"options", method.partition(" ")[0].lower()} for path, method in ADDRESSES.items()}
 for _path, _method in [*MORE, *((path, "HEAD") for path, method in ADDRESSES.items() if method == VIEW)]:
     ANSWERED[_path].add(_method.partition(" ")[0].lower())
+ANSWERED["tasks/stats/acknowledgement"].add("delete")
 for _path in ("schedules", "schedules/weekly_cleanup", "policies/conversations", "tasks/stats"):
     ANSWERED[_path].add("patch")
 # Who is asking, and what they are told: to a look, to an act, and to an act of configuring.
@@ -78,7 +81,7 @@ ROLES = {
 
 
 def address(path):
-    status = {"retry": "failed", "approve": "held", "undo": "succeeded"}.get(
+    status = {"retry": "failed", "acknowledgement": "failed", "approve": "held", "undo": "succeeded"}.get(
         path.rpartition("/")[2], "queued"
     )
     run = make.run("stats", status=status)
@@ -94,6 +97,8 @@ def ask(client, url, method):
         return client.get(url, {"trigger": "0 2 * * *"} if "fire-times" in url else {})
     if method == CHANGE:
         return client.patch(url, {"until": "2127-01-31"})
+    if method == PUT:
+        return client.put(url, {})
     if method == END:
         return client.delete(url)
     if method == CONFIGURE and url.rstrip("/").endswith("holds"):
@@ -128,7 +133,7 @@ def test_each_address_asks_for_its_right(path, method, role):
     answer = ask(client(), url, method)
 
     code = 200 if answer.status_code in (201, 202, 204) else answer.status_code
-    assert code == {VIEW: look, OPERATE: act}.get(method, configure)
+    assert code == {VIEW: look, OPERATE: act, PUT: act}.get(method, configure)
 
 
 @pytest.mark.parametrize("path", ADDRESSES)

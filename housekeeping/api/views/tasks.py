@@ -1,4 +1,4 @@
-"""Tasks: list them, pause and resume them."""
+"""Tasks: list them, pause and resume them, acknowledge that one fails."""
 
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -7,11 +7,11 @@ from rest_framework.response import Response
 from housekeeping.api.base import HousekeepingView, operation
 from housekeeping.api.description.shapes import several
 from housekeeping.api.rules.permissions import MayOperate
-from housekeeping.api.serializers import TaskSerializer
+from housekeeping.api.serializers import AcknowledgementSerializer, TaskSerializer
 from housekeeping.declared import registry
 from housekeeping.exceptions import UnknownTask
 from housekeeping.reading import as_json, tasks
-from housekeeping.runs import schedules
+from housekeeping.runs import acknowledgements, schedules
 
 
 class TaskList(HousekeepingView):
@@ -46,6 +46,33 @@ class TaskDetail(HousekeepingView):
         else:
             schedules.resume_task(name, by=self.actor)
         return self.get(request, name)
+
+
+class Acknowledgement(HousekeepingView):
+    """PUT acknowledges that a task fails: the verdict leaves it out until it succeeds. DELETE ends that."""
+
+    @operation(
+        "Acknowledge that a task fails",
+        as_json.Task,
+        right=MayOperate,
+        body=AcknowledgementSerializer,
+        examples=lambda: {
+            "Until it succeeds": {"reason": "The disk is ordered"},
+            "Until a day": {"reason": "Looked at on Monday", "until": "2127-01-31"},
+        },
+        also=[409],
+    )
+    def put(self, request: Request, name: str) -> Response:
+        _check_known(name)
+        asked = self.read()
+        acknowledgements.acknowledge(name, until=asked["until"], reason=asked["reason"], by=self.actor)
+        return Response(as_json.Task.of(tasks.card(name)))
+
+    @operation("End an acknowledgement", as_json.Task, right=MayOperate)
+    def delete(self, request: Request, name: str) -> Response:
+        _check_known(name)
+        acknowledgements.end(name, by=self.actor)
+        return Response(as_json.Task.of(tasks.card(name)))
 
 
 def _check_known(name: str) -> None:

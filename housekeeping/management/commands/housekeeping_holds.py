@@ -10,14 +10,13 @@ from django.utils import timezone
 from housekeeping.database import clock
 from housekeeping.engine.holds import without_row
 from housekeeping.journal import acts
-from housekeeping.management.base import ActionCommand
+from housekeeping.management.base import UNTIL, ActionCommand
 from housekeeping.models import Hold, Run
 from housekeeping.models.text import whole
 from housekeeping.reading import as_json, search
 from housekeeping.steering import holds
 
 WHICH = "a hold's number, or the id of the undo run that made them: all of its holds"
-UNTIL = "the last day, 2027-01-31, or 2027-01-31T12:00:00+00:00"
 
 
 class Command(ActionCommand):

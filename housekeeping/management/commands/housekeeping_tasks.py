@@ -1,17 +1,23 @@
-"""The tasks: list, pause, resume."""
+"""The tasks: list, pause, resume, acknowledge."""
 
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandParser
 
+from housekeeping.declared.registry import find_task
 from housekeeping.journal import acts
-from housekeeping.management.base import ActionCommand, plain
+from housekeeping.management.base import UNTIL, ActionCommand, plain
 from housekeeping.reading import as_json, tasks
-from housekeeping.runs import schedules
+from housekeeping.runs import acknowledgements, schedules
+from housekeeping.steering import holds
 
 
 class Command(ActionCommand):
-    help = "Lists the tasks; pauses or resumes one. A paused task runs only when a person starts it."
+    help = (
+        "Lists the tasks; pauses or resumes one, or acknowledges that it fails."
+        " A paused task runs only when a person starts it."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", metavar="action")
@@ -23,6 +29,11 @@ class Command(ActionCommand):
         pausing.add_argument("task")
         pausing.add_argument("--reason", default="", help="why, for those who find it paused")
         actions.add_parser("resume", help="continue from now on").add_argument("task")
+        known = actions.add_parser("acknowledge", help="leave its failures out of the verdict")
+        known.add_argument("task")
+        known.add_argument("--reason", default="", help="why nobody needs to look at it")
+        known.add_argument("--until", default="", help=f"{UNTIL}; default: until it succeeds")
+        actions.add_parser("unacknowledge", help="count its failure again").add_argument("task")
 
     def _list(self, options: dict[str, Any]) -> None:
         cards = tasks.cards()
@@ -31,7 +42,7 @@ class Command(ActionCommand):
             return
         for card in cards:
             latest = f"{card.latest.status} {plain(card.latest.requested_at)}" if card.latest else "never"
-            self.stdout.write(f"{card.task.name:<24} {latest:<40} {_pause(card)}".rstrip())
+            self.stdout.write(f"{card.task.name:<24} {latest:<40} {_pause(card)}{_known(card)}".rstrip())
 
     def _pause(self, options: dict[str, Any]) -> None:
         schedules.pause_task(options["task"], reason=options["reason"], by=acts.operator())
@@ -41,9 +52,34 @@ class Command(ActionCommand):
         schedules.resume_task(options["task"], by=acts.operator())
         self.stdout.write(f"{options['task']} is resumed.")
 
+    def _acknowledge(self, options: dict[str, Any]) -> None:
+        until = holds.moment(options["until"])
+        acknowledgements.acknowledge(
+            options["task"], until=until, reason=options["reason"], by=acts.operator()
+        )
+        self.stdout.write(f"{options['task']} is acknowledged {_until(until)}.")
+
+    def _unacknowledge(self, options: dict[str, Any]) -> None:
+        find_task(options["task"])
+        done = acknowledgements.end(options["task"], by=acts.operator())
+        self.stdout.write(f"{options['task']} {'counts again' if done else 'was not acknowledged'}.")
+
+
+def _until(until: datetime | None) -> str:
+    return f"until {plain(until)}" if until else "until it succeeds"
+
 
 def _pause(card: tasks.TaskCard) -> str:
     if card.pause is None:
         return ""
     why = f": {card.pause.reason}" if card.pause.reason else ""
     return f"paused by {card.pause.changed_by or 'the site'}{why}"
+
+
+def _known(card: tasks.TaskCard) -> str:
+    state = card.acknowledged
+    if state is None:
+        return ""
+    why = f": {state.acknowledged_reason}" if state.acknowledged_reason else ""
+    who = state.acknowledged_by or "the site"
+    return f"acknowledged by {who} {_until(state.acknowledged_until)}{why}"

@@ -71,6 +71,18 @@ class Finding(Object[verdict.Finding]):
     )
 
 
+class Acknowledged(Object[verdict.Acknowledged]):
+    """A failure that somebody has acknowledged."""
+
+    task = Text("run.task")
+    run = Id("run.pk")
+    error = Text("run.error")
+    by = Text("state.acknowledged_by", nullable=True)
+    at = Moment("state.acknowledged_at")
+    until = Moment("state.acknowledged_until", nullable=True, help="null: until the task succeeds.")
+    reason = Text("state.acknowledged_reason", nullable=True)
+
+
 class Verdict(Object[overview.Overview]):
     """Is everything in order?"""
 
@@ -78,6 +90,7 @@ class Verdict(Object[overview.Overview]):
     findings = Many(Finding, "verdict.findings", help="The worst first; empty if everything is in order.")
     last_run = One(Run, "verdict.last", nullable=True, help="The newest purge that succeeded.")
     next = One(NextRun, "next_schedule", nullable=True)
+    acknowledged = Many(Acknowledged, "verdict.acknowledged", help="Failures that are no findings.")
 
 
 class Mark(Object[overview.Mark]):

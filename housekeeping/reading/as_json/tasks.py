@@ -23,4 +23,16 @@ class Task(Object[TaskCard]):
     paused_by = Text(lambda card: card.pause and card.pause.changed_by, nullable=True)
     paused_at = Moment(lambda card: card.pause and card.pause.changed_at, nullable=True)
     pause_reason = Text(lambda card: card.pause and card.pause.reason, nullable=True)
+    acknowledged = Flag("is_acknowledged", help="Somebody knows that it fails.")
+    acknowledged_by = Text(
+        lambda card: card.acknowledged and card.acknowledged.acknowledged_by, nullable=True
+    )
+    acknowledged_until = Moment(
+        lambda card: card.acknowledged and card.acknowledged.acknowledged_until,
+        nullable=True,
+        help="null: until it succeeds.",
+    )
+    acknowledged_reason = Text(
+        lambda card: card.acknowledged and card.acknowledged.acknowledged_reason, nullable=True
+    )
     latest = One(Run, nullable=True, help="Its active run, or else its newest.")
