@@ -15,6 +15,7 @@ from tests.visitors import HTMX, account, as_user, text
 pytestmark = pytest.mark.django_db
 
 TASK = "/scheduler-admin/tasks/conversations"
+PAUSE = ["Pause task…", "Pause"]  # of the task itself: what opens the form, and its button
 
 
 def test_the_page_of_a_task_shows_its_schedules_policies_and_runs(dashboard):
@@ -39,7 +40,7 @@ def test_for_htmx_it_is_a_dialog_with_the_acts(dashboard):
 
     assert (answer["HX-Retarget"], answer["HX-Reswap"]) == ("#asked", "innerHTML")
     assert "<html" not in answer.text
-    assert buttons(answer) == ["Run now", "Dry run", "Pause", "Edit", "Preview"]
+    assert buttons(answer) == ["Run now", "Dry run", "Pause", *PAUSE, "Edit", "Preview"]
 
 
 def buttons(answer):
@@ -53,7 +54,7 @@ def test_a_paused_schedule_can_be_resumed_and_an_active_run_cancelled(dashboard)
     )
     make.run(status="running")
 
-    assert buttons(dashboard.get(TASK, headers=HTMX)) == ["Cancel", "Resume", "Edit", "Preview"]
+    assert buttons(dashboard.get(TASK, headers=HTMX)) == ["Cancel", "Resume", *PAUSE, "Edit", "Preview"]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_a_paused_schedule_can_be_resumed_and_an_active_run_cancelled(dashboard)
     [
         (["view_run"], ["Preview"]),
         (["view_run", "configure"], ["Edit", "Preview"]),
-        (["view_run", "operate"], ["Run now", "Dry run", "Pause", "Preview"]),
+        (["view_run", "operate"], ["Run now", "Dry run", "Pause", *PAUSE, "Preview"]),
     ],
 )
 def test_a_task_offers_what_one_may_do(rights, offered):

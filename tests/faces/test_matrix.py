@@ -122,6 +122,8 @@ PAGES = {
     "housekeeping:trigger": Row(asked_first, lambda user: of_run(user) and {"name": "stats"}),
     "housekeeping:task-pause": Row(operated, of(name="stats")),
     "housekeeping:task-resume": Row(operated, of(name="stats")),
+    "housekeeping:task-acknowledge": Row(operated, of(name="stats")),
+    "housekeeping:task-unacknowledge": Row(operated, of(name="stats")),
     "housekeeping:pause-all": Row(operated),
     "housekeeping:resume-all": Row(operated),
     "housekeeping:schedule-pause": Row(operated, schedule),

@@ -48,6 +48,10 @@ def test_the_api_lists_every_task(api):
         "paused_by": None,
         "paused_at": None,
         "pause_reason": None,
+        "acknowledged": False,
+        "acknowledged_by": None,
+        "acknowledged_until": None,
+        "acknowledged_reason": None,
         "latest": None,
     }
 
@@ -101,7 +105,7 @@ def test_the_command_pauses_lists_and_resumes():
 
 
 def test_the_command_names_the_tasks_that_there_are():
-    with pytest.raises(CommandError, match="There is no task 'laundry'; there are all, "):
+    with pytest.raises(CommandError, match="There is no task 'laundry'; choose one of all, "):
         output("housekeeping_tasks", "pause", "laundry")
 
 

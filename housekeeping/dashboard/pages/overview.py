@@ -17,6 +17,7 @@ from housekeeping.models import MOST_OFFSET, Run, Snapshot
 from housekeeping.reading import half_hours, overview
 from housekeeping.reading.overview import Overview, ScheduleCard
 from housekeeping.reading.policies import PolicyCard
+from housekeeping.reading.tasks import TaskCard
 from housekeeping.runs import schedules
 
 
@@ -39,6 +40,7 @@ class TaskRow:
     schedules: list[ScheduleCard]
     policies: list[PolicyCard]
     strip: SafeString | str
+    card: TaskCard
 
     @property
     def title(self) -> str:
@@ -131,6 +133,7 @@ def _groups(seen: Overview) -> list[Group]:
             [one for one in seen.scheduler.schedules if one.schedule.task.name == task.name],
             [policies[policy.name] for policy in task.policies if policy.name in policies],
             bars.get(task.name, ""),
+            card,
         )
         groups.setdefault(_app_of(task), []).append(row)
     upkeep = gettext("Upkeep of housekeeping itself")

@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from housekeeping.dashboard import acting, charts, polls, questions, wording
+from housekeeping.dashboard import acting, answers, charts, polls, questions, wording
 from housekeeping.dashboard.acting import actor, asked_or_done
 from housekeeping.dashboard.guards import may_operate, may_view, signed_in
 from housekeeping.dashboard.pages import task as task_page
@@ -19,11 +19,13 @@ from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.rows import rows
 from housekeeping.database import clock
 from housekeeping.declared.registry import TASKS
+from housekeeping.exceptions import HousekeepingError
 from housekeeping.journal import tallies
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
 from housekeeping.reading import newest
-from housekeeping.runs import control, schedules
+from housekeeping.runs import acknowledgements, control, schedules
+from housekeeping.steering import holds
 
 RECENT = 10
 DAYS = 30  # of the charts
@@ -80,7 +82,7 @@ def trigger(request: HtmxHttpRequest, name: str) -> HttpResponse:
 def pause_task(request: HtmxHttpRequest, name: str) -> HttpResponse:
     _known(name)
     schedules.pause_task(name, reason=request.POST.get("reason", ""), by=actor(request))
-    return _steered(request, name, gettext("%(task)s is paused. You can still start it."))
+    return _answered(request, name, gettext("%(task)s is paused. You can still start it."))
 
 
 @require_POST
@@ -89,13 +91,38 @@ def pause_task(request: HtmxHttpRequest, name: str) -> HttpResponse:
 def resume_task(request: HtmxHttpRequest, name: str) -> HttpResponse:
     _known(name)
     schedules.resume_task(name, by=actor(request))
-    return _steered(request, name, gettext("%(task)s is resumed."))
+    return _answered(request, name, gettext("%(task)s is resumed."))
 
 
-def _steered(request: HtmxHttpRequest, name: str, done: str) -> HttpResponse:
+@require_POST
+@signed_in
+@may_operate
+def acknowledge(request: HtmxHttpRequest, name: str) -> HttpResponse:
+    _known(name)
+    try:
+        until = holds.moment(request.POST.get("until", ""))
+        reason = request.POST.get("reason", "")
+        acknowledgements.acknowledge(name, until=until, reason=reason, by=actor(request))
+    except HousekeepingError as problem:
+        return _answered(request, name, answers.not_saved(problem), messages.ERROR, status=409)
+    return _answered(request, name, gettext("The failure is acknowledged."))
+
+
+@require_POST
+@signed_in
+@may_operate
+def end_acknowledgement(request: HtmxHttpRequest, name: str) -> HttpResponse:
+    _known(name)
+    acknowledgements.end(name, by=actor(request))
+    return _answered(request, name, gettext("The failure counts again."))
+
+
+def _answered(
+    request: HtmxHttpRequest, name: str, text: str, level: int = messages.SUCCESS, *, status: int = 200
+) -> HttpResponse:
+    answers.give(request, text % {"task": wording.title_of(name)}, level, beside=f"task-{name}")
     if request.htmx:
-        return acting.show_overview(request)
-    messages.success(request, done % {"task": wording.title_of(name)})
+        return acting.show_overview(request, status=status)
     return redirect("housekeeping:task", name=name)
 
 

@@ -1,0 +1,48 @@
+"""Pausing a task and acknowledging its failure, in the browser."""
+
+from housekeeping.runs import pauses
+from tests import make
+from tests.browser.conftest import sign_in
+
+HOME = "/scheduler-admin"
+
+
+def fail():
+    make.consumer()
+    make.run("stats", status="failed", error="Out of ink")
+
+
+def test_a_failure_is_acknowledged_in_the_dialog_and_the_status_is_green(site, open_page):
+    fail()
+    page = sign_in(open_page(), site)
+    page.locator('.verdict[data-level="bad"]').wait_for()
+
+    page.locator("#task-stats .more-acts").click()
+    page.locator("summary", has_text="Acknowledge").click()
+    page.get_by_label("Reason").first.fill("The ink is ordered")
+    page.get_by_role("button", name="Acknowledge", exact=True).click()
+
+    page.locator('.verdict[data-level="good"]').wait_for()
+    known = page.locator(".acknowledged").inner_text()
+    assert known == "Generate statistics fails, acknowledged by ada, until it succeeds: The ink is ordered"
+    assert "The failure is acknowledged." in page.locator("#task-stats").inner_text()
+
+
+def test_without_javascript_a_task_is_paused_and_resumed_on_its_page(site, open_page):
+    page = sign_in(open_page(java_script_enabled=False), site)
+    page.goto(f"{site}{HOME}/tasks/stats")
+
+    page.locator("summary", has_text="Pause task").click()
+    page.get_by_label("Reason").fill("Moving house")
+    page.get_by_role("button", name="Pause", exact=True).click()
+
+    assert pauses.paused()["stats"].reason == "Moving house"
+    header = page.locator("article header").first.inner_text()
+    assert "paused by ada, " in header
+    assert header.endswith(": Moving house")
+    assert page.get_by_text("Generate statistics is paused. You can still start it.").is_visible()
+
+    page.get_by_role("button", name="Resume task").click()
+
+    assert not pauses.paused()
+    assert page.get_by_text("Generate statistics is resumed.").is_visible()
