@@ -26,7 +26,8 @@ test: $(VENV)/test.stamp
 prove: $(VENV)/test.stamp
 	@sh tests/install_services.sh prove
 	$(if $(ARGS),,TEST_DATABASE=postgres $(PYTHON) -m pytest -n 2 --timeout 1800 $(addprefix tests/prove/,test_kills.py test_damaged_archives.py))
-	$(PYTHON) -m pytest -n 2 --timeout 1800 $(or $(ARGS),tests/prove)
+	$(if $(ARGS),,$(PYTHON) -m pytest --timeout 1800 tests/prove/test_lighthouse.py)
+	$(PYTHON) -m pytest -n 2 --timeout 1800 $(or $(ARGS),tests/prove --ignore tests/prove/test_lighthouse.py)
 
 lint: $(VENV)/test.stamp
 	$(VENV)/bin/ruff check .
