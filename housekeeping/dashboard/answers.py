@@ -35,7 +35,7 @@ def give_standing(request: HtmxHttpRequest, run: Run, *, beside: str) -> None:
 
 
 def saved(how: str) -> str:
-    return f"{gettext('Saved.')} {how}"
+    return " ".join([gettext("Saved."), how])
 
 
 def not_saved(problem: Exception) -> str:

@@ -236,8 +236,31 @@ def undo_holds_end(go):
     says(page, "Ended 2 holds")
 
 
+def task_pause(go):
+    page = go("tasks/stats")
+    page.locator("summary", has_text="Pause task").click()
+    press(page, "Pause", within="#pause-stats")
+    says(page, "Generate statistics is paused")
+    press(page, "Resume task")
+    says(page, "Generate statistics is resumed")
+
+
+def task_acknowledge(go):
+    make.run("stats", status="failed", error="Out of ink")
+    page = go("tasks/stats")
+    page.locator("summary", has_text="Acknowledge").click()
+    press(page, "Acknowledge", within="#know-stats")
+    says(page, "The failure is acknowledged")
+    press(page, "Count again")
+    says(page, "The failure counts again")
+
+
 ACTS = {
     "trigger": trigger,
+    "task-pause": task_pause,
+    "task-resume": task_pause,
+    "task-acknowledge": task_acknowledge,
+    "task-unacknowledge": task_acknowledge,
     "pause-all": pause_all,
     "resume-all": pause_all,
     "schedule-pause": schedule_pause,

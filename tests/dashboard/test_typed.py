@@ -155,7 +155,7 @@ def test_the_holds_of_an_undo_end_once_their_number_is_typed(dashboard, headers)
     assert [one.status_code for one in (pressed, mistyped)] == [200, 422]
     assert Hold.objects.count() == 2
     ended = confirm(dashboard, address, headers=headers, follow=True)
-    assert "2 holds are ended." in text(ended)
+    assert "Ended 2 holds." in text(ended)
     assert not Hold.objects.exists()
 
 

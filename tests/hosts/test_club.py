@@ -72,7 +72,7 @@ class Club:
         """Undo the run at this address, and let the policies have its rows again."""
         undo = self.boss.post(f"{run}/undo").url
         wait_until(lambda: self.status(undo) == "succeeded", what="the undo")
-        self.boss.post(f"{undo}/holds/end")
+        confirm(self.boss, f"{undo}/holds/end")
 
     def status(self, run):
         """What the run's page says of the run itself, above the badges of related runs."""
