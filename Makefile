@@ -3,8 +3,8 @@
 PORT ?= 8000
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-# Two more workers than processors, since many tests wait for processes. In the order of tests/conftest.py.
-PYTEST := $(PYTHON) -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+# Three more workers than processors, since many tests wait for processes. In the order of tests/conftest.py.
+PYTEST := $(PYTHON) -m pytest -n 5 --dist loadfile --no-loadscope-reorder
 
 .PHONY: run test prove lint docs screenshots audit schema requirements
 
@@ -23,11 +23,12 @@ test: $(VENV)/test.stamp
 	$(PYTEST) $(ARGS)
 
 # Slow proofs: storms of kills, upgrades, whole suites behind PgBouncer.
+# Lighthouse runs alone, as it measures how fast a page is.
 prove: $(VENV)/test.stamp
 	@sh tests/install_services.sh prove
 	$(if $(ARGS),,TEST_DATABASE=postgres $(PYTHON) -m pytest -n 2 --timeout 1800 $(addprefix tests/prove/,test_kills.py test_damaged_archives.py))
 	$(if $(ARGS),,$(PYTHON) -m pytest --timeout 1800 tests/prove/test_lighthouse.py)
-	$(PYTHON) -m pytest -n 2 --timeout 1800 $(or $(ARGS),tests/prove --ignore tests/prove/test_lighthouse.py)
+	$(PYTHON) -m pytest -n 2 --timeout 1800 $(or $(ARGS),tests/prove tests/browser/prove --ignore tests/prove/test_lighthouse.py)
 
 lint: $(VENV)/test.stamp
 	$(VENV)/bin/ruff check .
