@@ -106,7 +106,8 @@ def _retry(run: Run) -> bool:
 def _to_be_told(run: Run, *, is_retried: bool) -> uuid.UUID | None:
     """The run whose end may call for a mail. None while it is tried again."""
     if run.status == Run.Status.CANCELLED and run.retry_number and run.cancel_requested:
-        return run.retry_of_id  # that one's failure is the last of its series
+        # The failure before it is the last of its series, unless another run has done the work since.
+        return None if retries.newer(run) else run.retry_of_id
     return None if is_retried else run.pk
 
 

@@ -205,6 +205,16 @@ def test_a_retry_cancelled_by_a_person_leaves_the_failure_told(errors):
     assert subjects() == ["Housekeeping: dishes failed"]
 
 
+def test_a_retry_cancelled_after_another_run_succeeded_calls_for_no_mail(errors):
+    failed = carry_out()
+    errors.clear()
+    carry_out()
+
+    control.cancel(retry_of(failed), by=ADA)
+
+    assert subjects() == []
+
+
 def test_an_abandoned_run_is_tried_again(errors):
     run = make.run("dishes", status="running", attempts=1, losses=2, lease_until=make.ago(minutes=1))
 
