@@ -464,6 +464,26 @@ def test_a_range_that_is_dragged_in_one_chart_is_shown_by_all(site, open_page):
     wait_until(lambda: other.screenshot() != before, what="the range in the other chart")
 
 
+COLORED = """(canvas) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    let number = 0;
+    for (let at = 0; at < data.length; at += 4) number += data[at + 1] - data[at] > 40 && data[at + 3] > 200;
+    return number;
+}"""
+
+
+def test_a_line_of_one_day_is_a_point(site, open_page):
+    for seconds in (1, 5):
+        times = {"started_at": make.ago(seconds=seconds), "finished_at": make.ago()}
+        make.run("conversations", status="succeeded", **times)
+    page = sign_in(open_page(), site)
+    page.goto(f"{site}/scheduler-admin/tasks/conversations")
+    canvas = page.locator("#chart-percentiles canvas")
+    canvas.wait_for()
+
+    assert canvas.evaluate(COLORED) > 10
+
+
 def test_without_javascript_a_chart_is_a_drawing(site, open_page):
     make.tally(runs=3, rows=1204)
     page = sign_in(open_page(java_script_enabled=False), site)

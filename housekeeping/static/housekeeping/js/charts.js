@@ -46,7 +46,8 @@
     const order = stacks ? series.map((_, place) => series.length - 1 - place) : series.map((_, place) => place);
     const place = figure.querySelector(".plot");
     const ink = color("muted"), line = color("line");
-    const margin = chart.bars ? 43_200 : 0; // half of a bar's day at both ends
+    // Half of a bar's day at both ends; a day around a single point, which would otherwise span years.
+    const margin = chart.bars ? 43_200 : x.length === 1 ? 86_400 : 0;
     const bars = uPlot.paths.bars({ size: [0.7, 40] });
     const options = {
       width: place.clientWidth, height: 190, padding: [8, 8, 0, 0],
@@ -69,7 +70,7 @@
           stroke: color(COLORS[series[at].name] ?? "accent"),
           fill: chart.bars ? color(COLORS[series[at].name] ?? "accent") : undefined,
           width: chart.bars ? 0 : 2,
-          points: { show: false },
+          points: { show: !chart.bars && x.length === 1 }, // a line needs two
           spanGaps: true,
           paths: chart.bars ? bars : undefined,
           value: (_, __, ___, index) => (index == null || values[at][index] == null ? "–" : how.text(values[at][index])),
