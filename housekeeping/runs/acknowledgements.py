@@ -4,7 +4,7 @@ It ends with the task's next success, at the moment that was given, or when some
 as ever.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.utils.translation import gettext
 
@@ -18,7 +18,6 @@ from housekeeping.models import Run, TaskState
 from housekeeping.models.text import one_line
 
 REASON_LENGTH = 300  # characters
-LONGEST = timedelta(days=366)
 
 
 def acknowledge(
@@ -26,13 +25,12 @@ def acknowledge(
 ) -> TaskState:
     """Acknowledge that the task fails, until a moment or (None) until it succeeds.
 
-    Raises UnknownTask; NotPossible if its newest run has not failed, or for a moment that has passed or is
-    more than a year ahead.
+    Raises UnknownTask; NotPossible if its newest run has not failed, or for a moment that has passed.
     """
     registry.find_task(task)
     now = clock.now()
-    if until is not None and not now < until <= now + LONGEST:
-        raise NotPossible(gettext("Give a moment in the future, within a year, or none: until it succeeds."))
+    if until is not None and until <= now:
+        raise NotPossible(gettext("Give a moment in the future, or none: until it succeeds."))
     newest = Run.objects.did_work().filter(task=task).newest_first().first()
     if newest is None or newest.status != Run.Status.FAILED:
         raise NotPossible(gettext("The newest run of %(task)s has not failed.") % {"task": task})
