@@ -51,6 +51,7 @@ SENSELESS = {
     "hold_list": "nor which cursors we have made",
     "post_hold_list": "nor which rows there are, nor which days have passed",
     "patch_hold_detail": "nor which days have passed",
+    "put_acknowledgement": "nor which days have passed",
     "patch_undo_holds": "nor which days have passed",
     "fire_times": "no pattern says which cron expressions ever fire",
     "patch_schedule_detail": "no pattern says which cron expressions ever fire",
@@ -155,6 +156,7 @@ def everything(transactional_db, settings):
     facts = {"requested_at": moment, "attempts": 1}
     former = [make.run("former", status=status, **facts) for status in Run.Status.values]
     held = [run for run in former if run.status == "held"]
+    make.run("verification", status="failed", **facts)
     failed = [make.run("stats", status="failed", **facts) for _ in range(3)]
     purges = [purged() for _ in range(3)]
     done = purges[0]
@@ -179,6 +181,8 @@ def everything(transactional_db, settings):
         r"/holds/\{id\}$": ("path.id", ids(holds)),
         r"/schedules/\{": ("path.name", ["weekly_cleanup", "statistics_generation"]),
         r"/policies/\{": ("path.name", ["conversations", "users"]),
+        r"/tasks/\{id\}$": ("path.id", ["stats", "users"]),
+        r"/tasks/\{id\}/": ("path.id", ["verification"]),
         "/fire-times": ("query.trigger", ["0 2 * * *", "06:00:00"]),
     }
 
