@@ -181,8 +181,8 @@ def everything(transactional_db, settings):
         r"/holds/\{id\}$": ("path.id", ids(holds)),
         r"/schedules/\{": ("path.name", ["weekly_cleanup", "statistics_generation"]),
         r"/policies/\{": ("path.name", ["conversations", "users"]),
-        r"/tasks/\{id\}$": ("path.id", ["stats", "users"]),
-        r"/tasks/\{id\}/": ("path.id", ["verification"]),
+        r"/tasks/\{name\}$": ("path.name", ["stats", "users"]),
+        r"/tasks/\{name\}/": ("path.name", ["verification"]),
         "/fire-times": ("query.trigger", ["0 2 * * *", "06:00:00"]),
     }
 
