@@ -1,7 +1,7 @@
 """Acknowledgements: somebody knows that a task fails, so the verdict does not count it until it succeeds.
 
-It ends with the task's next success, at the moment that was given, or when somebody ends it. Alerts are sent
-as ever.
+It ends with the task's next success, at the moment that was given, or when somebody ends it. Alerts are
+still sent.
 """
 
 from datetime import datetime
@@ -16,8 +16,7 @@ from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Run, TaskState
 from housekeeping.models.text import one_line
-
-REASON_LENGTH = 300  # characters
+from housekeeping.runs.pauses import REASON_LENGTH
 
 
 def acknowledge(

@@ -14,6 +14,7 @@ from datetime import timedelta
 from housekeeping.database import clock
 from housekeeping.declared.registry import LONGEST_RETRY_DELAY, TASKS, Task
 from housekeeping.models import Run
+from housekeeping.models.runs import LONGEST_RETRY_WAIT
 from housekeeping.runs import pauses
 
 SUPERSEDED = "Run {run} was requested before this retry was due, and does its work."
@@ -48,7 +49,7 @@ def open_next(run: Run) -> Run | None:
 def delay(task: Task, number: int) -> timedelta:
     """How long the n-th retry waits: exponential backoff with jitter."""
     least = min(task.retry_delay * 2 ** (number - 1), LONGEST_RETRY_DELAY)
-    jitter = random.uniform(1, 1.5)  # noqa: S311 - it spreads load, and keeps no secret
+    jitter = random.uniform(1, LONGEST_RETRY_WAIT / LONGEST_RETRY_DELAY)  # noqa: S311 - it spreads load, and keeps no secret
     return timedelta(seconds=least.total_seconds() * jitter)
 
 
