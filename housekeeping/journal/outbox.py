@@ -126,28 +126,32 @@ def _is_final(error: Exception) -> bool:
 
 # --- Without a consumer -----------------------------------------------------------------------
 
-_sender: threading.Thread | None = None
-_turn = threading.Lock()
+_newest: threading.Thread | None = None
+_starting = threading.Lock()
 
 
 def send_if_nobody_else() -> None:
     """Send what is due in a thread of this process, unless a consumer is running."""
-    global _sender
-    _sender = threading.Thread(target=_deliver_here, name="outbox", daemon=True)
-    _sender.start()
+    global _newest
+    with _starting:
+        thread = threading.Thread(target=_deliver_here, args=(_newest,), name="outbox", daemon=True)
+        thread.start()
+        # Only once it has started: Ctrl-C may come before, and a thread that never ran can't be waited for.
+        _newest = thread
 
 
 def settle(seconds: float = 60.0) -> None:
     """Wait until this process has finished sending, for at most so many seconds."""
-    if _sender:
-        _sender.join(seconds)
+    if _newest:
+        _newest.join(seconds)
 
 
-def _deliver_here() -> None:
+def _deliver_here(before: threading.Thread | None) -> None:
     try:
-        with _turn:  # one after the other: waiting for the newest thread waits for all
-            if not Consumer.objects.alive(clock.now()).exists():
-                deliver()
+        if before:
+            before.join()  # one after the other: waiting for the newest thread waits for all
+        if not Consumer.objects.alive(clock.now()).exists():
+            deliver()
     except DatabaseError as error:  # the mails are stored, and sent later
         logger.warning("The outbox can't be read: %s", error)
     finally:

@@ -211,6 +211,37 @@ def test_without_a_consumer_it_is_sent_at_once_and_nobody_waits(consumer, smtp):
         assert server.accepted == ["<ada@example.com>"]
 
 
+def test_waiting_for_the_mails_waits_for_every_thread_that_sends(consumer, smtp):
+    consumer.delete()
+    with services.mail_server() as server:
+        server.taken = lambda: time.sleep(0.2)
+        smtp(server.port)
+        for name in ("ada", "bob", "cid"):
+            put(f"{name}@example.com")
+
+        outbox.settle()
+
+        assert "outbox" not in {thread.name for thread in threading.enumerate()}
+        assert len(server.accepted) == 3
+
+
+def test_ctrl_c_while_a_thread_starts_leaves_nothing_that_can_not_be_waited_for(consumer, monkeypatch):
+    consumer.delete()
+
+    def interrupted(thread):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            put()
+    outbox.settle()
+
+    put()
+    outbox.settle()
+    assert not Delivery.objects.filter(sent_at=None).exists()
+
+
 def test_a_registration_waits_for_no_mail_server_and_its_mail_comes_later(settings, smtp):
     settings.EMAIL_OUTBOX = "housekeeping.journal.outbox.Backend"
     asked = {"username": "ada", "email": "ada@example.com", "password": "correct horse battery"}
