@@ -14,6 +14,7 @@ from rest_framework.throttling import SimpleRateThrottle
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from housekeeping.declared import registry
+from housekeeping.reading import half_hours
 from tests import make, services
 from tests.other_database import _other_database, other  # noqa: F401 (fixtures)
 from tests.visitors import account
@@ -99,6 +100,12 @@ def _no_glance(request, monkeypatch):
     """A page waits a moment for a run to end. Without a consumer or the fixture ``worker``, none does."""
     if request.path.parent.name in FACES:
         monkeypatch.setattr("housekeeping.dashboard.acting.GLANCE", 0)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_counted(monkeypatch):
+    """Each test has a history of its own, and the process must not mix them up."""
+    monkeypatch.setattr(half_hours, "_final", half_hours.NOTHING)
 
 
 @pytest.fixture(autouse=True)

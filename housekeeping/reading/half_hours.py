@@ -1,4 +1,8 @@
-"""The runs of the last 24 hours, counted by half hour: a busy project has thousands a day."""
+"""The runs of the last 24 hours, counted by half hour: a busy project has thousands a day.
+
+A process counts a half hour once: after its end, and once all of its runs have ended, only a deletion
+changes it, and then the number of runs differs.
+"""
 
 import uuid
 from dataclasses import dataclass
@@ -8,7 +12,7 @@ from typing import Any
 from django.db.models import Count, DateTimeField, F, FloatField, Func, IntegerField, Max, TextField, Value
 from django.db.models.functions import Cast, Coalesce
 
-from housekeeping.models import Run
+from housekeeping.models import Run, RunQuerySet
 
 WIDTH = timedelta(minutes=30)
 NUMBER = timedelta(hours=24) // WIDTH
@@ -30,6 +34,22 @@ class HalfHour:
     longest: timedelta | None
 
 
+# A run may be committed so long after the moment of its request.
+LATEST_COMMIT = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Final:
+    """What a process has counted for good: the runs of all half hours until a moment."""
+
+    found: list[HalfHour]
+    until: datetime
+
+
+NOTHING = Final([], datetime.min.replace(tzinfo=UTC))
+_final = NOTHING  # replaced as a whole, since threads share it
+
+
 def until(now: datetime) -> datetime:
     """The end of the current half hour, where the last of the NUMBER half hours ends."""
     seconds = WIDTH.total_seconds()
@@ -38,12 +58,33 @@ def until(now: datetime) -> datetime:
 
 def half_hours(now: datetime) -> list[HalfHour]:
     """Those of the last NUMBER half hours in which something ran, the oldest first."""
-    end = until(now)
-    runs = Run.objects.filter(requested_at__gte=end - NUMBER * WIDTH, requested_at__lt=end).order_by()
+    global _final
+    begin, end = until(now) - NUMBER * WIDTH, until(now)
+    final = _still_right(_final, begin, now)
+    found = [*final.found, *_count(final.until, end, now)]
+    open_from = until(now - LATEST_COMMIT) - WIDTH
+    final_until = min([open_from, *(one.begins_at for one in found if one.status in Run.ACTIVE)])
+    _final = Final([one for one in found if one.begins_at < final_until], final_until)
+    return found
+
+
+def _still_right(final: Final, begin: datetime, now: datetime) -> Final:
+    """The part since ``begin``; nothing if runs were deleted or added since, or the clock went back."""
+    if begin < final.until <= now:
+        found = [one for one in final.found if one.begins_at >= begin]
+        if _between(begin, final.until).count() == sum(one.runs for one in found):
+            return Final(found, final.until)
+    return Final([], begin)
+
+
+def _between(begin: datetime, end: datetime) -> RunQuerySet:
+    return Run.objects.filter(requested_at__gte=begin, requested_at__lt=end).order_by()
+
+
+def _count(begin: datetime, end: datetime, now: datetime) -> list[HalfHour]:
     took = _Seconds(Coalesce("finished_at", Value(now, DateTimeField())), F("started_at"))
-    counted = runs.values_list("task", "status", _Number(F("requested_at"))).annotate(
-        runs=Count("pk"), key=Max(Cast("pk", TextField())), longest=Max(took)
-    )
+    counted = _between(begin, end).values_list("task", "status", _Number(F("requested_at")))
+    rows = counted.annotate(runs=Count("pk"), key=Max(Cast("pk", TextField())), longest=Max(took))
     return [
         HalfHour(
             task,
@@ -53,7 +94,7 @@ def half_hours(now: datetime) -> list[HalfHour]:
             uuid.UUID(key),
             timedelta(seconds=max(seconds, 0)) if seconds is not None else None,
         )
-        for task, status, number, count, key, seconds in sorted(counted, key=lambda row: row[2])
+        for task, status, number, count, key, seconds in sorted(rows, key=lambda row: row[2])
     ]
 
 
