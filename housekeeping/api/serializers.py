@@ -13,10 +13,9 @@ from housekeeping import conf
 from housekeeping.api.rules.pages import LARGEST_PAGE
 from housekeeping.declared.registry import TASKS
 from housekeeping.exceptions import BadHold, BadRetention
-from housekeeping.models import Hold, Run
+from housekeeping.models import REASON_LENGTH, Hold, Run
 from housekeeping.models.text import whole
 from housekeeping.reading.search import FIRST_YEAR, LAST_YEAR, TEXT_REACH
-from housekeeping.runs.pauses import REASON_LENGTH
 from housekeeping.steering import bulk, holds, retentions
 
 LONGEST_WAIT = 30  # seconds

@@ -8,6 +8,7 @@ from housekeeping.models.kept import Archive, Hold, PlannedRows
 from housekeeping.models.runs import LogLine, Run, RunQuerySet, Tally
 from housekeeping.models.states import (
     MOST_OFFSET,
+    REASON_LENGTH,
     Act,
     Consumer,
     Delivery,
@@ -21,6 +22,7 @@ from housekeeping.models.text import in_words, storable
 
 __all__ = [
     "MOST_OFFSET",
+    "REASON_LENGTH",
     "Act",
     "Archive",
     "Consumer",

@@ -15,6 +15,8 @@ from housekeeping.models.text import in_words
 
 # Warn about a host whose clock is further off, even though no decision depends on that clock.
 MOST_OFFSET = timedelta(seconds=2)
+# The longest reason that an operator gives for a change of a task, in characters.
+REASON_LENGTH = 300
 
 
 class ConsumerQuerySet(OwnQuerySet["Consumer"]):
@@ -110,12 +112,12 @@ class TaskState(OwnModel):
     is_paused = models.BooleanField(default=False)
     changed_at = models.DateTimeField()
     changed_by = models.CharField(max_length=254, blank=True)
-    reason = models.CharField(max_length=300, blank=True, help_text="Why it is paused.")
+    reason = models.CharField(max_length=REASON_LENGTH, blank=True, help_text="Why it is paused.")
     # Somebody knows of its failures, until it succeeds again.
     acknowledged_at = models.DateTimeField(null=True)
     acknowledged_by = models.CharField(max_length=254, blank=True, default="", db_default="")
     acknowledged_until = models.DateTimeField(null=True, help_text="null: until it succeeds.")
-    acknowledged_reason = models.CharField(max_length=300, blank=True, default="", db_default="")
+    acknowledged_reason = models.CharField(max_length=REASON_LENGTH, blank=True, default="", db_default="")
 
     def is_acknowledged(self, now: datetime) -> bool:
         until = self.acknowledged_until

@@ -14,9 +14,8 @@ from housekeeping.declared import registry
 from housekeeping.exceptions import NotPossible
 from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
-from housekeeping.models import Run, TaskState
+from housekeeping.models import REASON_LENGTH, Run, TaskState
 from housekeeping.models.text import one_line
-from housekeeping.runs.pauses import REASON_LENGTH
 
 
 def acknowledge(

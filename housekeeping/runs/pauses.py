@@ -5,10 +5,8 @@ from housekeeping.database.transactions import writing
 from housekeeping.declared import registry
 from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
-from housekeeping.models import TaskState
+from housekeeping.models import REASON_LENGTH, TaskState
 from housekeeping.models.text import one_line
-
-REASON_LENGTH = 300  # characters
 
 
 def states() -> dict[str, TaskState]:

@@ -13,7 +13,7 @@ from housekeeping import conf
 from housekeeping.dashboard import polls, strips, wording
 from housekeeping.declared.registry import STATISTICS, Task
 from housekeeping.declared.statistics import Numbers
-from housekeeping.models import MOST_OFFSET, Run, Snapshot
+from housekeeping.models import MOST_OFFSET, REASON_LENGTH, Run, Snapshot
 from housekeeping.reading import half_hours, overview
 from housekeeping.reading.overview import Overview, ScheduleCard
 from housekeeping.reading.policies import PolicyCard
@@ -51,6 +51,8 @@ class TaskRow:
         """The schedule that is due first; if all are paused, one of them."""
         due = [card for card in self.schedules if card.next_run_at]
         return min(due, key=_next_run_at, default=next(iter(self.schedules), None))
+
+    longest_reason = REASON_LENGTH  # that a form about the task takes
 
     @property
     def is_late(self) -> bool:
