@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext
@@ -52,7 +52,7 @@ class _Table:
         self.picked_by = picked_by
         self.base = reverse("housekeeping:runs")
         self.known = {str(key): str(text) for texts in (STATUSES, CAUSES) for key, text in texts.items()}
-        self.labels = {
+        labels = {
             "status_label": gettext("Status"),
             "requested_label": gettext("Requested"),
             "origin_label": gettext("By"),
@@ -60,6 +60,9 @@ class _Table:
             "took_label": gettext("Took"),
             "result_label": gettext("Result"),
         }
+        self.form = ROW  # with the labels, so that they are escaped once
+        for name, label in labels.items():
+            self.form = self.form.replace(f"{{{name}}}", escape(label))
         self.titles = {name: wording.declared(task.title) for name, task in TASKS.items()}
         # Screen readers read this for the box alone.
         self.box_name = gettext("Select the run of %(task)s of %(at)s, %(status)s")
@@ -74,8 +77,7 @@ class _Table:
             pick = _pick(run, name, self.picked_by)
         origin = (self.known.get(run.cause, run.cause), run.requested_by, run.schedule)
         return format_html(
-            ROW,
-            **self.labels,
+            self.form,
             key=run.pk,
             pick=pick,
             address=f"{self.base}/{run.pk}",
