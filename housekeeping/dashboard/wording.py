@@ -4,7 +4,7 @@ Logs, the API and commands always have them in English.
 """
 
 from django.utils.formats import time_format
-from django.utils.translation import get_language, gettext, gettext_noop, ngettext
+from django.utils.translation import get_language, gettext, gettext_lazy, gettext_noop, ngettext
 
 from housekeeping.declared.registry import TASKS
 from housekeeping.declared.triggers import At, Every, Trigger
@@ -35,6 +35,18 @@ DECLARED = (
     gettext_noop("errors"),
     gettext_noop("restored"),
 )
+
+
+# Why an expired row stays, by the name that plans and receipts store.
+_SKIPPED = {
+    "held": gettext_lazy("Skipped (on hold)"),
+    "protected": gettext_lazy("Skipped (other rows protect it)"),
+}
+
+
+def skipped(reason: str) -> str:
+    """``reason``: a key of ``held_back``. Another version of the site may have stored any."""
+    return str(_SKIPPED.get(reason) or gettext("Skipped (%(reason)s)") % {"reason": reason})
 
 
 def declared(text: str) -> str:

@@ -65,6 +65,11 @@ def declared(text: str) -> str:
 
 
 @register.filter
+def skipped(reason: str) -> str:
+    return wording.skipped(reason)
+
+
+@register.filter
 def described(trigger: Trigger) -> str:
     return wording.described(trigger)
 

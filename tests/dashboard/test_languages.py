@@ -15,10 +15,11 @@ from housekeeping.dashboard import wording
 from housekeeping.declared import registry
 from housekeeping.declared.registry import TASKS
 from housekeeping.declared.triggers import parse
-from housekeeping.models import Act, Run
+from housekeeping.models import Act, Hold, Run
 from housekeeping.reading import words
 from tests import make
 from tests.browser import world
+from tests.make import days
 from tests.processes import ROOT
 from tests.test_project import SHIPPED
 from tests.visitors import account
@@ -122,6 +123,18 @@ def test_a_page_is_german_throughout(path, words, made, dashboard):
     assert '<html lang="de" dir="ltr"' in answer.text
     for word in words:
         assert re.search(word, answer.text), word
+    assert english_in(answer.text) == []
+
+
+def test_why_expired_rows_stay_is_said_in_german(made, dashboard):
+    conversation = make.conversation(age=days(50))
+    Hold.objects.create(
+        model="chat.Conversation", key=str(conversation.pk), reason="Ein Streit", made_by="ada"
+    )
+
+    answer = dashboard.get(f"{world.HOME}/policies/conversations/preview", headers=GERMAN)
+
+    assert "Übersprungen (gesperrt)" in answer.text
     assert english_in(answer.text) == []
 
 
