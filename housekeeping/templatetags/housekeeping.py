@@ -27,13 +27,14 @@ from housekeeping.dashboard.terms import TERMS
 from housekeeping.database import stored
 from housekeeping.declared.triggers import Trigger
 from housekeeping.models import in_words
+from housekeeping.reading import words
 
 register = template.Library()
 register.filter(intcomma)
 
 # --- Words ------------------------------------------------------------------------------------
 
-_WORDS: dict[str, Any] = {str(key): text for words in (STATUSES, CAUSES) for key, text in words.items()}
+_WORDS: dict[str, Any] = {str(key): text for known in (STATUSES, CAUSES) for key, text in known.items()}
 _WORDS |= {
     "next": gettext_lazy("next"),
     "p50": gettext_lazy("median"),
@@ -62,6 +63,12 @@ def title_of(task: str) -> str:
 @register.filter
 def declared(text: str) -> str:
     return wording.declared(text)
+
+
+@register.filter
+def in_rows(number: int) -> str:
+    """``1,204 rows``."""
+    return words.rows(number)
 
 
 @register.filter
