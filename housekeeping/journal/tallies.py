@@ -1,6 +1,6 @@
 """Tallies: how many runs ended in which way on each day. Charts read them instead of counting runs."""
 
-from collections.abc import Container
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -8,6 +8,8 @@ from django.db.models import F, QuerySet, Sum
 from django.utils import timezone
 
 from housekeeping.models import Run, Tally
+
+EXPECTED = (Run.Status.SUCCEEDED, Run.Status.FAILED, Run.Status.MISSED)  # that monitoring asks about
 
 
 def add(run: Run) -> None:
@@ -42,13 +44,14 @@ class Total:
     seconds: float = 0
 
 
-def totals(known: Container[str]) -> dict[tuple[str, str], Total]:
-    """Totals by task and status.
+def totals(known: Collection[str]) -> dict[tuple[str, str], Total]:
+    """Totals by task and status; zeros for a known task that has never succeeded, or never failed.
 
     Tasks that are not ``known`` are counted together as ``unknown``: their names came in messages,
     so there may be any number of them.
     """
-    found: dict[tuple[str, str], Total] = {}
+    # Prometheus sees no increase in a counter whose first sample is 1.
+    found = {(task, str(status)): Total() for task in known for status in EXPECTED}
     sums = Tally.objects.values_list("task", "status").annotate(Sum("runs"), Sum("rows"), Sum("duration_ms"))
     for task, status, runs, rows, duration_ms in sums:
         total = found.setdefault((task if task in known else "unknown", status), Total())

@@ -35,6 +35,14 @@ def test_a_site_that_nobody_looks_after_is_not_healthy(client):
     assert (found["healthy",], found["findings", "bad"], found["consumers",]) == (0, 1, 0)
 
 
+def test_a_task_that_never_ran_is_counted_from_zero(client):
+    found = scraped(client)
+
+    for status in ("succeeded", "failed", "missed"):
+        assert found["runs_ended_total", status, "users"] == 0
+        assert found["rows_purged_total", status, "users"] == 0
+
+
 def test_what_ran_is_counted_and_goes_on_from_there(client):
     make.consumer()
     make.conversation(age=days(40))
