@@ -14,6 +14,7 @@ command -v chromium >/dev/null || missing="$missing chromium fonts-dejavu fonts-
 if [ "$1" = prove ]; then
     command -v java >/dev/null || missing="$missing default-jre-headless"
     command -v npm >/dev/null || missing="$missing nodejs npm"
+    command -v prometheus >/dev/null && command -v promtool >/dev/null || missing="$missing prometheus"
 fi
 
 [ -n "$missing" ] || exit 0

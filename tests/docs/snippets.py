@@ -50,6 +50,8 @@ def _snippet(language: str, body: str) -> Snippet:
 
 def _included(source: Path, body: str) -> Snippet:
     options = {name: value.strip("'") for name, value in re.findall(r"^:([\w-]+): (.*)$", body, re.MULTILINE)}
+    if "start-at" not in options:
+        return Snippet(options["language"], source.read_text())
     lines = source.read_text().splitlines(keepends=True)
     first = next(number for number, line in enumerate(lines) if options["start-at"] in line)
     last = next(n for n, line in enumerate(lines[first:], first) if options["end-at"] in line)

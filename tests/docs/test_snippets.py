@@ -3,6 +3,7 @@
 import json
 import re
 
+import pytest
 import yaml
 
 from housekeeping.monitoring.metrics import registry
@@ -39,12 +40,14 @@ def test_python_names_its_file_or_is_a_task_or_a_program_for_the_api():
     assert loose == {"use-the-api.md"}
 
 
-def test_every_metric_that_the_docs_watch_is_there(db):
+@pytest.mark.parametrize("file", ["prometheus/housekeeping.rules.yml", "grafana/housekeeping.json"])
+def test_every_metric_that_deploy_watches_is_there(db, file):
     families = {f"{one.name}_total" if one.type == "counter" else one.name for one in registry().collect()}
-    watched = re.findall(r"expr: .*", (DOCS / "howto/prometheus.md").read_text())
+    watched = re.findall(r"expr\"?: (?:>-\n(?: {10}.*\n)+|.*)", (ROOT / "deploy" / file).read_text())
 
-    assert len(watched) == 5
-    assert {name for line in watched for name in re.findall(r"housekeeping_\w+", line)} <= families
+    names = {name for expression in watched for name in re.findall(r"housekeeping_\w+", expression)}
+    assert len(names) >= 10
+    assert names <= families
 
 
 def test_every_file_that_the_readme_links_to_is_there():
