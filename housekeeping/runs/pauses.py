@@ -8,6 +8,8 @@ from housekeeping.journal.acts import Actor
 from housekeeping.models import REASON_LENGTH, TaskState
 from housekeeping.models.text import one_line
 
+PAUSED_BEFORE_RETRY = "Its task was paused before this retry was due."
+
 
 def states() -> dict[str, TaskState]:
     """What operators have changed about declared tasks, by name."""

@@ -10,6 +10,7 @@ What it promises:
 
 import logging
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import F, Q
 
@@ -18,7 +19,7 @@ from housekeeping.database import clock
 from housekeeping.exceptions import QueueUnreachable, each
 from housekeeping.models import Run
 from housekeeping.models.runs import WAITING_RETRY
-from housekeeping.runs import endings, retries
+from housekeeping.runs import endings, pauses, retries
 from housekeeping.runs.attempts import own
 from housekeeping.runs.control import Send
 
@@ -92,12 +93,17 @@ def _resend_unclaimed(now: datetime, send: Send) -> None:
 
 
 def _drop_needless(run: Run) -> bool:
-    """End an automatic retry whose work another run does."""
-    if not run.retry_number or run.attempts or not (other := retries.newer(run)):
+    """End an automatic retry whose work another run does, or whose task was paused as it was opened."""
+    if not run.retry_number or run.attempts:
         return False
-    waiting = Run.objects.filter(WAITING_RETRY)
-    reason = retries.SUPERSEDED.format(run=other.pk)
-    return endings.end(run, Run.Status.CANCELLED, rows=waiting, error=reason)
+    facts: dict[str, Any]
+    if other := retries.newer(run):
+        facts = {"error": retries.SUPERSEDED.format(run=other.pk)}
+    elif pauses.is_paused(run.task):
+        facts = {"error": pauses.PAUSED_BEFORE_RETRY, "cancel_requested": True}
+    else:
+        return False
+    return endings.end(run, Run.Status.CANCELLED, rows=Run.objects.filter(WAITING_RETRY), **facts)
 
 
 def resend_all() -> None:

@@ -219,9 +219,8 @@ def pause_task(task: str, *, reason: str = "", by: Actor | None = None) -> None:
     if not pauses.change(task, is_paused=True, reason=reason, by=by):
         return
     waiting = Run.objects.filter(WAITING_RETRY, task=task)
-    reason = "Its task was paused before this retry was due."
-    cancelled = Run.Status.CANCELLED
-    each(waiting, lambda run: endings.end(run, cancelled, rows=waiting, cancel_requested=True, error=reason))
+    facts: dict[str, Any] = {"cancel_requested": True, "error": pauses.PAUSED_BEFORE_RETRY}
+    each(waiting, lambda run: endings.end(run, Run.Status.CANCELLED, rows=waiting, **facts))
     logger.info("Task %s: paused by %s", task, by.name if by else "the site")
 
 

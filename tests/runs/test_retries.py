@@ -9,7 +9,7 @@ from django.utils import timezone
 from housekeeping.declared import registry
 from housekeeping.journal import outbox
 from housekeeping.models import Run
-from housekeeping.runs import control, execution, recovery, retries, schedules
+from housekeeping.runs import control, execution, pauses, recovery, retries, schedules
 from tests import make
 from tests.make import ADA
 
@@ -240,3 +240,17 @@ def test_an_abandoned_run_is_tried_again(errors):
 def test_retries_that_can_not_be_are_refused(options, error):
     with pytest.raises(error, match="retr"):
         registry.task("dishes", **options)
+
+
+def test_a_retry_that_was_opened_as_its_task_was_paused_does_not_start(errors):
+    failed = carry_out()
+    retry = retry_of(failed)
+    pauses.change("dishes", is_paused=True)  # as if its commit came just before that of the failed run
+    Run.objects.filter(pk=retry.pk).update(not_before=timezone.now() - timedelta(seconds=1))
+    sent = []
+
+    recovery.recover(timezone.now(), send=sent.append)
+
+    retry.refresh_from_db()
+    assert (sent, retry.status, retry.cancel_requested) == ([], "cancelled", True)
+    assert retry.error == pauses.PAUSED_BEFORE_RETRY
