@@ -2,6 +2,10 @@
 
 It ends with the task's next success, at the moment that was given, or when somebody ends it. Alerts are
 still sent.
+
+A success and an acknowledgement may be written at the same time, and neither then sees the other. So each
+looks again after its commit (:func:`end_if_it_succeeded`), and the one that commits last ends the
+acknowledgement.
 """
 
 from datetime import datetime
@@ -29,9 +33,6 @@ def acknowledge(
     now = clock.now()
     if until is not None and until <= now:
         raise NotPossible(gettext("Give a moment in the future, or none: until it succeeds."))
-    newest = Run.objects.did_work().filter(task=task).newest_first().first()
-    if newest is None or newest.status != Run.Status.FAILED:
-        raise NotPossible(gettext("The newest run of %(task)s has not failed.") % {"task": task})
     fields = {
         "acknowledged_at": now,
         "acknowledged_by": by.name if by else "",
@@ -39,12 +40,29 @@ def acknowledge(
         "acknowledged_reason": one_line(reason, REASON_LENGTH),
     }
     with writing():
+        newest = _newest(task)
+        if newest is None or newest.status != Run.Status.FAILED:
+            raise NotPossible(gettext("The newest run of %(task)s has not failed.") % {"task": task})
         state, _ = TaskState.objects.update_or_create(
             name=task, defaults=fields, create_defaults=fields | {"changed_at": now}
         )
         after = {"until": until.isoformat() if until else None, "reason": state.acknowledged_reason}
         acts.record(by, "acknowledge", task, run=str(newest.pk), after=after)
+    end_if_it_succeeded(task)
     return state
+
+
+def end_if_it_succeeded(task: str) -> None:
+    """End the task's acknowledgement if its newest run has succeeded."""
+    # Read first: on SQLite an UPDATE takes the write lock even if it changes nothing.
+    if TaskState.objects.filter(name=task, acknowledged_at__isnull=False).exists():
+        newest = _newest(task)
+        if newest and newest.status == Run.Status.SUCCEEDED:
+            end(task)
+
+
+def _newest(task: str) -> Run | None:
+    return Run.objects.did_work().filter(task=task).newest_first().first()
 
 
 def end(task: str, *, by: Actor | None = None) -> bool:

@@ -82,13 +82,25 @@ def _complete(run: Run) -> None:
     """Do what belongs to an end: some of it in the transaction that writes it, some after the commit."""
     _count(run)
     if run.status == Run.Status.SUCCEEDED and not run.dry_run and not run.undo_of_id:
-        acknowledgements.end(run.task)
+        _end_acknowledgement(run)
     is_retried = run.status == Run.Status.FAILED and _retry(run)
     # Robust: Django logs an error in one of these, and the end stays as it is.
     transaction.on_commit(lambda: _resend_waiting(run.task), robust=True)
     if told := _to_be_told(run, is_retried=is_retried):
         transaction.on_commit(lambda: alerts.ended(told), robust=True)
     transaction.on_commit(lambda: _tell_integrators(run), robust=True)
+
+
+def _end_acknowledgement(run: Run) -> None:
+    """End the acknowledgement of the task's failures in this transaction; if that fails, after the commit."""
+    try:
+        with transaction.atomic():
+            acknowledgements.end(run.task)
+    except Exception as error:
+        if is_database_gone(error):
+            raise
+        logger.error("Run %s succeeded, and the acknowledgement of its task stays for now: %s", run, error)
+    transaction.on_commit(lambda: acknowledgements.end_if_it_succeeded(run.task), robust=True)
 
 
 def _retry(run: Run) -> bool:
