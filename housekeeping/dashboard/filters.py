@@ -1,5 +1,6 @@
 """The filters in the address of a list: read, checked, and shown above the list."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,12 @@ from housekeeping.reading.search import FIRST_YEAR, LAST_YEAR
 
 PLACES = ("older", "newer", "oldest")
 LOCAL = "%Y-%m-%dT%H:%M"
+HAS_OFFSET = re.compile(r"(Z|[+-]\d\d(:?\d\d)?)$")
+
+
+def iso_minutes(moment: datetime) -> str:
+    """``2026-11-25T02:00+01:00``, in the zone of the reader."""
+    return timezone.localtime(moment).isoformat(timespec="minutes")
 
 
 @dataclass(frozen=True)
@@ -118,12 +125,20 @@ class Filters(forms.Form):
         query = QueryDict(mutable=True)
         for name in self.fields:
             if self.data.get(name) and name != without:
-                query[name] = self.data[name]
+                query[name] = self._for_everybody(name)
         return f"?{query.urlencode()}" if query else ""
 
+    def _for_everybody(self, name: str) -> str:
+        """The value for an address: a moment with its offset, so that it is the same one in another zone."""
+        value: str = self.data.get(name, "")
+        moment = None if name in self.errors else self.cleaned_data.get(name)
+        return value if not isinstance(moment, datetime) or HAS_OFFSET.search(value) else iso_minutes(moment)
+
     def is_tidy(self) -> bool:
-        """Without JavaScript, the form sends its empty filters too: then the address is not tidy."""
-        return all(self.query.values())
+        """Without JavaScript, the form sends its empty filters too, and moments without their offset."""
+        if not all(self.query.values()) or self.errors:
+            return all(self.query.values())
+        return all(self._for_everybody(name) == self.data.get(name, "") for name in ("after", "before"))
 
     @property
     def active(self) -> list[Active]:

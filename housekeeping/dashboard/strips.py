@@ -17,7 +17,7 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext, ngettext
 
-from housekeeping.dashboard.filters import LOCAL, STATUSES
+from housekeeping.dashboard.filters import STATUSES, iso_minutes
 from housekeeping.models import Run, in_words
 from housekeeping.reading.half_hours import NUMBER, WIDTH, HalfHour
 
@@ -74,7 +74,7 @@ def _bar(
     longest = max((one.longest for one in runs if one.longest is not None), default=None)
     steps = sum(longest >= step for step in STEPS) if longest is not None else 0
     height = LEAST + (HEIGHT - LEAST) * steps // len(STEPS)
-    query = {"task": runs[0].task, "after": f"{begins:{LOCAL}}", "before": f"{ends:{LOCAL}}"}
+    query = {"task": runs[0].task, "after": iso_minutes(begins), "before": iso_minutes(ends)}
     is_one_run = len(runs) == 1 and runs[0].runs == 1
     return BAR.format(
         address=escape(f"{base}/{runs[0].run_id}" if is_one_run else f"{base}?{urlencode(query)}"),

@@ -71,7 +71,7 @@ def test_each_filter_finds_its_acts_and_no_others(query, dashboard):
     act(done_at=make.ago(days=3000))
     wanted = act(who="grace", what="resume", target="daily_housekeeping")
 
-    assert listed(dashboard.get(f"{HISTORY}?{query}")) == [wanted.pk]
+    assert listed(dashboard.get(f"{HISTORY}?{query}", follow=True)) == [wanted.pk]
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_a_filter_in_the_address_is_applied_shown_and_removable(query, label, wo
         schedule="weekly_cleanup",
     )  # fmt: skip
 
-    answer = dashboard.get(f"{RUNS}?{query}")
+    answer = dashboard.get(f"{RUNS}?{query}", follow=True)
 
     assert listed(answer) == [str(wanted.pk)]
     [chip] = re.findall(r'<a class="chip" href="([^"]*)">(.*?)</a>', answer.text)

@@ -1,12 +1,19 @@
 """The time zone of a page is the reader's: its cookie tells."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
+from django.http import QueryDict
 from django.utils import timezone
 
+from housekeeping.dashboard.filters import RunFilters
+from housekeeping.dashboard.strips import strips
 from housekeeping.dashboard.zones import COOKIE
+from housekeeping.reading.half_hours import WIDTH, HalfHour
 from tests import make
 from tests.visitors import HTMX, poll, text
 
@@ -56,11 +63,35 @@ def test_schedules_are_read_in_time_zone_all_the_same(in_tokyo):
 def test_filters_are_read_in_the_zone_that_the_list_shows(in_tokyo):
     make.run("stats", status="succeeded", requested_at=AT)
 
-    found = in_tokyo.get(f"{HOME}/runs?after=2026-01-16T08:30&before=2026-01-16T08:31")
+    found = in_tokyo.get(f"{HOME}/runs?after=2026-01-16T08:30&before=2026-01-16T08:31", follow=True)
 
     assert "2026-01-16 08:30:07" in text(found)
     assert 'value="2026-01-16T08:30"' in found.text
-    assert 'id="run-row-' not in in_tokyo.get(f"{HOME}/runs?before=2026-01-16T08:30").text
+    assert 'id="run-row-' not in in_tokyo.get(f"{HOME}/runs?before=2026-01-16T08:30", follow=True).text
+
+
+def test_a_shared_address_shows_the_same_runs_in_another_zone(in_tokyo):
+    run = make.run("stats", status="succeeded", requested_at=AT)
+    tidy = in_tokyo.get(f"{HOME}/runs?after=2026-01-16T08:30&before=2026-01-16T08:31")
+    assert tidy.url == f"{HOME}/runs?after=2026-01-16T08%3A30%2B09%3A00&before=2026-01-16T08%3A31%2B09%3A00"
+
+    in_tokyo.cookies[COOKIE] = "America/New_York"
+    found = in_tokyo.get(tidy.url)
+
+    assert f'id="run-row-{run.pk}"' in found.text
+    assert 'value="2026-01-15T18:30"' in found.text
+
+
+@pytest.mark.parametrize("minutes", [0, 30, 60, 90])
+def test_the_strip_leads_to_its_half_hour_also_when_the_clock_goes_back(minutes):
+    begins = datetime(2026, 10, 25, tzinfo=UTC) + timedelta(minutes=minutes)
+    with timezone.override(ZoneInfo("Europe/Berlin")):
+        [bars] = strips([HalfHour("users", begins, "failed", 2, uuid4(), None)], begins + WIDTH).values()
+        [query] = re.findall(r'href="[^"?]*\?([^"]*)"', bars)
+        filters = RunFilters(QueryDict(unescape(query)))
+
+        assert filters.is_valid(), filters.problems
+        assert (filters.cleaned_data["after"], filters.cleaned_data["before"]) == (begins, begins + WIDTH)
 
 
 def test_an_unchanged_poll_is_304_in_one_zone_and_not_in_another(in_tokyo):
