@@ -11,7 +11,7 @@ from housekeeping.models import Act, Hold
 from housekeeping.steering import holds
 from tests import make
 from tests.faces.test_holds import hold, undo_with_holds
-from tests.visitors import account, confirm
+from tests.visitors import account, confirm, text
 
 pytestmark = pytest.mark.django_db
 
@@ -274,3 +274,18 @@ def test_a_stranger_sees_no_holds(client):
     assert client.get(PAGE).status_code == 302
     client.force_login(make.user())
     assert client.get(PAGE).status_code == 403
+
+
+def test_the_page_asks_the_database_as_often_for_many_undos_as_for_one(
+    dashboard, django_assert_max_num_queries
+):
+    for number in range(12):
+        undo = make.run(
+            "conversations", status="succeeded", undo_of=make.run("conversations", status="succeeded")
+        )
+        Hold.objects.create(model="chat.Conversation", key=str(number), reason="Put back", undo=undo)
+
+    with django_assert_max_num_queries(8):
+        page = dashboard.get("/scheduler-admin/holds")
+
+    assert text(page).count("1 row") == 12

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef
 from housekeeping.engine.holds import without_row
 from housekeeping.models import Hold, Run
 from housekeeping.reading import search
-from housekeeping.steering.holds import Group, group, holdable
+from housekeeping.steering.holds import Group, groups, holdable
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,11 @@ def read(now: datetime, places: Mapping[str, str]) -> HoldPage:
     undos_older = places.get("undos_older") or _place_of_run(places.get("undos_before", ""))
     runs, _ = search.slice_or_newest(holding, "requested_at", {"older": undos_older})
     older = places.get("older") or places.get("before")
+    made = groups(runs.rows)
     single, _ = search.slice_or_newest(Hold.objects.filter(undo=None).order_by("-pk"), None, {"older": older})
     return HoldPage(
         now=now,
-        undos=[UndoHolds(run, group(run)) for run in runs.rows],
+        undos=[UndoHolds(run, made[run.pk]) for run in runs.rows if run.pk in made],
         older_undos=runs.older,
         single=single.rows,
         older=single.older,
