@@ -276,7 +276,7 @@ def test_an_unchanged_list_is_answered_304_and_a_changed_one_anew(dashboard, dja
     run = make.run("users", status="queued")
     answer = dashboard.get(RUNS, headers=HTMX)
 
-    with django_assert_max_num_queries(3):
+    with django_assert_max_num_queries(5):
         unchanged = poll(dashboard, answer, RUNS)
     Run.objects.update(status="failed", finished_at=make.ago())
     changed = poll(dashboard, answer, RUNS)
@@ -457,3 +457,13 @@ def test_the_list_is_a_file_with_a_line_for_each_run_that_the_filters_leave(dash
 
 def test_a_file_by_a_filter_that_can_not_be_used_leads_to_the_list_that_says_so(dashboard):
     assert dashboard.get(f"{RUNS}.csv?status=none")["Location"] == f"{RUNS}?status=none"
+
+
+def test_a_poll_of_an_unchanged_list_is_answered_if_a_tab_counts_anew(dashboard):
+    make.run("users", status="failed")
+    answer = dashboard.get(f"{RUNS}?status=failed", headers=HTMX)
+    assert poll(dashboard, answer, f"{RUNS}?status=failed").status_code == 304
+
+    make.run("stats", status="held")
+
+    assert poll(dashboard, answer, f"{RUNS}?status=failed").status_code == 200

@@ -20,6 +20,7 @@ from housekeeping.dashboard.acting import actor
 from housekeeping.dashboard.filters import RunFilters
 from housekeeping.dashboard.guards import may_operate, may_view, signed_in
 from housekeeping.dashboard.pages import runs as runs_page
+from housekeeping.dashboard.pages.runs import Tab
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.rows import rows
 from housekeeping.database import clock
@@ -55,19 +56,19 @@ def run_list(request: HtmxHttpRequest) -> HttpResponse:
 
 def _list(request: HtmxHttpRequest, filters: RunFilters, *, status: int = 200) -> HttpResponse:
     """The list by these filters: its fragment for htmx, else the page; 304 for a poll if nothing changed."""
-    facts: dict[str, Any] = {"filters": filters}
+    tabs = runs_page.tabs(filters)
+    facts: dict[str, Any] = {"filters": filters, "tabs": tabs}
     if not filters.is_valid():
-        return _rendered(request, filters, facts | {"tabs": runs_page.tabs(filters)}, 400)
+        return _rendered(request, filters, facts, 400)
     found = search.runs(filters.cleaned_data)
-    if _is_unchanged(request, found, filters):
+    if _is_unchanged(request, found, filters, tabs):
         return HttpResponse(status=304)
     shown = _slice(request, found, filters.query)
     seen = [tuple(getattr(run, name) for name in SEEN) for run in shown.rows]
     facts |= {
         "shown": shown,
-        "tabs": runs_page.tabs(filters),
         "rows": rows(shown.rows, picked_by=rights.of(request.user)),
-        "tag": _tag(request, seen, filters),
+        "tag": _tag(request, seen, filters, tabs),
         "is_newest": not shown.newer,
         "is_busy": any(
             run.status in (Run.Status.QUEUED, Run.Status.RUNNING) and not run.is_put_off for run in shown.rows
@@ -77,12 +78,14 @@ def _list(request: HtmxHttpRequest, filters: RunFilters, *, status: int = 200) -
     return _rendered(request, filters, facts, status)
 
 
-def _is_unchanged(request: HtmxHttpRequest, found: QuerySet[Run], filters: RunFilters) -> bool:
+def _is_unchanged(
+    request: HtmxHttpRequest, found: QuerySet[Run], filters: RunFilters, tabs: list[Tab]
+) -> bool:
     """Is it a poll of the newest slice, and has that not changed? One query of few columns."""
     if _place(filters.query) or "HX-PTag" not in request.headers:
         return False
     seen = list(found.values_list(*SEEN)[: search.SLICE_SIZE])
-    return polls.is_unchanged(request, _tag(request, seen, filters))
+    return polls.is_unchanged(request, _tag(request, seen, filters, tabs))
 
 
 def _rendered(
@@ -103,9 +106,10 @@ def _place(query: QueryDict) -> bool:
     return any(query.get(name) for name in ("older", "newer", "oldest"))
 
 
-def _tag(request: HtmxHttpRequest, seen: list[tuple[Any, ...]], filters: RunFilters) -> str:
+def _tag(request: HtmxHttpRequest, seen: list[tuple[Any, ...]], filters: RunFilters, tabs: list[Tab]) -> str:
     now = clock.roughly().timestamp() if any(row[1] == Run.Status.RUNNING for row in seen) else 0
-    return polls.tag(request, polls.fingerprint(filters.address, seen, int(now) // 5))
+    counts = [tab.count for tab in tabs]
+    return polls.tag(request, polls.fingerprint(filters.address, seen, counts, int(now) // 5))
 
 
 def _slice(request: HtmxHttpRequest, found: QuerySet[Run], query: QueryDict) -> search.Slice[Run]:
