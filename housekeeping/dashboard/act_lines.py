@@ -11,6 +11,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format
 from django.utils.translation import gettext, gettext_lazy
 
+from housekeeping.dashboard import wording
 from housekeeping.declared import registry
 from housekeeping.declared.registry import SCHEDULES
 from housekeeping.models import Act, Run
@@ -68,6 +69,9 @@ _NAMES = {
     "permissions": gettext_lazy("permissions"),
     "keys": gettext_lazy("keys"),
 }
+# A task, a policy and a schedule may share a name: the act tells which of them is the target.
+OF_TASK = ("pause task", "resume task", "acknowledge", "end acknowledgement")
+OF_POLICY = ("change retention", "reset retention")
 # The details whose value is the id of a run.
 _RUNS = {"run", "retry_of", "plan_of"}
 
@@ -126,6 +130,9 @@ def _target(act: Act, details: dict[str, Any], there: set[UUID]) -> tuple[str, s
         task = details.pop("task", "")
         text = gettext("run of %(task)s") % {"task": task} if task else gettext("run")
         return f"{text}, {str(pk)[:8]}", reverse("housekeeping:run", args=[pk]) if pk in there else ""
+    if act.what in OF_TASK:
+        known = act.target in registry.TASKS
+        return wording.title_of(act.target), reverse("housekeeping:task", args=[act.target]) if known else ""
     if act.target in SCHEDULES:
         return gettext(SCHEDULES[act.target].name), reverse("housekeeping:schedule", args=[act.target])
     if act.target in registry.policies():

@@ -221,7 +221,7 @@ class RunFilters(Filters):
 class ActFilters(Filters):
     def __init__(self, query: QueryDict) -> None:
         super().__init__(query)
-        targets = [*SCHEDULES, *registry.policies()]
+        targets = sorted({*SCHEDULES, *registry.policies(), *TASKS})
         self.fields = {
             "who": forms.CharField(label=gettext("Who"), required=False, max_length=254),
             "what": OneOf(gettext("What"), act_lines.WORDS.items()),

@@ -174,3 +174,13 @@ def test_the_page_says_how_long_the_record_is_kept(dashboard):
     retentions.change("acts", 500)
 
     assert "Kept for 500 days." in dashboard.get("/scheduler-admin/history").text
+
+
+def test_an_act_on_a_task_leads_to_the_task_although_a_policy_has_its_name(dashboard):
+    acts.record(make.ADA, "pause task", "conversations")
+
+    page = dashboard.get(HISTORY)
+
+    assert 'href="/scheduler-admin/tasks/conversations"' in page.text
+    assert "policy conversations" not in text(page)
+    assert "task paused" not in text(dashboard.get("/scheduler-admin/policies/conversations"))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from housekeeping.dashboard.act_lines import OF_POLICY
 from housekeeping.exceptions import BadRetention, PolicyFailed
 from housekeeping.models import Act
 from housekeeping.reading import policies
@@ -37,4 +38,5 @@ def read(name: str, now: datetime, *, retention_days: str | None = None) -> Poli
         except (BadRetention, PolicyFailed) as error:
             problem = str(error)
     days = retention_days if retention_days is not None else str(card.retention_days)
-    return PolicyPage(card, days, problem, effect, list(Act.objects.filter(target=name)[:5]))
+    acts = list(Act.objects.filter(target=name, what__in=OF_POLICY)[:5])
+    return PolicyPage(card, days, problem, effect, acts)

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_noop
 
+from housekeeping.dashboard.act_lines import OF_POLICY, OF_TASK
 from housekeeping.declared.triggers import parse
 from housekeeping.exceptions import BadTrigger
 from housekeeping.models import Act, Run
@@ -49,5 +50,5 @@ def read(schedule_id: str, now: datetime, *, trigger: str | None = None) -> Sche
         times = schedules.fire_times(parse(text), now)
     except BadTrigger as error:
         problem = f"{error} {gettext(RIGHT.get(error.reason, ''))}".strip() if error.reason else str(error)
-    acts = list(Act.objects.filter(target=schedule_id)[:5])
+    acts = list(Act.objects.filter(target=schedule_id).exclude(what__in=(*OF_TASK, *OF_POLICY))[:5])
     return SchedulePage(ScheduleCard(entry, entry.next_fire_time(now), last), text, problem, times, acts)
