@@ -140,7 +140,7 @@ def overview(now: datetime) -> Overview:
         statistics=figures[gauges.NUMBERS],
         policies=cards,
         archive=figures[gauges.ARCHIVE],
-        cards=tasks.cards_of(latest, states),
+        cards=tasks.cards_of(latest, ended, states),
         active=active,
     )
 

@@ -13,11 +13,19 @@ from housekeeping.runs import pauses
 
 @dataclass(frozen=True)
 class TaskCard:
-    """A task, with its active run or else its newest one, and what operators have changed about it."""
+    """A task, with its active run or else its newest one, and what operators have changed about it.
+
+    ``ended``: the newest run that did its work or failed to, which the verdict goes by.
+    """
 
     task: Task
     latest: Run | None
+    ended: Run | None
     state: TaskState | None
+
+    @property
+    def has_failed(self) -> bool:
+        return self.ended is not None and self.ended.status == Run.Status.FAILED
 
     @property
     def pause(self) -> TaskState | None:
@@ -49,21 +57,25 @@ class TaskCard:
 
 def cards() -> list[TaskCard]:
     """Every task, in the order declared."""
-    [latest] = newest.find((newest.OF_TASK, TASKS))
-    return cards_of(latest | _active(newest.with_consumer().active()), pauses.states())
+    latest, ended = newest.find((newest.OF_TASK, TASKS), (newest.ENDED, TASKS))
+    return cards_of(latest | _active(newest.with_consumer().active()), ended, pauses.states())
 
 
-def cards_of(latest: Mapping[str, Run], states: Mapping[str, TaskState]) -> list[TaskCard]:
+def cards_of(
+    latest: Mapping[str, Run], ended: Mapping[str, Run], states: Mapping[str, TaskState]
+) -> list[TaskCard]:
     """As :func:`cards`, for a caller that has read the rows."""
-    return [TaskCard(task, latest.get(name), states.get(name)) for name, task in TASKS.items()]
+    return [
+        TaskCard(task, latest.get(name), ended.get(name), states.get(name)) for name, task in TASKS.items()
+    ]
 
 
 def card(name: str) -> TaskCard:
     """Raises UnknownTask."""
     task = registry.find_task(name)
-    [latest] = newest.find((newest.OF_TASK, [name]))
+    latest, ended = newest.find((newest.OF_TASK, [name]), (newest.ENDED, [name]))
     active = _active(newest.with_consumer().active().filter(task=name))
-    return TaskCard(task, active.get(name) or latest.get(name), pauses.states().get(name))
+    return TaskCard(task, active.get(name) or latest.get(name), ended.get(name), pauses.states().get(name))
 
 
 def _active(runs: Iterable[Run]) -> dict[str, Run]:

@@ -21,12 +21,13 @@ LONG_WAIT = timedelta(minutes=2)
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not in order, and what to do about it."""
+    """Something that is not in order, and what to do about it. ``task``: on the page of this task."""
 
     level: str
     text: str
     advice: str = ""
     run: Run | None = None
+    task: str = ""
     command: str = ""
 
 
@@ -156,7 +157,8 @@ def _paused_tasks(states: Iterable[TaskState]) -> Iterator[Finding]:
         text = _("The task %(task)s is paused by %(who)s.")
         if state.reason:
             text = _("The task %(task)s is paused by %(who)s: %(reason)s")
-        yield Finding(WARNING, text % facts, _("It runs when you start it. Resume it on its page."))
+        advice = _("It runs when you start it. Resume it on its page.")
+        yield Finding(WARNING, text % facts, advice, task=state.name)
 
 
 def is_late(entry: Entry, now: datetime) -> bool:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from housekeeping.declared.policies import Policy
 from housekeeping.models import ScheduleState
+from housekeeping.runs import schedules
 from tests import make
 from tests.visitors import HTMX, account, as_user, text
 
@@ -98,3 +99,31 @@ def test_the_charts_of_a_task_are_of_its_runs_alone(dashboard):
     outcomes, purged, percentiles = data
     assert (outcomes["series"][0]["values"][-1], purged["series"][0]["values"][-1]) == (3, 40)
     assert [series["values"] for series in percentiles["series"]] == [[3000], [3900]]
+
+
+@pytest.mark.parametrize("after", [{"dry_run": True, "status": "succeeded"}, {"status": "cancelled"}])
+def test_a_failure_can_be_acknowledged_although_a_run_came_after_it_that_did_no_work(after, dashboard):
+    moments = dict.fromkeys(("requested_at", "started_at", "finished_at"), make.ago(minutes=5))
+    make.run("users", status="failed", error="out of ink", **moments)
+    make.run("users", finished_at=make.ago(minutes=1), **after)
+
+    page = dashboard.get("/scheduler-admin/tasks/users")
+
+    assert 'action="/scheduler-admin/tasks/users/acknowledge"' in page.text
+
+
+def test_a_failed_run_and_a_policy_lead_to_their_task(dashboard):
+    run = make.run("conversations", status="failed", error="out of ink")
+
+    for path in (f"runs/{run.pk}", "policies/conversations"):
+        assert 'href="/scheduler-admin/tasks/conversations"' in dashboard.get(f"/scheduler-admin/{path}").text
+    assert "Acknowledge the failure" in dashboard.get(f"/scheduler-admin/runs/{run.pk}").text
+
+
+def test_the_verdict_leads_to_a_paused_task(dashboard):
+    schedules.pause_task("users", reason="The disk is full", by=make.ADA)
+
+    assert (
+        '<a class="button small" href="/scheduler-admin/tasks/users">View task</a>'
+        in dashboard.get("/scheduler-admin").text
+    )
