@@ -3,6 +3,17 @@
 import logging
 from typing import Any
 
+from pythonjsonlogger.json import JsonFormatter
+
+LEFT_OUT = ("request", "server_time")  # an object of Django's; the time, in another format
+
+
+class Json(JsonFormatter):
+    """A record as a JSON object in one line: only the fields that it has, and no objects of Django's."""
+
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in log_data.items() if value is not None and name not in LEFT_OUT}
+
 
 class OneLine(logging.Formatter):
     """Escapes characters that can't be printed (line breaks, escape sequences, marks that change the

@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "django_guid",
     "django_htmx",
     "huey.contrib.djhuey",
     "rest_framework",
@@ -45,6 +46,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "django_guid.middleware.guid_middleware",  # outermost, so that every line of a request has its id
     "site_config.middleware.ClientAddress",
     "site_config.middleware.SecurityHeaders",  # outermost, so that errors and redirects get them, too
     "csp.middleware.CSPMiddleware",
@@ -329,6 +331,10 @@ SIMPLE_JWT = {
 # --- Logging ------------------------------------------------------------------------------------
 
 LOG_FILE = env.text("LOG_FILE", "")
+LOG_FORMAT = env.choice("LOG_FORMAT", "text", ("text", "json"))
+# The id that the caller sends, if it is a UUID; otherwise a new one.
+DJANGO_GUID = {"GUID_HEADER_NAME": "X-Request-ID", "EXPOSE_HEADER": False, "UUID_FORMAT": "string"}
+FILTERS = ["discreet", "run", "request"]
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -340,10 +346,17 @@ LOGGING: dict[str, Any] = {
             ("served", "[{server_time}] {message}"),
         )
     },
-    "filters": {"discreet": {"()": "housekeeping.database.discreet.Filter"}},
+    "filters": {
+        "discreet": {"()": "housekeeping.database.discreet.Filter"},
+        "run": {"()": "housekeeping.run_context.Filter"},
+        "request": {
+            "()": "django_guid.log_filters.CorrelationId",
+            "correlation_id_field": "request_id",
+        },
+    },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["discreet"]},
-        "served": {"class": "logging.StreamHandler", "formatter": "served", "filters": ["discreet"]},
+        name: {"class": "logging.StreamHandler", "formatter": formatter, "filters": FILTERS}
+        for name, formatter in (("console", "line"), ("served", "served"))
     },
     "loggers": {
         name: {"handlers": ["console"], "level": level, "propagate": False}
@@ -351,6 +364,7 @@ LOGGING: dict[str, Any] = {
             ("housekeeping", "INFO"),
             ("chat", "INFO"),
             ("huey", "INFO"),
+            ("django_guid", "ERROR"),  # not each id of a caller that is not a UUID
             ("django", "WARNING"),  # also with DEBUG off, when Django's own logging is silent
             ("", "WARNING"),  # every other library
         )
@@ -361,10 +375,18 @@ if LOG_FILE:
         "class": "housekeeping.database.private.LogFile",  # logrotate may move it away
         "filename": env.in_folder("LOG_FILE", BASE_DIR / LOG_FILE),
         "formatter": "dated",
-        "filters": ["discreet"],
+        "filters": FILTERS,
     }
     for logger in LOGGING["loggers"].values():
         logger["handlers"].append("file")
+if LOG_FORMAT == "json":
+    as_json = {
+        "()": "site_config.logs.Json",
+        "fmt": ["levelname", "name", "message", "process", "run_id", "task", "request_id"],
+        "rename_fields": {"levelname": "level", "name": "logger", "exc_info": "traceback"},
+        "timestamp": "time",
+    }
+    LOGGING["formatters"] = dict.fromkeys(LOGGING["formatters"], as_json)
 # The requests that runserver logs go only to the console, as in Django.
 LOGGING["loggers"]["django.server"] = {"handlers": ["served"], "level": "INFO", "propagate": False}
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 
 from django.db import DatabaseError, transaction
 
+from housekeeping import run_context
 from housekeeping.database import clock, discreet
 from housekeeping.declared import registry
 from housekeeping.models import LogLine, Run, storable
@@ -74,7 +75,7 @@ def collect(run: Run) -> Iterator[RunLog]:
     """Collect what is logged in this block as the run's own log. The caller has to write it."""
     handler = RunLog(run)
     names = registry.loggers()
-    with _at_info(names):
+    with run_context.carrying_out(str(run.pk), run.task), _at_info(names):
         for name in names:
             logging.getLogger(name).addHandler(handler)
         try:

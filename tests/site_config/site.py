@@ -35,7 +35,8 @@ def fresh_clone(folder: Path) -> Path:
         shutil.copy(PROJECT / "site_config" / name, folder / "site_config")
     (folder / "housekeeping/database").mkdir(parents=True)
     # What the settings import of the app.
-    files = ["__init__.py", "conf.py", "database/__init__.py", "database/discreet.py", "database/private.py"]
+    files = ["__init__.py", "conf.py", "run_context.py"]
+    files += ["database/__init__.py", "database/discreet.py", "database/private.py"]
     for name in files:
         shutil.copy(PROJECT / "housekeeping" / name, folder / "housekeeping" / name)
     return folder
