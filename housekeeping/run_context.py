@@ -21,6 +21,11 @@ def carrying_out(run_id: str, task: str) -> Iterator[None]:
         _run.reset(token)
 
 
+def current() -> tuple[str | None, str | None]:
+    """The id and the task of the run that this thread carries out; None for both if there is none."""
+    return _run.get()
+
+
 class Filter(logging.Filter):
     """Adds ``run_id`` and ``task`` to each record: of the run that the thread carries out, otherwise None.
 
@@ -28,5 +33,5 @@ class Filter(logging.Filter):
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.run_id, record.task = _run.get()
+        record.run_id, record.task = current()
         return True

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from housekeeping.database import private
-from site_config import env
+from site_config import env, telemetry
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.read_file(BASE_DIR / env.text("ENV_FILE", ".env"))
@@ -389,6 +389,10 @@ if LOG_FORMAT == "json":
     LOGGING["formatters"] = dict.fromkeys(LOGGING["formatters"], as_json)
 # The requests that runserver logs go only to the console, as in Django.
 LOGGING["loggers"]["django.server"] = {"handlers": ["served"], "level": "INFO", "propagate": False}
+
+SENTRY_DSN = env.text("SENTRY_DSN", "")
+OTEL_EXPORTER_OTLP_ENDPOINT = env.text("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+telemetry.start(sentry_dsn=SENTRY_DSN, otlp_endpoint=OTEL_EXPORTER_OTLP_ENDPOINT)
 
 # At the end, because a start that fails at a bad value must not leave a file behind.
 if DATABASE["ENGINE"] == "django.db.backends.sqlite3":

@@ -8,7 +8,10 @@ from typing import Any
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
+from site_config import telemetry
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "site_config.settings")
+telemetry.instrument(otlp_endpoint=settings.OTEL_EXPORTER_OTLP_ENDPOINT)
 _site = get_wsgi_application()
 
 from housekeeping.runs import schedules  # noqa: E402  (only now are the apps loaded)

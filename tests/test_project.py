@@ -24,7 +24,7 @@ def test_everything_that_is_installed_is_pinned():
         ]
         assert lines
         assert all("==" in line for line in lines)
-        assert "http" not in (ROOT / name).read_text()
+        assert "://" not in (ROOT / name).read_text()
 
 
 def test_the_migrations_are_complete():

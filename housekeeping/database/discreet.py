@@ -30,7 +30,7 @@ INVALID_KEY = re.compile(
 
 def clean(error: BaseException) -> BaseException:
     """Remove the values of rows from ``error`` and from the errors that caused it. Returns ``error``."""
-    for one in _chain(error):
+    for one in chain(error):
         words = _words(one)
         if words is not None:
             one.args = (words,)
@@ -39,7 +39,7 @@ def clean(error: BaseException) -> BaseException:
 
 def kind(error: BaseException) -> tuple[str, ...]:
     """Class, code and constraint: equal for two errors that differ only in their values."""
-    for one in _chain(error):
+    for one in chain(error):
         if sqlstate := getattr(one, "sqlstate", None):
             diagnosis = one.diag  # type: ignore[attr-defined]
             return (type(one).__name__, sqlstate, diagnosis.constraint_name or diagnosis.column_name or "")
@@ -68,7 +68,7 @@ class Filter(logging.Filter):
         return True
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def chain(error: BaseException) -> Iterator[BaseException]:
     """The error, and all other errors that its traceback shows."""
     waiting: list[Any] = [error]
     seen: set[int] = set()

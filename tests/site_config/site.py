@@ -31,11 +31,11 @@ def project(scratch: Path, *words: str, **variables: str) -> "subprocess.Complet
 def fresh_clone(folder: Path) -> Path:
     """The settings alone in a folder of their own, in which nothing has been made yet."""
     (folder / "site_config").mkdir(parents=True)
-    for name in ["__init__.py", "env.py", "logs.py", "settings.py"]:
+    for name in ["__init__.py", "env.py", "logs.py", "settings.py", "telemetry.py"]:
         shutil.copy(PROJECT / "site_config" / name, folder / "site_config")
     (folder / "housekeeping/database").mkdir(parents=True)
     # What the settings import of the app.
-    files = ["__init__.py", "conf.py", "run_context.py"]
+    files = ["__init__.py", "conf.py", "run_context.py", "signals.py"]
     files += ["database/__init__.py", "database/discreet.py", "database/private.py"]
     for name in files:
         shutil.copy(PROJECT / "housekeeping" / name, folder / "housekeeping" / name)
