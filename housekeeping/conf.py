@@ -12,76 +12,71 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 
 # A century, the most that a number of days may be: more would leave Python's calendar.
 LONGEST_DAYS = 36_500
 
-# How long a purge can be undone, in days; 0: no archive is kept.
+# For type checkers; SETTINGS has what they mean.
 UNDO_DAYS: int
-# How much a purge yields to other traffic: gentle, normal or flat-out.
 PACE: str
-# A purge is held for approval if it would delete more than this share (0 to 1) of its policy's table;
-# 1: never.
 BRAKE_SHARE: float
-# A purge of fewer rows than this is never held.
 BRAKE_ROWS: int
-# After so many minutes a run stops between two batches; 0: no limit.
 TIME_BUDGET_MINUTES: int
-# How much space archives may take, in megabytes, before the dashboard warns.
 ARCHIVE_BUDGET_MB: int
-# How often a consumer writes its heartbeat, and a running run renews its lease, in seconds.
 HEARTBEAT_SECONDS: int
-# The address of the site, such as https://example.com: links in mails start with it. Empty: mails
-# name a run without a link.
 SITE_URL: str
-# The bearer token that Prometheus sends; empty: anybody may read the metrics.
 METRICS_TOKEN: str
-# How often one account may start runs over the API, as Django REST framework writes a rate; empty: no limit.
 TRIGGER_RATE: str
-# The ready-made policies that are switched on, by name.
 RECIPES: list[str]
 
 
 @dataclass(frozen=True)
 class Setting:
-    """``wanted`` describes the values that ``accepts`` takes, in words that follow "write"."""
+    """``meaning`` is what the reference and the page of settings tell. ``wanted`` describes the values that
+    ``accepts`` takes, in words that follow "write".
+    """
 
     default: Any
+    meaning: Any  # translated when it is shown
     wanted: str
     accepts: Callable[[Any], bool]
     is_secret: bool = False
 
 
-def _whole(default: int, *, at_least: int = 0, at_most: int | None = None) -> Setting:
+def _whole(default: int, meaning: Any, *, at_least: int = 0, at_most: int | None = None) -> Setting:
     def accepts(value: Any) -> bool:
         is_whole = isinstance(value, int) and not isinstance(value, bool)
         return is_whole and value >= at_least and (at_most is None or value <= at_most)
 
     upper = "or more" if at_most is None else f"to {at_most}"
-    return Setting(default, f"a whole number, {at_least} {upper}", accepts)
+    return Setting(default, meaning, f"a whole number, {at_least} {upper}", accepts)
 
 
-def _share(default: float) -> Setting:
+def _share(default: float, meaning: Any) -> Setting:
     def accepts(value: Any) -> bool:
         return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
-    return Setting(default, "a number from 0 to 1", accepts)
+    return Setting(default, meaning, "a number from 0 to 1", accepts)
 
 
-def _choice(default: str, choices: tuple[str, ...]) -> Setting:
-    return Setting(default, f"one of {', '.join(choices)}", lambda value: value in choices)
+def _choice(default: str, meaning: Any, choices: tuple[str, ...]) -> Setting:
+    return Setting(default, meaning, f"one of {', '.join(choices)}", lambda value: value in choices)
 
 
 def _text(
-    wanted: str, accepts: Callable[[str], bool], default: str = "", *, is_secret: bool = False
+    default: str, meaning: Any, wanted: str, accepts: Callable[[str], bool], *, is_secret: bool = False
 ) -> Setting:
-    return Setting(default, wanted, lambda value: isinstance(value, str) and accepts(value), is_secret)
+    def takes(value: Any) -> bool:
+        return isinstance(value, str) and accepts(value)
+
+    return Setting(default, meaning, wanted, takes, is_secret)
 
 
 def _is_address(text: str) -> bool:
     try:
         parts = urlsplit(text)
-        _port = parts.port  # raises ValueError for one that can't be
+        _checked = parts.port  # raises ValueError for one that can't be
     except ValueError:
         return False
     is_whole = parts.scheme in ("http", "https") and bool(parts.hostname)
@@ -97,17 +92,66 @@ def _are_names(value: Any) -> bool:
 
 
 SETTINGS: dict[str, Setting] = {
-    "UNDO_DAYS": _whole(7, at_most=LONGEST_DAYS),
-    "PACE": _choice("normal", ("gentle", "normal", "flat-out")),
-    "BRAKE_SHARE": _share(0.5),
-    "BRAKE_ROWS": _whole(100),
-    "TIME_BUDGET_MINUTES": _whole(240, at_most=10_080),
-    "ARCHIVE_BUDGET_MB": _whole(1024),
-    "HEARTBEAT_SECONDS": _whole(10, at_least=1, at_most=3600),
-    "SITE_URL": _text("https:// and a host, or an empty text", _is_address),
-    "METRICS_TOKEN": _text("a text", lambda text: True, is_secret=True),
-    "TRIGGER_RATE": _text("a rate such as 60/min, or an empty text for no limit", _is_rate, "60/min"),
-    "RECIPES": Setting([], "a list of names", _are_names),
+    "UNDO_DAYS": _whole(
+        7,
+        _("How long a purge can be undone, in days; 0: no archive is kept."),
+        at_most=LONGEST_DAYS,
+    ),
+    "PACE": _choice(
+        "normal",
+        _("How much a purge yields to other traffic: gentle, normal or flat-out."),
+        ("gentle", "normal", "flat-out"),
+    ),
+    "BRAKE_SHARE": _share(
+        0.5,
+        _(
+            "A purge is held for approval if it would delete more than this share (0 to 1) of its policy's"
+            " table; 1: never."
+        ),
+    ),
+    "BRAKE_ROWS": _whole(100, _("A purge of fewer rows than this is never held.")),
+    "TIME_BUDGET_MINUTES": _whole(
+        240,
+        _("After so many minutes a run stops between two batches; 0: no limit."),
+        at_most=10_080,
+    ),
+    "ARCHIVE_BUDGET_MB": _whole(
+        1024, _("How much space archives may take, in megabytes, before the dashboard warns.")
+    ),
+    "HEARTBEAT_SECONDS": _whole(
+        10,
+        _("How often a consumer writes its heartbeat, and a running run renews its lease, in seconds."),
+        at_least=1,
+        at_most=3600,
+    ),
+    "SITE_URL": _text(
+        "",
+        _(
+            "The address of the site, such as https://example.com: links in mails start with it. Empty:"
+            " mails name a run without a link."
+        ),
+        "https:// and a host, or an empty text",
+        _is_address,
+    ),
+    "METRICS_TOKEN": _text(
+        "",
+        _("The bearer token that Prometheus sends; empty: anybody may read the metrics."),
+        "a text",
+        lambda text: True,
+        is_secret=True,
+    ),
+    "TRIGGER_RATE": _text(
+        "60/min",
+        _(
+            "How often one account may start runs over the API, as Django REST framework writes a rate;"
+            " empty: no limit."
+        ),
+        "a rate such as 60/min, or an empty text for no limit",
+        _is_rate,
+    ),
+    "RECIPES": Setting(
+        [], _("The ready-made policies that are switched on, by name."), "a list of names", _are_names
+    ),
 }
 
 

@@ -1,7 +1,6 @@
 """Settings, environment variables, checks and metrics, read from the code that has them."""
 
 import ast
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,27 +14,11 @@ ROOT = Path(__file__).parents[2]
 
 def settings(argument: str, content: list[str]) -> list[str]:
     """Every setting of the app: its default, its meaning and the values that it takes."""
-    told = _meanings()
     rows = [
-        (code(f"HOUSEKEEPING_{name}"), code(repr(one.default)), told[name], one.wanted)
+        (code(f"HOUSEKEEPING_{name}"), code(repr(one.default)), str(one.meaning), one.wanted)
         for name, one in conf.SETTINGS.items()
     ]
     return table(("setting", "default", "meaning", "write"), rows)
-
-
-def _meanings() -> dict[str, str]:
-    """The comment above each setting in conf.py. One comment may be about several settings."""
-    told: dict[str, str] = {}
-    comment: list[str] = []
-    is_open = False
-    for line in Path(conf.__file__).read_text().splitlines():
-        if found := re.match(r"([A-Z_]+): [\w\[\]]+$", line):
-            told[found[1]] = " ".join(comment)
-            is_open = False
-        elif line.startswith("# "):
-            comment = [*comment, line[2:]] if is_open else [line[2:]]
-            is_open = True
-    return told
 
 
 def environment(argument: str, content: list[str]) -> list[str]:
@@ -45,7 +28,7 @@ def environment(argument: str, content: list[str]) -> list[str]:
     a variable without a meaning, and for a meaning without a variable.
     """
     read = dict(_variables())
-    meanings = {f"HOUSEKEEPING_{name}": meaning for name, meaning in _meanings().items()}
+    meanings = {f"HOUSEKEEPING_{name}": str(one.meaning) for name, one in conf.SETTINGS.items()}
     meanings = {name: meaning for name, meaning in meanings.items() if name in read}
     meanings |= dict(_described(content))
     if wrong := sorted(meanings.keys() ^ read.keys()):
