@@ -29,6 +29,7 @@ SITE_URL: str
 METRICS_TOKEN: str
 TRIGGER_RATE: str
 RECIPES: list[str]
+VARIABLES: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,10 @@ def _are_names(value: Any) -> bool:
     return isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
 
 
+def _are_pairs(value: Any) -> bool:
+    return isinstance(value, dict) and _are_names([*value, *value.values()])
+
+
 SETTINGS: dict[str, Setting] = {
     "UNDO_DAYS": _whole(
         7,
@@ -151,6 +156,15 @@ SETTINGS: dict[str, Setting] = {
     ),
     "RECIPES": Setting(
         [], _("The ready-made policies that are switched on, by name."), "a list of names", _are_names
+    ),
+    "VARIABLES": Setting(
+        {},
+        _(
+            "Which environment variables your project reads its settings from, by the name of the setting:"
+            " the page of settings then shows where a value comes from."
+        ),
+        "a dictionary of names",
+        _are_pairs,
     ),
 }
 

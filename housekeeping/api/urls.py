@@ -7,7 +7,7 @@ from django.urls import re_path
 
 from housekeeping.api.description.document import OWN
 from housekeeping.api.description.views import HousekeepingSchema, docs
-from housekeeping.api.views import figures, holds, policies, run_acts, runs, schedules, tasks
+from housekeeping.api.views import figures, holds, policies, run_acts, runs, schedules, settings, tasks
 
 RUN = r"(?P<pk>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 
@@ -48,6 +48,7 @@ urlpatterns = [
     re_path(rf"^runs/{RUN}/holds/?$", holds.UndoHolds.as_view(), name="run-holds"),
     re_path(r"^holds/?$", holds.HoldList.as_view(), name="hold-list"),
     re_path(r"^holds/(?P<pk>[0-9]{1,18})/?$", holds.HoldDetail.as_view(), name="hold"),
+    re_path(r"^settings/?$", settings.SettingList.as_view(), name="setting-list"),
     re_path(r"^schema/?$", HousekeepingSchema.as_view(), name="schema"),
     re_path(r"^docs/?$", docs, {"described": OWN}, name="docs"),
 ]

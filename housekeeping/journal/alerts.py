@@ -76,12 +76,12 @@ def _tell(run: Run, what: str, text: str) -> None:
     task = " ".join(run.task.split())  # a name that came in a message may hold a line break
     undo = "the undo of " if run.undo_of_id else ""
     try:
-        recipients = _recipients()
-        outbox.put(f"Housekeeping: {undo}{task} {what}", f"{text}\n{_link(run)}\n", recipients, kind="alert")
+        people = recipients()
+        outbox.put(f"Housekeeping: {undo}{task} {what}", f"{text}\n{_link(run)}\n", people, kind="alert")
     except Exception as error:  # the event itself is written and stays as it is
         logger.error("Nobody could be told that run %s %s (%s)", run, what, type(error).__name__)
         return
-    if not recipients:
+    if not people:
         nobody = "no operator has a mail address, and ADMINS is empty"
         logger.warning("Nobody was told that run %s %s: %s", run, what, nobody)
 
@@ -91,10 +91,15 @@ def _link(run: Run) -> str:
     return addresses.page_in_mail("run", run.pk) or f"Run {run.pk}"
 
 
-def _recipients() -> list[str]:
+def recipients() -> list[str]:
     """The addresses of active accounts that may operate; if none has one, those of ADMINS."""
+    return operators() or _admins()
+
+
+def operators() -> list[str]:
+    """The addresses of active accounts that may operate."""
     people = [address for backend in get_backends() for address in _operators(backend)]
-    return list(dict.fromkeys(people)) or _admins()
+    return list(dict.fromkeys(people))
 
 
 def _operators(backend: Any) -> list[str]:

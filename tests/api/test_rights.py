@@ -29,6 +29,7 @@ ADDRESSES = {
     "tallies": VIEW,
     "acts": VIEW,
     "consumers": VIEW,
+    "settings": VIEW,
     "runs": VIEW,
     "results/{run}": VIEW,
     "runs/{run}": VIEW,

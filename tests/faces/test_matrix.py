@@ -158,6 +158,7 @@ API = {
     "housekeeping_api:tally-list": Row(looked_at),
     "housekeeping_api:act-list": Row(looked_at),
     "housekeeping_api:consumer-list": Row(looked_at),
+    "housekeeping_api:setting-list": Row(looked_at),
     "housekeeping_api:fire-times": Row(looked_at),
     "housekeeping_api:schedule-list": Row({"GET": VIEW, "PATCH": OPERATE}, body={"paused": False}),
     "housekeeping_api:schedule": Row({"GET": VIEW, "PATCH": EITHER}, schedule),

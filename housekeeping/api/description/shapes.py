@@ -25,6 +25,11 @@ class AnObjectOrNull(serializers.JSONField):
     pass
 
 
+@extend_schema_field({})
+class AnyValue(serializers.JSONField):
+    pass
+
+
 @extend_schema_field({"type": "string", "format": "uri-reference"})
 class Path(serializers.CharField):
     """A path of this site."""
@@ -90,6 +95,7 @@ DESCRIBED: dict[type[kinds.Field], Callable[[Any, dict[str, Any]], Any]] = {
     kinds.Day: lambda field, options: serializers.DateField(**options),
     kinds.Address: lambda field, options: Path(**options),
     kinds.AnyObject: _any_object,
+    kinds.AnyValue: lambda field, options: AnyValue(**options),
     kinds.Map: lambda field, options: serializers.DictField(child=_described(field.values), **options),
     kinds.One: lambda field, options: serializer_of(field.shape)(**options),
     kinds.Many: _many,

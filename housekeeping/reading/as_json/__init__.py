@@ -28,6 +28,7 @@ from housekeeping.reading.as_json.runs import (
     texts,
 )
 from housekeeping.reading.as_json.schedules import FireTimes, Job, Status, fire_times, schedule
+from housekeeping.reading.as_json.settings import Setting
 from housekeeping.reading.as_json.tasks import Task
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "Preview",
     "Run",
     "RunInFull",
+    "Setting",
     "Snapshot",
     "Standing",
     "Statistics",

@@ -82,6 +82,10 @@ class AnyObject(Field):
     """An object whose fields are not described. Its value is JSON already."""
 
 
+class AnyValue(Field):
+    """Any value of JSON, null among them. It is JSON already."""
+
+
 class Text(Field):
     """``choices``: all values it can have. If it is ``nullable``, an empty text is written as null."""
 
