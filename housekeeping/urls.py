@@ -3,7 +3,17 @@
 from django.db import transaction
 from django.urls import path
 
-from housekeeping.dashboard.views import history, holds, overview, policies, run, runs, schedules, tasks
+from housekeeping.dashboard.views import (
+    history,
+    holds,
+    overview,
+    policies,
+    run,
+    runs,
+    schedules,
+    settings,
+    tasks,
+)
 
 app_name = "housekeeping"
 urlpatterns = [
@@ -46,6 +56,7 @@ urlpatterns = [
     path("holds/<int:pk>/change", holds.change_hold, name="hold-change"),
     path("holds/<int:pk>/end", holds.end_hold, name="hold-end"),
     path("history", history.act_list, name="acts"),
+    path("settings", settings.setting_list, name="settings"),
 ]
 
 # Outside of ATOMIC_REQUESTS: a run has to be committed while a request waits for it. What belongs together

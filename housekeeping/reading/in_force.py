@@ -122,15 +122,15 @@ def _retention(policy: Policy, state: PolicyState | None) -> InForce:
     source = DECLARED if source == SETTINGS else source
     is_changed = state is not None and state.retention_days is not None and declared is not None
     if declared is None:
-        meaning = _("The policy %(policy)s has no retention: its rows are deleted regardless of age.")
+        meaning = _("No retention: its rows are deleted regardless of age.")
     else:
-        meaning = _("How long the policy %(policy)s keeps rows, in days.")
+        meaning = _("How long its rows are kept, in days.")
     return InForce(
         name,
         RETENTION,
         days,
         CHANGED if is_changed else source,
-        meaning % {"policy": policy.name},
+        meaning,
         variable,
         default=declared,
         policy=policy.name,

@@ -77,6 +77,7 @@ def pages(made, visitor):
         "runs refused": f"{HOME}/runs?status=nope",
         "history": f"{HOME}/history",
         "trends": f"{HOME}/trends",
+        "settings": f"{HOME}/settings",
         "holds": f"{HOME}/holds",
         "schedule": f"{HOME}/schedules/weekly_cleanup",
         "schedule refused": f"{HOME}/schedules/weekly_cleanup?trigger=nope",

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from django.urls import reverse
 from huey.consumer_options import config_defaults
 
 from housekeeping import conf
@@ -10,25 +11,29 @@ from housekeeping.reading import in_force
 from housekeeping.steering import retentions
 from tests import make
 from tests.management.commands import output
+from tests.visitors import text
 
 pytestmark = pytest.mark.django_db
 
 API = "/api/admin/scheduler/settings"
+PAGE = "/scheduler-admin/settings"
 
 
 def by_name():
     return {one.name: one for one in in_force.read()}
 
 
-def test_every_face_lists_every_setting(api):
+def test_every_face_lists_every_setting(api, admin_client):
     names = {f"HOUSEKEEPING_{name}" for name in conf.SETTINGS} - {"HOUSEKEEPING_VARIABLES"}
 
     from_api = api.get(API).json()["results"]
     from_command = json.loads(output("housekeeping_settings", "--json"))
+    page = admin_client.get(PAGE).text
 
     assert names <= {one["name"] for one in from_api}
     assert [one["name"] for one in from_command] == [one["name"] for one in from_api]
     assert all(one["meaning"] for one in from_api)
+    assert all(f'id="setting-{one["name"]}"' in page for one in from_api)
 
 
 def test_a_value_comes_from_the_default_the_settings_or_the_environment(settings, monkeypatch):
@@ -54,7 +59,7 @@ def test_a_value_comes_from_the_default_the_settings_or_the_environment(settings
     assert facts("BRAKE_SHARE") == (0.5, "default", "")
 
 
-def test_a_changed_retention_tells_who_changed_it(api):
+def test_a_changed_retention_tells_who_changed_it_and_leads_to_its_policy(api, admin_client):
     retentions.change("conversations", 60, by=make.ADA)
 
     found = next(one for one in api.get(API).json()["results"] if one["name"] == "retention.conversations")
@@ -63,9 +68,13 @@ def test_a_changed_retention_tells_who_changed_it(api):
     assert found["changed_by"] == "ada"
     assert found["changed_at"]
     assert "retention.conversations = 60 (changed by ada, " in output("housekeeping_settings")
+    page = admin_client.get(PAGE)
+    assert f'href="{reverse("housekeeping:policy", args=["conversations"])}"' in page.text
+    assert "changed by ada," in text(page)
+    assert "declared: 30 days" in text(page)
 
 
-def test_a_value_that_check_refuses_is_shown_with_the_reason(settings, api):
+def test_a_value_that_check_refuses_is_shown_with_the_reason(settings, api, admin_client):
     settings.HOUSEKEEPING_HEARTBEAT_SECONDS = "often"
     settings.HOUSEKEEPING_VARIABLES = ["not", "a", "dictionary"]
     settings.HUEY = None
@@ -74,6 +83,7 @@ def test_a_value_that_check_refuses_is_shown_with_the_reason(settings, api):
     found = by_name()["HOUSEKEEPING_HEARTBEAT_SECONDS"]
 
     assert (found.value, found.problem, found.number) == ("'often'", reason, None)
+    assert reason in text(admin_client.get(PAGE))
     assert reason in output("housekeeping_settings")
     assert api.get(API).status_code == 200
 
@@ -81,18 +91,18 @@ def test_a_value_that_check_refuses_is_shown_with_the_reason(settings, api):
 @pytest.mark.parametrize(
     ("token", "shown"), [("a secret token", "set"), ("", "not set"), (b"a secret", "set")]
 )
-def test_a_secret_is_never_shown(settings, api, token, shown):
+def test_a_secret_is_never_shown(settings, api, admin_client, token, shown):
     settings.HOUSEKEEPING_METRICS_TOKEN = token
     settings.HUEY = {
         "huey_class": "housekeeping.queue.PostgresQueue",
         "dsn": "postgres://user:secret@db:5433/queue?password=secret",
     }
 
-    faces = [api.get(API).text, output("housekeeping_settings")]
+    faces = [api.get(API).text, admin_client.get(PAGE).text, output("housekeeping_settings")]
 
     assert not [face for face in faces if "secret@" in face or "a secret" in face or "=secret" in face]
-    assert f"HOUSEKEEPING_METRICS_TOKEN = {shown} " in faces[1]
-    assert "HUEY = PostgresQueue: postgres://db:5433/queue (" in faces[1]
+    assert f"HOUSEKEEPING_METRICS_TOKEN = {shown} " in faces[2]
+    assert "HUEY = PostgresQueue: postgres://db:5433/queue (" in faces[2]
 
 
 def test_those_who_get_alerts_are_listed():

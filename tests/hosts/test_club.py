@@ -159,7 +159,8 @@ def test_the_club_s_own_huey_tasks_run_beside_ours(club):
 
 # --- The dashboard ----------------------------------------------------------------------------
 
-PAGES = ["", "runs", "trends", "holds", "history", "schedules/nightly_notes", "policies/old_notes"]
+THINGS = ["schedules/nightly_notes", "policies/old_notes"]
+PAGES = ["", "runs", "trends", "holds", "history", "settings", *THINGS]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -137,6 +137,7 @@ def test_a_row_is_put_on_hold(keys):
     row = make.conversation()
     keyboard = keys()
 
+    keyboard.press("g", "s").page.wait_for_url("**/settings")
     keyboard.press("g", "h").page.wait_for_url("**/holds")
     keyboard.to("Key").type(str(row.pk)).to("Reason").type("A dispute").to("Put on hold").enter()
 
