@@ -21,7 +21,7 @@ from housekeeping.database import clock
 from housekeeping.declared.registry import TASKS
 from housekeeping.journal import tallies
 from housekeeping.models import Run
-from housekeeping.reading import newest, overview
+from housekeeping.reading import in_force, newest, overview
 from housekeeping.reading.overview import Overview
 from housekeeping.reading.verdict import BAD, GOOD, WARNING
 
@@ -137,6 +137,9 @@ def _figures(seen: Overview) -> Iterator[Metric]:
     counted = seen.statistics.measured_at.timestamp()
     yield _each("site", "The site's statistics.", "figure", seen.statistics.numbers)
     yield _one("site_timestamp_seconds", "When the statistics were counted.", counted)
+    numbers = {name: in_force.of_app(name).number for name in conf.SETTINGS}
+    known = {f"HOUSEKEEPING_{name}": number for name, number in numbers.items() if number is not None}
+    yield _each("setting", "The value of a setting that is a number.", "setting", known)
 
 
 def _one(name: str, meaning: str, value: float) -> Metric:

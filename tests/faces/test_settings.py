@@ -114,6 +114,15 @@ def test_those_who_get_alerts_are_listed():
     assert (found.value, found.source, found.problem) == (["ada@example.com"], "accounts", "")
 
 
+def test_the_metrics_have_the_numbers(settings, client):
+    settings.HOUSEKEEPING_UNDO_DAYS = 3
+
+    page = client.get("/metrics").text
+
+    assert 'housekeeping_setting{setting="HOUSEKEEPING_UNDO_DAYS"} 3.0' in page
+    assert "HOUSEKEEPING_PACE" not in page
+
+
 def test_without_the_settings_of_a_consumer_those_of_huey_are_in_force(settings):
     settings.HUEY = {"huey_class": "housekeeping.queue.SqliteQueue", "filename": "huey.sqlite3"}
     defaults = dict(config_defaults)
