@@ -25,6 +25,9 @@ from housekeeping import conf
 DEFAULT_ADDRESS = "http://127.0.0.1:8000"
 
 
+settings_read: list[str] = []  # the settings of the app that a variable may set
+
+
 class BadSetting(SystemExit):
     """Ends the process. Its text is the line that the operator reads."""
 
@@ -101,7 +104,9 @@ def days(name: str, default: int) -> int:
 
 def setting(name: str) -> Any:
     """A setting of the app. ``housekeeping.conf`` declares its default and the values that it takes."""
-    known = conf.SETTINGS[name.removeprefix("HOUSEKEEPING_")]
+    key = name.removeprefix("HOUSEKEEPING_")
+    known = conf.SETTINGS[key]
+    settings_read.append(key)
     value = text(name, str(known.default))
     try:
         read = type(known.default)(value)

@@ -17,8 +17,10 @@ env.read_file(BASE_DIR / env.text("ENV_FILE", ".env"))
 DEBUG = env.boolean("DEBUG", False)
 SECRET_KEY = env.secret_key("SECRET_KEY", BASE_DIR / ".secret_key")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
-SITE_URL = env.url("SITE_URL", env.served_at(sys.argv), ("http", "https")).geturl().rstrip("/")
-os.environ["SITE_URL"] = SITE_URL  # for runserver's consumer, whose mails need the same links
+# Runserver's consumer gets the same address, since its mails need the same links.
+SERVED_AT = os.environ.get("SERVED_AT") or env.served_at(sys.argv)
+SITE_URL = env.url("SITE_URL", SERVED_AT, ("http", "https")).geturl().rstrip("/")
+os.environ["SERVED_AT"] = SITE_URL
 
 ROOT_URLCONF = "site_config.urls"
 WSGI_APPLICATION = "site_config.wsgi.application"
@@ -266,6 +268,19 @@ HOUSEKEEPING_SITE_URL = SITE_URL  # for the links in mails
 # They delete old tokens, sessions and records of sign-ins.
 HOUSEKEEPING_RECIPES = ["simplejwt", "sessions", "axes"]
 HOUSEKEEPING_AUTOSTART = env.boolean("HOUSEKEEPING_AUTOSTART", True)
+# The page of settings tells which variable a value comes from.
+HOUSEKEEPING_VARIABLES = {f"HOUSEKEEPING_{name}": f"HOUSEKEEPING_{name}" for name in env.settings_read} | {
+    "HOUSEKEEPING_METRICS_TOKEN": "METRICS_TOKEN",
+    "HOUSEKEEPING_SITE_URL": "SITE_URL",
+    "retention.conversations": "HOUSEKEEPING_CONVERSATION_RETENTION_DAYS",
+    "retention.users": "HOUSEKEEPING_UNVERIFIED_USER_RETENTION_DAYS",
+    "DATABASES": "DATABASE_URL",
+    "HUEY": "HUEY_URL",
+    "HUEY.workers": "HUEY_WORKERS",
+    "HUEY.worker_type": "HUEY_WORKER_TYPE",
+    "TIME_ZONE": "TIME_ZONE",
+    "EMAIL_BACKEND": "EMAIL_URL",
+}
 
 # --- Chat and mail ----------------------------------------------------------------------------
 

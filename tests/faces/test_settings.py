@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from django.conf import settings as django_settings
 from django.urls import reverse
 from huey.consumer_options import config_defaults
 
@@ -11,6 +12,7 @@ from housekeeping.reading import in_force
 from housekeeping.steering import retentions
 from tests import make
 from tests.management.commands import output
+from tests.site_config import site
 from tests.visitors import text
 
 pytestmark = pytest.mark.django_db
@@ -132,3 +134,30 @@ def test_without_the_settings_of_a_consumer_those_of_huey_are_in_force(settings)
     for name in ("workers", "worker_type"):
         one = found[f"HUEY.{name}"]
         assert (one.value, one.source) == (defaults[name], "default")
+
+
+def test_this_site_tells_which_variable_a_value_comes_from(tmp_path):
+    site.manage(tmp_path, "migrate", "-v0")
+
+    process = site.manage(
+        tmp_path,
+        "housekeeping_settings",
+        HOUSEKEEPING_PACE="gentle",
+        METRICS_TOKEN="a secret",
+        SERVED_AT="http://127.0.0.1:8011",
+    )
+
+    lines = process.stdout.splitlines()
+    assert "HOUSEKEEPING_PACE = gentle (environment HOUSEKEEPING_PACE)" in lines, process.stderr
+    assert "HOUSEKEEPING_METRICS_TOKEN = set (environment METRICS_TOKEN)" in lines
+    assert "HOUSEKEEPING_UNDO_DAYS = 7 (default)" in lines
+    assert "HOUSEKEEPING_SITE_URL = http://127.0.0.1:8011 (settings)" in lines
+    assert any(
+        line.startswith("DATABASES = ") and line.endswith("(environment DATABASE_URL)") for line in lines
+    )
+
+
+def test_this_site_names_the_variable_of_each_setting_of_the_app():
+    known = django_settings.HOUSEKEEPING_VARIABLES
+
+    assert {"HOUSEKEEPING_UNDO_DAYS", "HOUSEKEEPING_METRICS_TOKEN", "retention.users"} <= known.keys()
