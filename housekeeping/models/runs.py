@@ -118,6 +118,15 @@ class Run(OwnModel):
     losses = models.PositiveIntegerField(default=0, help_text="Attempts whose worker went silent.")
     lease_until = models.DateTimeField(null=True)
     consumer = models.ForeignKey(Consumer, models.SET_NULL, null=True, related_name="runs")
+    # Null in runs of earlier versions; see retried.
+    worker = models.CharField(
+        max_length=300, null=True, help_text="Of its consumer; of a command, its host and process."
+    )
+    claimed_at = models.DateTimeField(null=True, help_text="When its last attempt began.")
+    batches = models.PositiveIntegerField(null=True, help_text="Batches that are committed.")
+    backend_pid = models.PositiveIntegerField(
+        null=True, help_text="The PostgreSQL process that serves its worker."
+    )
     cancel_requested = models.BooleanField(default=False)
 
     approved_by = models.CharField(max_length=254, blank=True, help_text="Who let it pass the brake.")

@@ -1,6 +1,8 @@
 """The Huey tasks: one that carries out any run, and one periodic task per schedule."""
 
 import logging
+import multiprocessing
+import threading
 import uuid
 from datetime import datetime
 from functools import cache
@@ -54,7 +56,7 @@ def _claim(run_id: uuid.UUID, attempt: int) -> Run | None:
     """None if the run can't be claimed, or if the database is out: then the run is sent again later."""
     consumer = HUEY.consumer.row if HUEY.consumer else None
     try:
-        run = execution.claim(run_id, attempt, consumer=consumer)
+        run = execution.claim(run_id, attempt, consumer=consumer, worker=_worker() if consumer else None)
     except DatabaseError as error:
         if not outage_of(error):
             raise
@@ -62,6 +64,13 @@ def _claim(run_id: uuid.UUID, attempt: int) -> Run | None:
         return None
     HUEY.error_log.log_recovered("claim a run")
     return run
+
+
+def _worker() -> str:
+    """The name that Huey gave to the thread or the process of this worker: ``Worker-1``."""
+    if multiprocessing.parent_process():
+        return multiprocessing.current_process().name
+    return threading.current_thread().name
 
 
 def send(run: Run) -> None:

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
+from django.db.models.functions import Coalesce
 
 from housekeeping import conf
-from housekeeping.database import guard, transient
+from housekeeping.database import guard, transient, waits
 from housekeeping.declared import registry
 from housekeeping.declared.mailing import Mailed, mail_each
 from housekeeping.declared.policies import Policy, cutoff_for, in_days
@@ -31,6 +32,11 @@ from housekeeping.models import Run
 def own(run: Run) -> QuerySet[Run]:
     """The run's row while this attempt holds its claim, otherwise no row."""
     return Run.objects.filter(pk=run.pk, attempts=run.attempts, status=Run.Status.RUNNING)
+
+
+def next_batch() -> dict[str, Any]:
+    """What each batch adds to the UPDATE of its run: its number, and the connection that works on it."""
+    return {"batches": Coalesce(F("batches"), 0) + 1, "backend_pid": waits.BackendPid()}
 
 
 @dataclass

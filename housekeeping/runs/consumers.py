@@ -27,6 +27,11 @@ def join(*, workers: int, worker_type: str, schedules: bool, now: datetime) -> C
     )
 
 
+def this_process() -> str:
+    """``host:pid``"""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
 def version() -> str:
     """The version of the code that this process runs: ``housekeeping 1.0, Huey 3.5.4``."""
     return f"housekeeping {housekeeping.__version__}, Huey {metadata.version('huey')}"

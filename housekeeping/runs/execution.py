@@ -32,7 +32,7 @@ from django.db.models import F
 from django.db.models.functions import Coalesce, Least
 
 from housekeeping import conf, signals
-from housekeeping.database import clock, discreet, guard, stored, transient
+from housekeeping.database import clock, discreet, guard, stored, transient, waits
 from housekeeping.database.transactions import writing
 from housekeeping.declared import registry, statistics
 from housekeeping.declared.policies import Policy
@@ -50,7 +50,7 @@ from housekeeping.journal import acts, alerts, logs
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Consumer, Run
 from housekeeping.models.constraints import ONE_RUNNING, is_refused_by
-from housekeeping.runs import endings, purges, undos
+from housekeeping.runs import consumers, endings, purges, undos
 from housekeeping.runs.attempts import Attempt, own
 
 logger = logging.getLogger(__name__)
@@ -58,10 +58,13 @@ logger = logging.getLogger(__name__)
 ERROR_LENGTH, TRACEBACK_LENGTH = 2_000, 50_000  # characters
 
 
-def claim(run_id: uuid.UUID, attempt: int, *, consumer: Consumer | None = None) -> Run | None:
+def claim(
+    run_id: uuid.UUID, attempt: int, *, consumer: Consumer | None = None, worker: str | None = None
+) -> Run | None:
     """Claim a waiting run for its next attempt.
 
-    ``attempt``: the number of attempts that the caller was told of. Returns None if the run can't
+    ``attempt``: the number of attempts that the caller was told of. ``worker``: the name of the consumer's
+    worker; by default, this process. Returns None if the run can't
     be claimed: another worker has it, it has ended or is gone, or its task is running.
     """
     waiting = Run.objects.due(clock.Now()).filter(pk=run_id, attempts=attempt, status=Run.Status.QUEUED)
@@ -70,6 +73,9 @@ def claim(run_id: uuid.UUID, attempt: int, *, consumer: Consumer | None = None) 
         "attempts": F("attempts") + 1,
         "lease_until": clock.Now() + conf.life(),
         "consumer": consumer,
+        "worker": worker or consumers.this_process(),
+        "claimed_at": clock.Now(),
+        "backend_pid": waits.BackendPid(),
         # Never later than now: the clock may have been ahead when an earlier attempt began.
         "started_at": Least(Coalesce("started_at", clock.Now()), clock.Now()),
         "as_of": Least(Coalesce("as_of", clock.Now()), clock.Now()),

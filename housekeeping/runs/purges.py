@@ -24,7 +24,7 @@ from housekeeping.engine.archive import Archiver
 from housekeeping.engine.purge import Batch, expired, held_back, purge_batches
 from housekeeping.exceptions import ClaimLost, RowsLeft
 from housekeeping.models import Run
-from housekeeping.runs.attempts import Attempt, own
+from housekeeping.runs.attempts import Attempt, next_batch, own
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +152,7 @@ class _Purge:
         self.counted = deleted, receipt  # what the run gets once the batch is committed
         beat = clock.Now() + conf.life()
         written: dict[str, Any] = {"deleted": deleted, "receipt": receipt, "lease_until": beat}
-        written["retried"] = self.run.retried
+        written |= {"retried": self.run.retried, **next_batch()}
         if batch.archives:
             written["archives_kept"] = Coalesce(F("archives_kept"), 0) + batch.archives
             written["archives_expire_at"] = self._archives_expire_at

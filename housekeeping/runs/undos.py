@@ -16,7 +16,7 @@ from housekeeping.engine import restore
 from housekeeping.exceptions import ClaimLost, ConsumerStopping
 from housekeeping.models import Run
 from housekeeping.runs import endings
-from housekeeping.runs.attempts import Attempt, own
+from housekeeping.runs.attempts import Attempt, next_batch, own
 
 # Rows that came back are held for so long: people need time to see why the purge went wrong.
 HELD_AFTER_UNDO = timedelta(days=30)
@@ -62,7 +62,7 @@ def _end(purged: Run, undo: Run) -> None:
 def _count(run: Run, done: restore.Restored) -> None:
     """Count a batch in its own transaction. Raises ClaimLost."""
     state, beat = _state(run, done), clock.Now() + conf.life()
-    written = {"undo_state": state, "deleted": _back(done), "retried": run.retried}
+    written = {"undo_state": state, "deleted": _back(done), "retried": run.retried, **next_batch()}
     if not own(run).update(**written, lease_until=beat):
         raise ClaimLost
     if done.archives:

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from chat import accounts
 from housekeeping.journal import acts
-from housekeeping.models import Hold, LogLine, Snapshot
+from housekeeping.models import Consumer, Hold, LogLine, Snapshot
 from housekeeping.runs import execution
 from tests import make
 from tests.make import days
@@ -52,7 +52,10 @@ def _unfinished():
         "users", status="failed", error="OSError: the disk is full", traceback=trace,
         started_at=make.ago(minutes=4), finished_at=make.ago(minutes=3),
     )  # fmt: skip
-    running = make.run("messages", status="running", started_at=make.ago(minutes=1), attempts=1, total=100)
+    running = make.run(
+        "messages", status="running", started_at=make.ago(minutes=1), attempts=1, total=100,
+        consumer=Consumer.objects.first(), worker="Worker-1", claimed_at=make.ago(minutes=1), batches=3,
+    )  # fmt: skip
     held = make.run("stats", status="held", error="60 of 100 rows would go: more than the brake lets pass.")
     return {"failed": failed, "running": running, "held": held}
 

@@ -95,6 +95,9 @@ class Run(Object[models.Run]):
         nullable=True,
         help="host:pid of the process that carries it out, or did so last.",
     )
+    worker = Text(nullable=True, help="The worker of that consumer; of a command, its host and process.")
+    claimed_at = Moment(nullable=True, help="When its last attempt began.")
+    batches = Whole(lambda run: run.batches or 0, help="Batches that are committed.")
     took_seconds = Number(_took_seconds, nullable=True, help="From its first start to its end.")
     retry_number = Whole(nullable=True, help="Of an automatic retry: 1 for the first of its series.")
     not_before = Moment(nullable=True, help="When an automatic retry is due.")
