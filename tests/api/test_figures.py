@@ -148,7 +148,7 @@ def test_a_consumer_says_whether_it_lives_and_schedules(age, fields, alive, sche
 
 
 def test_nobody_running_is_an_empty_list(api):
-    assert api.get(CONSUMERS).json() == {"results": []}
+    assert api.get(CONSUMERS).json()["results"] == []
 
 
 def test_the_record_of_acts_is_read_page_by_page(api):

@@ -15,8 +15,8 @@ from housekeeping.api.rules.pages import ActPages
 from housekeeping.api.serializers import ActFilterSerializer, DaysSerializer
 from housekeeping.database import clock
 from housekeeping.journal import acts, tallies
-from housekeeping.models import Consumer, Snapshot
-from housekeeping.reading import as_json, gauges, overview
+from housekeeping.models import Snapshot
+from housekeeping.reading import as_json, gauges, overview, workers
 
 
 class SchedulerStatus(HousekeepingView):
@@ -70,13 +70,11 @@ class ActList(HousekeepingView):
 
 
 class ConsumerList(HousekeepingView):
-    """Consumers that are alive, or were alive in the last 24 hours."""
+    """Consumers that are alive, or were alive in the last 24 hours, and what each of their workers does."""
 
-    @operation("Consumers that are alive, or were alive in the last 24 hours", several(as_json.Consumer))
+    @operation("Consumers, and what each of their workers does", as_json.ConsumerList)
     def get(self, request: Request) -> Response:
-        now = clock.roughly()
-        known = Consumer.objects.filter(last_heartbeat_at__gte=now - timedelta(days=1))
-        return Response({"results": [as_json.Consumer.of(row, alive=row.is_alive(now)) for row in known]})
+        return Response(as_json.ConsumerList.of(workers.read(clock.roughly())))
 
 
 def etag_but_for_age(body: dict[str, Any]) -> dict[str, str]:

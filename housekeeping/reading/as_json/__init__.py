@@ -7,7 +7,6 @@ for it: ``run(row, texts)``. Moments are ISO 8601 in TIME_ZONE with their offset
 from housekeeping.reading.as_json.fields import iso
 from housekeeping.reading.as_json.figures import (
     Act,
-    Consumer,
     MeasuredStatistics,
     Overview,
     Snapshot,
@@ -30,11 +29,13 @@ from housekeeping.reading.as_json.runs import (
 from housekeeping.reading.as_json.schedules import FireTimes, Job, Status, fire_times, schedule
 from housekeeping.reading.as_json.settings import Setting
 from housekeeping.reading.as_json.tasks import Task
+from housekeeping.reading.as_json.workers import Consumer, ConsumerList
 
 __all__ = [
     "Act",
     "ChangedPolicy",
     "Consumer",
+    "ConsumerList",
     "Effect",
     "Ended",
     "FireTimes",

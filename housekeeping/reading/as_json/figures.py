@@ -6,7 +6,6 @@ from housekeeping import models
 from housekeeping.declared.registry import STATISTICS
 from housekeeping.reading import overview, verdict
 from housekeeping.reading.as_json.fields import (
-    GIVEN,
     STORED,
     AnyObject,
     Day,
@@ -134,18 +133,3 @@ class Act(Object[models.Act]):
     target = Text(help="The run, schedule or policy that was acted on.")
     origin = Text(help="The dashboard, the API, the admin or a command, and the address of the user.")
     details = AnyObject(help="Includes before and after if something was changed.")
-
-
-class Consumer(Object[models.Consumer]):
-    id = Id("pk")
-    host = Text()
-    pid = Whole()
-    workers = Whole()
-    worker_type = Text()
-    started_at = Moment()
-    last_heartbeat_at = Moment()
-    stopped_at = Moment(nullable=True)
-    alive = Flag(GIVEN)
-    schedules = Flag(help="It runs the schedules: it was not started with -n.")
-    version = Text(nullable=True, help="Of the site, and of Huey.")
-    clock_offset_ms = Whole(nullable=True, help="How far its host's clock is ahead of the database's.")
