@@ -4,6 +4,7 @@ from django.db import transaction
 from django.urls import path
 
 from housekeeping.dashboard.views import (
+    consumers,
     history,
     holds,
     overview,
@@ -56,6 +57,7 @@ urlpatterns = [
     path("holds/<int:pk>/change", holds.change_hold, name="hold-change"),
     path("holds/<int:pk>/end", holds.end_hold, name="hold-end"),
     path("history", history.act_list, name="acts"),
+    path("consumers", consumers.consumer_list, name="consumers"),
     path("settings", settings.setting_list, name="settings"),
 ]
 

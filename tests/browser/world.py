@@ -81,6 +81,7 @@ def pages(made, visitor):
         "history": f"{HOME}/history",
         "trends": f"{HOME}/trends",
         "settings": f"{HOME}/settings",
+        "consumers": f"{HOME}/consumers",
         "holds": f"{HOME}/holds",
         "schedule": f"{HOME}/schedules/weekly_cleanup",
         "schedule refused": f"{HOME}/schedules/weekly_cleanup?trigger=nope",

@@ -108,6 +108,7 @@ def made(transactional_db):
         (f"{world.HOME}/runs", ["Läufe", "Status", "Ursache", "Dry-Run", "läuft"]),
         (f"{world.HOME}/history", ["Verlauf", "Aktion|pausiert", "Vorher und nachher"]),
         (f"{world.HOME}/trends", ["Trends", "Läufe nach Ausgang, pro Tag", "30 Tage"]),
+        (f"{world.HOME}/consumers", ["Consumer", "Worker", "Batch", "seit|Seit"]),
         (f"{world.HOME}/settings", ["Einstellungen", "Herkunft", "Wie oft ein Consumer"]),
         (f"{world.HOME}/holds", ["Sperren", "Eine Zeile sperren", "Durch Rückgängig wiederhergestellt"]),
         (f"{world.HOME}/schedules/weekly_cleanup", ["Sonntag um 03:00", "Die nächsten Fälligkeiten"]),
@@ -148,7 +149,7 @@ def test_the_page_of_a_run_is_german_throughout(kind, made, dashboard):
 
 
 def test_an_empty_site_is_german_too(dashboard):
-    for page in ("", "/runs", "/history", "/trends", "/holds", "/settings"):
+    for page in ("", "/runs", "/history", "/trends", "/holds", "/settings", "/consumers"):
         assert english_in(dashboard.get(world.HOME + page, headers=GERMAN).text) == []
 
 

@@ -103,6 +103,7 @@ PAGES = {
     "housekeeping:runs": Row(looked_at),
     "housekeeping:trends": Row(looked_at),
     "housekeeping:acts": Row(looked_at),
+    "housekeeping:consumers": Row(looked_at),
     "housekeeping:settings": Row(looked_at),
     "housekeeping:run-log": Row(looked_at, of_run),
     "housekeeping:runs-act": Row(operated),

@@ -44,7 +44,7 @@ def run(request):
 
 
 def test_all_pages_answer(run, dashboard):
-    pages = ["", "/trends", "/runs", "/holds", "/history", "/settings"]
+    pages = ["", "/trends", "/runs", "/holds", "/history", "/settings", "/consumers"]
     pages += [f"/runs/{run.pk}", f"/runs/{run.pk}/log"] if run else []
 
     answers = {page: dashboard.get(f"/scheduler-admin{page}").status_code for page in pages}

@@ -12,11 +12,12 @@ from housekeeping.reading import workers
 from tests import make
 from tests.management.commands import output
 from tests.services import wait_until
-from tests.visitors import text
+from tests.visitors import HTMX, text
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 API = "/api/admin/scheduler/consumers"
+PAGE = "/scheduler-admin/consumers"
 
 
 def running(task="conversations", **fields):
@@ -119,22 +120,39 @@ def waiting_for_a_lock():
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite can't tell who waits for a lock")
-def test_a_wait_for_a_lock_is_told_with_the_one_who_holds_it(api):
+def test_a_wait_for_a_lock_is_told_with_the_one_who_holds_it(api, admin_client):
     with waiting_for_a_lock() as pid:
         running(consumer=make.consumer(), backend_pid=pid)
         wait_until(lambda: lock_wait(api), what="the wait for the lock")
         waited = lock_wait(api)
 
-        printed = output("housekeeping_consumers")
+        page, printed = text(admin_client.get(PAGE)), output("housekeeping_consumers")
 
     assert [one["application"] for one in waited["holders"]] == ["a report"]
     assert waited["since"]
+    assert "waits for a lock" in page
+    assert "(a report)" in page
     assert "waits for a lock, since" in printed
     assert lock_wait(api) is None
 
 
 def lock_wait(api):
     return api.get(API).json()["results"][0]["doing"][0]["lock_wait"]
+
+
+def test_the_page_shows_the_consumers_and_refreshes_itself(admin_client):
+    run = running(consumer=make.consumer(host="web1", pid=7))
+    make.consumer(host="web2", stopped_at=timezone.now())
+
+    page, fragment = admin_client.get(PAGE), admin_client.get(PAGE, headers=HTMX)
+
+    for answer in (page, fragment):
+        assert f'href="/scheduler-admin/runs/{run.pk}"' in answer.text
+        assert "1 of 2 workers busy (thread)" in text(answer)
+        assert "50 of 200" in text(answer)
+    assert "<html" not in fragment.text
+    assert ("can't tell who waits for a lock" in text(page)) is (connection.vendor == "sqlite")
+    assert f'href="{PAGE}"' in admin_client.get("/scheduler-admin").text
 
 
 def test_the_page_of_a_run_tells_who_carried_it_out(admin_client):

@@ -160,7 +160,7 @@ def test_the_club_s_own_huey_tasks_run_beside_ours(club):
 # --- The dashboard ----------------------------------------------------------------------------
 
 THINGS = ["schedules/nightly_notes", "policies/old_notes"]
-PAGES = ["", "runs", "trends", "holds", "history", "settings", *THINGS]
+PAGES = ["", "runs", "trends", "holds", "history", "settings", "consumers", *THINGS]
 
 
 @pytest.mark.parametrize("page", PAGES)
