@@ -74,10 +74,20 @@ def _health(seen: Overview, now: datetime) -> Iterator[Metric]:
     yield _one("consumers", "Consumers with a fresh heartbeat.", len(seen.consumers))
     scheduling = sum(consumer.schedules for consumer in seen.consumers)
     yield _one("consumers_scheduling", "Consumers with a fresh heartbeat that run the schedules.", scheduling)
+    yield _one("workers", "Workers of these consumers.", sum(one.workers for one in seen.consumers))
+    alive, running = {one.pk for one in seen.consumers}, _running(seen)
+    busy = sum(run.consumer_id in alive for run in running)
+    yield _one("workers_busy", "Workers of these consumers that carry out a run.", busy)
+    speeds = {task: sum(run.rows_per_second or 0 for run in running if run.task == task) for task in TASKS}
+    yield _each("run_rows_per_second", "Rows per second of the task's running runs.", "task", speeds)
     queued = [run for run in seen.active if run.status == Run.Status.QUEUED and not run.is_put_off]
     waits = [now - (run.not_before or run.requested_at) for run in queued]
     longest = max([timedelta(), *waits]).total_seconds()
     yield _one("oldest_waiting_seconds", "How long the oldest queued run has waited.", longest)
+
+
+def _running(seen: Overview) -> list[Run]:
+    return [run for run in seen.active if run.status == Run.Status.RUNNING]
 
 
 def _runs(seen: Overview) -> Iterator[Metric]:

@@ -163,6 +163,22 @@ def test_the_page_of_a_run_tells_who_carried_it_out(admin_client):
     assert "a command, db1:99" in text(admin_client.get(f"/scheduler-admin/runs/{of_command.pk}"))
 
 
+def test_the_metrics_count_busy_workers_and_rows(client):
+    running(consumer=make.consumer())
+    running("users", worker="db1:99", deleted={})
+    make.consumer(age=timedelta(days=3))
+
+    page = client.get("/metrics").text
+
+    assert "\nhousekeeping_workers 2.0\n" in page
+    assert "\nhousekeeping_workers_busy 1.0\n" in page
+    [speed] = [
+        line for line in page.splitlines() if line.startswith('housekeeping_run_rows_per_second{task="conv')
+    ]
+    assert 3 < float(speed.split()[-1]) < 6
+    assert 'housekeeping_run_rows_per_second{task="stats"} 0.0' in page
+
+
 def test_nothing_runs_and_nothing_is_asked_about_locks(django_assert_num_queries):
     make.consumer()
 
