@@ -113,6 +113,8 @@ def _badges(run: Run) -> list[str]:
         badges.append(gettext("undo"))
     if run.cancel_requested and run.is_active:
         badges.append(gettext("cancelling"))
+    if run.is_unusual:
+        badges.append(gettext("unusual"))
     return badges
 
 

@@ -1,6 +1,9 @@
 """Explanations of the product's own words, shown behind a question mark next to them."""
 
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy
+
+from housekeeping.runs import usual
 
 TERMS = {
     "archive": gettext_lazy(
@@ -26,5 +29,16 @@ TERMS = {
     "hold": gettext_lazy(
         "No policy deletes a row on hold, and nobody can delete it through the app, until a date or"
         " indefinitely. Rows that an undo restores are on hold for a while, too."
+    ),
+    "unusual": format_lazy(
+        gettext_lazy(
+            "It took at least {factor} times as long, or deleted at least {factor} times as many rows, as the"
+            " median of its task's successful runs of the {days} days before it. A run of less than {seconds}"
+            " seconds or fewer than {rows} rows is not marked."
+        ),
+        factor=usual.FACTOR,
+        days=usual.DAYS,
+        seconds=usual.LEAST_DURATION.seconds,
+        rows=usual.LEAST_ROWS,
     ),
 }

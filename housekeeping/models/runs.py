@@ -165,6 +165,9 @@ class Run(OwnModel):
     result = StoredJSON(null=True, read=stored.result)
     error = models.TextField(blank=True)
     traceback = models.TextField(blank=True)
+    # What is usual for its task, if the run took much longer or deleted many more rows (runs/usual.py).
+    usual_seconds = models.FloatField(null=True, help_text="The usual duration; null: its own is usual, too.")
+    usual_rows = models.PositiveBigIntegerField(null=True, help_text="The same for the rows it deleted.")
     tally_owed = models.BooleanField(null=True, help_text="It has ended, and is not in the tallies yet.")
 
     objects: ClassVar[RunQuerySet] = RunQuerySet.as_manager()  # type: ignore[assignment]
@@ -242,6 +245,10 @@ class Run(OwnModel):
         if self.not_before is None or self.status != self.Status.QUEUED:
             return False
         return timedelta() < self.not_before - clock.roughly() <= LONGEST_RETRY_WAIT + conf.ahead()
+
+    @property
+    def is_unusual(self) -> bool:
+        return self.usual_seconds is not None or self.usual_rows is not None
 
     @property
     def can_be_retried(self) -> bool:

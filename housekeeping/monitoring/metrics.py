@@ -124,6 +124,9 @@ def _schedules(seen: Overview) -> Iterator[Metric]:
     tasks = {card.task.name: card.is_paused for card in seen.cards}
     yield _each("task_paused", "1 if the task is paused.", "task", tasks)
     known = {card.task.name: card.is_acknowledged for card in seen.cards}
+    unusual = {hint.run.task for hint in seen.verdict.hints}
+    marks = {card.task.name: card.task.name in unusual for card in seen.cards}
+    yield _each("task_unusual", "1 if the task's newest run was unusual.", "task", marks)
     yield _each("task_acknowledged", "1 if somebody has acknowledged that the task fails.", "task", known)
 
 

@@ -12,6 +12,7 @@ from housekeeping import conf
 from housekeeping.declared.registry import TASKS, UNREADABLE
 from housekeeping.exceptions import PolicyFailed, StatisticFailed
 from housekeeping.models import Consumer, Run, TaskState
+from housekeeping.reading import words
 from housekeeping.runs.schedules import PUNCTUAL, Entry
 
 GOOD, WARNING, BAD = "good", "warning", "bad"
@@ -32,6 +33,14 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Hint:
+    """Something to look at, though all is in order: a task's newest run was unusual."""
+
+    text: str
+    run: Run
+
+
+@dataclass(frozen=True)
 class Acknowledged:
     """A failed run that somebody has acknowledged: ``state`` tells who, until when and why."""
 
@@ -42,13 +51,14 @@ class Acknowledged:
 @dataclass(frozen=True)
 class Verdict:
     """``findings``: the worst first. ``last``: the newest purge. ``next``: a schedule and its fire time.
-    ``acknowledged``: failures that somebody knows of, which are no findings.
+    ``acknowledged``: failures that somebody knows of, which are no findings. ``hints`` don't count either.
     """
 
     findings: list[Finding]
     last: Run | None
     next: tuple[str, datetime] | None
     acknowledged: list[Acknowledged]
+    hints: list[Hint]
 
     @property
     def level(self) -> str:
@@ -94,6 +104,7 @@ def verdict(
         max(purged, key=lambda run: run.finished_at or run.requested_at, default=None),
         min(due, key=lambda pair: pair[1], default=None),
         [Acknowledged(run, states[run.task]) for run in known],
+        [Hint(f"{run.task}: {' '.join(words.unusual(run))}", run) for run in newest if run.is_unusual],
     )
 
 

@@ -1,6 +1,7 @@
 """Numbers, rows and runs in words, the same on pages, in the API and in commands."""
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 
 from django.apps import apps
 from django.utils.formats import number_format
@@ -9,7 +10,7 @@ from django.utils.translation import gettext, ngettext
 
 from housekeeping.declared import registry
 from housekeeping.declared.registry import TASKS
-from housekeeping.models import Run
+from housekeeping.models import Run, in_words
 
 
 def number(value: float) -> str:
@@ -63,6 +64,18 @@ def own_first(rows_of: Mapping[str, int], policies: Iterable[str]) -> dict[str, 
     models = [known[name].known_model for name in policies if name in known]
     own = {model._meta.label for model in models if model}
     return dict(sorted(rows_of.items(), key=lambda table: table[0] not in own))
+
+
+def unusual(run: Run) -> list[str]:
+    """Sentences about how the run differs from its task's usual runs; none if it doesn't."""
+    told = []
+    if run.usual_seconds is not None and run.duration:
+        facts = {"took": run.took, "usual": in_words(timedelta(seconds=run.usual_seconds))}
+        told.append(gettext("It took %(took)s, usually %(usual)s.") % facts)
+    if run.usual_rows is not None:
+        facts = {"rows": rows(run.purged), "usual": number(run.usual_rows)}
+        told.append(gettext("It deleted %(rows)s, usually %(usual)s.") % facts)
+    return told
 
 
 # --- Runs -------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from housekeeping.exceptions import each, is_database_gone
 from housekeeping.journal import alerts, tallies
 from housekeeping.models import Run, storable
 from housekeeping.models.constraints import ONE_PER_FIRE_TIME, ONE_PER_ID, is_refused_by
-from housekeeping.runs import acknowledgements, retries
+from housekeeping.runs import acknowledgements, retries, usual
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +81,7 @@ def _pay_tally(run: Run) -> None:
 def _complete(run: Run) -> None:
     """Do what belongs to an end: some of it in the transaction that writes it, some after the commit."""
     _count(run)
+    _mark(run)
     if run.status == Run.Status.SUCCEEDED and not run.dry_run and not run.undo_of_id:
         _end_acknowledgement(run)
     is_retried = run.status == Run.Status.FAILED and _retry(run)
@@ -138,6 +139,19 @@ def _count(run: Run) -> None:
             raise
         logger.error("Run %s ended, but its tally can't be written now; it is written later: %s", run, error)
         Run.objects.filter(pk=run.pk).update(tally_owed=True)
+
+
+def _mark(run: Run) -> None:
+    """Mark a run that was unusual for its task."""
+    try:
+        with transaction.atomic():
+            if marks := usual.compare(run):
+                Run.objects.filter(pk=run.pk).update(**marks)
+                run.usual_seconds, run.usual_rows = marks.get("usual_seconds"), marks.get("usual_rows")
+    except Exception as error:
+        if is_database_gone(error):
+            raise
+        logger.error("Run %s ended, but it can't be compared with earlier ones: %s", run, error)
 
 
 def _resend_waiting(task: str) -> None:

@@ -39,6 +39,7 @@ RUN = [
     "took_seconds",
     "retry_number",
     "not_before",
+    "unusual",
 ]
 
 

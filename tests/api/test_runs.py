@@ -68,6 +68,7 @@ def test_a_run_is_written_as_the_contract_says(api):
         "took_seconds": 1.0,
         "retry_number": None,
         "not_before": None,
+        "unusual": None,
     }
 
 
@@ -94,6 +95,7 @@ def test_a_run_that_waits_has_nulls_where_nothing_happened_yet(api):
         "took_seconds",
         "retry_number",
         "not_before",
+        "unusual",
     ]
 
 

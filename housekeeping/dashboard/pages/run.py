@@ -52,6 +52,10 @@ class RunPage:
         return gettext("Undo: %(task)s") % {"task": name} if self.run.undo_of_id else name
 
     @property
+    def unusual(self) -> list[str]:
+        return words.unusual(self.run)
+
+    @property
     def level(self) -> str:
         return standing.level(self.run)
 

@@ -118,9 +118,9 @@ class Command(OperatorCommand):
             self.print_json([as_json.run(run, texts) for run in newest])
             return
         for run in newest:
-            dry = " (dry run)" if run.dry_run else ""
+            marks = " (dry run)" if run.dry_run else " (unusual)" if run.is_unusual else ""
             self.stdout.write(
-                f"{run.pk}  {_plain(run.requested_at)}  {run.status:<9}  {run.cause:<8}  {run.task}{dry}"
+                f"{run.pk}  {_plain(run.requested_at)}  {run.status:<9}  {run.cause:<8}  {run.task}{marks}"
                 f"  {run.error.splitlines()[0] if run.error else _short(run.result)}"
             )
         if not newest:

@@ -82,6 +82,13 @@ class Acknowledged(Object[verdict.Acknowledged]):
     reason = Text("state.acknowledged_reason", nullable=True)
 
 
+class Hint(Object[verdict.Hint]):
+    """Something to look at, though it is no finding."""
+
+    text = Text()
+    run = Id("run.pk")
+
+
 class Verdict(Object[overview.Overview]):
     """Is everything in order?"""
 
@@ -90,6 +97,7 @@ class Verdict(Object[overview.Overview]):
     last_run = One(Run, "verdict.last", nullable=True, help="The newest purge that succeeded.")
     next = One(NextRun, "next_schedule", nullable=True)
     acknowledged = Many(Acknowledged, "verdict.acknowledged", help="Failures that are no findings.")
+    hints = Many(Hint, "verdict.hints", help="Tasks whose newest run was unusual.")
 
 
 class Mark(Object[overview.Mark]):

@@ -56,6 +56,17 @@ class Progress(Object[models.Run]):
     seconds_left = Whole(_seconds_left, optional=True, help="While it runs.")
 
 
+class Unusual(Object[models.Run]):
+    """How a run differs from its task's usual runs: at least one of the two is not null."""
+
+    usual_seconds = Number(nullable=True, help="The usual duration, if it took much longer.")
+    usual_rows = Whole(nullable=True, help="The usual number of rows, if it deleted many more.")
+
+
+def _unusual(run: models.Run) -> models.Run | None:
+    return run if run.is_unusual else None
+
+
 class Run(Object[models.Run]):
     """One execution of a task. The same object everywhere."""
 
@@ -101,6 +112,7 @@ class Run(Object[models.Run]):
     took_seconds = Number(_took_seconds, nullable=True, help="From its first start to its end.")
     retry_number = Whole(nullable=True, help="Of an automatic retry: 1 for the first of its series.")
     not_before = Moment(nullable=True, help="When an automatic retry is due.")
+    unusual = One(Unusual, _unusual, nullable=True, help="null: it is as usual, or not known.")
 
 
 class RunInFull(Run):
