@@ -27,6 +27,7 @@ urlpatterns = [
     re_path(r"^schedules/(?P<pk>[\w-]+)/run/?$", schedules.RunSchedule.as_view(), name="schedule-run"),
     re_path(r"^tasks/?$", tasks.TaskList.as_view(), name="task-list"),
     re_path(r"^tasks/(?P<name>[^/]+)/?$", tasks.TaskDetail.as_view(), name="task"),
+    re_path(r"^tasks/(?P<name>[^/]+)/trends/?$", tasks.Trends.as_view(), name="task-trends"),
     re_path(
         r"^tasks/(?P<name>[^/]+)/acknowledgement/?$", tasks.Acknowledgement.as_view(), name="acknowledgement"
     ),

@@ -4,7 +4,6 @@ The drawing is SVG: it needs no script and no inline style. With JavaScript, uPl
 values can be read off by pointer and keys, and a range can be dragged.
 """
 
-import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +15,12 @@ from django.utils.translation import gettext as _
 
 from housekeeping.declared.registry import STATISTICS
 from housekeeping.models import Run, Snapshot, Tally
+from housekeeping.reading import trends as reading
+from housekeeping.reading.trends import ENDED
 
 # The size of a drawing in its own units; the page stretches it.
 WIDTH, HEIGHT = 300, 100
 STATUSES = (Run.Status.SUCCEEDED, Run.Status.FAILED, Run.Status.CANCELLED, Run.Status.MISSED)
-ENDED = (Run.Status.SUCCEEDED, Run.Status.FAILED)
 
 Numbers = list[float | None]
 
@@ -173,10 +173,8 @@ def of_task(
     ``durations``: of runs that ended, each with the day of its end.
     """
     span, by_day = _span(today, days), _by_day(tallies)
-    took: dict[date, list[float]] = defaultdict(list)
-    for day, duration in durations:
-        took[day].append(duration / timedelta(milliseconds=1))
-    rows: list[tuple[date, Numbers]] = [(day, _percentiles(took[day])) for day in span if took[day]]
+    took = reading.by_day(durations)
+    rows: list[tuple[date, Numbers]] = [(day, _percentiles(took[day])) for day in span if day in took]
     title = _("Duration of a run, median and 95th percentile")
     return [
         _outcomes(by_day, span),
@@ -216,12 +214,9 @@ def _mean_duration(tallies: Iterable[Tally]) -> float:
     return round(sum(tally.duration_ms for tally in ended) / count) if count else 0
 
 
-def _percentiles(durations: list[float]) -> Numbers:
+def _percentiles(durations: list[timedelta]) -> Numbers:
     """The median and the 95th percentile, in whole milliseconds."""
-    if len(durations) == 1:
-        return [round(durations[0])] * 2
-    of_twenty = statistics.quantiles(durations, n=20, method="inclusive")
-    return [round(statistics.median(durations)), round(of_twenty[-1])]
+    return [one / timedelta(milliseconds=1) for one in reading.percentiles(durations)]
 
 
 def _bars(

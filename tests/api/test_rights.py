@@ -48,6 +48,7 @@ ADDRESSES = {
     "tasks": VIEW,
     "tasks/stats": VIEW,
     "tasks/stats/acknowledgement": PUT,
+    "tasks/stats/trends": VIEW,
     "schedules": VIEW,
     "schedules/fire-times": VIEW,
     "schedules/weekly_cleanup": VIEW,

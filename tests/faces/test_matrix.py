@@ -166,6 +166,7 @@ API = {
     "housekeeping_api:schedule": Row({"GET": VIEW, "PATCH": EITHER}, schedule),
     "housekeeping_api:task-list": Row(looked_at),
     "housekeeping_api:task": Row({"GET": VIEW, "PATCH": OPERATE}, of(name="stats"), {"paused": False}),
+    "housekeeping_api:task-trends": Row(looked_at, of(name="stats")),
     "housekeeping_api:acknowledgement": Row({"PUT": OPERATE, "DELETE": OPERATE}, of(name="stats")),
     "housekeeping_api:policy-list": Row(looked_at),
     "housekeeping_api:policy": Row(

@@ -7,10 +7,11 @@ from rest_framework.response import Response
 from housekeeping.api.base import HousekeepingView, operation
 from housekeeping.api.description.shapes import several
 from housekeeping.api.rules.permissions import MayOperate
-from housekeeping.api.serializers import AcknowledgementSerializer, TaskSerializer
+from housekeeping.api.serializers import AcknowledgementSerializer, DaysSerializer, TaskSerializer
+from housekeeping.database import clock
 from housekeeping.declared import registry
 from housekeeping.exceptions import UnknownTask
-from housekeeping.reading import as_json, tasks
+from housekeeping.reading import as_json, tasks, trends
 from housekeeping.runs import acknowledgements, schedules
 
 
@@ -46,6 +47,18 @@ class TaskDetail(HousekeepingView):
         else:
             schedules.resume_task(name, by=self.actor)
         return self.get(request, name)
+
+
+class Trends(HousekeepingView):
+    @operation(
+        "A task's runs, failures, rows and durations by day, and what is usual",
+        as_json.TaskTrends,
+        query=DaysSerializer,
+    )
+    def get(self, request: Request, name: str) -> Response:
+        _check_known(name)
+        days = self.read()["days"]
+        return Response(as_json.TaskTrends.of(trends.of_task(name, clock.roughly(), days=days)))
 
 
 class Acknowledgement(HousekeepingView):

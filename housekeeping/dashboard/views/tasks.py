@@ -1,6 +1,6 @@
 """The page of a task, and acts on it."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -23,13 +23,12 @@ from housekeeping.exceptions import HousekeepingError
 from housekeeping.journal import tallies
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
-from housekeeping.reading import newest
+from housekeeping.reading import newest, trends
 from housekeeping.runs import acknowledgements, control, schedules
 from housekeeping.steering import holds
 
 RECENT = 10
 DAYS = 30  # of the charts
-MOST_DURATIONS = 2_000  # of the newest runs
 
 
 @require_safe
@@ -44,20 +43,17 @@ def task_detail(request: HtmxHttpRequest, name: str) -> HttpResponse:
     if polls.is_fragment(request):
         return questions.in_dialog(render(request, "housekeeping/_task_dialog.html", facts))
     runs = newest.with_consumer().filter(task=name).newest_first()[:RECENT]
-    facts |= {"rows": rows(runs), "charts": _charts(name, now)}
+    facts |= {"rows": rows(runs), **_trends(name, now)}
     return render(request, "housekeeping/task_detail.html", facts)
 
 
-def _charts(task: str, now: datetime) -> list[charts.Chart]:
-    ended = Run.objects.filter(task=task, status__in=charts.ENDED, dry_run=False, undo_of=None)
-    moments = ended.newest_first().values_list("started_at", "finished_at")[:MOST_DURATIONS]
-    first = tallies.day_of(now - timedelta(days=DAYS - 1))
-    durations = [
-        (day, max(finished - started, timedelta()))
-        for started, finished in moments
-        if started and finished and (day := tallies.day_of(finished)) >= first
-    ]
-    return charts.of_task(tallies.since(now, DAYS).filter(task=task), durations, tallies.day_of(now), DAYS)
+def _trends(task: str, now: datetime) -> dict[str, Any]:
+    took = trends.durations(task, now, days=trends.RECENT + trends.BEFORE)
+    counted = tallies.since(now, DAYS).filter(task=task)
+    return {
+        "charts": charts.of_task(counted, took, tallies.day_of(now), DAYS),
+        "trend": trends.of_task(task, now, days=1, took=took),
+    }
 
 
 @asked_or_done

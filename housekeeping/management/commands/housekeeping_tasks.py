@@ -1,21 +1,23 @@
-"""The tasks: list, pause, resume, acknowledge."""
+"""The tasks: list, pause, resume, acknowledge; the trends of one."""
 
 from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandParser
 
+from housekeeping.database import clock
 from housekeeping.declared.registry import find_task
 from housekeeping.journal import acts
 from housekeeping.management.base import UNTIL, ActionCommand, plain
-from housekeeping.reading import as_json, tasks
+from housekeeping.models import in_words
+from housekeeping.reading import as_json, tasks, trends
 from housekeeping.runs import acknowledgements, schedules
 from housekeeping.steering import holds
 
 
 class Command(ActionCommand):
     help = (
-        "Lists the tasks; pauses or resumes one, or acknowledges that it fails."
+        "Lists the tasks; pauses or resumes one, acknowledges that it fails, or tells its trends."
         " A paused task runs only when a person starts it."
     )
 
@@ -33,6 +35,10 @@ class Command(ActionCommand):
         known.add_argument("task")
         known.add_argument("--reason", default="", help="why nobody needs to look at it")
         known.add_argument("--until", default="", help=f"{UNTIL}; default: until it succeeds")
+        trending = actions.add_parser("trends", help="its runs, rows and durations by day, and what is usual")
+        trending.add_argument("task")
+        trending.add_argument("--days", type=int, choices=range(1, 367), default=30, metavar="DAYS")
+        trending.add_argument("--json", action="store_true")
         actions.add_parser("unacknowledge", help="count its failure again").add_argument("task")
 
     def _list(self, options: dict[str, Any]) -> None:
@@ -43,6 +49,26 @@ class Command(ActionCommand):
         for card in cards:
             latest = f"{card.latest.status} {plain(card.latest.requested_at)}" if card.latest else "never"
             self.stdout.write(f"{card.task.name:<24} {latest:<40} {_pause(card)}{_known(card)}".rstrip())
+
+    def _trends(self, options: dict[str, Any]) -> None:
+        trend = trends.of_task(options["task"], clock.roughly(), days=options["days"])
+        if options["json"]:
+            self.print_json(as_json.TaskTrends.of(trend))
+            return
+        self.stdout.write(f"{'':<24} {'runs':>7} {'failed':>7} {'rows':>10} {'p50':>12} {'p95':>12}")
+        self._print_period("last 7 days", trend.recent)
+        self._print_period("28 days before them", trend.before)
+        if trend.usual:
+            took, rows = in_words(trend.usual.duration), f"{trend.usual.rows:,}"
+            self.stdout.write(f"A usual run takes {took} and deletes {rows} rows.")
+        for day in trend.days:
+            if day.runs:
+                self._print_period(str(day.first), day)
+
+    def _print_period(self, name: str, period: trends.Period) -> None:
+        p50, p95 = in_words(period.p50) or "-", in_words(period.p95) or "-"
+        counts = f"{period.runs:>7,} {period.failures:>7,} {period.rows:>10,}"
+        self.stdout.write(f"{name:<24} {counts} {p50:>12} {p95:>12}")
 
     def _pause(self, options: dict[str, Any]) -> None:
         schedules.pause_task(options["task"], reason=options["reason"], by=acts.operator())

@@ -29,6 +29,7 @@ from housekeeping.reading.as_json.runs import (
 from housekeeping.reading.as_json.schedules import FireTimes, Job, Status, fire_times, schedule
 from housekeeping.reading.as_json.settings import Setting
 from housekeeping.reading.as_json.tasks import Task
+from housekeeping.reading.as_json.trends import TaskTrends
 from housekeeping.reading.as_json.workers import Consumer, ConsumerList
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "Status",
     "Tally",
     "Task",
+    "TaskTrends",
     "Verified",
     "fire_times",
     "hold",
