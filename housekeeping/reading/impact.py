@@ -2,15 +2,12 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-
-from django.db import OperationalError, connection, transaction
 
 from housekeeping.database import clock
+from housekeeping.database.limits import TooSlow, time_limit
 from housekeeping.declared.counting import counting
 from housekeeping.declared.policies import Policy, cutoff_for, in_days
 from housekeeping.engine import plans
@@ -18,11 +15,6 @@ from housekeeping.exceptions import PolicyFailed
 
 # The deadline of the whole count and the limit of each statement: a person waits twice as long at most.
 SECONDS = 2.0
-SQLITE_STEPS = 10_000  # of its virtual machine between two checks of the time: below a millisecond
-
-
-class TooSlow(Exception):
-    """Counting would take longer than a person is willing to wait."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +55,7 @@ def _of(policy: Policy, deadline: float) -> Impact:
 
 def _in_time(policy: Policy, cutoff: datetime, deadline: float) -> dict[str, int] | None:
     try:
-        with _time_limit(deadline) as check:
+        with time_limit(deadline) as check:
             return plans.rows_by_table(policy, cutoff, lambda keys: check())
     except TooSlow:
         return None
@@ -77,50 +69,3 @@ def together(impacts: Iterable[Impact]) -> dict[str, int] | None:
             return None
         tables.update(impact.tables)
     return dict(tables)
-
-
-@contextmanager
-def _time_limit(deadline: float) -> Iterator[Callable[[], None]]:
-    """Raises TooSlow for a statement that runs past the deadline.
-
-    Yields a function that raises it after the deadline, for the time between statements.
-    """
-
-    def check() -> None:
-        if time.monotonic() >= deadline:
-            raise TooSlow
-
-    check()
-    limited = _postgresql_limit if connection.vendor == "postgresql" else _sqlite_limit
-    try:
-        with limited(deadline):
-            yield check
-    except OperationalError as error:
-        if _is_interrupted(error):
-            raise TooSlow from None
-        raise
-
-
-@contextmanager
-def _postgresql_limit(deadline: float) -> Iterator[None]:
-    milliseconds = max(int((deadline - time.monotonic()) * 1000), 1)
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL statement_timeout = {milliseconds}")
-        yield
-        cursor.execute("SET LOCAL statement_timeout TO DEFAULT")  # in case this is inside another transaction
-
-
-@contextmanager
-def _sqlite_limit(deadline: float) -> Iterator[None]:
-    connection.ensure_connection()
-    raw: Any = connection.connection
-    raw.set_progress_handler(lambda: time.monotonic() >= deadline, SQLITE_STEPS)
-    try:
-        yield
-    finally:
-        raw.set_progress_handler(None, 0)
-
-
-def _is_interrupted(error: OperationalError) -> bool:
-    names = {getattr(error.__cause__, name, None) for name in ("sqlstate", "sqlite_errorname")}
-    return bool(names & {"57014", "SQLITE_INTERRUPT"})
