@@ -2,22 +2,18 @@
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
-from django.db.models import Manager, QuerySet
 
 from housekeeping.checks.registration import check
 from housekeeping.declared import registry
-from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import PREVIEWED, SCHEDULES, STATISTICS, TASKS
-from housekeeping.engine import cascade
+from housekeeping.engine import obstacles
 from housekeeping.exceptions import AmbiguousPolicy
 from housekeeping.reading import gauges
 
-FAR = datetime.max.replace(tzinfo=UTC)
 LONGEST_NAME = 100  # of a task or a schedule: what the columns of a run hold
 TOOLS = PREVIEWED | {"checkpoint"}
 
@@ -70,21 +66,8 @@ def policies_can_be_carried_out_and_undone(**kwargs: Any) -> list[CheckMessage]:
             id="housekeeping.E003",
         )
         for policy in registry.policies().values()
-        for table, problem in _obstacles(policy)
+        for table, problem in obstacles.to(policy)
     ]
-
-
-def _obstacles(policy: Policy) -> list[tuple[str, str]]:
-    """Why the policy's rows can't be purged and put back, each with the name of their table."""
-    try:
-        rows: Any = policy.rows(FAR)
-        if not isinstance(rows, QuerySet | Manager):
-            return [("its rows", f"rows returns a {type(rows).__name__}, not a queryset")]
-        rows.annotate(aged=policy.age_of()).order_by("aged", "pk")  # as a purge does; this asks nothing yet
-        problems = [*cascade.elsewhere(rows.all()), *cascade.problems(policy.model)]
-        return [(policy.model._meta.label, problem) for problem in problems]
-    except Exception as error:  # code of the project
-        return [("its rows", f"asking for them raises {type(error).__name__}: {error}")]
 
 
 @check

@@ -1,0 +1,24 @@
+"""Why a policy's rows can't be purged, or could not be put back afterwards."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import Manager, QuerySet
+
+from housekeeping.declared.policies import Policy
+from housekeeping.engine import cascade
+
+FAR = datetime.max.replace(tzinfo=UTC)
+
+
+def to(policy: Policy) -> list[tuple[str, str]]:
+    """Why the policy's rows can't be purged and put back, each with the name of their table."""
+    try:
+        rows: Any = policy.rows(FAR)
+        if not isinstance(rows, QuerySet | Manager):
+            return [("its rows", f"rows returns a {type(rows).__name__}, not a queryset")]
+        rows.annotate(aged=policy.age_of()).order_by("aged", "pk")  # as a purge does; this asks nothing yet
+        problems = [*cascade.elsewhere(rows.all()), *cascade.problems(policy.model)]
+        return [(policy.model._meta.label, problem) for problem in problems]
+    except Exception as error:  # code of the project
+        return [("its rows", f"asking for them raises {type(error).__name__}: {error}")]
