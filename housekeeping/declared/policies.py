@@ -10,6 +10,10 @@ from django.db.models.expressions import Combinable
 
 from housekeeping.models import PolicyState
 
+# A cutoff that every row is older than. A day before the calendar's end: Django converts it to TIME_ZONE for
+# an age that is a date.
+FAR = datetime(9999, 12, 30, tzinfo=UTC)
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -36,7 +40,7 @@ class Policy:
     @property
     def model(self) -> type[Model]:
         """The model of the table, even if ``rows`` is a queryset of a proxy."""
-        model = self.rows(datetime.max.replace(tzinfo=UTC)).model
+        model = self.rows(FAR).model
         return model._meta.concrete_model or model
 
     @property

@@ -1,14 +1,11 @@
 """Why a policy's rows can't be purged, or could not be put back afterwards."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import Manager, QuerySet
 
-from housekeeping.declared.policies import Policy
+from housekeeping.declared.policies import FAR, Policy
 from housekeeping.engine import cascade
-
-FAR = datetime.max.replace(tzinfo=UTC)
 
 
 def to(policy: Policy) -> list[tuple[str, str]]:

@@ -19,7 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import Any, Protocol
 
@@ -28,7 +28,7 @@ from django.db.models import Model, Q, QuerySet
 
 from housekeeping import conf
 from housekeeping.database import clock, transient
-from housekeeping.declared.policies import Policy
+from housekeeping.declared.policies import FAR, Policy
 from housekeeping.engine import archive, cascade, holds, locks, packing
 from housekeeping.engine.archive import Archiver
 from housekeeping.exceptions import WrongDatabase
@@ -119,7 +119,7 @@ def check_database(policy: Policy) -> None:
 
     A purge would delete rows with the same keys from the default database.
     """
-    if found := cascade.elsewhere(policy.rows(datetime.max.replace(tzinfo=UTC))):
+    if found := cascade.elsewhere(policy.rows(FAR)):
         raise WrongDatabase(policy.name, "; ".join(found))
 
 

@@ -14,7 +14,9 @@ from django_htmx.middleware import HtmxMiddleware
 from chat.models import Conversation
 from housekeeping.checks import addresses
 from housekeeping.declared.policies import Policy
+from tests.make import days
 from tests.processes import ROOT
+from tests.zoo.models import Animal
 
 # From Django 6.1 on, `check` asks every database what it can do.
 pytestmark = pytest.mark.django_db
@@ -245,6 +247,15 @@ def test_a_policy_whose_age_does_not_exist_is_an_error(add_task):
 
     assert name == "housekeeping.E003"
     assert "FieldError: Cannot resolve keyword 'nope' into field" in said
+
+
+def test_an_age_that_is_a_date_works_in_a_zone_east_of_utc(add_task, settings):
+    settings.TIME_ZONE = "Asia/Tokyo"
+    born = Policy("born", lambda cutoff: Animal.objects.filter(born__lt=cutoff), days(30), age="born")
+    add_task("born", lambda purge: {}, policy=born)
+
+    assert "E003" not in ids()
+    assert born.known_model is Animal
 
 
 def test_a_manager_will_do_for_the_rows_of_a_policy(add_task):
