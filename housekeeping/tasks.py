@@ -12,7 +12,7 @@ from housekeeping.declared.steps import Checkpoint, TaskResult, no_checkpoint
 from housekeeping.declared.triggers import Cron
 from housekeeping.engine import verification
 from housekeeping.engine.purge import Purge, purge
-from housekeeping.models import Act, Archive, Consumer, Delivery, Hold, PlannedRows, Run, Snapshot
+from housekeeping.models import Act, Archive, Consumer, Delivery, Hold, PlannedRows, Run, Snapshot, TableSize
 
 # --- Policies ---------------------------------------------------------------------------------
 
@@ -65,6 +65,14 @@ OWN = {
         rows=lambda cutoff: Snapshot.objects.filter(taken_at__lt=cutoff),
         retention=timedelta(days=90),
         age="taken_at",
+        is_upkeep=True,
+    ),
+    # Thirteen months, so that a month can be compared with the same one of last year.
+    "deleted_table_sizes": Policy(
+        "table_sizes",
+        rows=lambda cutoff: TableSize.objects.filter(measured_at__lt=cutoff),
+        retention=timedelta(days=400),
+        age="measured_at",
         is_upkeep=True,
     ),
     "deleted_consumers": Policy(

@@ -108,6 +108,23 @@ def is_backlog(value: Any) -> bool:
     return (is_count(rows) or is_failed) and (since is None or moment(since) is not None)
 
 
+def ages(value: Any) -> dict[str, dict[str, Any]] | None:
+    """Of a table: by column, the rows that have a value, and how many are older than so many days."""
+    if not isinstance(value, dict):
+        return None
+    return {
+        name: {
+            "rows": facts["rows"],
+            "older": counts(facts.get("older")),
+            "oldest": moment(facts.get("oldest")),
+            "newest": moment(facts.get("newest")),
+            "is_estimate": facts.get("is_estimate") is True,
+        }
+        for name, facts in _objects(value)
+        if is_count(facts.get("rows"))
+    }
+
+
 def in_order(value: Any) -> Any:
     """Sorted by name: PostgreSQL stores the keys of an object in an order of its own."""
     return {name: in_order(value[name]) for name in sorted(value)} if isinstance(value, dict) else value

@@ -18,6 +18,7 @@ from housekeeping.models.states import (
     Snapshot,
     TaskState,
 )
+from housekeeping.models.tables import TableSize
 from housekeeping.models.text import in_words, storable
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "RunQuerySet",
     "ScheduleState",
     "Snapshot",
+    "TableSize",
     "Tally",
     "TaskState",
     "in_words",

@@ -21,6 +21,7 @@ from housekeeping.journal import outbox
 from housekeeping.models import Consumer as ConsumerRow
 from housekeeping.queue.forks import ForkLock
 from housekeeping.reading import gauges
+from housekeeping.reading.tables import measuring
 from housekeeping.runs import consumers, execution, recovery, schedules, ticks
 
 logger = logging.getLogger(__name__)
@@ -135,6 +136,7 @@ class Consumer(huey_consumer.Consumer):
         # slow count must not delay the heartbeat.
         self._every(conf.beat().total_seconds(), "write the heartbeat", consumers.beat, self.row)
         self._every(5.0, "measure the gauges", gauges.refresh)
+        self._every(5.0, "measure the tables", measuring.refresh)
         self._every(1.0, "send what waits in the outbox", lambda now: outbox.deliver())
 
     def _announce(self) -> None:

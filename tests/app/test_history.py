@@ -34,6 +34,7 @@ def test_history_goes_after_ninety_days_and_what_is_younger_stays():
         "deleted_holds": 0,
         "deleted_runs": 1,
         "deleted_snapshots": 1,
+        "deleted_table_sizes": 0,
         "deleted_consumers": 1,
         "deleted_tokens": 0,
         "deleted_sessions": 0,

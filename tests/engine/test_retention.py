@@ -1,5 +1,6 @@
 """A policy never touches a row that is one microsecond too young: any zone, any clock change."""
 
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from django.utils import timezone
 from chat.models import Conversation, User
 from housekeeping.declared import registry
 from housekeeping.engine.purge import purge_batches
-from housekeeping.models import Act, Consumer, Delivery, Hold, PlannedRows, Run, Snapshot
+from housekeeping.models import Act, Consumer, Delivery, Hold, PlannedRows, Run, Snapshot, TableSize
 from housekeeping.runs import execution
 from tests import make
 
@@ -71,6 +72,10 @@ def delivery(moment):
     return Delivery(address="ada@example.com", created_at=moment)
 
 
+def table_size(moment):
+    return TableSize(table=uuid.uuid4().hex, day=moment.date(), measured_at=moment)
+
+
 def sign_in(model):
     def made(moment):
         row = model(username="ada", ip_address="127.0.0.1", user_agent="x", path_info="/sign-in")
@@ -94,6 +99,7 @@ ROWS = {
     "users": visitor,
     "runs": ended_run,
     "snapshots": snapshot,
+    "table_sizes": table_size,
     "consumers": consumer,
     "deliveries": delivery,
 }

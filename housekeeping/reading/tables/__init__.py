@@ -1,0 +1,5 @@
+"""What grows: every table of the database, as a consumer has measured it.
+
+- ``measuring``: the consumer measures all tables once an hour and saves a row per table and day.
+- ``known``: which model has which table, and which policies delete from it.
+"""
