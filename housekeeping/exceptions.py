@@ -162,6 +162,18 @@ class RunInProgress(HousekeepingError):
         self.run = run
 
 
+class UnknownTable(HousekeepingError):
+    """No table of that name was there when the tables were measured last."""
+
+    def __init__(self, name: str) -> None:
+        text = _("There is no table %(name)s, or it has not been measured yet.")
+        super().__init__(text % {"name": repr(name)})
+
+
+class BadSize(HousekeepingError):
+    """A size that can't be read."""
+
+
 class BadHold(HousekeepingError):
     """A hold that can't be made or changed as asked, because of this ``field``."""
 
