@@ -174,6 +174,10 @@ class BadSize(HousekeepingError):
     """A size that can't be read."""
 
 
+class BadColumn(HousekeepingError):
+    """A column that is not one of the model's dates."""
+
+
 class BadHold(HousekeepingError):
     """A hold that can't be made or changed as asked, because of this ``field``."""
 
