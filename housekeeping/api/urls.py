@@ -7,7 +7,7 @@ from django.urls import re_path
 
 from housekeeping.api.description.document import OWN
 from housekeeping.api.description.views import HousekeepingSchema, docs
-from housekeeping.api.views import figures, holds, policies, run_acts, runs, schedules, settings, tasks
+from housekeeping.api.views import figures, holds, policies, run_acts, runs, schedules, settings, tables, tasks
 
 RUN = r"(?P<pk>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 
@@ -34,6 +34,8 @@ urlpatterns = [
     re_path(r"^policies/?$", policies.PolicyList.as_view(), name="policy-list"),
     re_path(r"^policies/(?P<pk>[\w-]+)/?$", policies.PolicyDetail.as_view(), name="policy"),
     re_path(r"^policies/(?P<pk>[\w-]+)/preview/?$", policies.PolicyPreview.as_view(), name="policy-preview"),
+    re_path(r"^tables/?$", tables.TableList.as_view(), name="table-list"),
+    re_path(r"^tables/(?P<name>.+?)/?$", tables.TableDetail.as_view(), name="table"),
     re_path(r"^runs/?$", runs.RunList.as_view(), name="run-list"),
     re_path(r"^runs/cancel/?$", run_acts.CancelRuns.as_view(), name="runs-cancel"),
     re_path(r"^runs/retry/?$", run_acts.RetryRuns.as_view(), name="runs-retry"),

@@ -116,8 +116,8 @@ def ages(value: Any) -> dict[str, dict[str, Any]] | None:
         name: {
             "rows": facts["rows"],
             "older": counts(facts.get("older")),
-            "oldest": moment(facts.get("oldest")),
-            "newest": moment(facts.get("newest")),
+            "oldest": facts["oldest"] if moment(facts.get("oldest")) else None,
+            "newest": facts["newest"] if moment(facts.get("newest")) else None,
             "is_estimate": facts.get("is_estimate") is True,
         }
         for name, facts in _objects(value)

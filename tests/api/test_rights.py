@@ -4,11 +4,13 @@ import uuid
 
 import pytest
 from django.urls import resolve
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from chat.models import Conversation
 from housekeeping.api.urls import urlpatterns
 from housekeeping.models import Hold, Run
+from housekeeping.reading.tables import measuring
 from tests import make
 from tests.api.addresses import SCHEDULER
 from tests.conftest import with_token
@@ -45,6 +47,8 @@ ADDRESSES = {
     "runs/{run}/retry": OPERATE,
     "runs/{run}/approve": OPERATE,
     "runs/{run}/undo": CONFIGURE,
+    "tables": VIEW,
+    "tables/chat_user": VIEW,
     "tasks": VIEW,
     "tasks/stats": VIEW,
     "tasks/stats/acknowledgement": PUT,
@@ -89,6 +93,8 @@ def address(path):
     run = make.run("stats", status=status)
     if path.endswith("undo"):
         make.archive(run)
+    if path.startswith("tables/"):
+        measuring.measure(timezone.now())
     row = make.conversation()
     hold = Hold.objects.create(model="chat.Conversation", key=str(row.pk), reason="x", undo=run)
     return f"{SCHEDULER}/{path.format(run=run.pk, hold=hold.pk)}"

@@ -11,9 +11,11 @@ import pytest
 from django.contrib import admin
 from django.test import Client
 from django.urls import URLResolver, get_resolver, reverse
+from django.utils import timezone
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from housekeeping.models import Hold, Run
+from housekeeping.reading.tables import measuring
 from tests import make
 from tests.visitors import account
 
@@ -73,6 +75,11 @@ def of_run_with_holds(user):
 
 def of_conversation(user):
     return {"pk": make.conversation(user=user).pk if user else 1}
+
+
+def of_table(user):
+    measuring.measure(timezone.now())
+    return {"name": "chat_user"}
 
 
 def of(**names):
@@ -164,6 +171,8 @@ API = {
     "housekeeping_api:fire-times": Row(looked_at),
     "housekeeping_api:schedule-list": Row({"GET": VIEW, "PATCH": OPERATE}, body={"paused": False}),
     "housekeeping_api:schedule": Row({"GET": VIEW, "PATCH": EITHER}, schedule),
+    "housekeeping_api:table-list": Row(looked_at),
+    "housekeeping_api:table": Row(looked_at, of_table),
     "housekeeping_api:task-list": Row(looked_at),
     "housekeeping_api:task": Row({"GET": VIEW, "PATCH": OPERATE}, of(name="stats"), {"paused": False}),
     "housekeeping_api:task-trends": Row(looked_at, of(name="stats")),

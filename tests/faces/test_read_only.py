@@ -66,7 +66,8 @@ def filled(names, user):
 def test_whatever_only_reads_goes_on(somebody, stop_writes):
     rows = filled([name for name, row in ROWS.items() if "GET" in row.methods], somebody[1])
     before = {name: ask(name, row, "GET", *somebody).status_code for name, row in rows.items()}
-    Gauge.objects.all().delete()  # what was measured can't be kept, and is shown
+    # What a page measures can't be kept, and is shown. Tables are measured by a consumer alone.
+    Gauge.objects.exclude(name="tables").delete()
     stop_writes()
 
     after = {name: ask(name, row, "GET", *somebody).status_code for name, row in rows.items()}

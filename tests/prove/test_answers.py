@@ -13,6 +13,7 @@ from schemathesis.engine import events, from_schema
 
 from chat import accounts
 from housekeeping.models import Act, Hold, LogLine, Run, Snapshot, Tally
+from housekeeping.reading.tables import measuring
 from housekeeping.runs import execution
 from site_config.description import WHOLE
 from tests import make
@@ -51,6 +52,7 @@ SENSELESS = {
     "hold_list": "nor which cursors we have made",
     "post_hold_list": "nor which rows there are, nor which days have passed",
     "patch_hold_detail": "nor which days have passed",
+    "table_detail": "nor which columns a table has",
     "put_acknowledgement": "nor which days have passed",
     "patch_undo_holds": "nor which days have passed",
     "fire_times": "no pattern says which cron expressions ever fire",
@@ -169,6 +171,7 @@ def everything(transactional_db, settings):
     LogLine.objects.create(run=done, logged_at=moment, level="INFO", text="Hello")
     Act.objects.create(done_at=moment, who="ada", what="trigger", target=str(done.pk), origin="a test")
     Tally.objects.create(day=moment.date(), task="all", status="failed")
+    measuring.measure(moment)
     numbers = ("total_users", "total_conversations", "total_messages")
     recent = ("recent_conversations_24h", "recent_messages_24h")
     Snapshot.objects.create(taken_at=moment, numbers=dict.fromkeys(numbers + recent, 1))
@@ -181,6 +184,7 @@ def everything(transactional_db, settings):
         r"/holds/\{id\}$": ("path.id", ids(holds)),
         r"/schedules/\{": ("path.name", ["weekly_cleanup", "statistics_generation"]),
         r"/policies/\{": ("path.name", ["conversations", "users"]),
+        r"/tables/\{name\}": ("path.name", ["chat_user", "chat_chatmessage"]),
         r"/tasks/\{name\}$": ("path.name", ["stats", "users"]),
         r"/tasks/\{name\}/": ("path.name", ["verification"]),
         "/fire-times": ("query.trigger", ["0 2 * * *", "06:00:00"]),

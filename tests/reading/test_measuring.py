@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from housekeeping.database import sizes
@@ -116,7 +116,7 @@ def test_a_table_that_can_t_be_measured_is_named_and_the_others_are_measured(mon
     assert not of("chat_user").exists()
 
 
-@pytest.mark.skipif("connection.vendor != 'postgresql'")
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no schemas")
 def test_a_table_in_a_schema_that_is_searched_has_the_name_that_its_model_gives_it(monkeypatch):
     monkeypatch.setattr(
         measuring.known, "models_by_table", lambda: {"public.chat_chatmessage": make.ChatMessage}

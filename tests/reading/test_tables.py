@@ -87,7 +87,14 @@ def test_the_days_until_a_size(now, before, until, expected):
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("10GB", 10 * GB), ("1.5 mb", 1.5 * MB), (" 1 KB ", KB), ("7B", 7), ("2tb", 2048 * GB)],
+    [
+        ("10GB", 10 * GB),
+        ("1.5 mb", 1.5 * MB),
+        (" 1 KB ", KB),
+        ("7B", 7),
+        ("2tb", 2048 * GB),
+        ("999999.999TB", int(999_999.999 * 1024 * GB)),
+    ],
 )
 def test_a_size_is_read_as_people_write_it(text, expected):
     assert listing.parse_size(text) == expected

@@ -29,7 +29,7 @@ ETAG = {
 # The groups of the app's own operations; a project's own groups come between them.
 FIRST_TAG = {
     "name": "housekeeping",
-    "description": "Runs, schedules, policies, holds, and the figures about them.",
+    "description": "Runs, schedules, policies, holds, tables, and the figures about them.",
 }
 LAST_TAG = {"name": "about", "description": "This description."}
 
@@ -152,7 +152,7 @@ def _shared(shared: Facts, code: str, response: Facts) -> Facts:
 
 
 def _renamed(path: str) -> str:
-    named = "name" if re.search(r"/(schedules|policies|tasks)/{", path) else "id"
+    named = "name" if re.search(r"/(schedules|policies|tables|tasks)/{", path) else "id"
     return re.sub(r"{\w+}", f"{{{named}}}", path).rstrip("/")
 
 

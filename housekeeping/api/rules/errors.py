@@ -14,8 +14,10 @@ from housekeeping.api.rules import problems
 from housekeeping.api.rules.renderers import PlainJSONRenderer
 from housekeeping.exceptions import (
     AlreadyRequested,
+    BadColumn,
     BadHold,
     BadRetention,
+    BadSize,
     BadTrigger,
     CannotPreview,
     DatabaseUnreachable,
@@ -29,6 +31,7 @@ from housekeeping.exceptions import (
     RunInProgress,
     UnknownPolicy,
     UnknownSchedule,
+    UnknownTable,
     UnknownTask,
     outage_of,
 )
@@ -39,6 +42,7 @@ logger = logging.getLogger(__name__)
 CODES: dict[type[HousekeepingError], int] = {
     UnknownPolicy: status.HTTP_404_NOT_FOUND,
     UnknownSchedule: status.HTTP_404_NOT_FOUND,
+    UnknownTable: status.HTTP_404_NOT_FOUND,
     UnknownTask: status.HTTP_409_CONFLICT,  # the retry of an old run; serializers refuse other requests
     RunInProgress: status.HTTP_409_CONFLICT,
     NotPossible: status.HTTP_409_CONFLICT,
@@ -51,6 +55,8 @@ CODES: dict[type[HousekeepingError], int] = {
 FIELDS: dict[type[HousekeepingError], str] = {
     BadTrigger: "trigger",
     BadRetention: "retention_days",
+    BadSize: "until",
+    BadColumn: "column",
     CannotPreview: "dry_run",
     PlanInDryRun: "plan",
 }

@@ -28,6 +28,7 @@ from housekeeping.reading.as_json.runs import (
 )
 from housekeeping.reading.as_json.schedules import FireTimes, Job, Status, fire_times, schedule
 from housekeeping.reading.as_json.settings import Setting
+from housekeeping.reading.as_json.tables import PolicyDraft, TableInFull, Tables, table_in_full
 from housekeeping.reading.as_json.tasks import Task
 from housekeeping.reading.as_json.trends import TaskTrends
 from housekeeping.reading.as_json.workers import Consumer, ConsumerList
@@ -48,6 +49,7 @@ __all__ = [
     "MeasuredStatistics",
     "Overview",
     "Policy",
+    "PolicyDraft",
     "Preview",
     "Run",
     "RunInFull",
@@ -56,6 +58,8 @@ __all__ = [
     "Standing",
     "Statistics",
     "Status",
+    "TableInFull",
+    "Tables",
     "Tally",
     "Task",
     "TaskTrends",
@@ -66,5 +70,6 @@ __all__ = [
     "run",
     "run_in_full",
     "schedule",
+    "table_in_full",
     "texts",
 ]

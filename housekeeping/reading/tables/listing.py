@@ -27,6 +27,7 @@ from housekeeping.reading.tables.measuring import GAUGE
 GROWTH_DAYS = 30
 SORTS = ("size", "growth", "rows", "name")
 UNITS = {"B": 0, "KB": 1, "MB": 2, "GB": 3, "TB": 4}
+SIZE = r"[1-9][0-9]{0,5}(\.[0-9]{1,3})?\s?[KMGTkmgt]?[Bb]"  # how a size is written
 FAR_DAYS = 36_500  # later is never
 
 
@@ -151,11 +152,11 @@ def sizes_of(name: str) -> list[TableSize]:
 
 def parse_size(text: str) -> int:
     """A size in bytes that a person wrote: ``10GB``, ``1.5 TB``. A KB has 1,024 bytes. Raises BadSize."""
-    found = re.fullmatch(r"\s*([0-9]{1,6}(?:\.[0-9]{1,3})?)\s*([KMGT]?B)\s*", text, re.ASCII | re.IGNORECASE)
-    size = round(float(found[1]) * 1024 ** UNITS[found[2].upper()]) if found else 0
-    if not 0 < size < stored.LARGEST:
+    text = text.strip()
+    if not re.fullmatch(SIZE, text, re.ASCII):
         raise BadSize(gettext("Write a size such as 500 MB, 10 GB or 2 TB."))
-    return size
+    number = text.rstrip("KMGTkmgtBb ")
+    return int(float(number) * 1024 ** UNITS[text[len(number) :].strip().upper()])
 
 
 def weight(card: TableCard) -> int:
