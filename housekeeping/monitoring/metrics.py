@@ -1,7 +1,7 @@
 """Metrics for Prometheus.
 
 A scrape counts nothing: runs and rows are sums of tallies, and expensive figures are those measured last,
-with their age. Labels are names that the code declares, never texts from outside.
+with their age. Labels are names that the code or the database's schema declares, never texts from outside.
 """
 
 import secrets
@@ -23,6 +23,7 @@ from housekeeping.journal import tallies
 from housekeeping.models import Run
 from housekeeping.reading import in_force, newest, overview
 from housekeeping.reading.overview import Overview
+from housekeeping.reading.tables import listing
 from housekeeping.reading.verdict import BAD, GOOD, WARNING
 
 HOW_TO_ASK = "Send the header Authorization: Bearer <HOUSEKEEPING_METRICS_TOKEN>.\n"
@@ -60,6 +61,7 @@ class _Housekeeping(Collector):
         yield from _schedules(seen)
         yield from _policies(seen)
         yield from _figures(seen)
+        yield from _tables()
 
 
 def _health(seen: Overview, now: datetime) -> Iterator[Metric]:
@@ -153,6 +155,16 @@ def _figures(seen: Overview) -> Iterator[Metric]:
     numbers = {name: in_force.of_app(name).number for name in conf.SETTINGS}
     known = {f"HOUSEKEEPING_{name}": number for name, number in numbers.items() if number is not None}
     yield _each("setting", "The value of a setting that is a number.", "setting", known)
+
+
+def _tables() -> Iterator[Metric]:
+    found = listing.newest()
+    rows = {size.table: size.rows for size in found if size.rows is not None}
+    sizes = {size.table: size.bytes for size in found if size.bytes is not None}
+    yield _each("table_rows", "Rows of a table, as measured last; estimated for a large one.", "table", rows)
+    yield _each("table_bytes", "Size of a table with its indexes, as measured last.", "table", sizes)
+    measured = {size.table: size.measured_at for size in found}
+    yield _moments("table_timestamp_seconds", "When a table was measured last.", "table", measured)
 
 
 def _one(name: str, meaning: str, value: float) -> Metric:

@@ -6,6 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from housekeeping.journal import tallies
 from housekeeping.models import Archive
+from housekeeping.reading.tables import listing, measuring
 from housekeeping.runs import execution, schedules
 from tests import make
 from tests.make import days
@@ -141,3 +142,18 @@ def test_openmetrics_is_answered_to_who_asks_for_it(client):
 
     assert answer["Content-Type"].startswith("application/openmetrics-text")
     assert answer.text.endswith("# EOF\n")
+
+
+def test_the_size_of_each_table_is_that_of_the_last_measurement(client, django_assert_num_queries):
+    make.message()
+    measured_at = timezone.now()
+    measuring.measure(measured_at)
+    make.message()
+
+    found = scraped(client)
+
+    assert found["table_rows", "chat_chatmessage"] == 1
+    assert found["table_bytes", "chat_chatmessage"] > 0
+    assert found["table_timestamp_seconds", "chat_chatmessage"] == pytest.approx(measured_at.timestamp())
+    with django_assert_num_queries(2):
+        listing.newest()

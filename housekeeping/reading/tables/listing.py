@@ -124,8 +124,7 @@ def read(*, sort: str = "size", until: int | None = None) -> Listing:
     last = Gauge.objects.filter(name=GAUGE).first()
     if last is None:
         return Listing([], until=until)
-    value = last.value if isinstance(last.value, dict) else {}
-    failed = {name: text for name, text in _items(value.get("failed")) if isinstance(text, str)}
+    value, failed = _value(last), _failed(last)
     cards = _cards(_newest(last, failed), failed, until)
     return Listing(
         sorted(cards, key=_KEYS[sort]),
@@ -143,6 +142,12 @@ def card(name: str, *, until: int | None = None) -> TableCard:
     if found is None:
         raise UnknownTable(name)
     return found
+
+
+def newest() -> list[TableSize]:
+    """The last size of each table, for a caller that needs no more."""
+    last = Gauge.objects.filter(name=GAUGE).first()
+    return sorted(_newest(last, _failed(last)), key=lambda size: size.table) if last else []
 
 
 def sizes_of(name: str) -> list[TableSize]:
@@ -241,8 +246,15 @@ def _together(cards: list[TableCard]) -> Growth | None:
     return Growth(sum(sizes) if sizes else None, sum(rows) if rows else None, longest)
 
 
-def _items(value: Any) -> list[tuple[str, Any]]:
-    return list(value.items()) if isinstance(value, dict) else []
+def _value(gauge: Gauge) -> dict[str, Any]:
+    return gauge.value if isinstance(gauge.value, dict) else {}
+
+
+def _failed(gauge: Gauge) -> dict[str, str]:
+    """The tables that could not be measured, each with the reason; empty if it took too long."""
+    failed = _value(gauge).get("failed")
+    found = failed.items() if isinstance(failed, dict) else ()
+    return {name: text for name, text in found if isinstance(text, str)}
 
 
 def _count(value: Any) -> int | None:
