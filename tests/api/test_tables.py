@@ -37,7 +37,7 @@ def grown():
 def test_before_the_first_measurement_the_list_is_empty(api):
     assert asked(api) == {
         "measured_at": None, "bytes": None, "free_bytes": None, "bytes_per_day": None, "days_until": None,
-        "results": [],
+        "failed": {}, "results": [],
     }  # fmt: skip
 
 
@@ -71,11 +71,13 @@ def test_a_table_that_could_not_be_measured_says_why(api, grown):
         value={"failed": {"chat_user": "", "chat_conversation": "DataError: odd"}}
     )
 
-    told = {one["table"]: one["failure"] for one in asked(api)["results"] if one["failure"]}
+    found = asked(api)
+    told = {one["table"]: one["failure"] for one in found["results"] if one["failure"]}
 
     assert told == {
         "chat_user": "It took too long, or it was locked.", "chat_conversation": "DataError: odd",
     }  # fmt: skip
+    assert found["failed"] == told
 
 
 def test_a_table_has_its_ages_its_history_and_a_policy(api, grown):

@@ -22,6 +22,10 @@ from housekeeping.reading.tables.known import Cover
 from housekeeping.reading.tables.listing import Listing, TableCard
 
 
+def _why(failure: str) -> str:
+    return failure or "It took too long, or it was locked."
+
+
 class ColumnAges(Object[tuple[str, Facts]]):
     """How old the rows are by one column."""
 
@@ -58,7 +62,7 @@ class Table(Object[TableCard]):
     policies = Many(Covering, "covers", help="The policies that delete from it.")
     measured_at = Moment("size.measured_at")
     failure = Text(
-        lambda card: None if card.failure is None else card.failure or "It took too long, or it was locked.",
+        lambda card: None if card.failure is None else _why(card.failure),
         nullable=True,
         help="Why it could not be measured since.",
     )
@@ -73,6 +77,11 @@ class Tables(Object[Listing]):
     free_bytes = Whole(nullable=True, help="The part of it that is free for new rows (SQLite).")
     bytes_per_day = Whole(nullable=True)
     days_until = Whole(nullable=True)
+    failed = Map(
+        Text(),
+        lambda found: {name: _why(text) for name, text in found.failed.items()},
+        help="Tables that could not be measured this time, each with the reason.",
+    )
     results = Many(Table, "cards")
 
 

@@ -9,7 +9,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -95,6 +95,7 @@ class Listing:
     """All tables. ``measured_at`` is None before the first measurement.
 
     ``bytes``, ``free_bytes``: of the whole database; None if not known. ``growth``: of all tables together.
+    ``failed``: the tables that could not be measured, each with the reason; empty if it took too long.
     """
 
     cards: list[TableCard]
@@ -103,6 +104,13 @@ class Listing:
     free_bytes: int | None = None
     growth: Growth | None = None
     until: int | None = None
+    failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def unmeasured(self) -> dict[str, str]:
+        """Of ``failed``: those that have never been measured, so that they have no card."""
+        there = {card.name for card in self.cards}
+        return {name: text for name, text in self.failed.items() if name not in there}
 
     @property
     def bytes_per_day(self) -> int | None:
@@ -133,6 +141,7 @@ def read(*, sort: str = "size", until: int | None = None) -> Listing:
         free_bytes=_count(value.get("free_bytes")),
         growth=_together(cards),
         until=until,
+        failed=failed,
     )
 
 
