@@ -13,6 +13,7 @@ from housekeeping.dashboard.views import (
     runs,
     schedules,
     settings,
+    tables,
     tasks,
 )
 
@@ -20,6 +21,8 @@ app_name = "housekeeping"
 urlpatterns = [
     path("", overview.overview, name="overview"),
     path("trends", overview.trends, name="trends"),
+    path("tables", tables.table_list, name="tables"),
+    path("tables/<path:name>", tables.table_detail, name="table"),
     path("tasks/<str:name>", tasks.task_detail, name="task"),
     path("tasks/<str:name>/trigger", tasks.trigger, name="trigger"),
     path("tasks/<str:name>/pause", tasks.pause_task, name="task-pause"),

@@ -7,7 +7,17 @@ from django.urls import re_path
 
 from housekeeping.api.description.document import OWN
 from housekeeping.api.description.views import HousekeepingSchema, docs
-from housekeeping.api.views import figures, holds, policies, run_acts, runs, schedules, settings, tables, tasks
+from housekeeping.api.views import (
+    figures,
+    holds,
+    policies,
+    run_acts,
+    runs,
+    schedules,
+    settings,
+    tables,
+    tasks,
+)
 
 RUN = r"(?P<pk>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 

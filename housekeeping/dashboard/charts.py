@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from housekeeping.declared.registry import STATISTICS
-from housekeeping.models import Run, Snapshot, Tally
+from housekeeping.models import Run, Snapshot, TableSize, Tally
 from housekeeping.reading import trends as reading
 from housekeeping.reading.trends import ENDED
 
@@ -181,6 +181,14 @@ def of_task(
         _purged(by_day, span),
         Chart("percentiles", title, "ms", False, ["p50", "p95"], rows),
     ]
+
+
+def of_table(sizes: Sequence[TableSize]) -> list[Chart]:
+    """Of one table, by day: its bytes, if the database tells them, and its rows."""
+    in_bytes = [(one.measured_at, one.bytes) for one in sizes if one.bytes is not None]
+    in_rows = [(one.measured_at, one.rows) for one in sizes if one.rows is not None]
+    charts = [_line("table-size", _("Size of the table"), "bytes", in_bytes)] if in_bytes else []
+    return [*charts, _line("table-rows", _("Rows of the table"), "number", in_rows)]
 
 
 def _span(today: date, days: int) -> list[date]:

@@ -67,7 +67,7 @@ def test_neither_has_the_sign_in_page_nor_an_empty_site(look, size, theme):
 
     found = out("sign-in", "/sign-in") + [
         barrier
-        for name in ("", "/runs", "/history", "/trends", "/holds", "/settings", "/consumers")
+        for name in ("", "/runs", "/history", "/trends", "/tables", "/holds", "/settings", "/consumers")
         for barrier in empty(f"empty{name}", world.HOME + name)
     ]
 

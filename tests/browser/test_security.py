@@ -44,6 +44,7 @@ def test_no_page_of_the_dashboard_needs_what_the_policy_forbids(size, site, evil
         "/scheduler-admin",
         "/scheduler-admin/runs",
         "/scheduler-admin/trends",
+        "/scheduler-admin/tables",
         "/scheduler-admin/holds",
         "/password",
         f"/scheduler-admin/runs/{run.pk}",

@@ -6,7 +6,8 @@ from django.utils import timezone
 
 from chat import accounts
 from housekeeping.journal import acts
-from housekeeping.models import Consumer, Hold, LogLine, Snapshot
+from housekeeping.models import Consumer, Hold, LogLine, Snapshot, TableSize
+from housekeeping.reading.tables import measuring
 from housekeeping.runs import execution
 from tests import make
 from tests.make import days
@@ -28,6 +29,7 @@ def a_night(*, consumer=True):
     make.conversation(age=days(40), messages=1)
     plan = _carried_out("conversations", dry_run=True)
     _figures()
+    measuring.measure(timezone.now())
     acts.record(make.ADA, "pause", "weekly_cleanup", before={"is_paused": False}, after={"is_paused": True})
     until = timezone.now() + days(30)
     Hold.objects.create(model="chat.Conversation", key="7", reason="A dispute", made_by="ada")
@@ -66,6 +68,10 @@ def _figures():
         make.tally("users", day=day, runs=3 + age, rows=1200 * age, duration_ms=900)
         make.tally("users", day=day, status="failed")
         Snapshot.objects.create(taken_at=make.ago(days=age), numbers=NUMBERS, database_bytes=10_000_000)
+    for table in ("chat_conversation", "django_migrations"):
+        TableSize.objects.create(
+            table=table, day=make.ago(days=3), measured_at=make.ago(days=3), bytes=1, rows=1
+        )
 
 
 def pages(made, visitor):
@@ -82,6 +88,10 @@ def pages(made, visitor):
         "trends": f"{HOME}/trends",
         "settings": f"{HOME}/settings",
         "consumers": f"{HOME}/consumers",
+        "tables": f"{HOME}/tables?until=1GB",
+        "tables refused": f"{HOME}/tables?until=nope",
+        "table": f"{HOME}/tables/chat_conversation",
+        "table without a policy": f"{HOME}/tables/django_migrations",
         "holds": f"{HOME}/holds",
         "schedule": f"{HOME}/schedules/weekly_cleanup",
         "schedule refused": f"{HOME}/schedules/weekly_cleanup?trigger=nope",

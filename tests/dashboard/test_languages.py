@@ -110,6 +110,10 @@ def made(transactional_db):
         (f"{world.HOME}/trends", ["Trends", "Läufe nach Ausgang, pro Tag", "30 Tage"]),
         (f"{world.HOME}/consumers", ["Consumer", "Worker", "Batch", "seit|Seit"]),
         (f"{world.HOME}/settings", ["Einstellungen", "Herkunft", "Wie oft ein Consumer"]),
+        (f"{world.HOME}/tables?until=1GB", ["Was wächst", "Tage bis 1", "keine Richtlinie", "kein Model"]),
+        (f"{world.HOME}/tables?until=nope", ["Bitte eine Größe wie 500"]),
+        (f"{world.HOME}/tables/chat_conversation", ["Alter der Zeilen", "Eine Richtlinie dafür schreiben"]),
+        (f"{world.HOME}/tables/django_migrations", ["Kein Model dieses Projekts"]),
         (f"{world.HOME}/holds", ["Sperren", "Eine Zeile sperren", "Durch Rückgängig wiederhergestellt"]),
         (f"{world.HOME}/schedules/weekly_cleanup", ["Sonntag um 03:00", "Die nächsten Fälligkeiten"]),
         (f"{world.HOME}/policies/conversations/preview", ["Was jetzt gelöscht würde", "30 Tage"]),
@@ -149,7 +153,7 @@ def test_the_page_of_a_run_is_german_throughout(kind, made, dashboard):
 
 
 def test_an_empty_site_is_german_too(dashboard):
-    for page in ("", "/runs", "/history", "/trends", "/holds", "/settings", "/consumers"):
+    for page in ("", "/runs", "/history", "/trends", "/tables", "/holds", "/settings", "/consumers"):
         assert english_in(dashboard.get(world.HOME + page, headers=GERMAN).text) == []
 
 

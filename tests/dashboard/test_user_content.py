@@ -86,6 +86,8 @@ def pages(user):
         "/scheduler-admin",
         "/scheduler-admin/runs",
         "/scheduler-admin/trends",
+        f"/scheduler-admin/tables?until={EVIL}&sort={EVIL}",
+        f"/scheduler-admin/tables/chat_user?column={EVIL}&days={EVIL}",
         "/scheduler-admin/holds",
         f"/scheduler-admin/runs/{evil_run}",
         f"/scheduler-admin/runs/{plan}",

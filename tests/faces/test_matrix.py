@@ -109,6 +109,8 @@ PAGES = {
     "housekeeping:overview": Row(looked_at),
     "housekeeping:runs": Row(looked_at),
     "housekeeping:trends": Row(looked_at),
+    "housekeeping:tables": Row(looked_at),
+    "housekeeping:table": Row(looked_at, of_table),
     "housekeeping:acts": Row(looked_at),
     "housekeeping:consumers": Row(looked_at),
     "housekeeping:settings": Row(looked_at),

@@ -88,11 +88,14 @@ def test_a_gauge_or_an_act_of_any_shape_breaks_no_page(dashboard, api, shape):
     Act.objects.create(done_at=make.ago(minutes=1), who="ada", what="pause", target="x", details=value)
 
     pages = ["/scheduler-admin", "/scheduler-admin/history", "/scheduler-admin/policies/conversations"]
+    pages += ["/scheduler-admin/tables"]
     answers = [dashboard.get(address).status_code for address in [*pages, "/metrics"]]
-    answers += [api.get(f"/api/admin/scheduler/{name}").status_code for name in ("overview", "policies")]
+    answers += [
+        api.get(f"/api/admin/scheduler/{name}").status_code for name in ("overview", "policies", "tables")
+    ]
     call_command("housekeeping_policies", stdout=StringIO())
 
-    assert answers == [200] * 6
+    assert answers == [200] * 8
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def run(request):
 
 
 def test_all_pages_answer(run, dashboard):
-    pages = ["", "/trends", "/runs", "/holds", "/history", "/settings", "/consumers"]
+    pages = ["", "/trends", "/tables", "/runs", "/holds", "/history", "/settings", "/consumers"]
     pages += [f"/runs/{run.pk}", f"/runs/{run.pk}/log"] if run else []
 
     answers = {page: dashboard.get(f"/scheduler-admin{page}").status_code for page in pages}
@@ -53,7 +53,7 @@ def test_all_pages_answer(run, dashboard):
 
 
 PARTS = ["status", "statistics", "overview", "snapshots", "tallies", "acts", "consumers", "schedules"]
-PARTS += ["schedules/fire-times?trigger=0+2+*+*+*", "policies", "runs", "holds", "schema", "docs"]
+PARTS += ["schedules/fire-times?trigger=0+2+*+*+*", "policies", "tables", "runs", "holds", "schema", "docs"]
 
 
 def test_the_api_answers(run, api):

@@ -68,6 +68,8 @@ def more_states(made):
         **{f"policy {name}": f"{HOME}/policies/{name}" for name in POLICIES},
         **{f"{act} asked": f"{runs}/{run.pk}/{act}" for act, run in asked.items()},
         "trends of a month": f"{HOME}/trends?days=30",
+        "tables by growth": f"{HOME}/tables?sort=growth",
+        "draft refused": f"{HOME}/tables/chat_conversation?days=0",
         "runs, none": f"{runs}?text=no+such+text",
         "runs, oldest": f"{runs}?oldest=1",
         "history filtered": f"{HOME}/history?who=ada",
@@ -88,7 +90,17 @@ def test_no_page_has_an_error(visit, errors_in, tmp_path, language):
 
 
 def test_nor_has_an_empty_site_nor_the_sign_in_page(visit, errors_in, tmp_path):
-    names = ("", "/runs", "/history", "/trends", "/holds", "/settings", "/consumers", "/tasks/users")
+    names = (
+        "",
+        "/runs",
+        "/history",
+        "/trends",
+        "/tables",
+        "/holds",
+        "/settings",
+        "/consumers",
+        "/tasks/users",
+    )
     pages = visit({"sign-in": "/sign-in"})
     pages |= visit({f"empty{name}": HOME + name for name in names}, user=make.administrator())
 

@@ -61,7 +61,7 @@ browser = Client(SERVER_NAME="localhost")
 browser.force_login(User.objects.get())
 run = Run.objects.filter(task="old_notes").first()
 things = (f"runs/{run.pk}", "policies/old_notes", "schedules/old_notes")
-for path in ("", "runs", "trends", "holds", "history", "settings", "consumers", *things):
+for path in ("", "runs", "trends", "tables", "holds", "history", "settings", "consumers", *things):
     answer = browser.get(f"/housekeeping/{path}")
     assert answer.status_code == 200, (path, answer.status_code)
     assert "housekeeping/css/tokens.css" in answer.text

@@ -46,7 +46,7 @@ def test_at_400_percent_nothing_is_cut_off_nor_scrolled_sideways(site, visit):
     for name, path in all_pages(world.a_night()).items():
         page.goto(site + path)
         page.evaluate("for (const one of document.querySelectorAll('main details')) one.open = true")
-        if name in ("overview", "runs", "run failed", "holds", "trends"):
+        if name in ("overview", "runs", "run failed", "holds", "trends", "tables", "table"):
             shoot(page, f"zoom-{name}")
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             found.append(f"{name} scrolls sideways")
@@ -171,7 +171,18 @@ def test_on_paper_there_is_what_one_reads_and_none_of_it_is_cut_off(site, visit)
     page.emulate_media(media="print")
     pages = world.pages(world.a_night(), make.visitor())
 
-    for name in ("overview", "runs", "run failed", "run purged", "trends", "holds", "history", "policy"):
+    for name in (
+        "overview",
+        "runs",
+        "run failed",
+        "run purged",
+        "trends",
+        "tables",
+        "table",
+        "holds",
+        "history",
+        "policy",
+    ):
         page.goto(site + pages[name])
         shoot(page, f"print-{name}")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
