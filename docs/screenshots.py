@@ -47,6 +47,23 @@ for age in range(30, 0, -1):
 """
 
 
+# A month of sizes: tables that grow, one that a purge keeps in check, and one that stays as it is.
+GROWTH = """
+from datetime import timedelta
+from housekeeping.models import TableSize
+
+slopes = {"chat_chatmessage": 0.004, "housekeeping_run": 0.011, "axes_accesslog": 0.02}
+for size in TableSize.objects.all():
+    for age in range(1, 30):
+        purged = 0.05 * (age % 7) if size.table == "chat_conversation" else 0
+        share, ago = 1 - slopes.get(size.table, 0) * age - purged, timedelta(days=age)
+        TableSize.objects.create(
+            table=size.table, day=size.day - ago, measured_at=size.measured_at - ago,
+            bytes=int(size.bytes * share), rows=int(size.rows * share),
+        )
+"""
+
+
 class Site:
     """The site in a folder of its own, and its ``manage.py``."""
 
@@ -101,6 +118,8 @@ def _fill(site: Site) -> tuple[str, str]:
         site.manage("run_housekeeping", "--task", task)
     [newest] = json.loads(site.manage("housekeeping_runs", "list", "--limit", "1", "--json"))
     site.manage("create_demo_data", "--conversations", "300")
+    site.manage("housekeeping_tables", "--measure")
+    site.manage("shell", "--no-imports", "-c", GROWTH)
     return re.findall(r"password\s+(\S+)", printed)[0], newest["id"]
 
 
@@ -111,6 +130,7 @@ def _take(browser: Browser, site: Site, password: str, run: str) -> None:
         "run": f"{HOME}/runs/{run}",
         "preview": f"{HOME}/policies/conversations/preview",
         "trends": f"{HOME}/trends",
+        "tables": f"{HOME}/tables?until=10MB",
     }
     for name, path in paths.items():
         _save(page, site, path, name)
