@@ -50,6 +50,7 @@ def test_one_table_has_the_ages_of_its_rows(grown):
     told = output("housekeeping_tables", "chat_chatmessage")
 
     assert "chat_chatmessage (chat.ChatMessage)" in told
+    assert "growth: +512.0 KB a day" in told
     assert "policies: messages, (conversations), (users)" in told
     assert "older by created_at: 1 (30 d), 1 (90 d), 1 (180 d), 1 (365 d), 0 (730 d), 0 (1825 d)" in told
 

@@ -91,9 +91,17 @@ def _line(card: TableCard) -> tuple[str, ...]:
         _rows(card.size.rows, is_estimate=card.size.is_estimate),
         f"{'~' if card.size.are_bytes_estimated else ''}{_bytes(card.size.bytes)}",
         _growth(card.growth),
-        "" if card.until is None else "never" if card.days_until is None else f"{card.days_until:,} days",
+        _days(card),
         ", ".join(cover.policy if cover.is_direct else f"({cover.policy})" for cover in card.covers),
     )
+
+
+def _days(card: TableCard) -> str:
+    if card.until is None:
+        return ""
+    if card.days_until is None:
+        return "never" if card.growth else "-"
+    return f"{card.days_until:,} days"
 
 
 def _facts(card: TableCard) -> list[str]:
@@ -105,7 +113,9 @@ def _facts(card: TableCard) -> list[str]:
         + (f", TOAST {_bytes(size.toast_bytes)}" if size.toast_bytes is not None else ""),
         f"bloat: {_bytes(size.bloat_bytes)}"
         + (f", {size.dead_rows:,} dead rows" if size.dead_rows is not None else ""),
-        f"growth: {_growth(card.growth)} a day{_until(card.days_until, card.until)}",
+        f"growth: {_growth(card.growth)} a day{_until(card.days_until, card.until)}"
+        if card.growth
+        else "growth: known after a day",
         f"policies: {_line(card)[-1] or 'none'}",
     ]
     for column, ages in card.ages.items():

@@ -58,7 +58,10 @@ class Table(Object[TableCard]):
     bloat_bytes = Whole("size.bloat_bytes", nullable=True, help="Space inside the table without rows.")
     bytes_per_day = Whole(nullable=True, help="Growth over up to 30 days; null: known after a day.")
     rows_per_day = Whole(nullable=True)
-    days_until = Whole(nullable=True, help="Until it has the size that ?until= gives; null: never.")
+    days_until = Whole(
+        nullable=True,
+        help="Until it has the size that ?until= gives; null: never, or growth is not known yet.",
+    )
     policies = Many(Covering, "covers", help="The policies that delete from it.")
     measured_at = Moment("size.measured_at")
     failure = Text(
