@@ -66,9 +66,7 @@ def test_neither_has_the_sign_in_page_nor_an_empty_site(look, size, theme):
     out, empty = look(**options), look(make.administrator(), **options)
 
     found = out("sign-in", "/sign-in") + [
-        barrier
-        for name in ("", "/runs", "/history", "/trends", "/tables", "/holds", "/settings", "/consumers")
-        for barrier in empty(f"empty{name}", world.HOME + name)
+        barrier for name in world.LISTS for barrier in empty(f"empty{name}", world.HOME + name)
     ]
 
     assert not found, "\n" + "\n".join(found)

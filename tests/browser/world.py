@@ -13,6 +13,8 @@ from tests import make
 from tests.make import days
 
 HOME = "/scheduler-admin"
+# The pages that every project has, with nothing on them as well.
+LISTS = ("", "/runs", "/trends", "/tables", "/holds", "/history", "/settings", "/consumers")
 NUMBERS = {
     "total_users": 4, "total_conversations": 3, "total_messages": 9,
     "recent_conversations_24h": 1, "recent_messages_24h": 2,

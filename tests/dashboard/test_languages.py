@@ -153,7 +153,7 @@ def test_the_page_of_a_run_is_german_throughout(kind, made, dashboard):
 
 
 def test_an_empty_site_is_german_too(dashboard):
-    for page in ("", "/runs", "/history", "/trends", "/tables", "/holds", "/settings", "/consumers"):
+    for page in world.LISTS:
         assert english_in(dashboard.get(world.HOME + page, headers=GERMAN).text) == []
 
 

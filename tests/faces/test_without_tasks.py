@@ -10,6 +10,7 @@ from housekeeping.declared.registry import SCHEDULES, STATISTICS, TASKS, Unreada
 from housekeeping.models import Act
 from site_config.description import WHOLE
 from tests import make
+from tests.browser import world
 
 pytestmark = pytest.mark.django_db
 
@@ -44,7 +45,7 @@ def run(request):
 
 
 def test_all_pages_answer(run, dashboard):
-    pages = ["", "/trends", "/tables", "/runs", "/holds", "/history", "/settings", "/consumers"]
+    pages = list(world.LISTS)
     pages += [f"/runs/{run.pk}", f"/runs/{run.pk}/log"] if run else []
 
     answers = {page: dashboard.get(f"/scheduler-admin{page}").status_code for page in pages}

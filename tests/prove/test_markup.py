@@ -90,17 +90,7 @@ def test_no_page_has_an_error(visit, errors_in, tmp_path, language):
 
 
 def test_nor_has_an_empty_site_nor_the_sign_in_page(visit, errors_in, tmp_path):
-    names = (
-        "",
-        "/runs",
-        "/history",
-        "/trends",
-        "/tables",
-        "/holds",
-        "/settings",
-        "/consumers",
-        "/tasks/users",
-    )
+    names = (*world.LISTS, "/tasks/users")
     pages = visit({"sign-in": "/sign-in"})
     pages |= visit({f"empty{name}": HOME + name for name in names}, user=make.administrator())
 
