@@ -1,11 +1,63 @@
-"""Log lines that user input can't forge: each record is one line, regardless of its text."""
+"""The site's log, with lines that user input can't forge: each record is one line, regardless of its text."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
+TEXT = {
+    "line": "[{levelname}] {message}",
+    "dated": "{asctime} [{levelname}] {name} {process} {message}",
+    "served": "[{server_time}] {message}",
+}
+JSON = {
+    "()": "site_config.logs.Json",
+    "fmt": ["levelname", "name", "message", "process", "run_id", "task", "request_id"],
+    "rename_fields": {"levelname": "level", "name": "logger", "exc_info": "traceback"},
+    "timestamp": "time",
+}
 LEFT_OUT = ("request", "server_time")  # an object of Django's; the time, in another format
+FILTERS = {
+    "discreet": {"()": "housekeeping.database.discreet.Filter"},
+    "run": {"()": "housekeeping.run_context.Filter"},
+    "request": {"()": "django_guid.log_filters.CorrelationId", "correlation_id_field": "request_id"},
+}
+LEVELS = {
+    "housekeeping": "INFO",
+    "chat": "INFO",
+    "huey": "INFO",
+    "django_guid": "ERROR",  # not each id of a caller that is not a UUID
+    "django": "WARNING",  # also with DEBUG off, when Django's own logging is silent
+    "": "WARNING",  # every other library
+}
+
+
+def config(*, file: Path | None, as_json: bool) -> dict[str, Any]:
+    """Django's LOGGING: to the console, and to ``file`` if there is one."""
+    handlers: dict[str, dict[str, Any]] = {
+        name: {"class": "logging.StreamHandler", "formatter": formatter}
+        for name, formatter in (("console", "line"), ("served", "served"))
+    }
+    used = ["console"]
+    if file:
+        # logrotate may move it away
+        handlers["file"] = {"class": "housekeeping.database.private.LogFile", "formatter": "dated"}
+        handlers["file"]["filename"] = file
+        used.append("file")
+    loggers = {name: {"handlers": used, "level": level, "propagate": False} for name, level in LEVELS.items()}
+    # The requests that runserver logs go only to the console, as in Django.
+    loggers["django.server"] = {"handlers": ["served"], "level": "INFO", "propagate": False}
+    one_line = {"class": "site_config.logs.OneLine", "style": "{"}
+    text = {name: one_line | {"format": line} for name, line in TEXT.items()}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": dict.fromkeys(TEXT, JSON) if as_json else text,
+        "filters": FILTERS,
+        "handlers": {name: handler | {"filters": list(FILTERS)} for name, handler in handlers.items()},
+        "loggers": loggers,
+    }
 
 
 class Json(JsonFormatter):

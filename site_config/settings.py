@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from housekeeping.database import private
-from site_config import env, telemetry
+from site_config import env, logs, telemetry
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.read_file(BASE_DIR / env.text("ENV_FILE", ".env"))
@@ -349,61 +349,9 @@ LOG_FILE = env.text("LOG_FILE", "")
 LOG_FORMAT = env.choice("LOG_FORMAT", "text", ("text", "json"))
 # The id that the caller sends, if it is a UUID; otherwise a new one.
 DJANGO_GUID = {"GUID_HEADER_NAME": "X-Request-ID", "EXPOSE_HEADER": False, "UUID_FORMAT": "string"}
-FILTERS = ["discreet", "run", "request"]
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        name: {"class": "site_config.logs.OneLine", "format": line, "style": "{"}
-        for name, line in (
-            ("line", "[{levelname}] {message}"),
-            ("dated", "{asctime} [{levelname}] {name} {process} {message}"),
-            ("served", "[{server_time}] {message}"),
-        )
-    },
-    "filters": {
-        "discreet": {"()": "housekeeping.database.discreet.Filter"},
-        "run": {"()": "housekeeping.run_context.Filter"},
-        "request": {
-            "()": "django_guid.log_filters.CorrelationId",
-            "correlation_id_field": "request_id",
-        },
-    },
-    "handlers": {
-        name: {"class": "logging.StreamHandler", "formatter": formatter, "filters": FILTERS}
-        for name, formatter in (("console", "line"), ("served", "served"))
-    },
-    "loggers": {
-        name: {"handlers": ["console"], "level": level, "propagate": False}
-        for name, level in (
-            ("housekeeping", "INFO"),
-            ("chat", "INFO"),
-            ("huey", "INFO"),
-            ("django_guid", "ERROR"),  # not each id of a caller that is not a UUID
-            ("django", "WARNING"),  # also with DEBUG off, when Django's own logging is silent
-            ("", "WARNING"),  # every other library
-        )
-    },
-}
-if LOG_FILE:
-    LOGGING["handlers"]["file"] = {
-        "class": "housekeeping.database.private.LogFile",  # logrotate may move it away
-        "filename": env.in_folder("LOG_FILE", BASE_DIR / LOG_FILE),
-        "formatter": "dated",
-        "filters": FILTERS,
-    }
-    for logger in LOGGING["loggers"].values():
-        logger["handlers"].append("file")
-if LOG_FORMAT == "json":
-    as_json = {
-        "()": "site_config.logs.Json",
-        "fmt": ["levelname", "name", "message", "process", "run_id", "task", "request_id"],
-        "rename_fields": {"levelname": "level", "name": "logger", "exc_info": "traceback"},
-        "timestamp": "time",
-    }
-    LOGGING["formatters"] = dict.fromkeys(LOGGING["formatters"], as_json)
-# The requests that runserver logs go only to the console, as in Django.
-LOGGING["loggers"]["django.server"] = {"handlers": ["served"], "level": "INFO", "propagate": False}
+LOGGING = logs.config(
+    file=env.in_folder("LOG_FILE", BASE_DIR / LOG_FILE) if LOG_FILE else None, as_json=LOG_FORMAT == "json"
+)
 
 SENTRY_DSN = env.text("SENTRY_DSN", "")
 OTEL_EXPORTER_OTLP_ENDPOINT = env.text("OTEL_EXPORTER_OTLP_ENDPOINT", "")
