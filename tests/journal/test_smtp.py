@@ -7,7 +7,7 @@ from smtplib import SMTPRecipientsRefused
 import pytest
 from django.core.mail import EmailMessage
 
-from housekeeping.journal import smtp
+from housekeeping.journal import limits
 from housekeeping.journal.smtp import EmailBackend
 from tests import services
 from tests.services import wait_until
@@ -47,7 +47,7 @@ def test_a_server_that_drips_is_left_in_time(drips):
 
 def test_a_server_that_holds_several_mails_is_not_given_more():
     with services.mail_server(drips="220") as server:
-        for _ in range(smtp.MOST_STUCK):
+        for _ in range(limits.MOST_STUCK):
             with pytest.raises(TimeoutError):
                 send(server)
         began = time.monotonic()
