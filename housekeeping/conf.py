@@ -28,6 +28,7 @@ HEARTBEAT_SECONDS: int
 SITE_URL: str
 METRICS_TOKEN: str
 TRIGGER_RATE: str
+WEBHOOK_HOSTS: list[str]
 RECIPES: list[str]
 VARIABLES: dict[str, str]
 
@@ -96,6 +97,14 @@ def _are_pairs(value: Any) -> bool:
     return isinstance(value, dict) and _are_names([*value, *value.values()])
 
 
+# A name with dots, an IPv4 address or an IPv6 address in brackets; a dot before a name; a port.
+_HOST = re.compile(r"(\.?[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE)
+
+
+def _are_hosts(value: Any) -> bool:
+    return _are_names(value) and all(_HOST.fullmatch(host) for host in value)
+
+
 SETTINGS: dict[str, Setting] = {
     "UNDO_DAYS": _whole(
         7,
@@ -153,6 +162,15 @@ SETTINGS: dict[str, Setting] = {
         ),
         "a rate such as 60/min, or an empty text for no limit",
         _is_rate,
+    ),
+    "WEBHOOK_HOSTS": Setting(
+        [],
+        _(
+            "The hosts that alerts may be sent to: names (by HTTPS, public addresses only; .example.com with"
+            " its subdomains), or host:port (also by HTTP, also inside). Empty: no webhook can be added."
+        ),
+        "a list of hosts, such as hooks.slack.com or 10.0.0.5:8080",
+        _are_hosts,
     ),
     "RECIPES": Setting(
         [], _("The ready-made policies that are switched on, by name."), "a list of names", _are_names

@@ -178,12 +178,31 @@ class BadColumn(HousekeepingError):
     """A column that is not one of the model's dates."""
 
 
-class BadHold(HousekeepingError):
-    """A hold that can't be made or changed as asked, because of this ``field``."""
+class BadField(HousekeepingError):
+    """Something can't be made or changed as asked, because of this ``field``."""
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(problem)
         self.field = field
+
+
+class BadHold(BadField):
+    """A hold that can't be made or changed as asked."""
+
+
+class BadChannel(BadField):
+    """A channel that can't be made or changed as asked."""
+
+
+class UnknownChannel(HousekeepingError):
+    """No channel has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(_("There is no channel %(name)s.") % {"name": repr(name)})
+
+
+class AddressRefused(HousekeepingError):
+    """The site must not send messages to this address."""
 
 
 class AlreadyRequested(HousekeepingError):

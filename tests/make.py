@@ -14,7 +14,7 @@ from django.utils import timezone
 from chat.models import ChatMessage, Conversation, User
 from housekeeping.engine.packing import columns
 from housekeeping.journal.acts import Actor
-from housekeeping.models import Archive, Consumer, Run, ScheduleState, Tally
+from housekeeping.models import Archive, Channel, Consumer, Run, ScheduleState, Tally
 from housekeeping.runs import control, execution, schedules
 
 _number = itertools.count(1)
@@ -130,6 +130,13 @@ def consumer(*, age: timedelta = timedelta(), **fields: Any) -> Consumer:
     beat = timezone.now() - age
     fields = {"host": "host", "pid": 1, "workers": 2, "worker_type": "thread", "schedules": True} | fields
     return Consumer.objects.create(**{"started_at": beat, "last_heartbeat_at": beat} | fields)
+
+
+def channel(name: str = "pager", **fields: Any) -> Channel:
+    now = timezone.now()
+    return Channel.objects.create(
+        **{"name": name, "kind": "webhook", "made_at": now, "changed_at": now} | fields
+    )
 
 
 def schedule_state(schedule: str, *, due: datetime, **fields: Any) -> ScheduleState:

@@ -130,6 +130,11 @@ def in_order(value: Any) -> Any:
     return {name: in_order(value[name]) for name in sorted(value)} if isinstance(value, dict) else value
 
 
+def words(value: Any) -> list[str]:
+    """The texts in a list."""
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
 def details(value: Any) -> dict[str, Any]:
     """The details of an act, with ``before`` and ``after`` as objects."""
     found = _object(value)

@@ -1,20 +1,21 @@
-"""The outbox: mails stored as rows. A consumer sends them; without one, the process that wrote them.
+"""The outbox: messages stored as rows. A consumer sends them; without one, the process that wrote them.
 
 What it promises:
 
-- Neither a run nor a request waits for a mail server. No mail is lost while the server is down for
-  up to a day: each is tried for that long, at growing intervals, and then given up.
-- A mail may be sent twice: if a process dies between sending a mail and marking it as sent, it is
-  sent again once its lease has run out.
-- Any number of processes may send: one conditional UPDATE claims each mail.
-- The text of a mail is deleted as soon as the mail is sent or given up.
+- Neither a run nor a request waits for a server. No message is lost while a server is down for up to a
+  day: each is tried for that long, at growing intervals, and then given up.
+- A message may be sent twice: if a process dies between sending it and marking it as sent, it is sent
+  again once its lease has run out.
+- Any number of processes may send: one conditional UPDATE claims each message.
+- A server that fails again and again holds up no other server's messages.
+- The text of a message is deleted as soon as it is sent or given up.
 """
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
-from smtplib import SMTPDataError, SMTPRecipientsRefused
 
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
@@ -23,14 +24,15 @@ from django.db.models import F, Q, QuerySet
 
 from housekeeping import conf
 from housekeeping.database import clock
+from housekeeping.journal import sending
 from housekeeping.models import Consumer, Delivery
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(minutes=2)  # longer than one mail may take
+LEASE = timedelta(minutes=2)  # longer than one message may take
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
 GIVE_UP_AFTER = timedelta(days=1)
-# After so many errors of the mail server itself in a row, the rest waits for the next look.
+# After so many errors of a server itself in a row, the rest of its messages waits for the next look.
 MOST_SERVER_ERRORS = 3
 AT_ONCE = 100
 
@@ -46,33 +48,40 @@ class Backend(BaseEmailBackend):
 
 def put(subject: str, text: str, recipients: Sequence[str], *, kind: str = "mail", sender: str = "") -> None:
     """Store a mail for each of ``recipients``. They are sent once the transaction is committed."""
-    now = clock.now()
     payload = {"subject": subject, "text": text, "sender": sender}
-    Delivery.objects.bulk_create(
-        Delivery(kind=kind, address=address, payload=payload, created_at=now) for address in recipients
-    )
+    store([Delivery(kind=kind, address=address, payload=payload) for address in recipients])
+
+
+def store(deliveries: Sequence[Delivery]) -> None:
+    """Store messages. They are sent once the transaction is committed."""
+    now = clock.now()
+    for delivery in deliveries:
+        delivery.created_at = now
+    Delivery.objects.bulk_create(deliveries)
     transaction.on_commit(send_if_nobody_else)
 
 
 def deliver() -> int:
-    """Send the mails that are due. Returns how many were sent. Raises DatabaseError."""
-    sent = server_errors = 0
-    for pk in list(_due().values_list("pk", flat=True)[:AT_ONCE]):
+    """Send the messages that are due. Returns how many were sent. Raises DatabaseError."""
+    sent, server_errors = 0, Counter[tuple[str, str]]()
+    for pk, transport, channel in list(_due().values_list("pk", "transport", "channel")[:AT_ONCE]):
+        server = (transport, channel if transport != Delivery.Transport.MAIL else "")
+        if server_errors[server] >= MOST_SERVER_ERRORS:
+            continue
         delivery = _claim(pk)
         if delivery is None:
             continue
         try:
-            _send(delivery)
+            answer = sending.send(delivery)
         except DatabaseError:
             raise
-        except Exception as error:  # a mail can fail in many ways; the next one must not suffer
-            server_errors = 0 if _is_final(error) else server_errors + 1
-            _put_off(delivery, error)
-            if server_errors >= MOST_SERVER_ERRORS:
-                break
+        except Exception as error:  # a message can fail in many ways; the next one must not suffer
+            is_final = _put_off(delivery, error)
+            server_errors[server] = 0 if is_final else server_errors[server] + 1
         else:
-            sent, server_errors = sent + 1, 0
-            _own(delivery).update(sent_at=clock.now(), payload=None, lease_until=None, error="")
+            sent, server_errors[server] = sent + 1, 0
+            done = {"sent_at": clock.now(), "payload": None, "lease_until": None, "error": ""}
+            _own(delivery).update(**done, answer=answer)
     return sent
 
 
@@ -91,37 +100,28 @@ def _claim(pk: int) -> Delivery | None:
 
 
 def _own(delivery: Delivery) -> QuerySet[Delivery]:
-    """The mail's row, unless another process has claimed it since."""
+    """The message's row, unless another process has claimed it since."""
     return Delivery.objects.filter(pk=delivery.pk, attempts=delivery.attempts, sent_at=None)
 
 
-def _send(delivery: Delivery) -> None:
-    facts = delivery.payload
-    if not isinstance(facts, dict) or not {"subject", "text", "sender"} <= facts.keys():
-        raise ValueError("the stored mail is incomplete")
-    message = EmailMessage(facts["subject"], facts["text"], facts["sender"] or None, [delivery.address])
-    message.send()
+def _put_off(delivery: Delivery, error: Exception) -> bool:
+    """Plan the next attempt, or give up. Neither the log nor the row gets an address or a text.
 
-
-def _put_off(delivery: Delivery, error: Exception) -> None:
-    """Plan the next attempt, or give up. Neither the log nor the row gets an address or a text."""
+    Returns whether another attempt is useless.
+    """
     kind, now = type(error).__name__, clock.now()
-    if _is_final(error) or now >= delivery.created_at + GIVE_UP_AFTER:
-        _own(delivery).update(failed_at=now, payload=None, lease_until=None, error=kind)
-        logger.error("The mail %s can't be sent and is given up (%s)", delivery, kind)
-        return
+    answer, is_final = sending.answer_in(error)
+    why = f"{kind}: {answer}" if isinstance(error, sending.NotSent) else kind
+    fields = {"lease_until": None, "error": kind, "answer": answer[:100]}
+    if is_final or now >= delivery.created_at + GIVE_UP_AFTER:
+        _own(delivery).update(failed_at=now, payload=None, **fields)
+        logger.error("The %s %s can't be sent and is given up (%s)", delivery.transport, delivery, why)
+        return is_final
     pause = min(FIRST_PAUSE * 2 ** (delivery.attempts - 1), LONGEST_PAUSE)
-    _own(delivery).update(not_before=now + pause, lease_until=None, error=kind)
-    logger.warning("The mail %s could not be sent (%s); it is tried again in %s", delivery, kind, pause)
-
-
-def _is_final(error: Exception) -> bool:
-    """Does the server refuse this mail permanently, or is it not a valid mail?"""
-    if isinstance(error, SMTPRecipientsRefused):
-        return all(code >= 500 for code, _ in error.recipients.values())
-    if isinstance(error, SMTPDataError):
-        return error.smtp_code >= 500
-    return isinstance(error, ValueError)
+    _own(delivery).update(not_before=now + pause, **fields)
+    facts = (delivery.transport, delivery, why, pause)
+    logger.warning("The %s %s could not be sent (%s); it is tried again in %s", *facts)
+    return False
 
 
 # --- Without a consumer -----------------------------------------------------------------------
@@ -152,7 +152,7 @@ def _deliver_here(before: threading.Thread | None) -> None:
             before.join()  # one after the other: waiting for the newest thread waits for all
         if not Consumer.objects.alive(clock.now()).exists():
             deliver()
-    except DatabaseError as error:  # the mails are stored, and sent later
+    except DatabaseError as error:  # the messages are stored, and sent later
         logger.warning("The outbox can't be read: %s", error)
     finally:
         connection.close()

@@ -4,7 +4,7 @@ A run's row is the source of truth; the queue only carries its id to a worker. C
 what must never happen: two runs for one fire time, or one task running twice at the same time.
 """
 
-from housekeeping.models.alerts import Delivery
+from housekeeping.models.alerts import Channel, Delivery, Incident
 from housekeeping.models.kept import Archive, Hold, PlannedRows
 from housekeeping.models.runs import LogLine, Run, RunQuerySet, Tally
 from housekeeping.models.states import (
@@ -26,10 +26,12 @@ __all__ = [
     "REASON_LENGTH",
     "Act",
     "Archive",
+    "Channel",
     "Consumer",
     "Delivery",
     "Gauge",
     "Hold",
+    "Incident",
     "LogLine",
     "PlannedRows",
     "PolicyState",
