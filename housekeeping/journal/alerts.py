@@ -5,14 +5,9 @@ An alert goes into the outbox once the event itself is written, so no run waits 
 
 import logging
 import uuid
-from typing import Any
 
-from django.conf import settings
-from django.contrib.auth import get_backends, get_user_model
-from django.core.exceptions import FieldError
-
-from housekeeping import addresses, rights
-from housekeeping.journal import outbox
+from housekeeping import addresses
+from housekeeping.journal import outbox, recipients
 from housekeeping.models import Run
 
 logger = logging.getLogger(__name__)
@@ -76,7 +71,7 @@ def _tell(run: Run, what: str, text: str) -> None:
     task = " ".join(run.task.split())  # a name that came in a message may hold a line break
     undo = "the undo of " if run.undo_of_id else ""
     try:
-        people = recipients()
+        people = recipients.of_alerts()
         outbox.put(f"Housekeeping: {undo}{task} {what}", f"{text}\n{_link(run)}\n", people, kind="alert")
     except Exception as error:  # the event itself is written and stays as it is
         logger.error("Nobody could be told that run %s %s (%s)", run, what, type(error).__name__)
@@ -89,35 +84,3 @@ def _tell(run: Run, what: str, text: str) -> None:
 def _link(run: Run) -> str:
     """The address of the run's page; its name if the project has no pages."""
     return addresses.page_in_mail("run", run.pk) or f"Run {run.pk}"
-
-
-def recipients() -> list[str]:
-    """The addresses of active accounts that may operate; if none has one, those of ADMINS."""
-    return operators() or _admins()
-
-
-def operators() -> list[str]:
-    """The addresses of active accounts that may operate."""
-    people = [address for backend in get_backends() for address in _operators(backend)]
-    return list(dict.fromkeys(people))
-
-
-def _operators(backend: Any) -> list[str]:
-    """The addresses of those who may operate by an authentication backend; none if it can't tell."""
-    model = get_user_model()
-    name = getattr(model, "EMAIL_FIELD", "email")
-    fields = {field.name for field in model._meta.get_fields()}
-    if not hasattr(backend, "with_perm") or name not in fields:
-        return []
-    # As Django's own: without the field, every account is active.
-    is_active = {} if "is_active" in fields else {"is_active": None}
-    try:
-        people = backend.with_perm(rights.OPERATE, **is_active).order_by("pk")
-        return [address for address in people.values_list(name, flat=True) if address]
-    except (FieldError, TypeError):  # a backend for another kind of user model
-        return []
-
-
-def _admins() -> list[str]:
-    """Django's ADMINS: addresses, or before Django 6.0 pairs of a name and an address."""
-    return [admin if isinstance(admin, str) else admin[1] for admin in settings.ADMINS]

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from housekeeping import conf
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy, in_days
-from housekeeping.journal import alerts
+from housekeeping.journal import recipients
 from housekeeping.models import PolicyState
 
 # Where a value comes from.
@@ -207,8 +207,8 @@ def _recipients() -> InForce:
     )
     operators: list[str] = []
     try:
-        operators = alerts.operators()
-        people, problem = operators or alerts.recipients(), ""
+        operators = recipients.operators()
+        people, problem = operators or recipients.of_alerts(), ""
     except Exception as error:  # the project's own backends may raise anything
         people, problem = [], _("They can't be found: %(error)s") % {"error": type(error).__name__}
     if not people and not problem:
