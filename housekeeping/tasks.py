@@ -12,7 +12,18 @@ from housekeeping.declared.steps import Checkpoint, TaskResult, no_checkpoint
 from housekeeping.declared.triggers import Cron
 from housekeeping.engine import verification
 from housekeeping.engine.purge import Purge, purge
-from housekeeping.models import Act, Archive, Consumer, Delivery, Hold, PlannedRows, Run, Snapshot, TableSize
+from housekeeping.models import (
+    Act,
+    Archive,
+    Consumer,
+    Delivery,
+    Hold,
+    Incident,
+    PlannedRows,
+    Run,
+    Snapshot,
+    TableSize,
+)
 
 # --- Policies ---------------------------------------------------------------------------------
 
@@ -97,6 +108,13 @@ OWN = {
         retention=timedelta(days=7),
         age="created_at",
         shortest_days=2,  # a mail is tried for a day
+        is_upkeep=True,
+    ),
+    "deleted_incidents": Policy(
+        "incidents",
+        rows=lambda cutoff: Incident.objects.filter(closed_at__lt=cutoff),
+        retention=timedelta(days=90),
+        age="closed_at",
         is_upkeep=True,
     ),
 }

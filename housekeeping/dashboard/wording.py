@@ -32,6 +32,7 @@ DECLARED = (
     gettext_noop("deleted sign ins"),
     gettext_noop("deleted acts"),
     gettext_noop("deleted deliveries"),
+    gettext_noop("deleted incidents"),
     gettext_noop("errors"),
     gettext_noop("restored"),
 )

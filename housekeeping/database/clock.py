@@ -112,3 +112,8 @@ def estimate() -> datetime:
 def offset() -> timedelta:
     """How far this host's clock is ahead of the database's (negative: behind)."""
     return timezone.now() - estimate()
+
+
+def shown(moment: datetime) -> str:
+    """In TIME_ZONE, for mails and logs: ``2027-01-31 12:00 UTC``."""
+    return f"{timezone.localtime(moment, timezone.get_default_timezone()):%Y-%m-%d %H:%M %Z}"

@@ -4,7 +4,7 @@ from housekeeping.migrations._operations import RenamedInCode
 
 
 class Migration(migrations.Migration):
-    dependencies = [("housekeeping", "0024_unusual_runs")]
+    dependencies = [("housekeeping", "0025_table_sizes")]
 
     operations = [
         migrations.CreateModel(

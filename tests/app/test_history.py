@@ -41,6 +41,7 @@ def test_history_goes_after_ninety_days_and_what_is_younger_stays():
         "deleted_sign_ins": 0,
         "deleted_acts": 0,
         "deleted_deliveries": 0,
+        "deleted_incidents": 0,
     }
     assert list(Run.objects.all()) == [young]
     assert (Snapshot.objects.count(), Consumer.objects.count()) == (1, 1)

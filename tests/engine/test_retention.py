@@ -10,7 +10,7 @@ from django.utils import timezone
 from chat.models import Conversation, User
 from housekeeping.declared import registry
 from housekeeping.engine.purge import purge_batches
-from housekeeping.models import Act, Consumer, Delivery, Hold, PlannedRows, Run, Snapshot, TableSize
+from housekeeping.models import Act, Consumer, Delivery, Hold, Incident, PlannedRows, Run, Snapshot, TableSize
 from housekeeping.runs import execution
 from tests import make
 
@@ -76,6 +76,10 @@ def table_size(moment):
     return TableSize(table=uuid.uuid4().hex, day=moment.date(), measured_at=moment)
 
 
+def incident(moment):
+    return Incident(kind="consumer", opened_at=moment, told_at=moment, closed_at=moment)
+
+
 def sign_in(model):
     def made(moment):
         row = model(username="ada", ip_address="127.0.0.1", user_agent="x", path_info="/sign-in")
@@ -102,6 +106,7 @@ ROWS = {
     "table_sizes": table_size,
     "consumers": consumer,
     "deliveries": delivery,
+    "incidents": incident,
 }
 POLICIES = {policy.name: policy for task in registry.TASKS.values() for policy in task.policies}
 
