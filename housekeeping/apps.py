@@ -6,4 +6,9 @@ class HousekeepingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from django.core.signals import request_finished
+
         from housekeeping import checks  # noqa: F401
+        from housekeeping.reading import site_look
+
+        request_finished.connect(site_look.after_request, dispatch_uid="housekeeping")

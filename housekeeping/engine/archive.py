@@ -17,6 +17,7 @@ from datetime import datetime
 from django.db import connection
 from django.db.models import Model, Sum
 
+from housekeeping import conf
 from housekeeping.declared.policies import Policy
 from housekeeping.engine import packing
 from housekeeping.models import Archive, Run
@@ -96,6 +97,11 @@ def sealed(archived: Archive, after: str) -> str:
 def digest(before: str, packed: bytes) -> str:
     """The next link of a chain of SHA-256 digests; each covers everything that was removed so far."""
     return hashlib.sha256(bytes.fromhex(before) + packed).hexdigest()
+
+
+def exceeds_budget(size: int) -> bool:
+    """Do archives of so many bytes exceed their budget?"""
+    return size > int(conf.ARCHIVE_BUDGET_MB) * 1_000_000
 
 
 def size() -> int:

@@ -198,7 +198,12 @@ def in_undo_window() -> RunQuerySet:
 
 def damaged_runs() -> list[Run]:
     """The newest runs with damaged or missing archives, until these expire."""
-    return list(in_undo_window().filter(archive_damage__isnull=False).order_by("-requested_at")[:MOST_NAMED])
+    return list(damaged()[:MOST_NAMED])
+
+
+def damaged() -> RunQuerySet:
+    """The runs with damaged or missing archives, the newest first."""
+    return in_undo_window().filter(archive_damage__isnull=False).order_by("-requested_at")
 
 
 def unverified() -> list[Run]:

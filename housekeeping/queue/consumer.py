@@ -20,7 +20,7 @@ from housekeeping.database import clock
 from housekeeping.journal import outbox
 from housekeeping.models import Consumer as ConsumerRow
 from housekeeping.queue.forks import ForkLock
-from housekeeping.reading import gauges
+from housekeeping.reading import gauges, watch
 from housekeeping.reading.tables import measuring
 from housekeeping.runs import consumers, execution, recovery, schedules, ticks
 
@@ -137,6 +137,7 @@ class Consumer(huey_consumer.Consumer):
         self._every(conf.beat().total_seconds(), "write the heartbeat", consumers.beat, self.row)
         self._every(5.0, "measure the gauges", gauges.refresh)
         self._every(5.0, "measure the tables", measuring.refresh)
+        self._every(watch.LOOKED_EACH, "look for incidents", watch.look)
         self._every(1.0, "send what waits in the outbox", lambda now: outbox.deliver())
 
     def _announce(self) -> None:

@@ -16,7 +16,7 @@ from housekeeping.reading import gauges, newest, policies, tasks
 from housekeeping.reading.policies import PolicyCard
 from housekeeping.reading.tasks import TaskCard
 from housekeeping.reading.verdict import Verdict, is_late, verdict
-from housekeeping.runs import pauses, schedules
+from housekeeping.runs import consumers, pauses, schedules
 
 RUNNING, PAUSED, STOPPED = "running", "paused", "stopped"
 
@@ -182,7 +182,7 @@ def _scheduler_status(
     ]
     if all(card.entry.is_stopped for card in cards if not card.schedule.is_upkeep):
         status = PAUSED
-    elif any(consumer.schedules for consumer in alive):
+    elif consumers.are_watching(alive):
         status = RUNNING
     else:
         status = STOPPED

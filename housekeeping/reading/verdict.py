@@ -10,9 +10,11 @@ from django.utils.translation import ngettext
 
 from housekeeping import conf
 from housekeeping.declared.registry import TASKS, UNREADABLE
+from housekeeping.engine import archive
 from housekeeping.exceptions import PolicyFailed, StatisticFailed
 from housekeeping.models import Consumer, Run, TaskState
 from housekeeping.reading import words
+from housekeeping.runs import consumers
 from housekeeping.runs.schedules import PUNCTUAL, Entry
 
 GOOD, WARNING, BAD = "good", "warning", "bad"
@@ -135,7 +137,7 @@ def _consumers(alive: Sequence[Consumer]) -> Iterator[Finding]:
             _("Start one. It carries out the queued runs."),
             command="python manage.py run_huey",
         )
-    elif not any(consumer.schedules for consumer in alive):
+    elif not consumers.are_watching(alive):
         yield Finding(
             BAD,
             _("No consumer watches the schedules: all running consumers were started with -n."),
@@ -232,7 +234,7 @@ def _damaged(damaged: Sequence[Run]) -> Iterator[Finding]:
 
 
 def _archive(size: int) -> Iterator[Finding]:
-    if size > conf.ARCHIVE_BUDGET_MB * 1_000_000:
+    if archive.exceeds_budget(size):
         yield Finding(
             WARNING,
             _("The archives for undo exceed their budget of %(budget)s MB.")

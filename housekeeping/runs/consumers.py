@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from importlib import metadata
 
@@ -30,6 +31,11 @@ def join(*, workers: int, worker_type: str, schedules: bool, now: datetime) -> C
 def this_process() -> str:
     """``host:pid``"""
     return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def are_watching(alive: Collection[Consumer]) -> bool:
+    """Does one of the consumers look at the schedules?"""
+    return any(consumer.schedules for consumer in alive)
 
 
 def version() -> str:
