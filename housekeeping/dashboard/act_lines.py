@@ -40,6 +40,11 @@ WORDS = {
     "end hold": gettext_lazy("hold ended"),
     "change holds": gettext_lazy("holds changed"),
     "end holds": gettext_lazy("holds ended"),
+    "add channel": gettext_lazy("channel added"),
+    "change channel": gettext_lazy("channel changed"),
+    "remove channel": gettext_lazy("channel removed"),
+    "test channel": gettext_lazy("channel tested"),
+    "new secret": gettext_lazy("new secret made"),
     "change rights": gettext_lazy("rights changed"),
     "change password": gettext_lazy("password changed"),
     "delete": gettext_lazy("deleted"),
@@ -68,6 +73,12 @@ _NAMES = {
     "user_permissions": gettext_lazy("permissions"),
     "permissions": gettext_lazy("permissions"),
     "keys": gettext_lazy("keys"),
+    "kind": gettext_lazy("kind"),
+    "address": gettext_lazy("address"),
+    "kinds": gettext_lazy("kinds of incidents"),
+    "tasks": gettext_lazy("tasks"),
+    "is_on": gettext_lazy("on"),
+    "is_reminded": gettext_lazy("reminders"),
 }
 # A task, a policy and a schedule may share a name: the act tells which of them is the target.
 OF_TASK = ("pause task", "resume task", "acknowledge", "end acknowledgement")
