@@ -8,6 +8,7 @@ from django.urls import re_path
 from housekeeping.api.description.document import OWN
 from housekeeping.api.description.views import HousekeepingSchema, docs
 from housekeeping.api.views import (
+    alerts,
     figures,
     holds,
     policies,
@@ -62,6 +63,11 @@ urlpatterns = [
     re_path(r"^holds/?$", holds.HoldList.as_view(), name="hold-list"),
     re_path(r"^holds/(?P<pk>[0-9]{1,18})/?$", holds.HoldDetail.as_view(), name="hold"),
     re_path(r"^settings/?$", settings.SettingList.as_view(), name="setting-list"),
+    re_path(r"^incidents/?$", alerts.IncidentList.as_view(), name="incident-list"),
+    re_path(r"^alerts/?$", alerts.AlertList.as_view(), name="alert-list"),
+    re_path(r"^channels/?$", alerts.ChannelList.as_view(), name="channel-list"),
+    re_path(r"^channels/(?P<name>[^/]+)/?$", alerts.ChannelDetail.as_view(), name="channel"),
+    re_path(r"^channels/(?P<name>[^/]+)/test/?$", alerts.TestChannel.as_view(), name="channel-test"),
     re_path(r"^schema/?$", HousekeepingSchema.as_view(), name="schema"),
     re_path(r"^docs/?$", docs, {"described": OWN}, name="docs"),
 ]

@@ -138,4 +138,4 @@ class Delivery(OwnModel):
     def state(self) -> str:
         if self.sent_at:
             return "sent"
-        return "given up" if self.failed_at else "waiting"
+        return "given_up" if self.failed_at else "waiting"

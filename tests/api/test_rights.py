@@ -56,6 +56,11 @@ ADDRESSES = {
     "schedules": VIEW,
     "schedules/fire-times": VIEW,
     "schedules/weekly_cleanup": VIEW,
+    "alerts": VIEW,
+    "incidents": VIEW,
+    "channels": VIEW,
+    "channels/pager": VIEW,
+    "channels/pager/test": CONFIGURE,
     "holds": VIEW,
     "holds/{hold}": VIEW,
     "runs/{run}/holds": CHANGE,
@@ -63,6 +68,9 @@ ADDRESSES = {
 }
 # Beside them: an address may answer more than one method.
 MORE = [
+    ("channels", CONFIGURE),
+    ("channels/pager", CHANGE),
+    ("channels/pager", END),
     ("holds", CONFIGURE),
     ("holds/{hold}", CHANGE),
     ("holds/{hold}", END),
@@ -95,6 +103,8 @@ def address(path):
         make.archive(run)
     if path.startswith("tables/"):
         measuring.measure(timezone.now())
+    if "pager" in path:
+        make.channel("pager", kind="mail", address="ada@example.com")
     row = make.conversation()
     hold = Hold.objects.create(model="chat.Conversation", key=str(row.pk), reason="x", undo=run)
     return f"{SCHEDULER}/{path.format(run=run.pk, hold=hold.pk)}"
@@ -104,7 +114,7 @@ def ask(client, url, method):
     if method == VIEW:
         return client.get(url, {"trigger": "0 2 * * *"} if "fire-times" in url else {})
     if method == CHANGE:
-        return client.patch(url, {"until": "2127-01-31"})
+        return client.patch(url, {"on": False} if "channels" in url else {"until": "2127-01-31"})
     if method == PUT:
         return client.put(url, {})
     if method == END:
@@ -117,6 +127,8 @@ def ask(client, url, method):
 
 def body_for(url):
     last = url.rstrip("/").rpartition("/")[2]
+    if last == "channels":
+        return {"name": "on-call", "kind": "mail", "address": "ada@example.com"}
     if last == "trigger":
         return {"task": "messages", "wait": 0}
     if url.rstrip("/").endswith(("runs/cancel", "runs/retry")):

@@ -14,7 +14,7 @@ from django.urls import URLResolver, get_resolver, reverse
 from django.utils import timezone
 from rest_framework_simplejwt.tokens import RefreshToken
 
-from housekeeping.models import Hold, Run
+from housekeeping.models import Channel, Hold, Run
 from housekeeping.reading.tables import measuring
 from tests import make
 from tests.visitors import account
@@ -71,6 +71,14 @@ def of_run_with_holds(user):
     run = make.run("stats", status="succeeded")
     Hold.objects.create(model="chat.User", key="1", reason="undone", undo=run)
     return {"pk": run.pk}
+
+
+def of_channel(user):
+    now = make.ago()
+    Channel.objects.update_or_create(
+        name="pager", defaults={"kind": "mail", "address": "a@example.com", "made_at": now, "changed_at": now}
+    )
+    return {"name": "pager"}
 
 
 def of_conversation(user):
@@ -201,6 +209,13 @@ API = {
     "housekeeping_api:docs": Row({"GET": ANYONE}),
     "housekeeping_api:hold-list": Row({"GET": VIEW, "POST": CONFIGURE}),
     "housekeeping_api:hold": Row({"GET": VIEW, "PATCH": CONFIGURE, "DELETE": CONFIGURE}, of_hold),
+    "housekeeping_api:alert-list": Row(looked_at),
+    "housekeeping_api:incident-list": Row(looked_at),
+    "housekeeping_api:channel-list": Row({"GET": VIEW, "POST": CONFIGURE}),
+    "housekeeping_api:channel": Row(
+        {"GET": VIEW, "PATCH": CONFIGURE, "DELETE": CONFIGURE}, of_channel, {"on": True}
+    ),
+    "housekeeping_api:channel-test": Row(configured, of_channel),
     "housekeeping_api:run-holds": Row({"PATCH": CONFIGURE, "DELETE": CONFIGURE}, of_run_with_holds),
     "housekeeping_api:trigger": Row(operated, body={"task": "no such task"}),
     "housekeeping_api:run-cancel": Row(operated, of_run),

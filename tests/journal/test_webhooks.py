@@ -85,7 +85,7 @@ def test_a_receiver_that_is_gone_for_good_is_not_asked_again(receiver):
 
     outbox.deliver()
 
-    assert (only().state, only().answer) == ("given up", "410 Gone")
+    assert (only().state, only().answer) == ("given_up", "410 Gone")
 
 
 def test_a_host_that_is_listed_no_more_gets_nothing(receiver, settings):
@@ -94,7 +94,7 @@ def test_a_host_that_is_listed_no_more_gets_nothing(receiver, settings):
 
     outbox.deliver()
 
-    assert (only().state, only().answer, receiver.received) == ("given up", "the host is not listed", [])
+    assert (only().state, only().answer, receiver.received) == ("given_up", "the host is not listed", [])
 
 
 def test_a_message_for_a_channel_that_was_removed_is_given_up(receiver):
@@ -102,7 +102,7 @@ def test_a_message_for_a_channel_that_was_removed_is_given_up(receiver):
 
     outbox.deliver()
 
-    assert (only().state, only().answer, receiver.received) == ("given up", "the channel was removed", [])
+    assert (only().state, only().answer, receiver.received) == ("given_up", "the channel was removed", [])
 
 
 def test_a_corrected_address_gets_what_still_waits(receiver):

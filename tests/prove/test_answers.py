@@ -50,6 +50,10 @@ SENSELESS = {
     "run_list": "nor which cursors we have made",
     "act_list": "nor which cursors we have made",
     "hold_list": "nor which cursors we have made",
+    "alert_list": "nor which cursors we have made",
+    "incident_list": "nor which cursors we have made",
+    "post_channel_list": "nor which hosts are listed, which names are taken, and which tasks there are",
+    "patch_channel_detail": "nor which hosts are listed, and which tasks there are",
     "post_hold_list": "nor which rows there are, nor which days have passed",
     "patch_hold_detail": "nor which days have passed",
     "table_detail": "nor which columns a table has",
@@ -157,6 +161,7 @@ def everything(transactional_db, settings):
     moment = make.ago(hours=1)
     facts = {"requested_at": moment, "attempts": 1}
     former = [make.run("former", status=status, **facts) for status in Run.Status.values]
+    make.channel("pager", kind="mail", address="ada@example.com")
     held = [run for run in former if run.status == "held"]
     make.run("verification", status="failed", **facts)
     failed = [make.run("stats", status="failed", **facts) for _ in range(3)]
@@ -187,6 +192,7 @@ def everything(transactional_db, settings):
         r"/tables/\{name\}": ("path.name", ["chat_user", "chat_chatmessage"]),
         r"/tasks/\{name\}$": ("path.name", ["stats", "users"]),
         r"/tasks/\{name\}/": ("path.name", ["verification"]),
+        r"/channels/\{name\}": ("path.name", ["pager", "operators"]),
         "/fire-times": ("query.trigger", ["0 2 * * *", "06:00:00"]),
     }
 

@@ -152,7 +152,7 @@ def _shared(shared: Facts, code: str, response: Facts) -> Facts:
 
 
 def _renamed(path: str) -> str:
-    named = "name" if re.search(r"/(schedules|policies|tables|tasks)/{", path) else "id"
+    named = "name" if re.search(r"/(schedules|policies|tables|tasks|channels)/{", path) else "id"
     return re.sub(r"{\w+}", f"{{{named}}}", path).rstrip("/")
 
 

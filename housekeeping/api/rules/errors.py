@@ -15,7 +15,7 @@ from housekeeping.api.rules.renderers import PlainJSONRenderer
 from housekeeping.exceptions import (
     AlreadyRequested,
     BadColumn,
-    BadHold,
+    BadField,
     BadRetention,
     BadSize,
     BadTrigger,
@@ -29,6 +29,7 @@ from housekeeping.exceptions import (
     PolicyFailed,
     QueueUnreachable,
     RunInProgress,
+    UnknownChannel,
     UnknownPolicy,
     UnknownSchedule,
     UnknownTable,
@@ -40,6 +41,7 @@ from housekeeping.reading import as_json
 logger = logging.getLogger(__name__)
 
 CODES: dict[type[HousekeepingError], int] = {
+    UnknownChannel: status.HTTP_404_NOT_FOUND,
     UnknownPolicy: status.HTTP_404_NOT_FOUND,
     UnknownSchedule: status.HTTP_404_NOT_FOUND,
     UnknownTable: status.HTTP_404_NOT_FOUND,
@@ -68,7 +70,8 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     request = context["request"]
     request.accepted_renderer = PlainJSONRenderer()
     request.accepted_media_type = PlainJSONRenderer.media_type
-    if isinstance(error, HousekeepingError) and type(error) in {**CODES, **FIELDS, BadHold: ""}:
+    if isinstance(error, BadField) or type(error) in {**CODES, **FIELDS}:
+        assert isinstance(error, HousekeepingError)
         code, body = translate(error)
         return Response(body, status=code)
     if outage := outage_of(error):
@@ -83,7 +86,7 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
 
 def translate(error: HousekeepingError) -> tuple[int, dict[str, Any]]:
     """The status and the body for an error of the core."""
-    field = error.field if isinstance(error, BadHold) else FIELDS.get(type(error))
+    field = error.field if isinstance(error, BadField) else FIELDS.get(type(error))
     if field:
         return status.HTTP_400_BAD_REQUEST, problems.refused({field: [str(error)]})
     body = problems.body(str(error), word_for(type(error)))

@@ -46,5 +46,7 @@ class ActPages(PagesOfMoments):
     ordering = ("-done_at", "-id")
 
 
-class HoldPages(Pages):
+class NumberedPages(Pages):
+    """Of rows whose key is a number."""
+
     ordering = "-id"

@@ -12,7 +12,7 @@ from housekeeping.api.base import HousekeepingView, operation
 from housekeeping.api.description.examples import hold_bodies
 from housekeeping.api.description.schema import location
 from housekeeping.api.description.shapes import page_of
-from housekeeping.api.rules.pages import HoldPages
+from housekeeping.api.rules.pages import NumberedPages
 from housekeeping.api.rules.permissions import MayConfigure
 from housekeeping.api.serializers import (
     HoldChangeSerializer,
@@ -32,7 +32,7 @@ class HoldList(HousekeepingView):
 
     @operation("Holds, newest first", page_of(as_json.Hold), query=HoldFilterSerializer)
     def get(self, request: Request) -> Response:
-        now, pages = clock.roughly(), HoldPages()
+        now, pages = clock.roughly(), NumberedPages()
         page = pages.paginate_queryset(search.holds(self.read(), now), request) or []
         gone = without_row(page)
         return pages.get_paginated_response([as_json.hold(hold, now, gone) for hold in page])

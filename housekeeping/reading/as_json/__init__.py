@@ -4,6 +4,7 @@
 for it: ``run(row, texts)``. Moments are ISO 8601 in TIME_ZONE with their offset; absent values are null.
 """
 
+from housekeeping.reading.as_json.alerts import Alert, Channel, Incident, Tested, channel
 from housekeeping.reading.as_json.fields import iso
 from housekeeping.reading.as_json.figures import (
     Act,
@@ -35,7 +36,9 @@ from housekeeping.reading.as_json.workers import Consumer, ConsumerList
 
 __all__ = [
     "Act",
+    "Alert",
     "ChangedPolicy",
+    "Channel",
     "Consumer",
     "ConsumerList",
     "Effect",
@@ -44,6 +47,7 @@ __all__ = [
     "Hold",
     "HoldsChanged",
     "HoldsEnded",
+    "Incident",
     "Job",
     "LogLine",
     "MeasuredStatistics",
@@ -63,7 +67,9 @@ __all__ = [
     "Tally",
     "Task",
     "TaskTrends",
+    "Tested",
     "Verified",
+    "channel",
     "fire_times",
     "hold",
     "iso",

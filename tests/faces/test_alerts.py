@@ -1,0 +1,130 @@
+"""Alerts on every face."""
+
+import pytest
+
+from housekeeping.journal import incidents, outbox, sending
+from housekeeping.journal.incidents import Condition, Kind
+from housekeeping.models import Act, Channel, Incident
+from tests import make, receivers
+from tests.conftest import with_token
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+API = "/api/admin/scheduler"
+
+
+@pytest.fixture(autouse=True)
+def receiver(settings):
+    """A receiver whose host is listed, and a consumer, so that nothing is sent before a test does it."""
+    make.consumer()
+    with receivers.receiver() as server:
+        settings.HOUSEKEEPING_WEBHOOK_HOSTS = [server.host]
+        yield server
+    outbox.settle()
+
+
+@pytest.fixture
+def pager(receiver):
+    return make.channel("pager", address=f"{receiver.url}/in/secret-path")
+
+
+def something_wrong():
+    incidents.begin(Condition(Kind.FAILED, "users", "OSError: the disk is full", "users"))
+    return Incident.objects.get()
+
+
+# --- The API --------------------------------------------------------------------------------
+
+
+def test_a_channel_is_added_changed_and_removed_by_the_api(api, receiver):
+    body = {"name": "pager", "kind": "webhook", "address": f"{receiver.url}/in", "kinds": ["failed"]}
+
+    made = api.post(f"{API}/channels", body)
+    assert (made.status_code, made["Location"]) == (201, f"{API}/channels/pager")
+    assert made.json()["secret"] == sending.secret(Channel.objects.get())
+    assert made.json()["address"].startswith(f"{receiver.url}/… (")
+
+    changed = api.patch(f"{API}/channels/pager", {"on": False, "tasks": ["users"], "new_secret": True}).json()
+    assert (changed["on"], changed["tasks"], changed["reminders"]) == (False, ["users"], True)
+    assert changed["secret"] != made.json()["secret"]
+
+    assert api.delete(f"{API}/channels/pager").status_code == 204
+    assert [one["name"] for one in api.get(f"{API}/channels").json()["results"]] == ["operators"]
+    acts = ["add channel", "change channel", "new secret", "remove channel"]
+    assert list(Act.objects.order_by("pk").values_list("what", flat=True)) == acts
+
+
+def test_who_may_only_view_sees_neither_secret_nor_address(pager, viewer):
+    answer = with_token(viewer).get(f"{API}/channels/pager")
+
+    assert "secret" not in answer.text
+    assert set(answer.json()) >= {"name", "kinds", "address"}
+
+
+@pytest.mark.parametrize(
+    ("field", "body"),
+    [
+        ("address", {"address": "https://inside.example.com/"}),
+        ("kinds", {"kinds": ["bored"]}),
+        ("tasks", {"tasks": ["dishes"]}),
+        ("on", {"on": "yes"}),
+        ("name", {"name": "a/b"}),
+        ("colour", {"colour": "red"}),
+    ],
+)
+def test_what_can_not_be_a_channel_is_refused_with_its_field(api, receiver, field, body):
+    channel = {"name": "pager", "kind": "webhook", "address": receiver.url} | body
+
+    answer = api.post(f"{API}/channels", channel)
+
+    assert (answer.status_code, field in answer.json()["fields"]) == (400, True)
+    assert not Channel.objects.exists()
+
+
+def test_the_operators_channel_is_changed_but_not_removed(api):
+    assert api.get(f"{API}/channels/operators").json()["changed_at"] is None
+
+    assert api.patch(f"{API}/channels/operators", {"kinds": []}).json()["kinds"] == []
+    assert api.delete(f"{API}/channels/operators").status_code == 409
+    assert api.patch(f"{API}/channels/operators", {}).status_code == 400
+
+
+def test_what_is_no_channel_is_not_found(api):
+    for method, path in ((api.get, "nobody"), (api.delete, "nobody"), (api.post, "nobody/test")):
+        answer = method(f"{API}/channels/{path}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "unknown_channel")
+
+
+def test_incidents_and_messages_are_listed_with_their_answers(api, pager, receiver):
+    incident = something_wrong()
+    receiver.status = 503
+    outbox.deliver()
+
+    [listed] = api.get(f"{API}/incidents", {"open": "true", "kind": "failed"}).json()["results"]
+    assert (listed["id"], listed["title"], listed["text"]) == (
+        incident.pk, "users failed", "OSError: the disk is full",
+    )  # fmt: skip
+    [sent] = api.get(f"{API}/alerts", {"channel": "pager"}).json()["results"]
+    assert (sent["state"], sent["answer"], sent["incident"]) == (
+        "waiting",
+        "503 Service Unavailable",
+        incident.pk,
+    )
+    assert api.get(f"{API}/alerts", {"state": "sent", "channel": "pager"}).json()["results"] == []
+    assert api.get(f"{API}/incidents", {"open": "false"}).json()["results"] == []
+
+
+def test_a_mail_that_is_no_alert_is_nobody_s_business_here(api):
+    outbox.put("Verify your address", "A secret link", ["grace@example.com"])
+
+    assert api.get(f"{API}/alerts").json()["results"] == []
+
+
+def test_a_test_arrives(api, pager, receiver):
+    answer = api.post(f"{API}/channels/pager/test")
+
+    assert (answer.status_code, answer.json()) == (202, {"sent": 1})
+    outbox.deliver()
+    [request] = receiver.received
+    assert (request.json["type"], request.json["data"]["channel"]) == ("test", "pager")
+    assert api.get(f"{API}/alerts").json()["results"][0]["answer"] == "200 OK"
