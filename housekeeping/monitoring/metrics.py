@@ -21,6 +21,7 @@ from housekeeping.database import clock
 from housekeeping.declared.registry import TASKS
 from housekeeping.journal import tallies
 from housekeeping.models import Run
+from housekeeping.monitoring import alerts
 from housekeeping.reading import in_force, newest, overview
 from housekeeping.reading.overview import Overview
 from housekeeping.reading.tables import listing
@@ -62,6 +63,7 @@ class _Housekeeping(Collector):
         yield from _policies(seen)
         yield from _figures(seen)
         yield from _tables()
+        yield from alerts.metrics()
 
 
 def _health(seen: Overview, now: datetime) -> Iterator[Metric]:

@@ -1,10 +1,14 @@
 """Alerts on every face."""
 
-import pytest
+import json
+import re
 
-from housekeeping.journal import incidents, outbox, sending
+import pytest
+from django.core.management import CommandError, call_command
+
+from housekeeping.journal import incidents, messages, outbox, sending
 from housekeeping.journal.incidents import Condition, Kind
-from housekeeping.models import Act, Channel, Incident
+from housekeeping.models import Act, Channel, Delivery, Incident
 from tests import make, receivers
 from tests.conftest import with_token
 
@@ -31,6 +35,10 @@ def pager(receiver):
 def something_wrong():
     incidents.begin(Condition(Kind.FAILED, "users", "OSError: the disk is full", "users"))
     return Incident.objects.get()
+
+
+def command(*words):
+    return call_command("housekeeping_alerts", *words)
 
 
 # --- The API --------------------------------------------------------------------------------
@@ -128,3 +136,65 @@ def test_a_test_arrives(api, pager, receiver):
     [request] = receiver.received
     assert (request.json["type"], request.json["data"]["channel"]) == ("test", "pager")
     assert api.get(f"{API}/alerts").json()["results"][0]["answer"] == "200 OK"
+
+
+# --- The command and the metrics ------------------------------------------------------------
+
+
+def test_the_command_lists_looks_and_tests(capsys, pager, receiver):
+    something_wrong()
+    command()
+    told = capsys.readouterr().out
+    assert "users failed: OSError: the disk is full" in told
+    assert "channel pager" in told
+    assert "secret-path" not in told
+
+    make.run("users", status="succeeded")
+    command("look")
+    assert capsys.readouterr().out == "Open incidents: 0.\n"
+
+    command("test", "pager")
+    assert "A test message goes to 1 address" in capsys.readouterr().out
+    with pytest.raises(CommandError, match="There is no channel"):
+        command("test", "nobody")
+
+
+def test_the_command_s_json_is_that_of_the_api(capsys, api, pager):
+    something_wrong()
+
+    command("list", "--json")
+
+    told = json.loads(capsys.readouterr().out)
+    assert told["incidents"] == api.get(f"{API}/incidents").json()["results"]
+    assert told["alerts"] == api.get(f"{API}/alerts").json()["results"]
+    assert "secret" not in told["channels"][1]
+
+
+def test_without_a_consumer_the_command_sends_by_itself(pager, receiver, capsys):
+    from housekeeping.models import Consumer
+
+    Consumer.objects.all().delete()
+
+    command("test", "pager")
+
+    assert len(receiver.received) == 1
+
+
+def test_the_metrics_count_open_incidents_and_messages_by_kind_from_the_start(client, pager):
+    def value(name, label):
+        found = re.search(
+            rf"^housekeeping_{name}{{{label}}} (\S+)$", client.get("/metrics").text, re.MULTILINE
+        )
+        return float(found[1])
+
+    assert value("incidents_open", 'kind="consumer"') == 0
+    assert value("messages_waiting", 'transport="webhook"') == 0
+
+    something_wrong()
+    messages.put_test(pager)
+    Delivery.objects.filter(kind="test").update(failed_at=make.ago())
+
+    assert value("incidents_open", 'kind="failed"') == 1
+    assert value("messages_waiting", 'transport="webhook"') == 1
+    assert value("messages_given_up", 'transport="webhook"') == 1
+    assert "pager" not in client.get("/metrics").text
