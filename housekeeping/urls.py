@@ -4,6 +4,7 @@ from django.db import transaction
 from django.urls import path
 
 from housekeeping.dashboard.views import (
+    alerts,
     consumers,
     history,
     holds,
@@ -59,6 +60,13 @@ urlpatterns = [
     path("holds/add", holds.add_hold, name="hold-add"),
     path("holds/<int:pk>/change", holds.change_hold, name="hold-change"),
     path("holds/<int:pk>/end", holds.end_hold, name="hold-end"),
+    path("alerts", alerts.alert_list, name="alerts"),
+    path("alerts/add", alerts.add_channel, name="channel-add"),
+    path("channels/<str:name>", alerts.channel_detail, name="channel"),
+    path("channels/<str:name>/change", alerts.change_channel, name="channel-change"),
+    path("channels/<str:name>/test", alerts.test_channel, name="channel-test"),
+    path("channels/<str:name>/secret", alerts.make_secret, name="channel-secret"),
+    path("channels/<str:name>/remove", alerts.remove_channel, name="channel-remove"),
     path("history", history.act_list, name="acts"),
     path("consumers", consumers.consumer_list, name="consumers"),
     path("settings", settings.setting_list, name="settings"),

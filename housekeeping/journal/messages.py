@@ -2,7 +2,10 @@
 
 import logging
 import uuid
+from collections.abc import Callable
 from typing import Any
+
+from django.utils.translation import gettext_noop as _
 
 from housekeeping import addresses, conf
 from housekeeping.database import clock
@@ -17,16 +20,19 @@ ALERT, TEST_KIND = "alert", "test"  # kinds of deliveries
 
 # What begins and what is over, after "Housekeeping: ".
 TITLES: dict[str, tuple[str, str]] = {
-    Kind.FAILED: ("{target} failed", "{target} succeeded again"),
-    Kind.HELD: ("{target} is held for approval", "{target} is no longer held"),
-    Kind.MISSED: ("the schedule {target} missed a fire time", "the schedule {target} runs on time again"),
-    Kind.BACKLOG: ("the backlog of {target} grows", "the backlog of {target} no longer grows"),
-    Kind.ARCHIVE: ("the archives exceed their budget", "the archives are within their budget again"),
-    Kind.DAMAGED: (
-        "the archive of run {target} is damaged",
-        "the archive of run {target} is in order or gone",
+    Kind.FAILED: (_("%(target)s failed"), "%(target)s succeeded again"),
+    Kind.HELD: (_("%(target)s is held for approval"), "%(target)s is no longer held"),
+    Kind.MISSED: (
+        _("the schedule %(target)s missed a fire time"),
+        "the schedule %(target)s runs on time again",
     ),
-    Kind.CONSUMER: ("no consumer is running", "a consumer is running again"),
+    Kind.BACKLOG: (_("the backlog of %(target)s grows"), "the backlog of %(target)s no longer grows"),
+    Kind.ARCHIVE: (_("the archives exceed their budget"), "the archives are within their budget again"),
+    Kind.DAMAGED: (
+        _("the archive of run %(target)s is damaged"),
+        "the archive of run %(target)s is in order or gone",
+    ),
+    Kind.CONSUMER: (_("no consumer is running"), "a consumer is running again"),
 }
 ADVICE: dict[str, str] = {
     Kind.FAILED: "Details, and a button to retry:",
@@ -60,10 +66,10 @@ def put_test(channel: Channel) -> int:
     return len(deliveries)
 
 
-def title(incident: Incident, *, is_over: bool = False) -> str:
-    """``conversations failed``: the incident in a few words."""
+def title(incident: Incident, *, is_over: bool = False, say: Callable[[str], str] = str) -> str:
+    """``conversations failed``: the incident in a few words, which ``say`` may translate."""
     target = incident.target[:8] if incident.kind == Kind.DAMAGED else incident.target
-    return TITLES[incident.kind][is_over].format(target=target)
+    return say(TITLES[incident.kind][is_over]) % {"target": target}
 
 
 def page_of(incident: Incident) -> str:

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from chat import accounts
 from housekeeping.journal import acts
-from housekeeping.models import Consumer, Hold, LogLine, Snapshot, TableSize
+from housekeeping.models import Consumer, Delivery, Hold, Incident, LogLine, Snapshot, TableSize
 from housekeeping.reading.tables import measuring
 from housekeeping.runs import execution
 from tests import make
@@ -14,7 +14,7 @@ from tests.make import days
 
 HOME = "/scheduler-admin"
 # The pages that every project has, with nothing on them as well.
-LISTS = ("", "/runs", "/trends", "/tables", "/holds", "/history", "/settings", "/consumers")
+LISTS = ("", "/runs", "/trends", "/tables", "/holds", "/history", "/settings", "/alerts", "/consumers")
 NUMBERS = {
     "total_users": 4, "total_conversations": 3, "total_messages": 9,
     "recent_conversations_24h": 1, "recent_messages_24h": 2,
@@ -34,6 +34,7 @@ def a_night(*, consumer=True):
     measuring.measure(timezone.now())
     acts.record(make.ADA, "pause", "weekly_cleanup", before={"is_paused": False}, after={"is_paused": True})
     until = timezone.now() + days(30)
+    _alerts()
     Hold.objects.create(model="chat.Conversation", key="7", reason="A dispute", made_by="ada")
     Hold.objects.create(model="chat.Conversation", key="8", reason="Put back", undo=undo, until=until)
     return {"purged": purged, "plan": plan, "undo": undo} | _unfinished()
@@ -44,6 +45,24 @@ def _carried_out(task, **fields):
     execution.execute(execution.claim(run.pk, 0))
     LogLine.objects.create(run=run, logged_at=timezone.now(), level="WARNING", text="A line of the log")
     return run
+
+
+def _alerts():
+    make.channel("pager", address="https://alerts.example.com/in", kinds=["failed"], tasks=["users"])
+    now = timezone.now()
+    incident = Incident.objects.create(
+        kind="backlog", target="users", task="users", opened_at=now, told_at=now, told=1,
+        text="1,700 rows were past due yesterday, 100 two days before.",
+    )  # fmt: skip
+    of = {"kind": "alert", "incident": incident, "channel": "pager", "transport": "webhook"}
+    for answer, state in (
+        ("200 OK", {"sent_at": now}),
+        ("503 Service Unavailable", {"failed_at": now}),
+        ("", {}),
+    ):
+        Delivery.objects.create(
+            address="https://alerts.example.com/…", created_at=now, answer=answer, **of, **state
+        )
 
 
 def _unfinished():
@@ -95,6 +114,8 @@ def pages(made, visitor):
         "table": f"{HOME}/tables/chat_conversation",
         "table without a policy": f"{HOME}/tables/django_migrations",
         "holds": f"{HOME}/holds",
+        "alerts": f"{HOME}/alerts",
+        "channel": f"{HOME}/channels/pager",
         "schedule": f"{HOME}/schedules/weekly_cleanup",
         "schedule refused": f"{HOME}/schedules/weekly_cleanup?trigger=nope",
         "policy": f"{HOME}/policies/conversations/preview",

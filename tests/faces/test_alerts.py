@@ -1,4 +1,4 @@
-"""Alerts on every face."""
+"""Alerts on every face: the API, the page, the command, the metrics."""
 
 import json
 import re
@@ -7,6 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from housekeeping.journal import incidents, messages, outbox, sending
+from housekeeping.journal.channels import find
 from housekeeping.journal.incidents import Condition, Kind
 from housekeeping.models import Act, Channel, Delivery, Incident
 from tests import make, receivers
@@ -15,6 +16,8 @@ from tests.conftest import with_token
 pytestmark = pytest.mark.django_db(transaction=True)
 
 API = "/api/admin/scheduler"
+PAGE = "/scheduler-admin/alerts"
+CHANNELS = "/scheduler-admin/channels"
 
 
 @pytest.fixture(autouse=True)
@@ -122,10 +125,11 @@ def test_incidents_and_messages_are_listed_with_their_answers(api, pager, receiv
     assert api.get(f"{API}/incidents", {"open": "false"}).json()["results"] == []
 
 
-def test_a_mail_that_is_no_alert_is_nobody_s_business_here(api):
+def test_a_mail_that_is_no_alert_is_nobody_s_business_here(api, dashboard):
     outbox.put("Verify your address", "A secret link", ["grace@example.com"])
 
     assert api.get(f"{API}/alerts").json()["results"] == []
+    assert "grace@example.com" not in dashboard.get(PAGE).text
 
 
 def test_a_test_arrives(api, pager, receiver):
@@ -136,6 +140,90 @@ def test_a_test_arrives(api, pager, receiver):
     [request] = receiver.received
     assert (request.json["type"], request.json["data"]["channel"]) == ("test", "pager")
     assert api.get(f"{API}/alerts").json()["results"][0]["answer"] == "200 OK"
+
+
+# --- The pages ------------------------------------------------------------------------------
+
+
+def test_the_page_shows_what_is_wrong_who_is_told_and_what_was_sent(dashboard, pager):
+    something_wrong()
+    outbox.deliver()
+
+    page = dashboard.get(PAGE).text
+
+    assert "OSError: the disk is full" in page
+    assert "users failed" in page
+    assert "200 OK" in page
+    assert "secret-path" not in page
+    assert "everybody who may operate" in page
+
+
+def test_a_channel_is_added_on_the_page_and_a_test_is_sent(dashboard, receiver):
+    form = {"name": "team chat", "kind": "slack", "address": receiver.url, "kinds": ["failed"], "is_on": "on"}
+
+    page = dashboard.post(f"{PAGE}/add", form, follow=True)
+    assert page.redirect_chain[-1][0] == f"{CHANNELS}/team%20chat"
+    assert "Saved. Send a test" in page.text
+
+    page = dashboard.post(f"{CHANNELS}/team chat/test", follow=True)
+    assert "A test is on its way to 1 address" in page.text
+    channel = Channel.objects.get()
+    assert (channel.kinds, channel.is_on, channel.is_reminded) == (["failed"], True, False)
+    assert Act.objects.get(what="add channel").origin.startswith("dashboard from")
+
+
+def test_what_can_not_be_a_channel_is_told_beside_what_was_typed(dashboard):
+    form = {"name": "pager", "kind": "webhook", "address": 'https://inside.example.com/"><script>'}
+
+    page = dashboard.post(f"{PAGE}/add", form | {"tasks": ["users"]})
+
+    assert page.status_code == 400
+    assert "Not saved: The host inside.example.com is not listed" in page.text
+    assert 'value="https://inside.example.com/&quot;&gt;&lt;script&gt;"' in page.text
+    assert page.text.count('id="channel-problem"') == 1
+    assert re.search(r'name="tasks" value="users" checked', page.text)
+
+
+def test_a_channel_is_changed_gets_a_new_secret_and_is_removed_on_its_page(dashboard, pager, receiver):
+    before = sending.secret(pager)
+    page = dashboard.get(f"{CHANNELS}/pager").text
+    assert before in page
+    assert "secret-path" not in page
+
+    dashboard.post(f"{CHANNELS}/pager/change", {"kinds": ["held"], "address": ""})
+    channel = Channel.objects.get()
+    assert (channel.kinds, channel.is_on, channel.address) == (["held"], False, pager.address)
+
+    dashboard.post(f"{CHANNELS}/pager/secret")
+    assert sending.secret(find("pager")) != before
+
+    refused = dashboard.post(f"{CHANNELS}/pager/change", {"address": "https://inside.example.com"})
+    assert (refused.status_code, "Not saved" in refused.text) == (400, True)
+
+    page = dashboard.post(f"{CHANNELS}/pager/remove", follow=True)
+    assert "The channel pager is removed." in page.text
+    assert dashboard.get(f"{CHANNELS}/pager").status_code == 404
+    assert dashboard.post(f"{CHANNELS}/pager/test").status_code == 404
+
+
+def test_a_viewer_sees_no_secret_and_no_form(client, viewer, pager):
+    client.force_login(viewer)
+
+    page = client.get(f"{CHANNELS}/pager").text
+
+    assert sending.secret(pager) not in page
+    assert "<form" not in page.partition("<main")[2].partition("</main>")[0]
+    assert "Add a channel" not in client.get(PAGE).text
+
+
+def test_a_poll_is_answered_only_if_something_has_changed(dashboard, pager):
+    htmx = {"HX-Request": "true"}
+    tag = dashboard.get(PAGE, headers=htmx)["HX-PTag"]
+    assert dashboard.get(PAGE, headers=htmx | {"HX-PTag": tag}).status_code == 304
+
+    something_wrong()
+
+    assert dashboard.get(PAGE, headers=htmx | {"HX-PTag": tag}).status_code == 200
 
 
 # --- The command and the metrics ------------------------------------------------------------

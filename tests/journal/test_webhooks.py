@@ -11,6 +11,9 @@ from django.core import mail
 from housekeeping.journal import outbox, posting, sending
 from housekeeping.models import Delivery
 from tests import make, receivers, services
+from tests.docs.snippets import DOCS, snippets
+
+ALERTS = DOCS / "howto/mail-alerts.md"
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -53,6 +56,26 @@ def test_a_webhook_is_signed_as_the_standard_says(receiver):
     assert (request.headers["webhook-id"], request.json) == ("msg_1", {"type": "test"})
     assert abs(sent_at - time.time()) < 60
     assert (only().state, only().answer, only().payload) == ("sent", "200 OK", None)
+
+
+def test_the_receiver_that_the_docs_show_takes_it_and_nothing_else(receiver):
+    [code] = [one.text for one in snippets(ALERTS.read_text()) if one.file == "receiver.py"]
+    names = {}
+    exec(code, names)
+    is_genuine, secret = names["is_genuine"], sending.secret(put(receiver))
+    outbox.deliver()
+
+    [request] = receiver.received
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    assert is_genuine(secret, headers, request.body)
+    assert not is_genuine(secret, headers, request.body + b" ")
+    assert not is_genuine(secret, headers | {"webhook-id": "msg_2"}, request.body)
+    assert not is_genuine(secret, headers | {"webhook-timestamp": "1"}, request.body)
+    old = {
+        "webhook-timestamp": "1",
+        "webhook-signature": sending.signature(secret, "msg_1", "1", request.body),
+    }
+    assert not is_genuine(secret, headers | old, request.body)
 
 
 def test_each_channel_has_a_secret_of_its_own_and_a_new_one_when_asked(receiver):

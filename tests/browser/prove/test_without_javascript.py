@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from housekeeping.models import Hold, Run
+from housekeeping.models import Channel, Hold, Run
 from housekeeping.runs import control, execution
 from housekeeping.steering import retentions
 from housekeeping.urls import urlpatterns
@@ -255,7 +255,37 @@ def task_acknowledge(go):
     says(page, "The failure counts again")
 
 
+def channel_add(go):
+    page = go("alerts")
+    page.get_by_label("Name").fill("on-call")
+    page.get_by_label("Mail address or URL").fill("ada@example.com")
+    page.get_by_label("A task failed").check()
+    press(page, "Add channel")
+    says(page, "Saved. Send a test")
+    press(page, "Send a test")
+    says(page, "A test is on its way to 1 address")
+    says(page, "^(sent|waiting)$")
+
+
+def channel_change(go):
+    make.channel("pager", address="https://alerts.example.com/in")
+    page = go("channels/pager")
+    page.get_by_label("On", exact=True).uncheck()
+    press(page, "Save")
+    says(page, "Saved.")
+    assert not Channel.objects.get().is_on
+    press(page, "Make a new secret")
+    says(page, "signed with the new secret")
+    press(page, "Remove")
+    says(page, "The channel pager is removed.")
+
+
 ACTS = {
+    "channel-add": channel_add,
+    "channel-test": channel_add,
+    "channel-change": channel_change,
+    "channel-secret": channel_change,
+    "channel-remove": channel_change,
     "trigger": trigger,
     "task-pause": task_pause,
     "task-resume": task_pause,
