@@ -29,6 +29,7 @@ SITE_URL: str
 METRICS_TOKEN: str
 TRIGGER_RATE: str
 WEBHOOK_HOSTS: list[str]
+PING_URL: str
 RECIPES: list[str]
 VARIABLES: dict[str, str]
 
@@ -83,6 +84,12 @@ def _is_address(text: str) -> bool:
         return False
     is_whole = parts.scheme in ("http", "https") and bool(parts.hostname)
     return not text or (is_whole and not parts.query and not parts.fragment)
+
+
+def is_ping_url(text: str) -> bool:
+    """May pings go to this address? It may have a query, and empty means none."""
+    is_plain = text.isascii() and text.isprintable() and not set(text) & {" ", "#"}
+    return is_plain and _is_address(text.partition("?")[0])
 
 
 def _is_rate(text: str) -> bool:
@@ -171,6 +178,13 @@ SETTINGS: dict[str, Setting] = {
         ),
         "a list of hosts, such as hooks.slack.com or 10.0.0.5:8080",
         _are_hosts,
+    ),
+    "PING_URL": _text(
+        "",
+        _("An address that is called as each run starts and ends, as Healthchecks takes it; empty: none is."),
+        "https:// and a host, or an empty text",
+        is_ping_url,
+        is_secret=True,
     ),
     "RECIPES": Setting(
         [], _("The ready-made policies that are switched on, by name."), "a list of names", _are_names

@@ -113,7 +113,7 @@ def setting(name: str) -> Any:
     except ValueError:
         read = None
     if not known.accepts(read):
-        reject(name, value, "is not valid", f"use {known.wanted}")
+        reject(name, "…" if known.is_secret else value, "is not valid", f"use {known.wanted}")
     return read
 
 

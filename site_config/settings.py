@@ -267,6 +267,7 @@ HOUSEKEEPING_METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 HOUSEKEEPING_SITE_URL = SITE_URL  # for the links in mails
 # They delete old tokens, sessions and records of sign-ins.
 HOUSEKEEPING_WEBHOOK_HOSTS = env.words("HOUSEKEEPING_WEBHOOK_HOSTS", "")
+HOUSEKEEPING_PING_URL = env.setting("HOUSEKEEPING_PING_URL")
 HOUSEKEEPING_RECIPES = ["simplejwt", "sessions", "axes"]
 HOUSEKEEPING_AUTOSTART = env.boolean("HOUSEKEEPING_AUTOSTART", True)
 # The page of settings tells which variable a value comes from.

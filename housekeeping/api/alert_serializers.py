@@ -12,7 +12,7 @@ from housekeeping.api.serializers import (
     Strict,
     TextField,
 )
-from housekeeping.models import Channel, Incident
+from housekeeping.models import Channel, Delivery, Incident
 from housekeeping.reading.alerts import STATES
 from housekeeping.steering.channels import LONGEST_ADDRESS, LONGEST_NAME
 
@@ -28,6 +28,7 @@ class AlertFilterSerializer(PageSerializer):
     """The query of the alerts list."""
 
     channel = serializers.CharField(required=False)
+    transport = OneOfField(Delivery.Transport)
     state = serializers.ChoiceField([*STATES], required=False)
 
 

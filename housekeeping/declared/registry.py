@@ -22,6 +22,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.functional import Promise
 from django.utils.module_loading import module_has_submodule
 
+from housekeeping import conf
 from housekeeping.database import discreet
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.triggers import Cron, Interval
@@ -87,7 +88,7 @@ class Schedule:
     """When a task runs automatically.
 
     ``grace``: how late a fire time is still caught up; None: until the next one. ``is_upkeep``: it belongs
-    to the app itself, and the contract's list of jobs leaves it out.
+    to the app itself, and the contract's list of jobs leaves it out. ``ping``: see :mod:`journal.pings`.
     """
 
     id: str
@@ -96,6 +97,7 @@ class Schedule:
     task: Task
     grace: timedelta | None = None
     is_upkeep: bool = False
+    ping: str = ""
 
     @property
     def label(self) -> str:
@@ -190,11 +192,16 @@ def scheduled(
     when: bool = True,
     grace: timedelta | None = None,
     is_upkeep: bool = False,
+    ping: str = "",
 ) -> Callable[[F], F]:
-    """Run the task below this decorator by ``trigger``, unless ``when`` is false."""
+    """Run the task below this decorator by ``trigger``, unless ``when`` is false. ``ping``: an address
+    that is called as its runs start and end, so that a watcher notices silence.
+    """
     if not (isinstance(id, str) and isinstance(trigger, Cron | Interval)):
         example = '@scheduled("nightly", "Every night", Cron(hour=2))'
         raise TypeError(f"@scheduled takes an id, a name and a trigger: write {example}.")
+    if not conf.is_ping_url(ping):
+        raise ValueError(f"@scheduled({id!r}): ping is not a URL; write https:// and a host.")
 
     def register(function: F) -> F:
         if not when:  # the task may be switched off as well
@@ -204,7 +211,7 @@ def scheduled(
         owner = next((task for task in TASKS.known.values() if task.function is function), None)
         if owner is None:
             raise ValueError(f"@scheduled({id!r}) stands above a function without @task.")
-        SCHEDULES[id] = Schedule(id, name, trigger, owner, grace, is_upkeep)
+        SCHEDULES[id] = Schedule(id, name, trigger, owner, grace, is_upkeep, ping)
         return function
 
     return register

@@ -20,7 +20,7 @@ from datetime import timedelta
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import DatabaseError, connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from housekeeping import conf
 from housekeeping.database import clock
@@ -29,9 +29,13 @@ from housekeeping.models import Consumer, Delivery
 
 logger = logging.getLogger(__name__)
 
+Transport = Delivery.Transport
+
 LEASE = timedelta(minutes=2)  # longer than one message may take
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
 GIVE_UP_AFTER = timedelta(days=1)
+# A ping tells how things are: after some hours, it is worth nothing.
+LONGEST_PAUSE_OF_PING, GIVE_UP_PING_AFTER = timedelta(minutes=5), timedelta(hours=3)
 # After so many errors of a server itself in a row, the rest of its messages waits for the next look.
 MOST_SERVER_ERRORS = 3
 AT_ONCE = 100
@@ -65,7 +69,7 @@ def deliver() -> int:
     """Send the messages that are due. Returns how many were sent. Raises DatabaseError."""
     sent, server_errors = 0, Counter[tuple[str, str]]()
     for pk, transport, channel in list(_due().values_list("pk", "transport", "channel")[:AT_ONCE]):
-        server = (transport, channel if transport != Delivery.Transport.MAIL else "")
+        server = (transport, channel if transport != Transport.MAIL else "")
         if server_errors[server] >= MOST_SERVER_ERRORS:
             continue
         delivery = _claim(pk)
@@ -91,7 +95,13 @@ def _due() -> QuerySet[Delivery]:
     # A pause or a lease that is longer than they ever are was written while the clock was ahead.
     is_due = Q(not_before=None) | ~Q(not_before__range=(now, now + LONGEST_PAUSE + conf.ahead()))
     is_free = Q(lease_until=None) | ~Q(lease_until__range=(now, now + LEASE + conf.ahead()))
-    return waiting.filter(is_due, is_free)
+    return waiting.filter(is_due, is_free).exclude(Exists(_pings_before()), transport=Transport.PING)
+
+
+def _pings_before() -> QuerySet[Delivery]:
+    """Pings to the same address that have not been sent yet: they go one after the other."""
+    same = Delivery.objects.filter(transport=Transport.PING, channel=OuterRef("channel"))
+    return same.filter(pk__lt=OuterRef("pk"), sent_at=None, failed_at=None)
 
 
 def _claim(pk: int) -> Delivery | None:
@@ -113,11 +123,13 @@ def _put_off(delivery: Delivery, error: Exception) -> bool:
     answer, is_final = sending.answer_in(error)
     why = f"{kind}: {answer}" if isinstance(error, sending.NotSent) else kind
     fields = {"lease_until": None, "error": kind, "answer": answer[:100]}
-    if is_final or now >= delivery.created_at + GIVE_UP_AFTER:
+    is_ping = delivery.transport == Transport.PING
+    if is_final or now >= delivery.created_at + (GIVE_UP_PING_AFTER if is_ping else GIVE_UP_AFTER):
         _own(delivery).update(failed_at=now, payload=None, **fields)
         logger.error("The %s %s can't be sent and is given up (%s)", delivery.transport, delivery, why)
         return is_final
-    pause = min(FIRST_PAUSE * 2 ** (delivery.attempts - 1), LONGEST_PAUSE)
+    longest = LONGEST_PAUSE_OF_PING if is_ping else LONGEST_PAUSE
+    pause = min(FIRST_PAUSE * 2 ** (delivery.attempts - 1), longest)
     _own(delivery).update(not_before=now + pause, **fields)
     facts = (delivery.transport, delivery, why, pause)
     logger.warning("The %s %s could not be sent (%s); it is tried again in %s", *facts)

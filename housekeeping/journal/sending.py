@@ -1,4 +1,4 @@
-"""How each kind of message is sent: mail, webhook, text for a chat.
+"""How each kind of message is sent: mail, webhook, text for a chat, ping.
 
 Each way returns the server's answer in a few words, without any text of the server: a mail server may quote
 an address, and a web server anything.
@@ -16,7 +16,9 @@ from typing import Any
 from django.core.mail import EmailMessage
 from django.utils.crypto import salted_hmac
 
+from housekeeping import conf
 from housekeeping.database import clock
+from housekeeping.declared.registry import SCHEDULES
 from housekeeping.exceptions import AddressRefused
 from housekeeping.journal import channels, posting
 from housekeeping.models import Channel, Delivery
@@ -140,8 +142,29 @@ def _phrase(status: int) -> str:
         return ""
 
 
+# --- Pings ------------------------------------------------------------------------------------
+
+
+def _ping(delivery: Delivery, facts: dict[str, Any]) -> str:
+    """The address comes from the project's code, so it need not be listed."""
+    if not {"signal", "rid", "body"} <= facts.keys():
+        raise ValueError("the stored ping is incomplete")
+    schedule = SCHEDULES.get(delivery.channel)
+    url = schedule.ping if schedule else "" if delivery.channel else conf.PING_URL
+    if not url:
+        raise NotSent("the address is no longer declared", is_final=True)
+    address, _, query = url.partition("?")
+    signal = f"/{facts['signal']}" if facts["signal"] else ""
+    place = posting.read(f"{address.rstrip('/')}{signal}?{query}{'&' if query else ''}rid={facts['rid']}")
+    return _ask(place, facts["body"].encode(), {"Content-Type": "text/plain; charset=utf-8"}, final=REFUSED)
+
+
+# The request itself is refused: the watcher does not know the address, for example.
+REFUSED = {status for status in range(400, 500) if status not in (408, 425, 429)}
+
 WAYS: dict[str, Callable[[Delivery, dict[str, Any]], str]] = {
     Transport.MAIL: _mail,
     Transport.WEBHOOK: _webhook,
     Transport.SLACK: _slack,
+    Transport.PING: _ping,
 }

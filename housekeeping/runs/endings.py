@@ -4,7 +4,7 @@ What it promises:
 
 - A run ends once, in one conditional UPDATE, as succeeded, failed, cancelled or missed.
 - Everything that belongs to an end happens here: the tally, the line in the log, the message for
-  a run that waits for the same task, the automatic retry, the mail about it.
+  a run that waits for the same task, the automatic retry, the alert and the pings about it.
 - None of that can prevent a run from ending. A tally that can't be written now is marked on the run
   as owed, and ``pay_tallies`` writes it later.
 """
@@ -20,7 +20,7 @@ from housekeeping import signals
 from housekeeping.database import clock, transient
 from housekeeping.database.transactions import writing
 from housekeeping.exceptions import each, is_database_gone
-from housekeeping.journal import alerts, tallies
+from housekeeping.journal import alerts, pings, tallies
 from housekeeping.models import Run, storable
 from housekeeping.models.constraints import ONE_PER_FIRE_TIME, ONE_PER_ID, is_refused_by
 from housekeeping.runs import acknowledgements, retries, usual
@@ -85,6 +85,8 @@ def _complete(run: Run) -> None:
     if run.status == Run.Status.SUCCEEDED and not run.dry_run and not run.undo_of_id:
         _end_acknowledgement(run)
     is_retried = run.status == Run.Status.FAILED and _retry(run)
+    if run.status != Run.Status.MISSED:  # a watcher notices by itself that nothing has started
+        pings.ended(run, is_tried_again=is_retried)
     # Robust: Django logs an error in one of these, and the end stays as it is.
     transaction.on_commit(lambda: _resend_waiting(run.task), robust=True)
     if told := _to_be_told(run, is_retried=is_retried):

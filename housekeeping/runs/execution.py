@@ -46,7 +46,7 @@ from housekeeping.exceptions import (
     each,
     is_database_gone,
 )
-from housekeeping.journal import acts, alerts, logs
+from housekeeping.journal import acts, alerts, logs, pings
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Consumer, Run
 from housekeeping.models.constraints import ONE_RUNNING, is_refused_by
@@ -124,6 +124,8 @@ def execute(
     with logs.collect(run) as log:
         logger.info("Starting housekeeping task %s (%s)", run, how)
         try:
+            if run.attempts == 1:
+                pings.started(run)
             _end(Attempt(run, should_stop, watch, gone, publish, batch_size, log))
             run.refresh_from_db()
         except (OperationalError, InterfaceError, InternalError) as error:  # the last: read-only
@@ -288,6 +290,7 @@ def _hold(run: Run, reason: str) -> None:
         return
     run.refresh_from_db()
     logger.warning("Run %s is held for approval: %s", run, reason)
+    pings.held(run)
     transaction.on_commit(lambda: alerts.held(run), robust=True)
     transaction.on_commit(lambda: signals.run_held.send_robust(Run, run=run), robust=True)
     older = Run.objects.filter(task=run.task, status=Run.Status.HELD).exclude(pk=run.pk)

@@ -10,6 +10,7 @@ from housekeeping.journal import incidents, messages, outbox, sending
 from housekeeping.journal.channels import find
 from housekeeping.journal.incidents import Condition, Kind
 from housekeeping.models import Act, Channel, Delivery, Incident
+from housekeeping.runs import execution
 from tests import make, receivers
 from tests.conftest import with_token
 
@@ -224,6 +225,29 @@ def test_a_poll_is_answered_only_if_something_has_changed(dashboard, pager):
     something_wrong()
 
     assert dashboard.get(PAGE, headers=htmx | {"HX-PTag": tag}).status_code == 200
+
+
+# --- Outside watchers -----------------------------------------------------------------------
+
+
+def test_a_watcher_is_on_every_face_without_its_secret_part(dashboard, api, receiver, settings, capsys):
+    settings.HOUSEKEEPING_PING_URL = f"{receiver.url}/secret-uuid"
+    assert "none yet" in dashboard.get(PAGE).text
+    execution.execute(execution.claim(make.run("stats").pk, 0))
+    outbox.deliver()
+
+    page = dashboard.get(PAGE).text
+    assert "All runs" in page
+    assert f"{receiver.url}/…" in page
+    command()
+    told = capsys.readouterr().out
+    assert f"watcher of all runs          {receiver.url}/…" in told
+    pings = api.get(f"{API}/alerts", {"transport": "ping"})
+    assert [one["state"] for one in pings.json()["results"]] == ["waiting", "sent"]
+    assert pings.json()["results"][0]["channel"] is None
+    assert api.get(f"{API}/alerts").json()["results"] == []
+    assert "secret-uuid" not in page + told + pings.text
+    assert receiver.received[0].path == "/secret-uuid/start"
 
 
 # --- The command and the metrics ------------------------------------------------------------

@@ -71,11 +71,22 @@ class MessageLine:
 
 
 @dataclass(frozen=True)
+class WatcherLine:
+    """An outside watcher. ``state`` and ``status``: of the newest ping, in words and as a colour."""
+
+    watcher: alerts.Watcher
+    name: str
+    state: str
+    status: str
+
+
+@dataclass(frozen=True)
 class AlertPage:
     incidents: list[IncidentLine]
     channels: list[ChannelLine]
     messages: list[MessageLine]
     shown: search.Slice[Delivery]
+    watchers: list[WatcherLine]
     hosts: list[str]  # that webhooks may go to
 
 
@@ -94,6 +105,7 @@ def read(places: Mapping[str, str]) -> AlertPage:
         channels=[line(one) for one in channels.known()],
         messages=[_message(one) for one in shown.rows],
         shown=shown,
+        watchers=[_watcher(one) for one in alerts.watchers()],
         hosts=list(conf.WEBHOOK_HOSTS),
     )
 
@@ -133,6 +145,13 @@ def _page_of(incident: Incident) -> str:
     if incident.kind == Kind.BACKLOG and incident.target in registry.policies():
         return reverse("housekeeping:policy", args=[incident.target])
     return reverse("housekeeping:overview")
+
+
+def _watcher(watcher: alerts.Watcher) -> WatcherLine:
+    state, status = STATES[watcher.last.state] if watcher.last else ("", "")
+    schedule = SCHEDULES.get(watcher.schedule)
+    name = gettext(schedule.name) if schedule else gettext("All runs")
+    return WatcherLine(watcher, name, str(state), status)
 
 
 def _message(message: Delivery) -> MessageLine:

@@ -174,4 +174,7 @@ def _fingerprint(page: AlertPage, place: str) -> str:
         (one.channel.name, one.channel.is_on, one.to, one.kinds, one.channel.tasks) for one in page.channels
     ]
     sent = [(one.message.pk, one.state, one.message.answer, one.message.attempts) for one in page.messages]
-    return polls.fingerprint(place, incidents, known, sent, page.shown.older)
+    watchers = [
+        (one.watcher.last and one.watcher.last.pk, one.state, one.watcher.waiting) for one in page.watchers
+    ]
+    return polls.fingerprint(place, incidents, known, sent, page.shown.older, watchers)

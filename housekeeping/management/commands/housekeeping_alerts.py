@@ -46,6 +46,10 @@ class Command(ActionCommand):
             self.stdout.write("No open incidents.")
         for channel in known:
             self.stdout.write(f"channel {channel.name:<20} {channel.kind:<8} {_about(channel)}")
+        for watcher in alerts.watchers():
+            last = watcher.last
+            told = f"{plain(last.created_at)} {last.state} {last.answer}" if last else "never"
+            self.stdout.write(f"watcher {watcher.schedule or 'of all runs':<20} {watcher.address} {told}")
         for one in sent:
             state = one.state.replace("_", " ")
             self.stdout.write(

@@ -3,7 +3,7 @@
 from typing import Any
 
 from housekeeping import models
-from housekeeping.journal import channels, messages, sending
+from housekeeping.journal import channels, messages, pings, sending
 from housekeeping.reading.as_json.fields import (
     GIVEN,
     Address,
@@ -54,12 +54,12 @@ class Channel(Object[models.Channel]):
 
 
 class Alert(Object[models.Delivery]):
-    """A message about an incident, or a test, to one address."""
+    """A message about an incident, a test or a ping, to one address."""
 
     id = Whole("pk")
-    channel = Text()
-    kind = Text(choices=[messages.ALERT, messages.TEST_KIND])
-    transport = Text(choices=models.Channel.Kind.values)
+    channel = Text(nullable=True, help="Of a ping: its schedule; null: the whole site.")
+    kind = Text(choices=[messages.ALERT, messages.TEST_KIND, pings.PING])
+    transport = Text(choices=models.Delivery.Transport.values)
     address = Text(help="A URL without its secret parts.")
     incident = Whole("incident_id", nullable=True)
     state = Text(choices=["waiting", "sent", "given_up"])
