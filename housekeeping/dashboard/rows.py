@@ -24,19 +24,21 @@ ERROR_LENGTH = 120
 RESULTS = 3  # numbers of a result that fit into a row
 
 ROW = """<tr id="run-row-{key}">{pick}
-<th scope="row"><a href="{address}">{title}</a>{badges}</th>
-<td data-label="{status_label}"><span class="badge" data-status="{status}">{status_word}</span></td>
-<td data-label="{requested_label}"><time datetime="{iso}" data-as-is>{at}</time></td>
+<th scope="row"><div class="name"><a href="{address}" title="{title}">{title}</a>{badges}</div></th>
+<td data-label="{status_label}" class="status"><span class="badge"
+ data-status="{status}">{status_word}</span></td>
+<td data-label="{requested_label}" class="at"><time datetime="{iso}" data-as-is>{at}</time></td>
 <td data-label="{origin_label}" class="origin muted">{origin}</td>
-<td data-label="{waited_label}">{waited}</td>
-<td data-label="{took_label}">{took}</td>
-<td data-label="{result_label}" class="result">{result}</td></tr>
+<td data-label="{waited_label}" class="length">{waited}</td>
+<td data-label="{took_label}" class="length">{took}</td>
+<td data-label="{result_label}" class="result" title="{whole}">{result}</td></tr>
 """
 BADGE = ' <span class="badge">{}</span>'
 PICK = """<td class="pick"><input type="checkbox" name="run" value="{key}" id="pick-{can}-{key}"
  data-can="{can}" aria-label="{name}"></td>"""
 NO_PICK = SafeString('<td class="pick"></td>')
 ERROR = '<span class="{}">{}</span>'
+TITLE_LENGTH = 300  # of an error that the row shortens
 
 
 def rows(runs: Iterable[Run], *, picked_by: Rights = NOTHING) -> list[SafeString]:
@@ -71,6 +73,7 @@ class _Table:
         local = timezone.localtime(run.requested_at)
         at, status = f"{local:%Y-%m-%d %H:%M:%S}", self.known.get(run.status, run.status)
         title = self.titles.get(run.task, run.task)
+        result, error = _result(run), Truncator(run.error)
         pick: SafeString | str = ""
         if self.picked_by.operate:
             name = self.box_name % {"task": title, "at": at, "status": status}
@@ -90,7 +93,8 @@ class _Table:
             origin=", ".join(part for part in origin if part),
             waited=in_words(run.waited) or "–",
             took=run.took or "–",
-            result=_error(run) if run.error else _result(run),
+            result=_error(run, error) if run.error else result,
+            whole=error.chars(TITLE_LENGTH) if run.error else result,
         )
 
 
@@ -100,9 +104,9 @@ def _pick(run: Run, name: str, rights: Rights) -> SafeString:
     return format_html(PICK, key=run.pk, can=can, name=name) if can else NO_PICK
 
 
-def _error(run: Run) -> SafeString:
+def _error(run: Run, text: Truncator) -> SafeString:
     look = "error" if run.status == Run.Status.FAILED else "muted"
-    return format_html(ERROR, look, Truncator(run.error).chars(ERROR_LENGTH))
+    return format_html(ERROR, look, text.chars(ERROR_LENGTH))
 
 
 def _badges(run: Run) -> list[str]:
@@ -123,8 +127,9 @@ def _result(run: Run) -> str:
         progress = run.progress()
         numbers = {name: _number(rows) for name, rows in progress.items()}
         return gettext("%(done)s of %(total)s rows") % numbers
+    # The number comes first, so that it is seen where a long name is cut off.
     numbers_of = run.result_lines()[:RESULTS]
-    text = ", ".join(f"{wording.declared(name)} {_number(value)}" for name, value in numbers_of)
+    text = ", ".join(f"{_number(value)} {wording.declared(name)}" for name, value in numbers_of)
     return gettext("would be: %(result)s") % {"result": text} if run.dry_run and text else text
 
 
