@@ -127,3 +127,40 @@ def test_the_verdict_leads_to_a_paused_task(dashboard):
         '<a class="button small" href="/scheduler-admin/tasks/users">View task</a>'
         in dashboard.get("/scheduler-admin").text
     )
+
+
+# --- Acknowledging ----------------------------------------------------------------------------
+
+REFUSED = {"until": "2020-01-01", "reason": "The ink is ordered"}
+
+
+@pytest.fixture
+def failed():
+    return make.run(status="failed", error="Out of ink", requested_at=make.ago(hours=1))
+
+
+def acknowledge(client, headers, **fields):
+    return client.post(f"{TASK}/acknowledge", REFUSED | {"beside": "know"} | fields, headers=headers)
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "dialog"])
+def test_a_refused_acknowledgement_stays_in_its_form(dashboard, failed, headers):
+    answer = acknowledge(dashboard, headers)
+
+    form = re.search(r"<details open>.*?</details>", answer.text, re.DOTALL)[0]
+    assert re.findall(r'name="(?:reason|until)" value="([^"]*)"', form) == [
+        REFUSED["reason"],
+        REFUSED["until"],
+    ]
+    assert "Not saved: Give a moment in the future" in form
+    assert answer.status_code == 409
+    assert answer.get("HX-Retarget") == ("#asked" if headers else None)
+    assert f'min="{timezone.localdate()}"' in form
+
+
+def test_an_acknowledgement_that_is_no_longer_possible_is_answered(dashboard, failed):
+    make.run(status="succeeded")
+
+    for headers in ({}, HTMX):
+        answer = acknowledge(dashboard, headers, until="")
+        assert "Not saved: The newest run of conversations has not failed." in text(answer)

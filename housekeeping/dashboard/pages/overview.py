@@ -55,6 +55,11 @@ class TaskRow:
     longest_reason = REASON_LENGTH  # that a form about the task takes
 
     @property
+    def today(self) -> str:
+        """The first day that an acknowledgement may end on."""
+        return timezone.localdate(timezone=timezone.get_default_timezone()).isoformat()
+
+    @property
     def is_late(self) -> bool:
         return any(card.is_late for card in self.schedules)
 

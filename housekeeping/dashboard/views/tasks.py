@@ -38,13 +38,17 @@ DAYS = 30  # of the charts
 def task_detail(request: HtmxHttpRequest, name: str) -> HttpResponse:
     """The task as a page; for htmx, what can be done about it, in the dialog."""
     _known(name)
+    return _page(request, name)
+
+
+def _page(request: HtmxHttpRequest, name: str, *, status: int = 200, **facts: Any) -> HttpResponse:
     now = clock.roughly()
-    facts: dict[str, Any] = {"row": task_page.read(name, now)}
+    facts |= {"row": task_page.read(name, now)}
     if polls.is_fragment(request):
-        return questions.in_dialog(render(request, "housekeeping/_task_dialog.html", facts))
+        return questions.in_dialog(render(request, "housekeeping/_task_dialog.html", facts, status=status))
     runs = newest.with_consumer().filter(task=name).newest_first()[:RECENT]
     facts |= {"rows": rows(runs), **_trends(name, now)}
-    return render(request, "housekeeping/task_detail.html", facts)
+    return render(request, "housekeeping/task_detail.html", facts, status=status)
 
 
 def _trends(task: str, now: datetime) -> dict[str, Any]:
@@ -94,13 +98,15 @@ def resume_task(request: HtmxHttpRequest, name: str) -> HttpResponse:
 @signed_in
 @may_operate
 def acknowledge(request: HtmxHttpRequest, name: str) -> HttpResponse:
+    """What is refused stays in the form, which says why."""
     _known(name)
+    typed = {field: request.POST.get(field, "") for field in ("until", "reason")}
     try:
-        until = holds.moment(request.POST.get("until", ""))
-        reason = request.POST.get("reason", "")
-        acknowledgements.acknowledge(name, until=until, reason=reason, by=actor(request))
+        until = holds.moment(typed["until"])
+        acknowledgements.acknowledge(name, until=until, reason=typed["reason"], by=actor(request))
     except HousekeepingError as problem:
-        return _answered(request, name, answers.not_saved(problem), messages.ERROR, status=409)
+        answers.give(request, answers.not_saved(problem), messages.ERROR, beside="know")
+        return _page(request, name, typed=typed, status=409)
     return _answered(request, name, gettext("The failure is acknowledged."))
 
 
@@ -113,12 +119,10 @@ def end_acknowledgement(request: HtmxHttpRequest, name: str) -> HttpResponse:
     return _answered(request, name, gettext("The failure counts again."))
 
 
-def _answered(
-    request: HtmxHttpRequest, name: str, text: str, level: int = messages.SUCCESS, *, status: int = 200
-) -> HttpResponse:
-    answers.give(request, text % {"task": wording.title_of(name)}, level, beside=f"task-{name}")
+def _answered(request: HtmxHttpRequest, name: str, text: str) -> HttpResponse:
+    answers.give(request, text % {"task": wording.title_of(name)}, beside=f"task-{name}")
     if request.htmx:
-        return acting.show_overview(request, status=status)
+        return acting.show_overview(request)
     return redirect("housekeeping:task", name=name)
 
 
