@@ -127,6 +127,8 @@ def _result(run: Run) -> str:
         progress = run.progress()
         numbers = {name: _number(rows) for name, rows in progress.items()}
         return gettext("%(done)s of %(total)s rows") % numbers
+    if put_off := wording.put_off(run):
+        return put_off
     # The number comes first, so that it is seen where a long name is cut off.
     numbers_of = run.result_lines()[:RESULTS]
     text = ", ".join(f"{_number(value)} {wording.declared(name)}" for name, value in numbers_of)

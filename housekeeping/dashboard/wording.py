@@ -3,11 +3,14 @@
 Logs, the API and commands always have them in English.
 """
 
+from django.utils import timezone
 from django.utils.formats import time_format
 from django.utils.translation import get_language, gettext, gettext_lazy, gettext_noop, ngettext
 
 from housekeeping.declared.registry import TASKS
 from housekeeping.declared.triggers import At, Every, Trigger
+from housekeeping.models import Run
+from housekeeping.reading import words
 
 # Names and descriptions from tasks.py, for the catalogue. Others are shown as they are declared.
 DECLARED = (
@@ -60,6 +63,15 @@ def title_of(task: str) -> str:
     return declared(TASKS[task].title) if task in TASKS else task
 
 
+def put_off(run: Run) -> str:
+    """What an automatic retry that is not due yet waits for; empty for any other run."""
+    if not run.is_put_off or run.not_before is None:
+        return ""
+    time = time_format(timezone.localtime(run.not_before), "H:i")
+    facts = {**words.retry_numbers(run), "time": time}
+    return gettext("Automatic retry %(number)s of %(most)s, due at %(time)s") % facts
+
+
 def described(trigger: Trigger) -> str:
     """When it fires: as :meth:`Trigger.describe`, in the reader's language."""
     if (get_language() or "en").startswith("en"):
@@ -68,19 +80,19 @@ def described(trigger: Trigger) -> str:
     if isinstance(pattern, Every):
         return _every(pattern.number, pattern.unit)
     if isinstance(pattern, At):
-        words = {"time": time_format(pattern.time, "H:i"), "days": _days(pattern)}
-        return gettext("on %(days)s at %(time)s") % words if pattern.days else gettext("at %(time)s") % words
+        facts = {"time": time_format(pattern.time, "H:i"), "days": _days(pattern)}
+        return gettext("on %(days)s at %(time)s") % facts if pattern.days else gettext("at %(time)s") % facts
     return gettext("by cron %(expression)s") % {"expression": pattern.expression}
 
 
 def _every(count: int, unit: str) -> str:
-    words = {
+    texts = {
         "day": ngettext("every day", "every %(n)s days", count),
         "hour": ngettext("every hour", "every %(n)s hours", count),
         "minute": ngettext("every minute", "every %(n)s minutes", count),
         "second": ngettext("every second", "every %(n)s seconds", count),
     }
-    return words[unit] % {"n": count}
+    return texts[unit] % {"n": count}
 
 
 def _days(pattern: At) -> str:

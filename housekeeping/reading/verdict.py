@@ -187,9 +187,9 @@ def _ended(newest: Sequence[Run], retries: Mapping[uuid.UUID | None, Run]) -> It
             continue
         text = _("%(task)s failed: %(error)s") % {"task": run.task, "error": _short(run.error)}
         if retry := retries.get(run.pk):
-            most = TASKS[run.task].retries if run.task in TASKS else retry.retry_number
-            facts = {"number": retry.retry_number, "most": most}
-            advice = _("It is tried again automatically (%(number)s of %(most)s).") % facts
+            advice = _("It is tried again automatically (%(number)s of %(most)s).") % words.retry_numbers(
+                retry
+            )
             yield Finding(WARNING, text, advice, run=run)
         else:
             yield Finding(BAD, text, _("Open the run, fix the cause, then retry."), run=run)

@@ -105,6 +105,16 @@ def message(run: Run) -> str:
     return words % {"task": name}
 
 
+def retry_numbers(retry: Run) -> dict[str, int]:
+    """The ``number`` of an automatic retry, and ``most`` as many as there may be.
+
+    A task that is declared with fewer retries now still has those that it opened before.
+    """
+    number = retry.retry_number or 0
+    declared = TASKS[retry.task].retries if retry.task in TASKS else 0
+    return {"number": number, "most": max(number, declared)}
+
+
 def _undo_of(title: str) -> str:
     name = gettext(title)
     if name == title:  # a translation may begin with a noun, which German writes with a capital

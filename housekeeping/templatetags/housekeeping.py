@@ -26,7 +26,7 @@ from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.terms import TERMS
 from housekeeping.database import stored
 from housekeeping.declared.triggers import Trigger
-from housekeeping.models import in_words
+from housekeeping.models import Run, in_words
 from housekeeping.reading import words
 
 register = template.Library()
@@ -58,6 +58,11 @@ def act_in_words(what: str) -> Any:
 def title_of(task: str) -> str:
     """The title of the task with this name; the name if it is no longer declared."""
     return wording.title_of(task)
+
+
+@register.filter
+def put_off(run: Run) -> str:
+    return wording.put_off(run)
 
 
 @register.filter

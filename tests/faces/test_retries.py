@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from housekeeping.models import Run
 from tests import make
-from tests.visitors import text
+from tests.visitors import HTMX, poll, text
 
 pytestmark = pytest.mark.django_db
 
@@ -76,7 +77,43 @@ def test_a_retry_that_is_not_due_does_not_count_as_waiting(api, client, retry):
 
 
 def test_the_page_of_a_retry_says_when_it_is_due(dashboard, retry):
-    page = text(dashboard.get(f"{PAGES}/runs/{retry.pk}"))
+    page = dashboard.get(f"{PAGES}/runs/{retry.pk}")
 
-    assert "Automatic retry 2 of 3: it is not due yet." in page
-    assert "automatic retry 2" in page
+    assert f"{waiting(retry)}." in text(page)
+    assert "automatic retry 2" in text(page)
+    assert "0 of 0 rows" not in text(page)
+    assert 'hx-trigger="every 30s' in page.text
+
+
+def waiting(retry):
+    return f"Automatic retry 2 of 3, due at {timezone.localtime(retry.not_before):%H:%M}"
+
+
+def test_every_page_that_lists_a_retry_says_when_it_is_due(dashboard, retry):
+    overview, runs, task, failed = (
+        text(dashboard.get(f"{PAGES}{path}"))
+        for path in ("", "/runs", "/tasks/dishes", f"/runs/{retry.retry_of_id}")
+    )
+
+    assert f"queued {waiting(retry)}" in overview
+    assert "waits for a worker" not in overview
+    assert waiting(retry) in runs
+    assert waiting(retry) in task
+    assert f"It failed before it began. {waiting(retry)}." in failed
+    assert f"Related runs {waiting(retry)} run {str(retry.pk)[:8]} queued" in failed
+
+
+def test_the_page_of_a_retry_changes_once_it_is_due(dashboard, retry):
+    address = f"{PAGES}/runs/{retry.pk}"
+    seen = dashboard.get(address, headers=HTMX)
+    assert poll(dashboard, seen, address).status_code == 304
+
+    Run.objects.filter(pk=retry.pk).update(not_before=make.ago(seconds=1))
+
+    assert poll(dashboard, seen, address).status_code == 200
+
+
+def test_a_retry_of_a_task_that_is_no_longer_retried_is_not_the_second_of_none(api, retry):
+    Run.objects.update(task="stats")  # declared without retries
+
+    assert findings(api)[0][2] == "It is tried again automatically (2 of 2)."

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Exists, Max, OuterRef, Subquery
 from django.utils.translation import gettext, ngettext
 
-from housekeeping.dashboard import act_lines, polls
+from housekeeping.dashboard import act_lines, polls, wording
 from housekeeping.dashboard.pages import results, standing
 from housekeeping.dashboard.pages.offers import Offer, Offers
 from housekeeping.dashboard.pages.results import ResultRow
@@ -26,7 +26,17 @@ MOST_ACTS = 50
 MOST_RELATED = 20
 # The page of a running run shows its speed, so it changes at least this often.
 CLOCK = timedelta(seconds=10)
-_SEEN = ("status", "attempts", "losses", "retried", "cancel_requested", "deleted", "total", "finished_at")
+_SEEN = (
+    "status",
+    "not_before",
+    "attempts",
+    "losses",
+    "retried",
+    "cancel_requested",
+    "deleted",
+    "total",
+    "finished_at",
+)
 
 
 @dataclass(frozen=True)
@@ -90,7 +100,10 @@ def fingerprint(pk: UUID, now: datetime) -> str:
         is_behind=Exists(beside.exclude(pk=OuterRef("pk"))),
     )
     facts = run.values_list(*_SEEN, "last_line", "last_act", "is_watched", "is_behind").first()
-    clock = int(now.timestamp() // CLOCK.total_seconds()) if facts and facts[0] == Run.Status.RUNNING else 0
+    if facts and facts[0] == Run.Status.RUNNING:
+        clock = int(now.timestamp() // CLOCK.total_seconds())
+    else:  # the page of a retry also changes when it is due
+        clock = int(bool(facts and facts[1] and facts[1] <= now))
     return polls.fingerprint(facts, clock)
 
 
@@ -108,7 +121,7 @@ def read(run: Run, rights: Rights, now: datetime) -> RunPage:
     return RunPage(
         run=run,
         task=task,
-        standing=standing.of(run, task, undos, now),
+        standing=" ".join([standing.of(run, task, undos, now), *_put_off(followers)]),
         restorable=back,
         offers=offers.all(),
         obstacle=offers.obstacle,
@@ -138,6 +151,11 @@ def _followers(run: Run) -> list[Run]:
     return list(newest.values())
 
 
+def _put_off(followers: list[Run]) -> list[str]:
+    """A sentence about the automatic retry that waits."""
+    return [f"{text}." for one in followers if (text := wording.put_off(one))]
+
+
 def _related(run: Run, followers: list[Run]) -> list[tuple[str, Run]]:
     found = [
         (label, one)
@@ -150,7 +168,7 @@ def _related(run: Run, followers: list[Run]) -> list[tuple[str, Run]]:
     ]
     for one in followers:
         if one.retry_of_id == run.pk:
-            label = gettext("Retried as")
+            label = wording.put_off(one) or gettext("Retried as")
         elif one.undo_of_id == run.pk:
             label = gettext("Undone by")
         else:

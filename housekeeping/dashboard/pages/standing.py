@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext, ngettext
 
+from housekeeping.dashboard import wording
 from housekeeping.database import stored
 from housekeeping.declared.registry import Task
 from housekeeping.engine import plans
@@ -17,7 +18,7 @@ def of(run: Run, task: Task | None, undos: Sequence[Run], now: datetime) -> str:
     """``undos``: the undos of ``run``."""
     status = Run.Status(run.status)
     if status == Run.Status.QUEUED:
-        return _queued(run, task, now)
+        return _queued(run, now)
     if status == Run.Status.RUNNING:
         return _running(run)
     if status == Run.Status.HELD:
@@ -31,10 +32,9 @@ def of(run: Run, task: Task | None, undos: Sequence[Run], now: datetime) -> str:
     return gettext("It did not run.") + f" {run.error}"
 
 
-def _queued(run: Run, task: Task | None, now: datetime) -> str:
-    if run.is_put_off:
-        facts = {"number": run.retry_number, "most": task.retries if task else run.retry_number}
-        return gettext("Automatic retry %(number)s of %(most)s: it is not due yet.") % facts
+def _queued(run: Run, now: datetime) -> str:
+    if put_off := wording.put_off(run):
+        return f"{put_off}."
     if not Consumer.objects.alive(now).exists():
         return gettext(
             "It is waiting, but no consumer is running. Start one with “python manage.py run_huey”."

@@ -35,8 +35,8 @@ from housekeeping.steering import bulk
 # The columns that a row shows: the others can be large.
 FIELDS = (
     "task", "schedule", "cause", "status", "dry_run", "requested_by", "requested_at", "started_at",
-    "finished_at", "not_before", "attempts", "cancel_requested", "undo_of", "deleted", "total",
-    "usual_seconds", "usual_rows", "result", "error",
+    "finished_at", "not_before", "retry_number", "attempts", "cancel_requested", "undo_of", "deleted",
+    "total", "usual_seconds", "usual_rows", "result", "error",
 )  # fmt: skip
 # The columns that change a row; that of a running run also changes with time.
 SEEN = ("pk", "status", "attempts", "cancel_requested", "finished_at")
