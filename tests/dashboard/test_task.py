@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.utils import timezone
@@ -127,6 +128,39 @@ def test_the_verdict_leads_to_a_paused_task(dashboard):
         '<a class="button small" href="/scheduler-admin/tasks/users">View task</a>'
         in dashboard.get("/scheduler-admin").text
     )
+
+
+# --- What can be done about its active run ----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "acts"),
+    [
+        ("queued", "Cancel Removes it from the queue; it has deleted nothing."),
+        ("running", "Cancel Stops after the current batch; nothing has been deleted so far."),
+        (
+            "held",
+            "Review and approve Deletes exactly the rows of its plan: no rows."
+            " Cancel Discards its plan; no rows stay.",
+        ),
+    ],
+)
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "dialog"])
+def test_its_active_run_is_cancelled_in_the_words_of_the_run(dashboard, status, acts, headers):
+    run = make.run(status=status, error="60 of 100 rows" if status == "held" else "")
+
+    answer = dashboard.get(TASK, headers=headers)
+
+    offers = answer.text[answer.text.index('<ul class="offers">') :]
+    assert 'data-confirm="Cancel this run?"' in offers
+    assert " ".join(unescape(re.sub(r"<[^>]*>", " ", offers)).split()).startswith(acts)
+    assert (f'href="/scheduler-admin/runs/{run.pk}"' in offers.partition("</ul>")[0]) == (status == "held")
+
+
+def test_a_run_that_has_been_cancelled_is_not_cancelled_again(dashboard):
+    make.run(status="running", cancel_requested=True)
+
+    assert "Cancelling… It has been cancelled and stops after its current batch." in text(dashboard.get(TASK))
 
 
 # --- Acknowledging ----------------------------------------------------------------------------

@@ -2,9 +2,19 @@
 
 from datetime import datetime
 
+from housekeeping.dashboard.pages.offers import Offer, Offers
 from housekeeping.dashboard.pages.overview import TaskRow
 from housekeeping.declared.registry import TASKS
 from housekeeping.reading import overview, policies, tasks
+from housekeeping.rights import Rights
+
+
+def offers(row: TaskRow, rights: Rights, now: datetime) -> dict[str, Offer]:
+    """What can be done about the task's active run, by name, in the words of its own page."""
+    run = row.latest
+    if run is None or not run.is_active:
+        return {}
+    return {offer.name: offer for offer in Offers(run, row.task, rights, None, None, now).all()}
 
 
 def read(name: str, now: datetime) -> TaskRow:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from housekeeping import rights
 from housekeeping.dashboard import acting, answers, charts, polls, questions, wording
 from housekeeping.dashboard.acting import actor, asked_or_done
 from housekeeping.dashboard.guards import may_operate, may_view, signed_in
@@ -43,7 +44,8 @@ def task_detail(request: HtmxHttpRequest, name: str) -> HttpResponse:
 
 def _page(request: HtmxHttpRequest, name: str, *, status: int = 200, **facts: Any) -> HttpResponse:
     now = clock.roughly()
-    facts |= {"row": task_page.read(name, now)}
+    row = task_page.read(name, now)
+    facts |= {"row": row, "offers": task_page.offers(row, rights.of(request.user), now)}
     if polls.is_fragment(request):
         return questions.in_dialog(render(request, "housekeeping/_task_dialog.html", facts, status=status))
     runs = newest.with_consumer().filter(task=name).newest_first()[:RECENT]
