@@ -46,3 +46,21 @@ def test_without_javascript_a_task_is_paused_and_resumed_on_its_page(site, open_
 
     assert not pauses.paused()
     assert page.get_by_text("Generate statistics is resumed.").is_visible()
+
+
+def test_the_page_of_a_task_follows_its_run(visit):
+    page = visit("/scheduler-admin/tasks/stats")
+    page.locator("summary", has_text="Pause task").click()
+    reason = page.locator("#pause-stats").get_by_label("Reason")
+    reason.press_sequentially("half a rea")
+
+    run = make.run("stats")
+    page.evaluate("document.dispatchEvent(new Event('look-again'))")
+    page.locator("#task-runs .badge", has_text="queued").wait_for()
+    page.get_by_role("button", name="Cancel").wait_for()
+    type(run).objects.update(status="succeeded", finished_at=make.ago())
+
+    page.locator("#task-runs .badge", has_text="succeeded").wait_for()
+    page.get_by_role("button", name="Run now").wait_for()
+    assert page.locator(".badge", has_text="queued").count() == 0
+    assert reason.input_value() == "half a rea"

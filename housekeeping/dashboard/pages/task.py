@@ -2,11 +2,29 @@
 
 from datetime import datetime
 
+from housekeeping.dashboard import polls
 from housekeeping.dashboard.pages.offers import Offer, Offers
 from housekeeping.dashboard.pages.overview import TaskRow
 from housekeeping.declared.registry import TASKS
+from housekeeping.models import Act, Run
 from housekeeping.reading import overview, policies, tasks
 from housekeeping.rights import Rights
+
+_SEEN = ("pk", "status", "attempts", "cancel_requested", "finished_at")
+MOST_SEEN = 20  # the runs that the page lists, and those that may have been requested before them
+
+
+def is_busy(row: TaskRow) -> bool:
+    """Does its active run wait for a worker, or for its end?"""
+    return bool(row.latest and row.latest.is_active and row.latest.status != Run.Status.HELD)
+
+
+def fingerprint(name: str, now: datetime) -> str:
+    """Changes with what the parts of the page show that refresh themselves. Two queries of few rows."""
+    runs = list(Run.objects.filter(task=name).newest_first().values_list(*_SEEN)[:MOST_SEEN])
+    act = Act.objects.order_by("-pk").values_list("pk", flat=True).first()
+    is_running = any(run[1] == Run.Status.RUNNING for run in runs)
+    return polls.fingerprint(runs, act, int(now.timestamp()) // (2 if is_running else 300))
 
 
 def offers(row: TaskRow, rights: Rights, now: datetime) -> dict[str, Offer]:

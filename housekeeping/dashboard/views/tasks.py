@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext
@@ -28,6 +29,7 @@ from housekeeping.reading import newest, trends
 from housekeeping.runs import acknowledgements, control, schedules
 from housekeeping.steering import holds
 
+PARTS = ("now", "runs")  # of the page, which refresh themselves
 RECENT = 10
 DAYS = 30  # of the charts
 
@@ -39,18 +41,42 @@ DAYS = 30  # of the charts
 def task_detail(request: HtmxHttpRequest, name: str) -> HttpResponse:
     """The task as a page; for htmx, what can be done about it, in the dialog."""
     _known(name)
-    return _page(request, name)
+    part = request.GET.get("part", "") if polls.is_fragment(request) else ""
+    return _part(request, name, part) if part in PARTS else _page(request, name)
 
 
 def _page(request: HtmxHttpRequest, name: str, *, status: int = 200, **facts: Any) -> HttpResponse:
     now = clock.roughly()
-    row = task_page.read(name, now)
-    facts |= {"row": row, "offers": task_page.offers(row, rights.of(request.user), now)}
+    facts |= _now(request, name, now)
     if polls.is_fragment(request):
         return questions.in_dialog(render(request, "housekeeping/_task_dialog.html", facts, status=status))
-    runs = newest.with_consumer().filter(task=name).newest_first()[:RECENT]
-    facts |= {"rows": rows(runs), **_trends(name, now)}
+    tag = polls.tag(request, task_page.fingerprint(name, now))
+    facts |= {"rows": rows(_recent(name)), "tag": tag, **_trends(name, now)}
     return render(request, "housekeeping/task_detail.html", facts, status=status)
+
+
+def _part(request: HtmxHttpRequest, name: str, part: str) -> HttpResponse:
+    """A part of the page that refreshes itself; 304 if nothing has changed."""
+    now = clock.roughly()
+    tag = polls.tag(request, task_page.fingerprint(name, now))
+    if polls.is_unchanged(request, tag):
+        return HttpResponse(status=304)
+    facts = {**_now(request, name, now), "tag": tag}
+    if part == "runs":
+        facts["rows"] = rows(_recent(name))
+    answer = render(request, f"housekeeping/_task_{part}.html", facts)
+    answer["HX-PTag"] = tag
+    return answer
+
+
+def _now(request: HtmxHttpRequest, name: str, now: datetime) -> dict[str, Any]:
+    row = task_page.read(name, now)
+    offers = task_page.offers(row, rights.of(request.user), now)
+    return {"row": row, "offers": offers, "is_busy": task_page.is_busy(row)}
+
+
+def _recent(name: str) -> QuerySet[Run]:
+    return newest.with_consumer().filter(task=name).newest_first()[:RECENT]
 
 
 def _trends(task: str, now: datetime) -> dict[str, Any]:
