@@ -82,3 +82,29 @@ def test_a_schedule_that_becomes_late_changes_the_fingerprint(consumer):
     before = fingerprint(now)
 
     assert fingerprint(now + timedelta(seconds=2)) != before
+
+
+WAITING = [
+    {"status": "held", "error": "60 of 100"},
+    {"cause": "retry", "retry_number": 1, "not_before": timezone.now() + timedelta(minutes=50)},
+]
+
+
+@pytest.mark.parametrize("fields", WAITING, ids=["held", "retry"])
+def test_a_run_that_waits_for_somebody_or_for_its_moment_changes_nothing(consumer, fields):
+    run, now = make.run("stats", **fields), at_the_start_of_a_minute()
+    consumers.beat(consumer, now)
+    before = fingerprint(now)
+
+    assert fingerprint(now + timedelta(seconds=2)) == before
+
+    type(run).objects.update(status="queued", not_before=None)
+    assert len({before, fingerprint(now), fingerprint(now + timedelta(seconds=2))}) == 3
+
+
+def test_a_retry_that_becomes_due_changes_the_fingerprint(consumer):
+    now = at_the_start_of_a_minute()
+    make.run("stats", cause="retry", retry_number=1, not_before=now + timedelta(seconds=1))
+    before = fingerprint(now)
+
+    assert fingerprint(now + timedelta(seconds=2)) != before

@@ -14,6 +14,7 @@ from housekeeping.dashboard import polls, strips, wording
 from housekeeping.declared.registry import STATISTICS, Task
 from housekeeping.declared.statistics import Numbers
 from housekeeping.models import MOST_OFFSET, REASON_LENGTH, Run, Snapshot
+from housekeeping.models.runs import LONGEST_RETRY_WAIT
 from housekeeping.reading import half_hours, overview
 from housekeeping.reading.overview import Overview, ScheduleCard
 from housekeeping.reading.policies import PolicyCard
@@ -180,6 +181,8 @@ _FINGERPRINT = """
 SELECT (SELECT CAST(max(finished_at) AS text) FROM housekeeping_run),
        (SELECT CAST(max(requested_at) AS text) FROM housekeeping_run),
        (SELECT count(*) FROM housekeeping_run WHERE finished_at IS NULL),
+       (SELECT count(*) FROM housekeeping_run WHERE finished_at IS NULL AND status <> 'held'
+            AND NOT (status = 'queued' AND coalesce(not_before > %s AND not_before <= %s, false))),
        (SELECT sum(attempts) FROM housekeeping_run WHERE finished_at IS NULL),
        (SELECT max(id) FROM housekeeping_act),
        (SELECT CAST(max(next_fire_at) AS text) FROM housekeeping_schedulestate),
@@ -199,14 +202,19 @@ FROM (
 
 def fingerprint(now: datetime) -> str:
     """Changes with everything that the overview shows, and costs much less than reading it."""
-    moments = (now - schedules.PUNCTUAL, now - timedelta(seconds=40), now - conf.life(), now + conf.ahead())
-    late, measured, *alive = [connection.ops.adapt_datetimefield_value(at) for at in moments]
+    # Neither a run that is held nor a retry that is not due yet changes by itself (Overview.is_busy).
+    put_off = (now, now + LONGEST_RETRY_WAIT + conf.ahead())
+    moments = (*put_off, now - schedules.PUNCTUAL, now - timedelta(seconds=40))
+    alive = (now - conf.life(), now + conf.ahead())
+    before, after = (
+        [connection.ops.adapt_datetimefield_value(at) for at in some] for some in (moments, alive)
+    )
     with connection.cursor() as cursor:
-        cursor.execute(_FINGERPRINT, [late, measured, MOST_OFFSET / timedelta(milliseconds=1), *alive])
+        cursor.execute(_FINGERPRINT, [*before, MOST_OFFSET / timedelta(milliseconds=1), *after])
         rows = cursor.fetchall()
-    is_busy, is_measured = rows[0][2] > 0, rows[0][12] > 0
+    is_busy, is_measured = rows[0][3] > 0, rows[0][13] > 0
     # The page also changes without an act: with each batch of a run, with figures that are measured for
     # the page because no consumer does it, and with the timeline. The ages of heartbeats and figures
     # don't count: after a 304, connection.js shows them as fresh.
     seconds = 1 if is_busy else 300 if is_measured else 30
-    return polls.fingerprint(rows[0][:12], [row[13:] for row in rows], int(now.timestamp()) // seconds)
+    return polls.fingerprint(rows[0][:13], [row[14:] for row in rows], int(now.timestamp()) // seconds)
