@@ -21,7 +21,6 @@ from housekeeping.reading import words
 from housekeeping.rights import NOTHING, Rights
 
 ERROR_LENGTH = 120
-RESULTS = 3  # numbers of a result that fit into a row
 
 ROW = """<tr id="run-row-{key}">{pick}
 <th scope="row"><div class="name"><a href="{address}" title="{title}">{title}</a>{badges}</div></th>
@@ -125,16 +124,8 @@ def _badges(run: Run) -> list[str]:
 def _result(run: Run) -> str:
     if run.status == Run.Status.RUNNING:
         progress = run.progress()
-        numbers = {name: _number(rows) for name, rows in progress.items()}
+        numbers = {name: words.number(rows) for name, rows in progress.items()}
         return gettext("%(done)s of %(total)s rows") % numbers
     if put_off := wording.put_off(run):
         return put_off
-    # The number comes first, so that it is seen where a long name is cut off.
-    numbers_of = run.result_lines()[:RESULTS]
-    text = ", ".join(f"{_number(value)} {wording.declared(name)}" for name, value in numbers_of)
-    return gettext("would be: %(result)s") % {"result": text} if run.dry_run and text else text
-
-
-def _number(value: object) -> str:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return words.number(value) if is_number else str(value)  # type: ignore[arg-type]
+    return wording.result(run)

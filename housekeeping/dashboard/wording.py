@@ -63,6 +63,24 @@ def title_of(task: str) -> str:
     return declared(TASKS[task].title) if task in TASKS else task
 
 
+RESULTS = 3  # numbers of a result that fit into a line
+
+
+def result(run: Run) -> str:
+    """The numbers of its result in one line. What a dry run counted never looks like a deletion.
+
+    The number comes before its name, so that it is seen where a long name is cut off.
+    """
+    numbers = run.result_lines()[:RESULTS]
+    text = ", ".join(f"{_number(value)} {declared(name)}" for name, value in numbers)
+    return gettext("would be: %(result)s") % {"result": text} if run.dry_run and text else text
+
+
+def _number(value: object) -> str:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return words.number(value) if is_number else str(value)  # type: ignore[arg-type]
+
+
 def put_off(run: Run) -> str:
     """What an automatic retry that is not due yet waits for; empty for any other run."""
     if not run.is_put_off or run.not_before is None:

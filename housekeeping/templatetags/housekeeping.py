@@ -61,6 +61,11 @@ def title_of(task: str) -> str:
 
 
 @register.filter
+def result_of(run: Run) -> str:
+    return wording.result(run)
+
+
+@register.filter
 def put_off(run: Run) -> str:
     return wording.put_off(run)
 

@@ -50,11 +50,11 @@ def test_each_button_shows_its_result_without_a_reload(site, processes, open_pag
     stayed = stays_the_same_page(page)
 
     for task, result in [
-        ("conversations", "deleted conversations 1"),
-        ("messages", "cleaned messages 1"),
-        ("users", "deleted users 1"),
-        ("stats", "total conversations 1"),
-        ("all", "deleted conversations 0"),
+        ("conversations", "1 deleted conversations"),
+        ("messages", "1 cleaned messages"),
+        ("users", "1 deleted users"),
+        ("stats", "1 total conversations"),
+        ("all", "0 deleted conversations"),
     ]:
         card = page.locator(f"#task-{task}")
         card.get_by_role("button", name="Run now").click()
@@ -75,9 +75,8 @@ def test_a_dry_run_shows_what_would_go_and_deletes_nothing(site, processes, open
 
     card = page.locator("#task-conversations")
     acts(page, "conversations").get_by_role("button", name="Dry run").click()
-    card.get_by_text("dry run:").wait_for()
+    card.get_by_text("dry run, would be: 1 deleted conversations").wait_for()
 
-    assert "deleted conversations 1" in " ".join(card.get_by_role("status").first.inner_text().split())
     assert Conversation.objects.count() == 2
 
 

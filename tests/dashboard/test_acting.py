@@ -53,7 +53,7 @@ def test_a_button_shows_the_result_of_what_ends_at_once(dashboard, worker):
     answer = press(dashboard, "Run now: Run all housekeeping tasks")
 
     assert "All housekeeping tasks completed" in text(answer)
-    assert "deleted conversations 1" in text(answer)
+    assert "1 deleted conversations" in text(answer)
     assert not Conversation.objects.exists()
 
 
@@ -74,7 +74,7 @@ def test_a_button_pressed_with_htmx_answers_with_the_overview(dashboard, worker)
 
     _, attributes = root(answer)
     assert (answer.status_code, attributes["id"]) == (200, "overview")
-    assert "cleaned messages 1" in text(answer)
+    assert "1 cleaned messages" in text(answer)
 
 
 def test_a_task_that_fails_shows_its_error(dashboard, protected_conversation, worker):

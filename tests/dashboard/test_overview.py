@@ -59,8 +59,19 @@ def test_the_overview_shows_each_task_with_what_it_does_and_its_newest_run(dashb
     ]
     line = row(answer, "users")
     assert "Delete accounts that never verified their mail address." in line
-    assert "deleted users 1,234" in line
+    assert "1,234 deleted users" in line
     assert "Out of ink" not in line
+
+
+def test_a_dry_run_never_looks_like_a_deletion(dashboard):
+    make.run("users", status="succeeded", dry_run=True, result={"deleted_users": 1234})
+    words = "would be: 1,234 deleted users"
+
+    pages = [dashboard.get(path) for path in (HOME, f"{HOME}/runs", f"{HOME}/tasks/users")]
+
+    assert f"dry run, {words}" in row(pages[0], "users")
+    for page in pages:
+        assert text(page).count("1,234 deleted users") == text(page).count(words) > 0
 
 
 def test_the_tasks_of_each_app_stand_together(dashboard):

@@ -107,7 +107,7 @@ def test_a_task_is_previewed_and_then_run(keys):
     row.locator('.badge[data-status="queued"]').wait_for()
     keyboard.is_seen()
     Run.objects.update(status="succeeded", finished_at=make.ago(), result={"deleted_conversations": 1})
-    row.get_by_text("deleted conversations 1").wait_for()
+    row.get_by_text("1 deleted conversations").wait_for()
     keyboard.is_seen()
     keyboard.to("Run now: Delete old conversations", key="Shift+Tab").enter()
     question(keyboard).to("Delete them", key="Shift+Tab").enter()
