@@ -139,7 +139,7 @@ def _target(act: Act, details: dict[str, Any], there: set[UUID]) -> tuple[str, s
     pk = _id(act.target)
     if pk:
         task = details.pop("task", "")
-        text = gettext("run of %(task)s") % {"task": task} if task else gettext("run")
+        text = gettext("run of %(task)s") % {"task": words.title_of(task)} if task else gettext("run")
         return f"{text}, {str(pk)[:8]}", reverse("housekeeping:run", args=[pk]) if pk in there else ""
     if act.what in OF_TASK:
         known = act.target in registry.TASKS

@@ -7,7 +7,6 @@ from django.utils import timezone
 from django.utils.formats import time_format
 from django.utils.translation import get_language, gettext, gettext_lazy, gettext_noop, ngettext
 
-from housekeeping.declared.registry import TASKS
 from housekeeping.declared.triggers import At, Every, Trigger
 from housekeeping.models import Run
 from housekeeping.reading import words
@@ -60,7 +59,7 @@ def declared(text: str) -> str:
 
 def title_of(task: str) -> str:
     """The title of the task with this name; the name if it is no longer declared."""
-    return declared(TASKS[task].title) if task in TASKS else task
+    return words.title_of(task)
 
 
 RESULTS = 3  # numbers of a result that fit into a line

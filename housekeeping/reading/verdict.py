@@ -166,10 +166,14 @@ def _paused_tasks(states: Iterable[TaskState]) -> Iterator[Finding]:
     for state in states:
         if not state.is_paused:
             continue
-        facts = {"task": state.name, "who": state.changed_by or _("the site"), "reason": _short(state.reason)}
-        text = _("The task %(task)s is paused by %(who)s.")
+        facts = {
+            "task": words.title_of(state.name),
+            "who": state.changed_by or _("the site"),
+            "reason": _short(state.reason),
+        }
+        text = _("“%(task)s” is paused by %(who)s.")
         if state.reason:
-            text = _("The task %(task)s is paused by %(who)s: %(reason)s")
+            text = _("“%(task)s” is paused by %(who)s: %(reason)s")
         advice = _("It runs when you start it. Resume it on its page.")
         yield Finding(WARNING, text % facts, advice, task=state.name)
 
@@ -185,7 +189,8 @@ def _ended(newest: Sequence[Run], retries: Mapping[uuid.UUID | None, Run]) -> It
     for run in newest:
         if run.status != Run.Status.FAILED:
             continue
-        text = _("%(task)s failed: %(error)s") % {"task": run.task, "error": _short(run.error)}
+        facts = {"task": words.title_of(run.task), "error": _short(run.error)}
+        text = _("%(task)s failed: %(error)s") % facts
         if retry := retries.get(run.pk):
             advice = _("It is tried again automatically (%(number)s of %(most)s).") % words.retry_numbers(
                 retry
@@ -198,7 +203,8 @@ def _ended(newest: Sequence[Run], retries: Mapping[uuid.UUID | None, Run]) -> It
 def _active(active: Sequence[Run], now: datetime) -> Iterator[Finding]:
     for run in active:
         if run.status == Run.Status.HELD:
-            text = _("%(task)s waits for approval: %(reason)s") % {"task": run.task, "reason": run.error}
+            facts = {"task": words.title_of(run.task), "reason": run.error}
+            text = _("%(task)s waits for approval: %(reason)s") % facts
             yield Finding(WARNING, text, _("Approve it or cancel it."), run=run)
     waiting = [
         run

@@ -78,7 +78,12 @@ def unusual(run: Run) -> list[str]:
     return told
 
 
-# --- Runs -------------------------------------------------------------------------------------
+# --- Tasks and runs ---------------------------------------------------------------------------
+
+
+def title_of(task: str) -> str:
+    """The title of the task with this name; the name if it is no longer declared."""
+    return gettext(TASKS[task].title) if task in TASKS else task
 
 
 def message(run: Run) -> str:

@@ -204,7 +204,7 @@ def test_the_first_page_s_verdict_and_timeline_are_there_too(api):
     assert verdict["findings"] == [
         {
             "level": "bad",
-            "text": "stats failed: Out of ink",
+            "text": "Generate statistics failed: Out of ink",
             "advice": "Open the run, fix the cause, then retry.",
             "command": None,
             "run": str(failed.pk),

@@ -89,7 +89,7 @@ def test_nor_has_what_opens_on_a_page(look, size, theme):
     barriers("overview", world.HOME)
     press("What does this mean?", ".term-text:popover-open")
     press("Actions: Delete old conversations", "#asked[open]")
-    press("Cancel messages", "#question[open]")
+    press("Cancel Cleanup orphaned messages", "#question[open]")
     barriers("run failed", f"{world.HOME}/runs/{made['failed'].pk}")
     assert page.get_by_role("heading", name="Compared with the run before").is_visible()
     press("Retry", "#asked[open]")

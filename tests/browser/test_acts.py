@@ -151,7 +151,7 @@ def test_a_run_that_is_being_cancelled_keeps_the_focus_on_its_button(show):
     page.locator("li.now").get_by_text("Cancelling…").wait_for()
     place = answer(page, "Generate statistics: stops after this batch")
     assert is_beside(place, page.locator("li.now"))
-    assert focused(page) == "Cancel stats"
+    assert focused(page) == "Cancel Generate statistics"
     page.keyboard.press("Enter")  # it is under way, so nothing more happens
     page.wait_for_timeout(300)
     assert page.locator("#question[open]").count() == 0

@@ -232,7 +232,7 @@ def test_a_run_is_linked_while_it_is_there_and_named_afterwards():
     Run.objects.all().delete()
 
     found = line("cancel", run.pk, task="users")
-    assert (found.target, found.address) == (f"run of users, {str(run.pk)[:8]}", "")
+    assert (found.target, found.address) == (f"run of Cleanup inactive users, {str(run.pk)[:8]}", "")
 
 
 @pytest.mark.django_db

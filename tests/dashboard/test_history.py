@@ -54,7 +54,10 @@ def test_what_is_done_on_the_dashboard_is_there_at_once(dashboard, administrator
     name = administrator.username
     assert f"{name} retention changed policy conversations retention in days 30 → to 60" in seen
     assert f"{name} paused Weekly Conversation Cleanup paused no → to yes" in seen
-    assert f"{name} cancelled run of users, {str(run.pk)[:8]} status queued → to cancelled" in seen
+    assert (
+        f"{name} cancelled run of Cleanup inactive users, {str(run.pk)[:8]} status queued → to cancelled"
+        in seen
+    )
 
 
 @pytest.mark.parametrize(

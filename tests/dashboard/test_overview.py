@@ -8,7 +8,8 @@ import pytest
 from django.utils import timezone
 
 from housekeeping.declared.registry import TASKS
-from housekeeping.models import ScheduleState
+from housekeeping.models import Hold, ScheduleState
+from housekeeping.runs import acknowledgements
 from tests import make
 from tests.visitors import HTMX, root, text
 
@@ -244,3 +245,33 @@ def test_the_product_s_words_are_explained_behind_a_question_mark(dashboard):
         answer = dashboard.get(page).text
         assert re.findall(r'id="term-([\w-]+)" popover', answer) == words
         assert re.findall(r'popovertarget="term-([\w-]+)"', answer) == words
+
+
+def test_pages_call_a_task_by_its_title(dashboard):
+    purged = make.run("users", status="succeeded")
+    undo = make.run("users", status="succeeded", undo_of=purged)
+    Hold.objects.create(model="chat.User", key="8", reason="Put back", undo=undo)
+    make.run("users", status="running", started_at=make.ago())
+    held = make.run("stats", status="held", error="60 of 100")
+
+    overview, holds, run = (dashboard.get(f"{HOME}{path}") for path in ("", "/holds", f"/runs/{undo.pk}"))
+
+    assert "Now Cleanup inactive users running" in text(overview)
+    assert "1 row Cleanup inactive users" in text(holds)
+    assert "<title>Run: Undo: Cleanup inactive users" in run.text
+    assert "Generate statistics waits for approval: 60 of 100" in text(overview)
+    # The verdict has the button for it, and its task's row the other acts.
+    assert f'id="now-{held.pk}"' not in overview.text
+    assert text(overview).count("Review and approve") == 1
+
+
+def test_an_acknowledged_failure_is_named_in_the_verdict_and_in_its_row(dashboard):
+    make.consumer()
+    make.run("users", status="failed", error="Out of ink")
+    acknowledgements.acknowledge("users", by=make.ADA)
+
+    page = dashboard.get(HOME)
+
+    assert "All systems healthy" not in text(page)
+    assert "Healthy, apart from what is acknowledged." in text(page)
+    assert "acknowledged Delete accounts" in " ".join(row(page, "users").split())

@@ -80,7 +80,7 @@ def test_the_verdict_tells_who_paused_a_task_and_why(api):
 
     assert verdict["level"] == "warning"
     [finding] = [one for one in verdict["findings"] if "paused" in one["text"]]
-    assert finding["text"] == "The task stats is paused by ada: Moving house"
+    assert finding["text"] == "“Generate statistics” is paused by ada: Moving house"
 
 
 def test_the_metrics_have_a_series_for_each_task(client):

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from housekeeping.declared.registry import TASKS
 from housekeeping.models import Run
 from tests import make
 from tests.visitors import HTMX, poll, text
@@ -49,12 +50,14 @@ def test_the_api_tells_of_a_retry_and_of_what_a_task_declares(api, retry):
 
 def test_a_failure_that_is_tried_again_is_a_warning(api, retry):
     assert findings(api) == [
-        ("warning", "dishes failed: no water", "It is tried again automatically (2 of 3).")
+        ("warning", f"{TASKS['dishes'].title} failed: no water", "It is tried again automatically (2 of 3).")
     ]
 
 
 def test_a_failure_that_is_not_tried_again_is_bad(api, failed):
-    assert findings(api) == [("bad", "dishes failed: no water", "Open the run, fix the cause, then retry.")]
+    assert findings(api) == [
+        ("bad", f"{TASKS['dishes'].title} failed: no water", "Open the run, fix the cause, then retry.")
+    ]
 
 
 def test_the_overview_shows_the_failure_and_lets_one_start_the_task(dashboard, retry):

@@ -58,7 +58,7 @@ def test_a_file_of_tasks_that_can_t_be_imported_is_named(consumer, monkeypatch):
 
 def test_a_failed_task_is_said_until_it_has_succeeded_again(consumer):
     make.run("users", status="failed", error="Out of ink\nand more", requested_at=make.ago(hours=1))
-    assert texts() == ["users failed: Out of ink"]
+    assert texts() == ["Cleanup inactive users failed: Out of ink"]
 
     make.run("users", status="succeeded", dry_run=True)
     assert len(texts()) == 1
@@ -73,7 +73,7 @@ def test_a_held_run_and_one_that_nobody_takes_are_worth_a_word(consumer):
     make.run("messages", requested_at=make.ago(minutes=1))
 
     assert texts() == [
-        "users waits for approval: Most of the table.",
+        "Cleanup inactive users waits for approval: Most of the table.",
         "1 run has waited for a worker for more than two minutes.",
     ]
 

@@ -107,6 +107,11 @@ class OverviewPage:
         return sum(len(group.rows) for group in self.groups)
 
     @property
+    def at_work(self) -> list[Run]:
+        """The runs that work or will do so by themselves. One that is held is in the verdict."""
+        return [run for run in self.seen.active if run.status != Run.Status.HELD]
+
+    @property
     def has_paused_schedule(self) -> bool:
         return any(card.entry.is_paused for card in self.seen.scheduler.schedules)
 
