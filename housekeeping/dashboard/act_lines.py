@@ -8,7 +8,6 @@ from uuid import UUID
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django.utils.formats import date_format
 from django.utils.translation import gettext, gettext_lazy
 
 from housekeeping.dashboard import wording
@@ -79,10 +78,19 @@ _NAMES = {
     "tasks": gettext_lazy("tasks"),
     "is_on": gettext_lazy("on"),
     "is_reminded": gettext_lazy("reminders"),
+    "hold": gettext_lazy("hold"),
+    "holds": gettext_lazy("holds"),
+    "model": gettext_lazy("model"),
+    "key": gettext_lazy("key"),
 }
 # A task, a policy and a schedule may share a name: the act tells which of them is the target.
 OF_TASK = ("pause task", "resume task", "acknowledge", "end acknowledgement")
 OF_POLICY = ("change retention", "reset retention")
+_ORIGINS = {
+    "dashboard from ": gettext_lazy("dashboard from %(host)s"),
+    "admin from ": gettext_lazy("admin from %(host)s"),
+    "command on ": gettext_lazy("command on %(host)s"),
+}
 # The details whose value is the id of a run.
 _RUNS = {"run", "retry_of", "plan_of"}
 
@@ -111,6 +119,14 @@ class ActLine:
     address: str
     changes: list[Change]
     facts: list[Fact]
+
+    @property
+    def origin(self) -> str:
+        """From where, in the reader's language: ``dashboard from 127.0.0.1``."""
+        for english, words_of in _ORIGINS.items():
+            if self.act.origin.startswith(english):
+                return str(words_of) % {"host": self.act.origin.removeprefix(english)}
+        return self.act.origin
 
 
 def lines(acts: Iterable[Act]) -> list[ActLine]:
@@ -168,12 +184,14 @@ def _value(key: str, value: Any) -> str:
         return gettext("as declared") if key == "trigger" and value == "" else ""
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
+    if key == "status":
+        return gettext(str(value))
     if isinstance(value, list):
         return ", ".join(map(str, value))
     if isinstance(value, int | float):
         return words.number(value)
     if isinstance(value, str) and (moment := _moment(value)):
-        return date_format(timezone.localtime(moment), "j M Y, H:i T")
+        return wording.date(timezone.localtime(moment), "j M Y, H:i T")
     return str(value)
 
 

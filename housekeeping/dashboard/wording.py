@@ -3,9 +3,18 @@
 Logs, the API and commands always have them in English.
 """
 
+from typing import Any
+
 from django.utils import timezone
-from django.utils.formats import time_format
-from django.utils.translation import get_language, gettext, gettext_lazy, gettext_noop, ngettext
+from django.utils.formats import date_format, time_format
+from django.utils.translation import (
+    get_language,
+    gettext,
+    gettext_lazy,
+    gettext_noop,
+    ngettext,
+    pgettext_lazy,
+)
 
 from housekeeping.declared.triggers import At, Every, Trigger
 from housekeeping.models import Run
@@ -87,6 +96,19 @@ def put_off(run: Run) -> str:
     time = time_format(timezone.localtime(run.not_before), "H:i")
     facts = {**words.retry_numbers(run), "time": time}
     return gettext("Automatic retry %(number)s of %(most)s, due at %(time)s") % facts
+
+
+def date(at: Any, pattern: str) -> str:
+    """As Django's filter, with the day of a month as the reader's language writes it: ``29. Nov.``"""
+    for english in ("D j M", "j M"):
+        if english in pattern:
+            translated = _DAYS[english]
+            return str(date_format(at, pattern.replace(english, str(translated))))
+    return str(date_format(at, pattern))
+
+
+# Formats of Django's filter "date".
+_DAYS = {"D j M": pgettext_lazy("format of a date", "D j M"), "j M": pgettext_lazy("format of a date", "j M")}
 
 
 def described(trigger: Trigger) -> str:

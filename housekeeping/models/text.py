@@ -4,6 +4,8 @@ import re
 from datetime import timedelta
 from typing import Any
 
+from django.utils.formats import number_format
+
 
 def storable(value: Any) -> Any:
     """``value`` without the characters that no database stores: NUL, and half a surrogate pair.
@@ -27,7 +29,7 @@ def in_words(duration: timedelta | None) -> str:
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return f"{number_format(f'{seconds:.1f}')} s"  # in German, with a comma
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"

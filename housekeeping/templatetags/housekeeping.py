@@ -60,6 +60,12 @@ def title_of(task: str) -> str:
     return wording.title_of(task)
 
 
+# In place of Django's own filter: its formats are the same in every language.
+@register.filter("date", expects_localtime=True)
+def date(at: Any, pattern: str) -> str:
+    return wording.date(at, pattern) if at else ""
+
+
 @register.filter
 def result_of(run: Run) -> str:
     return wording.result(run)

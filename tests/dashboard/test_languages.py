@@ -6,10 +6,11 @@ import os
 import re
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
-from django.utils import translation
+from django.utils import timezone, translation
 
 from housekeeping.dashboard import wording
 from housekeeping.declared import registry
@@ -366,3 +367,31 @@ def test_a_trigger_reads_in_german_and_stays_english_in_the_log(trigger, words):
     with translation.override("de"):
         assert wording.described(parse(trigger)) == words
     assert wording.described(parse(trigger)) == parse(trigger).describe()
+
+
+def test_dates_numbers_and_words_of_acts_are_german(dashboard):
+    began = timezone.make_aware(datetime(2026, 11, 29, 20, 30))
+    run = make.run("users", status="succeeded", started_at=began, finished_at=began + timedelta(seconds=6.3))
+    origin = "dashboard from 127.0.0.1"
+    change = {"before": {"status": "held"}, "after": {"status": "queued"}}
+    for what, details in {"approve": change, "hold": {"model": "chat.User", "key": "8"}}.items():
+        Act.objects.create(
+            done_at=began, who="ada", what=what, target=str(run.pk), origin=origin, details=details
+        )
+
+    seen = html.unescape(
+        re.sub(r"<[^>]*>", " ", dashboard.get(f"/scheduler-admin/runs/{run.pk}", headers=GERMAN).text)
+    )
+    seen = " ".join(seen.split())
+
+    for expected in (
+        "So., 29. Nov. 2026, 20:30:00 UTC",
+        "Dauer 6,3 s",
+        "von 127.0.0.1 (Dashboard)",
+        "Status angehalten",
+        "Modell chat.User",
+        "Schlüssel 8",
+    ):
+        assert expected in seen
+    page = dashboard.get("/scheduler-admin/runs", headers=GERMAN)
+    assert "Ursache, Dry-Runs, Wer, Zeitraum" in page.text
