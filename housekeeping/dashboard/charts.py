@@ -67,18 +67,11 @@ class Chart:
     has_bars: bool
     columns: list[str]
     rows: Sequence[tuple[date | datetime, Numbers]]
+    period: tuple[date, date]  # the first and the last day: those of all charts of a page
 
     @property
     def is_empty(self) -> bool:
         return not any(any(numbers) for _moment, numbers in self.rows)
-
-    @property
-    def first(self) -> date | datetime:
-        return self.rows[0][0]
-
-    @property
-    def last(self) -> date | datetime:
-        return self.rows[-1][0]
 
     @property
     def legend(self) -> list[str]:
@@ -110,11 +103,11 @@ class Chart:
         """The points of a polyline for each series."""
         if self.has_bars or len(self.rows) < 2:
             return []
-        start, end = _moment(self.first), _moment(self.last)
-        length, most = (end - start) or timedelta(seconds=1), self.most or 1
+        start, end = (_moment(day) for day in self.period)
+        length, most = end + timedelta(days=1) - start, self.most or 1
         return [
             " ".join(
-                f"{_r((_moment(at) - start) / length * WIDTH)},{_r(HEIGHT - number / most * HEIGHT)}"
+                f"{_r((_middle(at) - start) / length * WIDTH)},{_r(HEIGHT - number / most * HEIGHT)}"
                 for at, numbers in self.rows
                 if (number := numbers[place]) is not None
             )
@@ -129,6 +122,7 @@ class Chart:
             "stacks": self.has_bars and len(self.columns) > 1,
             "zone": timezone.get_default_timezone_name(),  # of the days
             "day": _("Day"),
+            "period": [round(_moment(day).timestamp()) for day in self.period],
             "x": [round(_moment(at).timestamp()) for at, _numbers in self.rows],
             "series": [
                 {
@@ -150,6 +144,11 @@ def _moment(at: date | datetime) -> datetime:
     return at if isinstance(at, datetime) else datetime.combine(at, time(), timezone.get_default_timezone())
 
 
+def _middle(at: date | datetime) -> datetime:
+    """Of a day, at which its bar is drawn, too."""
+    return at if isinstance(at, datetime) else _moment(at) + timedelta(hours=12)
+
+
 # --- Which charts -----------------------------------------------------------------------------
 
 
@@ -161,7 +160,7 @@ def trends(tallies: Iterable[Tally], snapshots: Sequence[Snapshot], today: date,
         _outcomes(by_day, span),
         _purged(by_day, span),
         _bars("duration", _("Duration of a run, mean per day"), "ms", span, mean),
-        *_counts(snapshots),
+        *_counts(snapshots, (span[0], span[-1])),
     ]
 
 
@@ -179,16 +178,19 @@ def of_task(
     return [
         _outcomes(by_day, span),
         _purged(by_day, span),
-        Chart("percentiles", title, "ms", False, ["p50", "p95"], rows),
+        Chart("percentiles", title, "ms", False, ["p50", "p95"], rows, (span[0], span[-1])),
     ]
 
 
 def of_table(sizes: Sequence[TableSize]) -> list[Chart]:
-    """Of one table, by day: its bytes, if the database tells them, and its rows."""
+    """Of one table, by day: its bytes, if the database tells them, and its rows. Of all days measured."""
+    zone = timezone.get_default_timezone()
+    days = [timezone.localdate(one.measured_at, zone) for one in sizes] or [timezone.localdate(timezone=zone)]
+    period = (min(days), max(days))
     in_bytes = [(one.measured_at, one.bytes) for one in sizes if one.bytes is not None]
     in_rows = [(one.measured_at, one.rows) for one in sizes if one.rows is not None]
-    charts = [_line("table-size", _("Size of the table"), "bytes", in_bytes)] if in_bytes else []
-    return [*charts, _line("table-rows", _("Rows of the table"), "number", in_rows)]
+    charts = [_line("table-size", _("Size of the table"), "bytes", in_bytes, period)] if in_bytes else []
+    return [*charts, _line("table-rows", _("Rows of the table"), "number", in_rows, period)]
 
 
 def _span(today: date, days: int) -> list[date]:
@@ -231,26 +233,29 @@ def _bars(
     id: str, title: str, unit: str, span: list[date], series: Mapping[str, Callable[[date], float]]
 ) -> Chart:
     rows: list[tuple[date, Numbers]] = [(day, [count(day) for count in series.values()]) for day in span]
-    return Chart(id, title, unit, True, [str(name) for name in series], rows)
+    return Chart(id, title, unit, True, [str(name) for name in series], rows, (span[0], span[-1]))
 
 
-def _counts(snapshots: Sequence[Snapshot]) -> list[Chart]:
+def _counts(snapshots: Sequence[Snapshot], period: tuple[date, date]) -> list[Chart]:
     charts = [
         _line(
             f"statistic-{name}",  # its name may be that of a chart of ours
             str(drawn.label),
             "number",
             [(one.taken_at, one.numbers[name]) for one in snapshots if name in one.numbers],
+            period,
         )
         for name, drawn in STATISTICS.items()
         if drawn.is_charted
     ]
     sizes = [(one.taken_at, one.database_bytes) for one in snapshots if one.database_bytes is not None]
-    return [*charts, _line("size", _("Size of the database"), "bytes", sizes)]
+    return [*charts, _line("size", _("Size of the database"), "bytes", sizes, period)]
 
 
-def _line(id: str, title: str, unit: str, values: list[tuple[datetime, int]]) -> Chart:
-    return Chart(id, title, unit, False, [title], [(at, [number]) for at, number in values])
+def _line(
+    id: str, title: str, unit: str, values: list[tuple[datetime, int]], period: tuple[date, date]
+) -> Chart:
+    return Chart(id, title, unit, False, [title], [(at, [number]) for at, number in values], period)
 
 
 def _r(number: float) -> float:

@@ -1,10 +1,10 @@
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from housekeeping.dashboard import charts
 from housekeeping.declared.registry import STATISTICS, Statistic
-from housekeeping.models import Tally
+from housekeeping.models import Snapshot, Tally
 
 TODAY = date(2026, 11, 25)
 
@@ -52,7 +52,7 @@ def test_percentiles_of_a_task_are_those_of_each_day():
     *_, percentiles = charts.of_task([], durations, TODAY, days=3)
 
     assert percentiles.rows == [(yesterday, [50_500, 95_050]), (TODAY, [7_000, 7_000])]
-    assert percentiles.lines == ["0.0,46.87 300.0,92.64", "0.0,0.0 300.0,92.64"]
+    assert percentiles.lines == ["150.0,46.87 250.0,92.64", "150.0,0.0 250.0,92.64"]
 
 
 def test_the_data_of_a_chart_are_the_numbers_of_its_table():
@@ -66,6 +66,18 @@ def test_the_data_of_a_chart_are_the_numbers_of_its_table():
     assert [(one["label"], one["values"]) for one in data["series"]] == [
         ("succeeded", [3, 0]), ("fehlgeschlagen", [0, 2]), ("cancelled", [0, 0]), ("missed", [0, 0]),
     ]  # fmt: skip
+
+
+def test_all_charts_of_a_page_show_the_same_period():
+    taken = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    snapshots = [Snapshot(taken_at=taken, numbers={"total_users": 4}, database_bytes=1)]
+    durations = [(TODAY, timedelta(seconds=7))]
+
+    shown = [*charts.trends([], snapshots, TODAY, days=30), *charts.of_task([], durations, TODAY, days=30)]
+
+    first = datetime(2026, 10, 27, tzinfo=UTC)
+    periods = [chart.data({})["period"] for chart in shown]
+    assert periods == [[first.timestamp(), (first + timedelta(days=29)).timestamp()]] * len(shown)
 
 
 def test_a_chart_without_values_is_empty_and_draws_nothing():

@@ -46,22 +46,27 @@
     const order = stacks ? series.map((_, place) => series.length - 1 - place) : series.map((_, place) => place);
     const place = figure.querySelector(".plot");
     const ink = color("muted"), line = color("line");
-    // Half of a bar's day at both ends; a day around a single point, which would otherwise span years.
-    const margin = chart.bars ? 43_200 : x.length === 1 ? 86_400 : 0;
+    // All charts of a page show its whole period, with a day at both ends, unless somebody drags over a part of it.
+    const [first, last] = chart.period, DAY = 86_400;
+    const isAll = (from, to) => from === x[0] && (x.length === 1 || to === x.at(-1));
+    // y ends at a tick, so that no value is above the last one.
+    const stepTo = (most) => how.steps.find((step) => most / step <= 4) ?? how.steps.at(-1);
+    const top = (most) => Math.ceil(most / stepTo(most)) * stepTo(most) || how.steps[0];
+    const ticks = (_, __, ___, most) => Array.from({ length: Math.round(most / stepTo(most)) + 1 }, (_, n) => n * stepTo(most));
     const bars = uPlot.paths.bars({ size: [0.7, 40] });
     const options = {
-      width: place.clientWidth, height: 190, padding: [8, 8, 0, 0],
+      width: place.clientWidth, height: 190, padding: [8, 20, 0, 0],
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), chart.zone),
       // All charts follow one another: the pointer, a drag over a range, a double click.
       cursor: { y: false, sync: { key: "charts" }, drag: { x: true, y: false }, points: { show: !stacks } },
       legend: { live: true },
       scales: {
-        x: { time: true, range: (_, from, to) => [from - margin, to + margin] },
-        y: { range: (_, least, most) => [0, Math.max((most || 0) * 1.05, how.steps[0])] },
+        x: { time: true, range: (_, from, to) => (isAll(from, to) ? [first - DAY, last + DAY] : [from, to]) },
+        y: { range: (_, least, most) => [0, top(most || 0)] },
       },
       axes: [
         { stroke: ink, grid: { show: false }, ticks: { stroke: line, size: 4 }, font: "12px system-ui", values: dates(chart.zone) },
-        { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: "12px system-ui", size: 64, incrs: how.steps, values: (_, ticks) => ticks.map(how.text) },
+        { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { show: false }, font: "12px system-ui", size: 64, splits: ticks, values: (_, ticks) => ticks.map(how.text) },
       ],
       series: [
         { label: chart.day, value: (_, at) => (at == null ? "–" : dayOf(at, chart.zone)) },
