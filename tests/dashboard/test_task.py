@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import pytest
@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from housekeeping.declared.policies import Policy
 from housekeeping.models import ScheduleState
-from housekeeping.runs import schedules
+from housekeeping.runs import acknowledgements, schedules
 from tests import make
 from tests.visitors import HTMX, account, as_user, text
 
@@ -198,3 +198,15 @@ def test_an_acknowledgement_that_is_no_longer_possible_is_answered(dashboard, fa
     for headers in ({}, HTMX):
         answer = acknowledge(dashboard, headers, until="")
         assert "Not saved: The newest run of conversations has not failed." in text(answer)
+
+
+def test_an_acknowledgement_says_until_when_and_by_whom_if_that_is_known(dashboard, failed):
+    make.consumer()
+    assert "Until (empty: until it succeeds)" in text(dashboard.get(TASK))
+
+    acknowledgements.acknowledge("conversations", until=datetime(2028, 3, 1, 12, tzinfo=UTC))
+    for path in ("/scheduler-admin", TASK):
+        assert "acknowledged until Wed 1 Mar 2028, 12:00" in text(dashboard.get(path))
+
+    acknowledgements.acknowledge("conversations", until=datetime(2028, 3, 1, 12, tzinfo=UTC), by=make.ADA)
+    assert "acknowledged by ada, until Wed 1 Mar 2028, 12:00" in text(dashboard.get(TASK))
