@@ -187,3 +187,12 @@ def test_an_act_on_a_task_leads_to_the_task_although_a_policy_has_its_name(dashb
     assert 'href="/scheduler-admin/tasks/conversations"' in page.text
     assert "policy conversations" not in text(page)
     assert "task paused" not in text(dashboard.get("/scheduler-admin/policies/conversations"))
+
+
+def test_the_times_of_acts_stay_exact_for_today_too(dashboard):
+    act(done_at=make.ago(minutes=5))
+
+    [time] = re.findall(r"<td[^>]*><time ([^>]*)>([^<]*)</time>", dashboard.get(HISTORY).text)
+
+    assert "data-as-is" in time[0]
+    assert re.fullmatch(r"\w{3} \d+ \w{3} \d{4}, \d\d:\d\d:\d\d", time[1])

@@ -5,9 +5,10 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
-from housekeeping.models import Act, LogLine, Run
-from housekeeping.runs import execution
+from housekeeping.models import Act, Hold, LogLine, Run
+from housekeeping.runs import control, execution
 from tests import make
 from tests.visitors import HTMX, confirm, poll, root, text
 
@@ -310,3 +311,14 @@ def test_the_traceback_of_a_failed_run_is_open(dashboard):
     answer = dashboard.get(page_of(make.run(status="failed", error="x", traceback="Traceback of x")))
 
     assert '<details class="panel pad" id="traceback" open>' in answer.text
+
+
+def test_an_undo_says_that_its_rows_are_on_hold_and_leads_to_the_holds(dashboard):
+    undo = control.undo(make.purge(), send=lambda run: None, by=make.ADA)
+    execution.execute(execution.claim(undo.pk, 0))
+    until = timezone.localtime(Hold.objects.first().until)
+
+    page = dashboard.get(page_of(undo))
+
+    assert f"They are on hold until {until:%a} {until.day} {until:%b %Y}: until then" in text(page)
+    assert re.search(rf"<a href=\"{HOME}/holds\">\d rows</a>", page.text)

@@ -467,3 +467,13 @@ def test_a_poll_of_an_unchanged_list_is_answered_if_a_tab_counts_anew(dashboard)
     make.run("stats", status="held")
 
     assert poll(dashboard, answer, f"{RUNS}?status=failed").status_code == 200
+
+
+def test_the_export_says_how_many_runs_it_has_at_most_if_there_are_more_pages(dashboard):
+    make.run("stats", status="succeeded")
+    assert "Export as CSV" in text(dashboard.get(RUNS))
+    assert "at most" not in text(dashboard.get(RUNS))
+
+    history(60)
+
+    assert "Export as CSV (10,000 runs at most)" in text(dashboard.get(RUNS))

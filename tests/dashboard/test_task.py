@@ -210,3 +210,8 @@ def test_an_acknowledgement_says_until_when_and_by_whom_if_that_is_known(dashboa
 
     acknowledgements.acknowledge("conversations", until=datetime(2028, 3, 1, 12, tzinfo=UTC), by=make.ADA)
     assert "acknowledged by ada, until Wed 1 Mar 2028, 12:00" in text(dashboard.get(TASK))
+
+
+def test_who_may_only_look_sees_no_empty_box(dashboard):
+    assert "What can be done" in text(dashboard.get(TASK))
+    assert "What can be done" not in text(as_user(account("view_run")).get(TASK))

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Exists, Max, OuterRef, Subquery
+from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
 from housekeeping.dashboard import act_lines, polls, wording
@@ -20,6 +21,7 @@ from housekeeping.reading import restorable, search, words
 from housekeeping.reading.restorable import Restorable
 from housekeeping.reading.samples import Texts
 from housekeeping.rights import Rights
+from housekeeping.steering.holds import Group, group
 
 LOG_LINES = 200
 MOST_ACTS = 50
@@ -54,6 +56,7 @@ class RunPage:
     acts: list[act_lines.ActLine]
     log: list[LogLine]
     has_more_log: bool
+    holds: Group | None  # those that an undo made
     plan: dict[str, Any]  # with what its sample rows are called now
 
     @property
@@ -117,11 +120,12 @@ def read(run: Run, rights: Rights, now: datetime) -> RunPage:
     offers = Offers(run, task, rights, back, undo, now)
     beside = Run.objects.filter(schedule=run.schedule) if run.schedule else Run.objects.filter(task=run.task)
     older, newer = search.neighbours(beside, run, "requested_at")
+    held = group(run) if run.undo_of_id else None
     log = list(run.log_lines.order_by("-pk")[: LOG_LINES + 1])
     return RunPage(
         run=run,
         task=task,
-        standing=" ".join([standing.of(run, task, undos, now), *_put_off(followers)]),
+        standing=" ".join([standing.of(run, task, undos, now), *_put_off(followers), *_on_hold(held)]),
         restorable=back,
         offers=offers.all(),
         obstacle=offers.obstacle,
@@ -132,6 +136,7 @@ def read(run: Run, rights: Rights, now: datetime) -> RunPage:
         acts=act_lines.lines(acts.history({"target": str(run.pk)})[:MOST_ACTS]),
         log=log[:LOG_LINES][::-1],
         has_more_log=len(log) > LOG_LINES,
+        holds=held,
         plan=Texts([run.plan]).added_to(run.plan) if not run.receipt else {},
     )
 
@@ -154,6 +159,14 @@ def _followers(run: Run) -> list[Run]:
 def _put_off(followers: list[Run]) -> list[str]:
     """A sentence about the automatic retry that waits."""
     return [f"{text}." for one in followers if (text := wording.put_off(one))]
+
+
+def _on_hold(held: Group | None) -> list[str]:
+    """A sentence about the rows that an undo has put back."""
+    if not held or not held.latest:
+        return []
+    until = wording.date(timezone.localtime(held.latest), "D j M Y")
+    return [gettext("They are on hold until %(day)s: until then, no run deletes them.") % {"day": until}]
 
 
 def _related(run: Run, followers: list[Run]) -> list[tuple[str, Run]]:

@@ -70,6 +70,7 @@ def _list(request: HtmxHttpRequest, filters: RunFilters, *, status: int = 200) -
         "rows": rows(shown.rows, picked_by=rights.of(request.user)),
         "tag": _tag(request, seen, filters, tabs),
         "is_newest": not shown.newer,
+        "most_exported": exports.MOST,
         "is_busy": any(
             run.status in (Run.Status.QUEUED, Run.Status.RUNNING) and not run.is_put_off for run in shown.rows
         ),
