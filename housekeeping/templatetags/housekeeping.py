@@ -88,6 +88,13 @@ def in_rows(number: int) -> str:
 
 
 @register.filter
+def megabytes(size: float) -> str:
+    """``0.3 MB``, of a million bytes each: as HOUSEKEEPING_ARCHIVE_BUDGET_MB."""
+    number = size / 1_000_000
+    return f"{words.number(round(number, 1) if 0 < number < 10 else round(number))} MB"
+
+
+@register.filter
 def skipped(reason: str) -> str:
     return wording.skipped(reason)
 

@@ -113,7 +113,9 @@ def test_a_pause_from_the_menu_gives_the_focus_back_to_the_menu(show):
     page = show()
     press(page, page.locator("#task-conversations").get_by_role("button", name="Actions"))
 
-    press(page, page.locator("#asked").get_by_role("button", name="Pause Weekly Conversation Cleanup"))
+    press(
+        page, page.locator("#asked").get_by_role("button", name="Pause schedule Weekly Conversation Cleanup")
+    )
 
     answer(page, "Weekly Conversation Cleanup is paused.")
     assert focused(page) == "Actions: Delete old conversations"
@@ -207,9 +209,9 @@ def test_the_page_of_a_task_stays_and_answers_beside_what_was_pressed(show):
     assert page.url.endswith("/tasks/stats")
     assert is_beside(place, page.get_by_role("button", name="Cancel"))
 
-    press(page, page.get_by_role("button", name="Pause Generate System Statistics"))
+    press(page, page.get_by_role("button", name="Pause schedule Generate System Statistics"))
     answer(page, "Generate System Statistics is paused.")
-    assert focused(page) == "Resume Generate System Statistics"
+    assert focused(page) == "Resume schedule Generate System Statistics"
     assert page.url.endswith("/tasks/stats")
 
 

@@ -155,9 +155,11 @@ def test_a_schedule_is_paused_and_resumed_in_place(site, open_page):
     row = page.locator("#task-conversations")
     row.get_by_role("button", name="Actions").focus()
     page.keyboard.press("Space")
-    page.locator("#asked").get_by_role("button", name="Pause Weekly Conversation Cleanup").click()
+    page.locator("#asked").get_by_role("button", name="Pause schedule Weekly Conversation Cleanup").click()
     row.get_by_text("paused", exact=True).wait_for()
-    acts(page, "conversations").get_by_role("button", name="Resume Weekly Conversation Cleanup").click()
+    acts(page, "conversations").get_by_role(
+        "button", name="Resume schedule Weekly Conversation Cleanup"
+    ).click()
     row.get_by_text("paused", exact=True).wait_for(state="detached")
 
     assert stayed()
@@ -165,7 +167,7 @@ def test_a_schedule_is_paused_and_resumed_in_place(site, open_page):
 
 def test_fire_times_follow_what_one_types_and_are_saved_only_then(site, open_page):
     page = sign_in(open_page(), site)
-    acts(page, "all").get_by_role("link", name="Edit Daily Housekeeping Tasks").click()
+    acts(page, "all").get_by_role("link", name="Edit schedule Daily Housekeeping Tasks").click()
     page.wait_for_url("**/schedules/daily_housekeeping")
     stayed = stays_the_same_page(page)
     field = page.get_by_label("Trigger")
@@ -186,7 +188,7 @@ def test_a_retention_is_changed_once_what_it_hits_is_seen(site, open_page, size)
     make.conversation(age=days(20))
     make.conversation(age=days(2))
     page = sign_in(open_page(viewport=SIZES[size]), site)
-    acts(page, "conversations").get_by_role("link", name="Preview conversations").click()
+    acts(page, "conversations").get_by_role("link", name="Preview policy conversations").click()
     page.wait_for_url("**/policies/conversations")
     stayed = stays_the_same_page(page)
     field = page.get_by_label("Days")

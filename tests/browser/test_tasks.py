@@ -64,3 +64,11 @@ def test_the_page_of_a_task_follows_its_run(visit):
     page.get_by_role("button", name="Run now").wait_for()
     assert page.locator(".badge", has_text="queued").count() == 0
     assert reason.input_value() == "half a rea"
+
+
+def test_without_javascript_no_page_promises_what_it_needs_it_for(site, open_page):
+    page = sign_in(open_page(java_script_enabled=False), site)
+    assert not page.get_by_text("refreshed every").is_visible()
+    page.goto(f"{site}{HOME}/trends")
+
+    assert not page.get_by_text("Drag over a part of a chart").is_visible()

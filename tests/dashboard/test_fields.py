@@ -51,6 +51,7 @@ def test_what_can_t_be_saved_stays_in_its_field_and_is_told_there(address, name,
     ("address", "name", "typed", "how"),
     [
         (CHANGE_RETENTION, "retention_days", "60", "Saved. Rows of conversations are kept for 60 days"),
+        (CHANGE_RETENTION, "retention_days", "0040", "Saved. Rows of conversations are kept for 40 days"),
         (CHANGE_TRIGGER, "trigger", "15 7 * * *", "Saved. Weekly Conversation Cleanup runs at 7:15 AM"),
     ],
 )

@@ -275,3 +275,9 @@ def test_an_acknowledged_failure_is_named_in_the_verdict_and_in_its_row(dashboar
     assert "All systems healthy" not in text(page)
     assert "Healthy, apart from what is acknowledged." in text(page)
     assert "acknowledged Delete accounts" in " ".join(row(page, "users").split())
+
+
+def test_the_budget_of_archives_is_in_the_unit_that_it_is_set_in(dashboard):
+    make.archive(make.run(status="succeeded"), size=2_340_000)
+
+    assert "Archives for undo: 2.3 MB of 1,024 MB" in text(dashboard.get(HOME))

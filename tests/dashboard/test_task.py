@@ -42,7 +42,14 @@ def test_for_htmx_it_is_a_dialog_with_the_acts(dashboard):
 
     assert (answer["HX-Retarget"], answer["HX-Reswap"]) == ("#asked", "innerHTML")
     assert "<html" not in answer.text
-    assert buttons(answer) == ["Run now", "Dry run", "Pause", *PAUSE, "Edit", "Preview"]
+    assert buttons(answer) == [
+        "Run now",
+        "Dry run",
+        "Pause schedule",
+        *PAUSE,
+        "Edit schedule",
+        "Preview policy",
+    ]
 
 
 def buttons(answer):
@@ -56,15 +63,21 @@ def test_a_paused_schedule_can_be_resumed_and_an_active_run_cancelled(dashboard)
     )
     make.run(status="running")
 
-    assert buttons(dashboard.get(TASK, headers=HTMX)) == ["Cancel", "Resume", *PAUSE, "Edit", "Preview"]
+    assert buttons(dashboard.get(TASK, headers=HTMX)) == [
+        "Cancel",
+        "Resume schedule",
+        *PAUSE,
+        "Edit schedule",
+        "Preview policy",
+    ]
 
 
 @pytest.mark.parametrize(
     ("rights", "offered"),
     [
-        (["view_run"], ["Preview"]),
-        (["view_run", "configure"], ["Edit", "Preview"]),
-        (["view_run", "operate"], ["Run now", "Dry run", "Pause", *PAUSE, "Preview"]),
+        (["view_run"], ["Preview policy"]),
+        (["view_run", "configure"], ["Edit schedule", "Preview policy"]),
+        (["view_run", "operate"], ["Run now", "Dry run", "Pause schedule", *PAUSE, "Preview policy"]),
     ],
 )
 def test_a_task_offers_what_one_may_do(rights, offered):

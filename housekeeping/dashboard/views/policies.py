@@ -15,7 +15,8 @@ from housekeeping.dashboard.pages.policy import PolicyPage
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.database import clock
 from housekeeping.exceptions import BadRetention, PolicyFailed, UnknownPolicy
-from housekeeping.reading import policies
+from housekeeping.models.text import whole
+from housekeeping.reading import policies, words
 from housekeeping.steering import retentions
 
 
@@ -61,7 +62,9 @@ def change_retention(request: HtmxHttpRequest, pk: str) -> HttpResponse:
         )
     retentions.change(pk, days, by=actor(request))
     kept = gettext("Rows of %(policy)s are kept for %(days)s days from the next run on.")
-    answers.give(request, answers.saved(kept % {"policy": pk, "days": days}), beside="retention")
+    answers.give(
+        request, answers.saved(kept % {"policy": pk, "days": words.number(whole(days))}), beside="retention"
+    )
     return redirect("housekeeping:policy", pk=pk)
 
 
