@@ -5,7 +5,7 @@ import pytest
 from chat.models import Conversation
 from housekeeping.models import Hold, PolicyState, Run
 from tests import make
-from tests.browser.test_accessibility import focused
+from tests.browser.prove.test_accessibility import focused
 from tests.browser.test_dashboard import SIZES
 from tests.make import days
 from tests.services import wait_until
