@@ -26,9 +26,9 @@ test: $(VENV)/test.stamp
 # Lighthouse runs alone, as it measures how fast a page is.
 prove: $(VENV)/test.stamp
 	@sh tests/install_services.sh prove
-	$(if $(ARGS),,TEST_DATABASE=postgres $(PYTHON) -m pytest -n 2 --timeout 1800 $(addprefix tests/prove/,test_kills.py test_damaged_archives.py))
+	$(if $(ARGS),,TRIES=4 TEST_DATABASE=postgres $(PYTHON) -m pytest -n 2 --timeout 1800 $(addprefix tests/prove/,test_kills.py test_damaged_archives.py) tests/engine/test_promises.py)
 	$(if $(ARGS),,$(PYTHON) -m pytest --timeout 1800 tests/prove/test_lighthouse.py)
-	$(PYTHON) -m pytest -n 2 --timeout 1800 $(or $(ARGS),tests/prove tests/browser/prove --ignore tests/prove/test_lighthouse.py)
+	TRIES=4 $(PYTHON) -m pytest -n 2 --timeout 1800 $(or $(ARGS),tests/prove tests/browser/prove tests/engine/test_promises.py --ignore tests/prove/test_lighthouse.py)
 
 lint: $(VENV)/test.stamp
 	$(VENV)/bin/ruff check .
