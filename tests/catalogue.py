@@ -37,11 +37,11 @@ def of_python(file: Path) -> Iterator[Message]:
     """The texts that a Python file marks for translation."""
     for node in ast.walk(ast.parse(file.read_text())):
         name = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
-        if not re.fullmatch(r"_|n?gettext(_lazy|_noop)?", name):
+        if not re.fullmatch(r"_|[np]?gettext(_lazy|_noop)?", name):
             continue
-        first = node.args[0]  # type: ignore[attr-defined]
+        context, first = node.args[:2] if name.startswith("p") else (None, node.args[0])  # type: ignore[attr-defined]
         if isinstance(first, ast.Constant) and isinstance(first.value, str):
-            yield "", first.value
+            yield context.value if context else "", first.value
 
 
 def of_template(file: Path) -> Iterator[Message]:

@@ -47,10 +47,12 @@ def test_a_part_follows_a_run_and_is_304_otherwise(dashboard, part):
         ({"status": "running"}, "2"),
         ({"status": "held"}, "30"),
         ({"status": "succeeded"}, "30"),
-        ({"status": "queued", "retry_number": 1, "not_before": make.ago(minutes=-5)}, "30"),
+        ({"status": "queued", "retry_number": 1}, "30"),
     ],
 )
 def test_the_page_asks_more_often_while_a_run_is_active(dashboard, fields, expected):
+    if "retry_number" in fields:
+        fields = fields | {"not_before": make.ago(minutes=-5)}
     make.run(**fields)
 
     assert seconds(dashboard.get(TASK)) == [expected, expected]
