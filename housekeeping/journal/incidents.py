@@ -42,13 +42,14 @@ class Condition:
 
 
 def settle(
-    kinds: Collection[Incident.Kind], found: Iterable[Condition], *, unsure: Collection[tuple[str, str]] = ()
+    before: Iterable[Incident], found: Iterable[Condition], *, unsure: Collection[tuple[str, str]] = ()
 ) -> None:
-    """Open, remind of and close the incidents of these kinds, by everything that is wrong now.
+    """Open, remind of and close incidents, by everything that is wrong now.
 
+    ``before``: those that were open before the look began, since what was opened meanwhile is not over.
     ``unsure``: kinds and targets that nobody can judge at the moment: they stay as they are.
     """
-    still = {(one.kind, one.target): one for one in Incident.objects.open().filter(kind__in=kinds)}
+    still = {(one.kind, one.target): one for one in before}
     for condition in found:
         incident = still.pop((condition.kind, condition.target), None)
         if incident is None:
@@ -92,7 +93,8 @@ def end(kind: Incident.Kind, target: str, *, run: uuid.UUID | None = None) -> No
 def close(incident: Incident, *, run: uuid.UUID | None = None, quietly: bool = False) -> None:
     now = clock.now()
     with writing():
-        if not Incident.objects.open().filter(pk=incident.pk).update(closed_at=now):
+        # Of the same run: it may have failed once more since it was read.
+        if not Incident.objects.open().filter(pk=incident.pk, run=incident.run).update(closed_at=now):
             return
         incident.closed_at, incident.run = now, run or incident.run
         if not quietly:

@@ -52,9 +52,16 @@ def note(now: datetime) -> None:
             Gauge.objects.update_or_create(name=LOWS, defaults=facts)
 
 
+def unknown(now: datetime) -> set[str]:
+    """The policies that could not be counted on one of the three days, so that nobody can tell."""
+    lows = _lows(Gauge.objects.filter(name=LOWS).first())
+    days = {day.isoformat() for day in _days(now)}
+    return {name for name in registry.policies() if days - lows.get(name, {}).keys()}
+
+
 def growing(now: datetime) -> list[Growth]:
     """The policies whose backlogs have grown for two days."""
-    days = [_day(now) - timedelta(days=back) for back in (3, 2, 1)]
+    days = _days(now)
     lows = _lows(Gauge.objects.filter(name=LOWS).first())
     entries = schedules.entries() if lows else []
     found = []
@@ -93,6 +100,11 @@ def _lows(gauge: Gauge | None) -> dict[str, dict[str, int]]:
         for name, lows in value.items()
         if isinstance(lows, dict)
     }
+
+
+def _days(now: datetime) -> list[date]:
+    """The three days before today."""
+    return [_day(now) - timedelta(days=back) for back in (3, 2, 1)]
 
 
 def _day(moment: datetime) -> date:

@@ -27,6 +27,7 @@ MOST_AWAY = timedelta(minutes=2)
 # Failures of undos and of tasks that are gone end by themselves: nothing shows that they are over.
 FORGOTTEN_AFTER = timedelta(days=7)
 MOST_DAMAGED = 50
+MOST_MISSED = 50  # of one schedule, the newest
 
 
 @dataclass
@@ -50,8 +51,13 @@ def look_for_consumers(now: datetime) -> None:
 
 
 def _settle(kind: Kind, now: datetime) -> None:
+    before = list(Incident.objects.open().filter(kind=kind))
     seen = LOOKS[kind](now)
-    incidents.settle([kind], seen.wrong, unsure={(kind, target) for target in seen.unsure})
+    incidents.settle(before, seen.wrong, unsure={(kind, target) for target in seen.unsure})
+
+
+def _open_targets(kind: Kind) -> set[str]:
+    return set(Incident.objects.open().filter(kind=kind).values_list("target", flat=True))
 
 
 def _failed(now: datetime) -> Seen:
@@ -97,10 +103,11 @@ def _missed(now: datetime) -> Seen:
 def _not_caught_up() -> list[Run]:
     """The newest missed fire time of each schedule that no later run has answered."""
     missed: dict[str, Run] = {}
-    recent = Run.objects.filter(status=Run.Status.MISSED, schedule__in=list(SCHEDULES))
-    for run in recent.newest_first()[:200]:
-        if run.schedule not in missed and run.scheduled_for and _is_noticed_late(run):
-            missed[run.schedule] = run
+    for schedule in SCHEDULES:
+        recent = Run.objects.filter(status=Run.Status.MISSED, schedule=schedule).newest_first()
+        for run in recent[:MOST_MISSED]:
+            if schedule not in missed and run.scheduled_for and _is_noticed_late(run):
+                missed[schedule] = run
     answered = Run.objects.exclude(status=Run.Status.MISSED)
     return [
         run
@@ -128,7 +135,7 @@ def _of_schedule(schedule: str, text: str, run: Run | None = None) -> Condition:
 
 def _backlog(now: datetime) -> Seen:
     growth.note(now)
-    seen = Seen()
+    seen = Seen(unsure=growth.unknown(now))
     for one in growth.growing(now):
         text = f"{one.lows[2]:,} rows were past due yesterday, {one.lows[0]:,} two days before."
         if one.is_overdue:
@@ -149,12 +156,13 @@ def _archive(now: datetime) -> Seen:
 
 
 def _damaged(now: datetime) -> Seen:
-    return Seen(
-        [
-            Condition(Kind.DAMAGED, str(run.pk), _first_line(run.archive_damage), run.task, run.pk)
-            for run in verification.damaged()[:MOST_DAMAGED]
-        ]
-    )
+    damaged = list(verification.damaged()[: MOST_DAMAGED + 1])
+    is_cut_off = len(damaged) > MOST_DAMAGED
+    wrong = [
+        Condition(Kind.DAMAGED, str(run.pk), _first_line(run.archive_damage), run.task, run.pk)
+        for run in damaged[:MOST_DAMAGED]
+    ]
+    return Seen(wrong, unsure=_open_targets(Kind.DAMAGED) if is_cut_off else set())
 
 
 def _first_line(text: str | None) -> str:

@@ -1,6 +1,7 @@
 """An incident is told once, again each day, and when it is over, to the channels that take it."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 from django.core import mail
@@ -29,6 +30,10 @@ def pager():
     return make.channel("pager", address="https://pager.example.com/in")
 
 
+def settle(found, kind=Kind.BACKLOG, **options):
+    incidents.settle(list(Incident.objects.open().filter(kind=kind)), found, **options)
+
+
 def events():
     return [one.payload["body"]["type"] for one in Delivery.objects.filter(channel="pager").order_by("pk")]
 
@@ -39,51 +44,51 @@ def a_day_later():
 
 def test_it_is_told_once_reminded_of_each_day_and_told_when_it_is_over(pager):
     for _ in range(3):
-        incidents.settle([Kind.BACKLOG], [GROWS])
+        settle([GROWS])
     assert events() == ["incident.opened"]
 
     a_day_later()
-    incidents.settle([Kind.BACKLOG], [GROWS])
-    incidents.settle([Kind.BACKLOG], [GROWS])
+    settle([GROWS])
+    settle([GROWS])
     assert events()[1:] == ["incident.reminder"]
 
-    incidents.settle([Kind.BACKLOG], [])
-    incidents.settle([Kind.BACKLOG], [])
+    settle([])
+    settle([])
     assert events()[2:] == ["incident.closed"]
     assert (Incident.objects.get().told, Incident.objects.open().count()) == (3, 0)
 
 
 def test_what_comes_again_is_another_incident(pager):
-    incidents.settle([Kind.BACKLOG], [GROWS])
-    incidents.settle([Kind.BACKLOG], [])
-    incidents.settle([Kind.BACKLOG], [GROWS])
+    settle([GROWS])
+    settle([])
+    settle([GROWS])
 
     assert events() == ["incident.opened", "incident.closed", "incident.opened"]
     assert Incident.objects.count() == 2
 
 
 def test_a_look_at_some_kinds_leaves_the_others_as_they_are(pager):
-    incidents.settle([Kind.BACKLOG], [GROWS])
+    settle([GROWS])
 
-    incidents.settle([Kind.CONSUMER], [])
+    settle([], Kind.CONSUMER)
 
     assert Incident.objects.open().count() == 1
 
 
 def test_what_nobody_can_judge_stays_as_it_is(pager):
-    incidents.settle([Kind.FAILED], [FAILED])
+    settle([FAILED], Kind.FAILED)
 
-    incidents.settle([Kind.FAILED], [], unsure={("failed", "users")})
+    settle([], Kind.FAILED, unsure={("failed", "users")})
 
     assert Incident.objects.open().count() == 1
 
 
 def test_what_somebody_knows_of_is_not_reminded_of(pager):
-    incidents.settle([Kind.BACKLOG], [GROWS])
+    settle([GROWS])
     a_day_later()
 
     known = Condition(GROWS.kind, GROWS.target, GROWS.text, GROWS.task, is_known=True)
-    incidents.settle([Kind.BACKLOG], [known])
+    settle([known])
 
     assert events() == ["incident.opened"]
 
@@ -103,12 +108,12 @@ def test_of_many_who_notice_it_at_the_same_moment_one_tells_it_and_one_ends_it(p
         for thread in threads:
             thread.join()
 
-    at_once(lambda: incidents.settle([Kind.BACKLOG], [GROWS]))
+    at_once(lambda: settle([GROWS]))
     assert events() == ["incident.opened"]
     a_day_later()
-    at_once(lambda: incidents.settle([Kind.BACKLOG], [GROWS]))
+    at_once(lambda: settle([GROWS]))
     assert events()[1:] == ["incident.reminder"]
-    at_once(lambda: incidents.settle([Kind.BACKLOG], []))
+    at_once(lambda: settle([]))
     assert events()[2:] == ["incident.closed"]
 
 
@@ -185,7 +190,7 @@ def test_without_configuration_operators_get_mails_about_runs_alone():
     incidents.begin(GROWS)
     incidents.begin(FAILED)
     a_day_later()
-    incidents.settle([Kind.FAILED], [FAILED])
+    settle([FAILED], Kind.FAILED)
 
     outbox.deliver()
 
@@ -198,9 +203,9 @@ def test_operators_can_be_told_of_everything_and_be_reminded():
     operators = channels.of_operators()
     operators.kinds, operators.is_reminded = [], True
     operators.save(force_insert=True)
-    incidents.settle([Kind.BACKLOG], [GROWS])
+    settle([GROWS])
     a_day_later()
-    incidents.settle([Kind.BACKLOG], [GROWS])
+    settle([GROWS])
 
     outbox.deliver()
 
@@ -225,3 +230,22 @@ def test_every_kind_has_its_words():
         incident = Incident(kind=kind, target="x", text="Text", opened_at=make.ago())
         assert messages.title(incident) != messages.title(incident, is_over=True)
         assert kind in messages.ADVICE
+
+
+def test_what_was_opened_after_the_look_began_is_not_over(pager):
+    before = list(Incident.objects.open())
+    incidents.begin(FAILED)
+
+    incidents.settle(before, [])
+
+    assert (events(), Incident.objects.open().count()) == (["incident.opened"], 1)
+
+
+def test_what_failed_once_more_since_it_was_read_is_not_over(pager):
+    incidents.begin(FAILED)
+    before = list(Incident.objects.open())
+    incidents.begin(replace(FAILED, run=make.run("users", status="failed").pk))
+
+    incidents.settle(before, [])
+
+    assert Incident.objects.open().count() == 1

@@ -99,3 +99,14 @@ def test_a_policy_that_can_not_be_counted_has_no_lows():
     counted(NOON, None)
 
     assert growth._lows(Gauge.objects.get(name=growth.LOWS))["messages"] == {}
+
+
+def test_nobody_can_tell_whether_a_backlog_grows_if_a_day_was_not_counted():
+    lows = {"messages": {"2026-11-22": 100, "2026-11-24": 300}}
+    Gauge.objects.create(name=growth.LOWS, value=lows, measured_at=NOON, took_ms=0)
+
+    assert "messages" in growth.unknown(datetime(2026, 11, 25, 12, tzinfo=UTC))
+
+    lows["messages"]["2026-11-23"] = 200
+    Gauge.objects.update(value=lows)
+    assert "messages" not in growth.unknown(datetime(2026, 11, 25, 12, tzinfo=UTC))

@@ -321,3 +321,14 @@ def test_a_task_of_two_failures_tells_its_newest(add_task):
 
     assert Incident.objects.get().run == run.pk
     assert registry.TASKS[task.name]
+
+
+def test_a_damaged_archive_that_the_limit_cuts_off_is_not_in_order(monkeypatch):
+    monkeypatch.setattr(watch, "MOST_DAMAGED", 1)
+    in_window = {"status": "succeeded", "archive_damage": "bad digest"}
+    for minutes in (9, 5):
+        run = make.run("conversations", requested_at=make.ago(minutes=minutes), **in_window)
+        make.archive(run)
+        watch.look(timezone.now())
+
+    assert Incident.objects.open().filter(kind="damaged").count() == 2
