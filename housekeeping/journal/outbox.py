@@ -7,7 +7,8 @@ What it promises:
 - A message may be sent twice: if a process dies between sending it and marking it as sent, it is sent
   again once its lease has run out.
 - Any number of processes may send: one conditional UPDATE claims each message.
-- A server that fails again and again holds up no other server's messages.
+- A server that fails again and again holds up no other server's messages for longer than three attempts
+  take: what has not been tried yet goes first, and each kind of message has places of its own.
 - The text of a message is deleted as soon as it is sent or given up.
 """
 
@@ -39,6 +40,7 @@ LONGEST_PAUSE_OF_PING, GIVE_UP_PING_AFTER = timedelta(minutes=5), timedelta(hour
 # After so many errors of a server itself in a row, the rest of its messages waits for the next look.
 MOST_SERVER_ERRORS = 3
 AT_ONCE = 100
+MOST_PASSES = 10
 
 
 class Backend(BaseEmailBackend):
@@ -62,13 +64,25 @@ def store(deliveries: Sequence[Delivery]) -> None:
     for delivery in deliveries:
         delivery.created_at = now
     Delivery.objects.bulk_create(deliveries)
-    transaction.on_commit(send_if_nobody_else)
+    transaction.on_commit(send_if_nobody_else, robust=True)  # what follows it must happen in any case
 
 
 def deliver() -> int:
     """Send the messages that are due. Returns how many were sent. Raises DatabaseError."""
-    sent, server_errors = 0, Counter[tuple[str, str]]()
-    for pk, transport, channel in list(_due().values_list("pk", "transport", "channel")[:AT_ONCE]):
+    total, server_errors = 0, Counter[tuple[str, str]]()
+    for _pass in range(MOST_PASSES):  # a ping is due once the one before it is sent
+        sent = sum(_deliver(transport, server_errors) for transport in Transport)
+        total += sent
+        if not sent:
+            break
+    return total
+
+
+def _deliver(of: Transport, server_errors: Counter[tuple[str, str]]) -> int:
+    """Send the due messages of one kind, AT_ONCE at most. Counts the errors in a row of each server."""
+    sent = 0
+    due = _due().filter(transport=of).order_by("attempts", "pk").values_list("pk", "transport", "channel")
+    for pk, transport, channel in list(due[:AT_ONCE]):
         server = (transport, channel if transport != Transport.MAIL else "")
         if server_errors[server] >= MOST_SERVER_ERRORS:
             continue

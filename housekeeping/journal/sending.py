@@ -62,7 +62,10 @@ def answer_in(error: Exception) -> tuple[str, bool]:
 def _mail(delivery: Delivery, facts: dict[str, Any]) -> str:
     if not {"subject", "text", "sender"} <= facts.keys():
         raise ValueError("the stored mail is incomplete")
-    EmailMessage(facts["subject"], facts["text"], facts["sender"] or None, [delivery.address]).send()
+    address = delivery.address
+    if delivery.channel and delivery.channel != channels.OPERATORS:
+        address = _channel(delivery).address
+    EmailMessage(facts["subject"], facts["text"], facts["sender"] or None, [address]).send()
     return "accepted"
 
 

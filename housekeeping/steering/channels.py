@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext
 
 from housekeeping.database import clock
@@ -42,7 +43,11 @@ def add(name: str, kind: str, *, address: str, by: Actor | None = None, **fields
             raise BadChannel("name", _taken())
         if len(names) > MOST:
             raise BadChannel("name", gettext("There are %(most)s channels already.") % {"most": MOST})
-        _save(channel, by)
+        try:
+            with transaction.atomic():
+                _save(channel, by, is_new=True)
+        except IntegrityError:  # somebody else has added it at this moment
+            raise BadChannel("name", _taken()) from None
         acts.record(by, "add channel", name, after=_facts(channel))
     return channel
 
@@ -155,9 +160,9 @@ def _check_address(channel: Channel) -> None:
         raise BadChannel("address", str(error)) from None
 
 
-def _save(channel: Channel, by: Actor | None) -> None:
+def _save(channel: Channel, by: Actor | None, *, is_new: bool = False) -> None:
     channel.changed_at, channel.changed_by = clock.now(), by.name if by else ""
-    channel.save()
+    channel.save(force_insert=is_new)
 
 
 def _facts(channel: Channel) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from django.core.mail import EmailMessage
 from django.db import connection, transaction
 from rest_framework.test import APIClient
 
-from housekeeping.journal import outbox
+from housekeeping.journal import messages, outbox
 from housekeeping.models import Delivery
 from tests import make, services
+from tests.receivers import receiver
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -264,3 +265,42 @@ def test_a_mail_put_off_by_a_clock_that_was_years_ahead_is_sent(moment):
     Delivery.objects.update(**{moment: make.ago(days=-1000)})
 
     assert outbox.deliver() == 1
+
+
+def test_many_mails_that_wait_for_a_dead_server_hold_up_no_webhook(smtp, settings):
+    smtp(services.free_port())
+    for number in range(outbox.AT_ONCE + 10):
+        put(f"{number}@example.com")
+    with receiver() as pager:
+        settings.HOUSEKEEPING_WEBHOOK_HOSTS = [pager.host]
+        channel = make.channel("pager", address=f"{pager.url}/in")
+        messages.put_test(channel)
+
+        assert outbox.deliver() == 1
+
+        assert len(pager.received) == 1
+
+
+def test_what_was_tried_already_waits_behind_what_was_not(smtp):
+    smtp(services.free_port())
+    tried = [put(f"{number}@example.com") for number in range(3)]
+    outbox.deliver()
+    Delivery.objects.update(not_before=None)
+    put("new@example.com")
+    with services.mail_server() as server:
+        smtp(server.port)
+        outbox.deliver()
+
+        assert server.accepted[0] == "<new@example.com>"
+        assert len(server.accepted) == len(tried) + 1
+
+
+def test_an_alert_to_a_mail_channel_that_was_removed_is_not_sent():
+    channel = make.channel("boss", kind="mail", address="boss@example.com")
+    messages.put_test(channel)
+    channel.delete()
+
+    outbox.deliver()
+
+    assert mail.outbox == []
+    assert Delivery.objects.get().answer == "the channel was removed"
