@@ -13,6 +13,11 @@ from housekeeping import run_context, signals
 from housekeeping.database import discreet
 from site_config import env
 
+# What the instrumentation of Django stores about a request that names a page or a person.
+ADDRESSES = {
+    "http.url", "http.target", "url.full", "url.path", "url.query",
+    "net.peer.ip", "net.peer.name", "client.address", "network.peer.address",
+}  # fmt: skip
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"  # OpenTelemetry's own variable
 
 
@@ -28,7 +33,13 @@ def instrument(*, otlp_endpoint: str) -> None:
     """Trace each request. Before the site's middleware is loaded."""
     if otlp_endpoint:
         django = _package(ENDPOINT, otlp_endpoint, "opentelemetry.instrumentation.django")
-        django.DjangoInstrumentor().instrument()
+        django.DjangoInstrumentor().instrument(response_hook=_without_addresses)
+
+
+def _without_addresses(span: Any, request: Any, response: Any) -> None:
+    """Removes the addresses of the page, which may hold a secret, and of the person. The route is kept."""
+    for name in ADDRESSES & (span.attributes or {}).keys():
+        span.set_attribute(name, "")
 
 
 def _package(variable: str, value: str, name: str) -> Any:
@@ -68,6 +79,9 @@ def _without_values(event: dict[str, Any], hint: dict[str, Any]) -> dict[str, An
 
     run_id, task = run_context.current()
     ids = {"run_id": run_id, "task": task, "request_id": get_guid()}
+    # The address of a page may hold a secret, such as that which verifies an account. The route is kept.
+    if request := event.pop("request", None):
+        event["request"] = {"method": request.get("method")}
     event["tags"] = {**event.get("tags", {}), **{name: value for name, value in ids.items() if value}}
     return event
 
