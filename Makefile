@@ -3,8 +3,8 @@
 PORT ?= 8000
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-# Four more workers than processors, since many tests wait for processes. In the order of tests/conftest.py.
-PYTEST := $(PYTHON) -m pytest -n 6 --dist loadfile --no-loadscope-reorder
+# Three more workers than processors, since many tests wait for processes. In the order of tests/conftest.py.
+PYTEST := $(PYTHON) -m pytest -n 5 --dist loadfile --no-loadscope-reorder
 
 .PHONY: run test prove lint docs screenshots audit schema requirements
 
