@@ -5,6 +5,7 @@ listed as set or not set.
 """
 
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -195,9 +196,14 @@ def _of_consumer(name: str, meaning: str) -> InForce:
 
 
 def _mail() -> str:
-    backend = str(settings.EMAIL_BACKEND)
-    is_smtp = "smtp" in backend.lower()
-    return f"{backend}: {settings.EMAIL_HOST}:{settings.EMAIL_PORT}" if is_smtp else backend
+    mailers = getattr(settings, "MAILERS", None)  # since Django 6.1, which warns of the settings before it
+    if mailers:
+        return str(mailers.get("default", {}).get("BACKEND", ""))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        backend = str(settings.EMAIL_BACKEND)
+        is_smtp = "smtp" in backend.lower()
+        return f"{backend}: {settings.EMAIL_HOST}:{settings.EMAIL_PORT}" if is_smtp else backend
 
 
 def _recipients() -> InForce:
