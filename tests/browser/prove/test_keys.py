@@ -123,7 +123,7 @@ def test_a_retention_is_changed(keys):
 
     keyboard.to("Actions: Delete old conversations").enter()
     wait_until(lambda: focused(keyboard.page) == "Close", what="the focus in the dialog")
-    keyboard.to("Preview conversations", key="Shift+Tab").enter("**/policies/conversations")
+    keyboard.to("Preview policy conversations", key="Shift+Tab").enter("**/policies/conversations")
     keyboard.to("Days").type("10")
     keyboard.page.get_by_text("1 row, 1 more than at 30").wait_for()
     keyboard.is_seen()
