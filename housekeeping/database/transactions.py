@@ -5,10 +5,12 @@ such a transaction reads first and writes later while another process writes, it
 "database is locked": SQLite can't let it wait, since the rows that it has read may be out of date by then.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from django.db import connection, transaction
+
+from housekeeping.exceptions import is_database_gone
 
 # How long to wait for another process to finish writing, in seconds. Django's default is 5.
 PATIENCE = 20.0
@@ -59,3 +61,18 @@ def waiting(seconds: float) -> Iterator[None]:
     finally:
         with connection.cursor() as cursor:
             cursor.execute(f"PRAGMA busy_timeout = {before}")
+
+
+@contextmanager
+def apart(complain: Callable[[Exception], None]) -> Iterator[None]:
+    """A savepoint whose failure is only complained about, as what is around it must happen in any case.
+
+    If the database itself is gone, its error is raised: nothing around can be written either.
+    """
+    try:
+        with transaction.atomic():
+            yield
+    except Exception as error:
+        if is_database_gone(error):
+            raise
+        complain(error)

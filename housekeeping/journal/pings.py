@@ -14,11 +14,10 @@ What it promises:
 import json
 import logging
 
-from django.db import transaction
-
 from housekeeping import conf
+from housekeeping.database.transactions import apart
 from housekeeping.declared.registry import SCHEDULES
-from housekeeping.exceptions import AddressRefused, is_database_gone
+from housekeeping.exceptions import AddressRefused
 from housekeeping.journal import outbox, posting
 from housekeeping.models import Delivery, LogLine, Run
 
@@ -67,19 +66,18 @@ def _put(run: Run, signal: str) -> None:
     told = {name: url for name, url in addresses().items() if name in (OF_SITE, run.schedule)}
     if not told:
         return
-    try:
-        with transaction.atomic():
-            payload = {"signal": signal, "rid": str(run.pk), "body": _body(run, signal)}
-            outbox.store(
-                [
-                    Delivery(transport=PING, kind=PING, channel=name, address=shown(url), payload=payload)
-                    for name, url in told.items()
-                ]
-            )
-    except Exception as error:
-        if is_database_gone(error):
-            raise
-        logger.error("The outside watcher can't be told of run %s (%s)", run, type(error).__name__)
+    with apart(lambda error: _complain(run, error)):
+        payload = {"signal": signal, "rid": str(run.pk), "body": _body(run, signal)}
+        outbox.store(
+            [
+                Delivery(transport=PING, kind=PING, channel=name, address=shown(url), payload=payload)
+                for name, url in told.items()
+            ]
+        )
+
+
+def _complain(run: Run, error: Exception) -> None:
+    logger.error("The outside watcher can't be told of run %s (%s)", run, type(error).__name__)
 
 
 def _body(run: Run, signal: str) -> str:

@@ -11,6 +11,8 @@ What it promises:
 
 import logging
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -18,8 +20,8 @@ from django.db.models import QuerySet
 
 from housekeeping import signals
 from housekeeping.database import clock, transient
-from housekeeping.database.transactions import writing
-from housekeeping.exceptions import each, is_database_gone
+from housekeeping.database.transactions import apart, writing
+from housekeeping.exceptions import each
 from housekeeping.journal import alerts, pings, tallies
 from housekeeping.models import Run, storable
 from housekeeping.models.constraints import ONE_PER_FIRE_TIME, ONE_PER_ID, is_refused_by
@@ -96,26 +98,16 @@ def _complete(run: Run) -> None:
 
 def _end_acknowledgement(run: Run) -> None:
     """End the acknowledgement of the task's failures in this transaction; if that fails, after the commit."""
-    try:
-        with transaction.atomic():
-            acknowledgements.end(run.task)
-    except Exception as error:
-        if is_database_gone(error):
-            raise
-        logger.error("Run %s succeeded, and the acknowledgement of its task stays for now: %s", run, error)
+    with _apart(run, "the acknowledgement of its task stays for now"):
+        acknowledgements.end(run.task)
     transaction.on_commit(lambda: acknowledgements.end_if_it_succeeded(run.task), robust=True)
 
 
 def _retry(run: Run) -> bool:
     """Open the next automatic retry. Returns whether there is one."""
-    try:
-        with transaction.atomic():
-            return retries.open_next(run) is not None
-    except Exception as error:
-        if is_database_gone(error):
-            raise
-        logger.error("Run %s failed, and its retry can't be opened: %s", run, error)
-        return False
+    with _apart(run, "its retry can't be opened"):
+        return retries.open_next(run) is not None
+    return False
 
 
 def _to_be_told(run: Run, *, is_retried: bool) -> uuid.UUID | None:
@@ -133,27 +125,25 @@ def _tell_integrators(run: Run) -> None:
 
 
 def _count(run: Run) -> None:
-    try:
-        with transaction.atomic():
-            tallies.add(run)
-    except Exception as error:
-        if is_database_gone(error):
-            raise
-        logger.error("Run %s ended, but its tally can't be written now; it is written later: %s", run, error)
-        Run.objects.filter(pk=run.pk).update(tally_owed=True)
+    with _apart(run, "its tally can't be written now; it is written later"):
+        tallies.add(run)
+        return
+    Run.objects.filter(pk=run.pk).update(tally_owed=True)
 
 
 def _mark(run: Run) -> None:
     """Mark a run that was unusual for its task."""
-    try:
-        with transaction.atomic():
-            if marks := usual.compare(run):
-                Run.objects.filter(pk=run.pk).update(**marks)
-                run.usual_seconds, run.usual_rows = marks.get("usual_seconds"), marks.get("usual_rows")
-    except Exception as error:
-        if is_database_gone(error):
-            raise
-        logger.error("Run %s ended, but it can't be compared with earlier ones: %s", run, error)
+    with _apart(run, "it can't be compared with earlier ones"):
+        if marks := usual.compare(run):
+            Run.objects.filter(pk=run.pk).update(**marks)
+            run.usual_seconds, run.usual_rows = marks.get("usual_seconds"), marks.get("usual_rows")
+
+
+@contextmanager
+def _apart(run: Run, problem: str) -> Iterator[None]:
+    """A part of an end that must not prevent it."""
+    with apart(lambda error: logger.error("Run %s ended, but %s: %s", run, problem, error)):
+        yield
 
 
 def _resend_waiting(task: str) -> None:
