@@ -4,7 +4,7 @@ A consumer looks twice a minute. A consumer can't tell of its own death, so the 
 one is alive (:mod:`reading.site_look`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -30,6 +30,9 @@ MOST_DAMAGED = 50
 MOST_MISSED = 50  # of one schedule, the newest
 
 
+Open = Mapping[str, Incident]  # the incidents of one kind that were open before the look, by their targets
+
+
 @dataclass
 class Seen:
     """What is wrong of one kind, and the targets that nobody can judge at the moment."""
@@ -51,20 +54,15 @@ def look_for_consumers(now: datetime) -> None:
 
 
 def _settle(kind: Kind, now: datetime) -> None:
-    before = list(Incident.objects.open().filter(kind=kind))
-    seen = LOOKS[kind](now)
-    incidents.settle(before, seen.wrong, unsure={(kind, target) for target in seen.unsure})
+    still = {one.target: one for one in Incident.objects.open().filter(kind=kind)}
+    seen = LOOKS[kind](now, still)
+    incidents.settle(still.values(), seen.wrong, unsure={(kind, target) for target in seen.unsure})
 
 
-def _open_targets(kind: Kind) -> set[str]:
-    return set(Incident.objects.open().filter(kind=kind).values_list("target", flat=True))
-
-
-def _failed(now: datetime) -> Seen:
+def _failed(now: datetime, still: Open) -> Seen:
     seen, states = Seen(), pauses.states()
     busy = Run.objects.active().filter(dry_run=False, undo_of=None).exclude(status=Run.Status.HELD)
     tasks = set(busy.values_list("task", flat=True))
-    still = {one.target: one for one in Incident.objects.open().filter(kind=Kind.FAILED)}
     [ended] = newest.find((newest.ENDED, TASKS))
     for task, run in ended.items():
         state = states.get(task)
@@ -83,12 +81,12 @@ def _failed(now: datetime) -> Seen:
     return seen
 
 
-def _held(now: datetime) -> Seen:
+def _held(now: datetime, still: Open) -> Seen:
     held = Run.objects.active().filter(status=Run.Status.HELD).order_by("requested_at")
     return Seen([*{run.task: alerts.of_held(run) for run in held}.values()])
 
 
-def _missed(now: datetime) -> Seen:
+def _missed(now: datetime, still: Open) -> Seen:
     entries = schedules.entries()
     if not consumers.are_watching(list(Consumer.objects.alive(now))):
         return Seen(unsure={entry.schedule.id for entry in entries})  # it is caught up, or missed for good
@@ -133,7 +131,7 @@ def _of_schedule(schedule: str, text: str, run: Run | None = None) -> Condition:
     return Condition(Kind.MISSED, schedule, text, SCHEDULES[schedule].task.name, run.pk if run else None)
 
 
-def _backlog(now: datetime) -> Seen:
+def _backlog(now: datetime, still: Open) -> Seen:
     growth.note(now)
     seen = Seen(unsure=growth.unknown(now))
     for one in growth.growing(now):
@@ -145,7 +143,7 @@ def _backlog(now: datetime) -> Seen:
     return seen
 
 
-def _archive(now: datetime) -> Seen:
+def _archive(now: datetime, still: Open) -> Seen:
     gauge = Gauge.objects.filter(name=gauges.ARCHIVE).first()
     if gauge is None or not isinstance(gauge.value, int):
         return Seen(unsure={""})
@@ -155,21 +153,21 @@ def _archive(now: datetime) -> Seen:
     return Seen([Condition(Kind.ARCHIVE, "", text)])
 
 
-def _damaged(now: datetime) -> Seen:
+def _damaged(now: datetime, still: Open) -> Seen:
     damaged = list(verification.damaged()[: MOST_DAMAGED + 1])
     is_cut_off = len(damaged) > MOST_DAMAGED
     wrong = [
         Condition(Kind.DAMAGED, str(run.pk), _first_line(run.archive_damage), run.task, run.pk)
         for run in damaged[:MOST_DAMAGED]
     ]
-    return Seen(wrong, unsure=_open_targets(Kind.DAMAGED) if is_cut_off else set())
+    return Seen(wrong, unsure=set(still) if is_cut_off else set())
 
 
 def _first_line(text: str | None) -> str:
     return (text or "").partition("\n")[0]
 
 
-def _consumer(now: datetime) -> Seen:
+def _consumer(now: datetime, still: Open) -> Seen:
     """A site that has never had a consumer, as under cron, lacks none."""
     alive = list(Consumer.objects.alive(now))
     if consumers.are_watching(alive):
@@ -180,7 +178,7 @@ def _consumer(now: datetime) -> Seen:
         return _if(started < now - MOST_AWAY, Condition(Kind.CONSUMER, "", text))
     last = Consumer.objects.filter(last_heartbeat_at__lte=now + conf.ahead()).first()
     if last is None:
-        for incident in Incident.objects.open().filter(kind=Kind.CONSUMER):
+        for incident in still.values():
             incidents.close(incident, quietly=True)
         return Seen()
     how = "stopped at" if last.stopped_at else "has been silent since"
@@ -193,7 +191,7 @@ def _if(is_wrong: bool, condition: Condition) -> Seen:
     return Seen([condition]) if is_wrong else Seen(unsure={condition.target})
 
 
-LOOKS: dict[Kind, Callable[[datetime], Seen]] = {
+LOOKS: dict[Kind, Callable[[datetime, Open], Seen]] = {
     Kind.FAILED: _failed,
     Kind.HELD: _held,
     Kind.MISSED: _missed,

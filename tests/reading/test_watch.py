@@ -288,7 +288,7 @@ def test_a_consumer_from_a_clock_that_was_ahead_hides_nothing():
 def test_an_error_with_one_kind_does_not_stop_the_others(monkeypatch):
     silent()
 
-    def fails(now):
+    def fails(now, still):
         raise ValueError("no water")
 
     monkeypatch.setitem(watch.LOOKS, watch.Kind.FAILED, fails)
