@@ -60,6 +60,8 @@ def put(subject: str, text: str, recipients: Sequence[str], *, kind: str = "mail
 
 def store(deliveries: Sequence[Delivery]) -> None:
     """Store messages. They are sent once the transaction is committed."""
+    if not deliveries:
+        return
     now = clock.now()
     for delivery in deliveries:
         delivery.created_at = now

@@ -83,7 +83,7 @@ def of_task(name: str, now: datetime, *, days: int = 30, took: Sequence[Duration
 
 def durations(task: str, now: datetime, *, days: int) -> list[Duration]:
     """Of the task's runs that ended in the last days: the day of the end, and how long the run took."""
-    ended = Run.objects.filter(task=task, status__in=ENDED, dry_run=False, undo_of=None)
+    ended = Run.objects.did_work().filter(task=task)
     moments = ended.newest_first().values_list("started_at", "finished_at")[:MOST_DURATIONS]
     first = tallies.day_of(now) - timedelta(days=days - 1)
     return [

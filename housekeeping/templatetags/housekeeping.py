@@ -25,12 +25,18 @@ from housekeeping.dashboard.filters import CAUSES, STATUSES, Filters
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.terms import TERMS
 from housekeeping.database import stored
-from housekeeping.declared.triggers import Trigger
-from housekeeping.models import Run, in_words
+from housekeeping.models import in_words
 from housekeeping.reading import words
 
 register = template.Library()
 register.filter(intcomma)
+register.filter("declared", wording.declared)
+register.filter("described", wording.described)
+register.filter("in_rows", words.rows)
+register.filter("put_off", wording.put_off)
+register.filter("result_of", wording.result)
+register.filter("skipped", wording.skipped)
+register.filter("title_of", wording.title_of)
 
 # --- Words ------------------------------------------------------------------------------------
 
@@ -54,12 +60,6 @@ def act_in_words(what: str) -> Any:
     return act_lines.WORDS.get(what, what)
 
 
-@register.filter
-def title_of(task: str) -> str:
-    """The title of the task with this name; the name if it is no longer declared."""
-    return wording.title_of(task)
-
-
 # In place of Django's own filter: its formats are the same in every language.
 @register.filter("date", expects_localtime=True)
 def date(at: Any, pattern: str) -> str:
@@ -67,41 +67,10 @@ def date(at: Any, pattern: str) -> str:
 
 
 @register.filter
-def result_of(run: Run) -> str:
-    return wording.result(run)
-
-
-@register.filter
-def put_off(run: Run) -> str:
-    return wording.put_off(run)
-
-
-@register.filter
-def declared(text: str) -> str:
-    return wording.declared(text)
-
-
-@register.filter
-def in_rows(number: int) -> str:
-    """``1,204 rows``."""
-    return words.rows(number)
-
-
-@register.filter
 def megabytes(size: float) -> str:
     """``0.3 MB``, of a million bytes each: as HOUSEKEEPING_ARCHIVE_BUDGET_MB."""
     number = size / 1_000_000
     return f"{words.number(round(number, 1) if 0 < number < 10 else round(number))} MB"
-
-
-@register.filter
-def skipped(reason: str) -> str:
-    return wording.skipped(reason)
-
-
-@register.filter
-def described(trigger: Trigger) -> str:
-    return wording.described(trigger)
 
 
 @register.filter
