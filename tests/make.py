@@ -12,7 +12,9 @@ from django.db import connection
 from django.utils import timezone
 
 from chat.models import ChatMessage, Conversation, User
+from housekeeping.declared import registry
 from housekeeping.engine.packing import columns
+from housekeeping.journal import tallies
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Archive, Channel, Consumer, Run, ScheduleState, Tally
 from housekeeping.runs import control, execution, schedules
@@ -170,3 +172,46 @@ def refusal(event: str, *, of: Run | None = None) -> Iterator[None]:
             yield
         finally:
             cursor.execute(drop)
+
+
+def ended(
+    *,
+    age: timedelta = timedelta(),
+    seconds: float = 2.0,
+    rows: int = 50,
+    status: str = "succeeded",
+    task: str = "users",
+    **fields: Any,
+) -> Run:
+    """A run that ended so long ago, with its tally."""
+    finished = timezone.now() - age
+    began = finished - timedelta(seconds=seconds)
+    made = run(
+        task,
+        status=status,
+        requested_at=began,
+        started_at=began,
+        finished_at=finished,
+        deleted={task: rows},
+        receipt={task: {"rows": {}}},
+        **fields,
+    )
+    tallies.add(made)
+    return made
+
+
+@contextmanager
+def dishes(**options: Any) -> Iterator[list[Exception]]:
+    """A task ``dishes`` that raises the first of a list of errors, and succeeds while it is empty."""
+    errors: list[Exception] = []
+
+    @registry.task("dishes", **options)
+    def wash_dishes() -> dict[str, int]:
+        if errors:
+            raise errors[0]
+        return {"plates": 1}
+
+    try:
+        yield errors
+    finally:
+        del registry.TASKS["dishes"]

@@ -7,7 +7,6 @@ import pytest
 from django.core.management import CommandError
 from django.utils import timezone
 
-from housekeeping.journal import tallies
 from housekeeping.reading import trends
 from tests import make
 from tests.management.commands import output
@@ -19,27 +18,10 @@ API = "/api/admin/scheduler"
 HOME = "/scheduler-admin"
 
 
-def ended(*, age=timedelta(), seconds=2.0, rows=50, status="succeeded", task="users", **fields):
-    """A run that ended so long ago, with its tally."""
-    finished = timezone.now() - age
-    run = make.run(
-        task,
-        status=status,
-        requested_at=finished - timedelta(seconds=seconds),
-        started_at=finished - timedelta(seconds=seconds),
-        finished_at=finished,
-        deleted={task: rows},
-        receipt={task: {"rows": {}}},
-        **fields,
-    )
-    tallies.add(run)
-    return run
-
-
 def test_the_last_week_is_compared_with_the_four_before(api):
     for day in range(1, 36):
-        ended(age=timedelta(days=day), seconds=2 if day > 7 else 20, rows=10 if day > 7 else 1000)
-    ended(age=timedelta(days=1), status="failed", seconds=4, rows=0)
+        make.ended(age=timedelta(days=day), seconds=2 if day > 7 else 20, rows=10 if day > 7 else 1000)
+    make.ended(age=timedelta(days=1), status="failed", seconds=4, rows=0)
 
     found = api.get(f"{API}/tasks/users/trends?days=3").json()
 
@@ -63,7 +45,7 @@ def test_a_task_that_never_ran_has_no_trend(api, admin_client):
 
 def test_the_command_tells_the_same(api):
     for day in range(6):
-        ended(age=timedelta(days=day, hours=1), rows=1234)
+        make.ended(age=timedelta(days=day, hours=1), rows=1234)
 
     printed = output("housekeeping_tasks", "trends", "users")
 
@@ -77,7 +59,7 @@ def test_the_command_tells_the_same(api):
 
 def test_the_page_of_a_task_compares_them(admin_client):
     for day in range(1, 15):
-        ended(age=timedelta(days=day), seconds=61, rows=1234)
+        make.ended(age=timedelta(days=day), seconds=61, rows=1234)
 
     page = text(admin_client.get(f"{HOME}/tasks/users"))
 
@@ -87,7 +69,7 @@ def test_the_page_of_a_task_compares_them(admin_client):
 
 def test_the_page_of_a_busy_task_reads_its_runs_once(django_assert_max_num_queries):
     for day in range(10):
-        ended(age=timedelta(days=day))
+        make.ended(age=timedelta(days=day))
 
     now = timezone.now()
     with django_assert_max_num_queries(2):

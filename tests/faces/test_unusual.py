@@ -1,12 +1,9 @@
 """Runs that are unusual for their task, on every face."""
 
-from datetime import timedelta
-
 import pytest
-from django.utils import timezone, translation
+from django.utils import translation
 
 from housekeeping.dashboard.terms import TERMS
-from housekeeping.journal import tallies
 from housekeeping.runs import usual
 from tests import make
 from tests.management.commands import output
@@ -18,25 +15,8 @@ API = "/api/admin/scheduler"
 HOME = "/scheduler-admin"
 
 
-def ended(*, age=timedelta(), seconds=2.0, rows=50, status="succeeded", task="users", **fields):
-    """A run that ended so long ago, with its tally."""
-    finished = timezone.now() - age
-    run = make.run(
-        task,
-        status=status,
-        requested_at=finished - timedelta(seconds=seconds),
-        started_at=finished - timedelta(seconds=seconds),
-        finished_at=finished,
-        deleted={task: rows},
-        receipt={task: {"rows": {}}},
-        **fields,
-    )
-    tallies.add(run)
-    return run
-
-
 def unusual():
-    return ended(seconds=60, rows=5000, usual_seconds=2.0, usual_rows=0)
+    return make.ended(seconds=60, rows=5000, usual_seconds=2.0, usual_rows=0)
 
 
 def test_an_unusual_run_is_marked_wherever_it_is(api, admin_client, client):
@@ -64,12 +44,12 @@ def test_an_unusual_run_is_a_hint_and_no_finding(api):
         (str(run.pk), "users")
     ]
 
-    ended()
+    make.ended()
     assert api.get(f"{API}/overview").json()["verdict"]["hints"] == []
 
 
 def test_a_usual_run_is_not_marked(api, admin_client):
-    run = ended()
+    run = make.ended()
 
     assert api.get(f"{API}/runs/{run.pk}").json()["unusual"] is None
     assert "unusual" not in text(admin_client.get(f"{HOME}/runs"))

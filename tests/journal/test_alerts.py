@@ -8,7 +8,6 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from chat.models import User
-from housekeeping.declared import registry
 from housekeeping.journal import alerts, outbox
 from housekeeping.models import Run
 from housekeeping.runs import execution, recovery
@@ -25,16 +24,8 @@ def operator():
 @pytest.fixture
 def fails():
     """A task ``dishes`` that raises what is in the list, and succeeds while it is empty."""
-    errors = []
-
-    @registry.task("dishes")
-    def wash_dishes():
-        if errors:
-            raise errors[0]
-        return {"plates": 1}
-
-    yield errors
-    del registry.TASKS["dishes"]
+    with make.dishes() as errors:
+        yield errors
 
 
 def carry_out(task="dishes", **fields):

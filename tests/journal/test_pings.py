@@ -55,17 +55,11 @@ def watcher():
 @pytest.fixture
 def dishes(watcher):
     """A schedule with a watcher. Its task raises what is in the list, and succeeds while it is empty."""
-    errors = []
-
-    @registry.scheduled("nightly_dishes", "Dishes", Cron(hour=2), ping=watcher.url)
-    @registry.task("dishes")
-    def wash_dishes():
-        if errors:
-            raise errors[0]
-        return {"plates": 1}
-
-    yield errors
-    del registry.SCHEDULES["nightly_dishes"], registry.TASKS["dishes"]
+    nightly = registry.scheduled("nightly_dishes", "Dishes", Cron(hour=2), ping=watcher.url)
+    with make.dishes() as errors:
+        nightly(registry.TASKS["dishes"].function)
+        yield errors
+        del registry.SCHEDULES["nightly_dishes"]
 
 
 def carry_out(**fields):

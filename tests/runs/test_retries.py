@@ -24,17 +24,9 @@ def operator():
 @pytest.fixture
 def errors():
     """A task ``dishes`` with two retries that raises what is in the list, and succeeds while it is empty."""
-    errors = []
-
-    @registry.task("dishes", retries=2, retry_delay=timedelta(minutes=4))
-    def wash_dishes():
-        if errors:
-            raise errors[0]
-        return {"plates": 1}
-
-    errors.append(ValueError("no water"))
-    yield errors
-    del registry.TASKS["dishes"]
+    with make.dishes(retries=2, retry_delay=timedelta(minutes=4)) as errors:
+        errors.append(ValueError("no water"))
+        yield errors
 
 
 def carry_out(run=None, **fields):
