@@ -168,7 +168,7 @@ def _first_line(text: str | None) -> str:
 
 
 def _consumer(now: datetime, still: Open) -> Seen:
-    """A site that has never had a consumer, as under cron, lacks none."""
+    """A site that has never had a consumer, as under cron, has no such incident."""
     alive = list(Consumer.objects.alive(now))
     if consumers.are_watching(alive):
         return Seen()
