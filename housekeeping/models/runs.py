@@ -336,12 +336,18 @@ class Run(OwnModel):
         return timedelta(seconds=round(max(self.total - self.done, 0) / speed))
 
     def result_lines(self) -> list[tuple[str, Any]]:
-        """The numbers of the result as one flat list, each with a readable name."""
+        """The numbers of the result as one flat list, each with a readable name.
+
+        Groups come last: PostgreSQL's jsonb keeps the shortest names first, not the order of the task.
+        """
         lines: list[tuple[str, Any]] = []
+        grouped: list[tuple[str, Any]] = []
         for name, value in (self.result or {}).items():
-            for key, number in value.items() if isinstance(value, dict) else [(name, value)]:
-                lines.append((key.replace("_", " "), number))
-        return lines
+            if isinstance(value, dict):
+                grouped += value.items()
+            else:
+                lines.append((name, value))
+        return [(name.replace("_", " "), number) for name, number in lines + grouped]
 
     def progress(self) -> dict[str, int]:
         # Rows may expire or disappear after they were counted at the start.

@@ -64,6 +64,13 @@ def test_the_overview_shows_each_task_with_what_it_does_and_its_newest_run(dashb
     assert "Out of ink" not in line
 
 
+def test_what_was_deleted_comes_before_the_groups_of_a_result(dashboard):
+    counted = {"total_users": 2, "total_messages": 3, "total_conversations": 4}
+    make.run("all", status="succeeded", result={"stats": counted, "deleted_conversations": 5})
+
+    assert "5 deleted conversations, 2 total users" in row(dashboard.get(HOME), "all")
+
+
 def test_a_dry_run_never_looks_like_a_deletion(dashboard):
     make.run("users", status="succeeded", dry_run=True, result={"deleted_users": 1234})
     words = "would be: 1,234 deleted users"
