@@ -1,6 +1,7 @@
 """The tables over the API: what a consumer has measured, and a policy for one of them."""
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from housekeeping.models import Gauge, TableSize
@@ -46,16 +47,14 @@ def test_every_table_with_its_growth_and_the_days_until_a_size(api, grown):
 
     first = found["results"][0]
     assert first.pop("measured_at") == found["measured_at"]
-    assert {name: first[name] for name in ("toast_bytes", "dead_rows")} == {
-        "toast_bytes": None,
-        "dead_rows": None,
-    }
+    tells = connection.vendor == "postgresql"
+    assert {first.pop("toast_bytes") is not None, first.pop("dead_rows") is not None} == {tells}
     assert first.pop("index_bytes") > 0
-    assert first.pop("bloat_bytes") > 0
+    assert first.pop("bloat_bytes") >= 0
     assert first == {
         "table": "chat_chatmessage", "model": "chat.ChatMessage", "managed": True,
         "rows": 100, "rows_estimated": False, "bytes": 10 * 1024**2, "bytes_estimated": False,
-        "toast_bytes": None, "dead_rows": None, "bytes_per_day": 1024**2 // 2, "rows_per_day": 10,
+        "bytes_per_day": 1024**2 // 2, "rows_per_day": 10,
         "days_until": 20, "failure": None, "url": "/api/admin/scheduler/tables/chat_chatmessage",
         "policies": [
             {"policy": "messages", "direct": True},

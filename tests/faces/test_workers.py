@@ -108,9 +108,10 @@ def waiting_for_a_lock():
         with holder.cursor() as cursor:
             cursor.execute("SET application_name = 'a report'")
             cursor.execute("LOCK TABLE chat_conversation IN ACCESS EXCLUSIVE MODE")
-        waiter.connect()
-        waiter.connection.autocommit = True
-        pid = waiter.connection.info.backend_pid
+        waiter.set_autocommit(False)  # behind PgBouncer, only a transaction stays at one process
+        with waiter.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            [pid] = cursor.fetchone()
         waiter.connection.pgconn.send_query(b"SELECT count(*) FROM chat_conversation")
         yield pid
     finally:

@@ -37,10 +37,9 @@ def test_it_measures_and_lists_every_table_the_largest_first(grown):
     lines = output("housekeeping_tables", "--until", "20MB").splitlines()
 
     assert lines[0].split() == ["table", "rows", "size", "a", "day", "until", "policies"]
-    assert lines[1].split() == [
-        "chat_chatmessage", "~2", "10.0", "MB", "+512.0", "KB", "20", "days",
-        "messages,", "(conversations),", "(users)",
-    ]  # fmt: skip
+    assert " ".join(lines[1].split()).startswith(
+        "chat_chatmessage ~2 10.0 MB +512.0 KB 20 days messages, (conversations), (users)"
+    )
     assert lines[2].startswith("housekeeping_tally !")
     assert " in the database" in lines[-1]
     assert "20.0 MB in " in lines[-1]
