@@ -19,7 +19,6 @@ from housekeeping.models import Consumer, Gauge, Incident, Run
 from housekeeping.reading import gauges, growth, newest
 from housekeeping.reading.verdict import is_late
 from housekeeping.runs import consumers, pauses, schedules
-from housekeeping.runs.schedules import PUNCTUAL
 
 LOOKED_EACH = 30.0  # seconds
 # A consumer that restarts is away for some seconds.
@@ -27,7 +26,6 @@ MOST_AWAY = timedelta(minutes=2)
 # Failures of undos and of tasks that are gone end by themselves: nothing shows that they are over.
 FORGOTTEN_AFTER = timedelta(days=7)
 MOST_DAMAGED = 50
-MOST_MISSED = 50  # of one schedule, the newest
 
 
 Open = Mapping[str, Incident]  # the incidents of one kind that were open before the look, by their targets
@@ -99,28 +97,30 @@ def _missed(now: datetime, still: Open) -> Seen:
 
 
 def _not_caught_up() -> list[Run]:
-    """The newest missed fire time of each schedule that no later run has answered."""
-    missed: dict[str, Run] = {}
-    for schedule in SCHEDULES:
-        recent = Run.objects.filter(status=Run.Status.MISSED, schedule=schedule).newest_first()
-        for run in recent[:MOST_MISSED]:
-            if schedule not in missed and run.scheduled_for and _is_noticed_late(run):
-                missed[schedule] = run
+    """The newest missed fire time of each schedule, if it came too late and no later run has answered it.
+
+    One that came in time was missed because a run was waiting already, which did its work, and that of the
+    fire times before it.
+    """
     answered = Run.objects.exclude(status=Run.Status.MISSED)
+    missed = Run.objects.filter(status=Run.Status.MISSED).order_by("-scheduled_for")
+    newest = (missed.filter(schedule=schedule).first() for schedule in SCHEDULES)
     return [
         run
-        for run in missed.values()
-        if not answered.filter(
+        for run in newest
+        if run
+        and _is_beyond_grace(run)
+        and not answered.filter(
             schedule=run.schedule, requested_at__gte=run.requested_at, scheduled_for__gte=run.scheduled_for
         ).exists()
     ]
 
 
-def _is_noticed_late(run: Run) -> bool:
-    """Otherwise another run was waiting already, which did its work."""
+def _is_beyond_grace(run: Run) -> bool:
     grace = SCHEDULES[run.schedule].grace
-    late = run.requested_at - (run.scheduled_for or run.requested_at)
-    return late > (PUNCTUAL if grace is None else min(PUNCTUAL, grace))
+    if grace is None or run.scheduled_for is None:
+        return False
+    return run.requested_at - run.scheduled_for > grace
 
 
 def _of_missed(run: Run) -> Condition:

@@ -1,16 +1,18 @@
 """The look for incidents: what is wrong is opened, what is over is closed."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from housekeeping.declared import registry
+from housekeeping.declared.registry import SCHEDULES
 from housekeeping.engine import verification
 from housekeeping.journal import outbox
 from housekeeping.models import Consumer, Delivery, Gauge, Incident, Run
 from housekeeping.reading import gauges, site_look, watch
-from housekeeping.runs import acknowledgements, endings, execution, schedules
+from housekeeping.runs import acknowledgements, endings, execution, schedules, ticks
 from tests import make
 from tests.make import days
 
@@ -148,6 +150,13 @@ def test_fire_times_of_a_site_without_a_consumer_are_not_told_one_by_one(consume
     assert seen() == set()
 
 
+@pytest.fixture
+def strict(monkeypatch):
+    """The weekly schedule has ten minutes of grace."""
+    schedule = replace(SCHEDULES["weekly_cleanup"], grace=timedelta(minutes=10))
+    monkeypatch.setitem(SCHEDULES, "weekly_cleanup", schedule)
+
+
 def missed(late, hours_ago=1.0):
     due = make.ago(hours=hours_ago)
     run = Run(
@@ -158,7 +167,7 @@ def missed(late, hours_ago=1.0):
     return run
 
 
-def test_a_fire_time_beyond_its_grace_is_missed_until_the_next_one_has_a_run():
+def test_a_fire_time_beyond_its_grace_is_missed_until_the_next_one_has_a_run(strict):
     run = missed(timedelta(minutes=30))
     look()
     assert seen() == {("missed", "weekly_cleanup")}
@@ -170,7 +179,7 @@ def test_a_fire_time_beyond_its_grace_is_missed_until_the_next_one_has_a_run():
     assert seen() == set()
 
 
-def test_a_fire_time_that_a_catch_up_replaces_is_not_missed():
+def test_a_fire_time_that_a_catch_up_replaces_is_not_missed(strict):
     missed(timedelta(minutes=30), hours_ago=3)
     later = {"schedule": "weekly_cleanup", "scheduled_for": make.ago(hours=2), "cause": "catch-up"}
     ended("conversations", "succeeded", **later)
@@ -180,11 +189,23 @@ def test_a_fire_time_that_a_catch_up_replaces_is_not_missed():
     assert seen() == set()
 
 
-def test_a_fire_time_whose_work_a_waiting_run_does_is_not_missed():
+def test_a_fire_time_whose_work_a_waiting_run_does_is_not_missed(strict):
+    missed(timedelta(minutes=30), hours_ago=3)
     missed(timedelta(seconds=1))
 
     look()
 
+    assert seen() == set()
+
+
+def test_after_an_outage_a_run_that_still_waits_does_its_work():
+    make.run("conversations", status="queued", requested_at=make.ago(days=8))
+    make.schedule_state("weekly_cleanup", due=make.ago(days=7))
+
+    ticks.tick(timezone.now(), send=lambda run: None)
+    look()
+
+    assert Run.objects.filter(status="missed", schedule="weekly_cleanup").exists()
     assert seen() == set()
 
 
