@@ -115,7 +115,7 @@ class Measured:
 
 
 class Postgres(services.Postgres):
-    durability = ""
+    durability, place = "", None
 
 
 class SqliteCopies:
