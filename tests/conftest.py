@@ -20,21 +20,21 @@ from tests.other_database import _other_database, other  # noqa: F401 (fixtures)
 from tests.visitors import account
 
 # Tests that start processes with their own databases, or need no database, run on SQLite only. So do those
-# that request pages: tests/prove/test_pgbouncer.py runs these on PostgreSQL.
+# of the faces, and of what is declared: tests/prove/test_pgbouncer.py runs these on PostgreSQL.
 ON_SQLITE_ALONE = [
     "api",
     "app",
     "browser",
     "consumer",
     "dashboard",
+    "declared",
+    "docs",
+    "faces",
     "hosts",
+    "management",
     "monitoring",
     "recipes",
     "site_config",
-    "faces/test_matrix.py",
-    "docs/test_extensions.py",
-    "docs/test_snippets.py",
-    "docs/test_systemd.py",
     *Path(__file__).parent.glob("test_*.py"),
 ]
 if os.environ.get("TEST_DATABASE") == "postgres":
