@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from housekeeping.journal import pings
-from housekeeping.journal.messages import ALERT, TEST_KIND
+from housekeeping.journal.alerting.messages import ALERT, TEST_KIND
 from housekeeping.journal.pings import PING
 from housekeeping.models import Delivery, Incident
 

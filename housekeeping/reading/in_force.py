@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from housekeeping import conf
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy, in_days
-from housekeeping.journal import recipients
+from housekeeping.journal.alerting import recipients
 from housekeeping.models import PolicyState
 
 # Where a value comes from.

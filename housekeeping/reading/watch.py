@@ -13,8 +13,8 @@ from housekeeping.database import clock
 from housekeeping.declared.registry import SCHEDULES, TASKS
 from housekeeping.engine import archive, verification
 from housekeeping.exceptions import each
-from housekeeping.journal import alerts, incidents
-from housekeeping.journal.incidents import Condition, Kind
+from housekeeping.journal.alerting import alerts, incidents
+from housekeeping.journal.alerting.incidents import Condition, Kind
 from housekeeping.models import Consumer, Gauge, Incident, Run
 from housekeeping.reading import gauges, growth, newest
 from housekeeping.reading.verdict import is_late

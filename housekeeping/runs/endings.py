@@ -22,7 +22,8 @@ from housekeeping import signals
 from housekeeping.database import clock, transient
 from housekeeping.database.transactions import apart, writing
 from housekeeping.exceptions import each
-from housekeeping.journal import alerts, pings, tallies
+from housekeeping.journal import pings, tallies
+from housekeeping.journal.alerting import alerts
 from housekeeping.models import Run, storable
 from housekeeping.models.constraints import ONE_PER_FIRE_TIME, ONE_PER_ID, is_refused_by
 from housekeeping.runs import acknowledgements, retries, usual

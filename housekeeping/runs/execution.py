@@ -46,8 +46,9 @@ from housekeeping.exceptions import (
     each,
     is_database_gone,
 )
-from housekeeping.journal import acts, alerts, logs, pings
+from housekeeping.journal import acts, logs, pings
 from housekeeping.journal.acts import Actor
+from housekeeping.journal.alerting import alerts
 from housekeeping.models import Consumer, Run
 from housekeeping.models.constraints import ONE_RUNNING, is_refused_by
 from housekeeping.runs import consumers, endings, purges, undos

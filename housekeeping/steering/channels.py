@@ -13,9 +13,10 @@ from housekeeping.database import clock
 from housekeeping.database.transactions import writing
 from housekeeping.declared.registry import TASKS
 from housekeeping.exceptions import AddressRefused, BadChannel, NotPossible, UnknownChannel
-from housekeeping.journal import acts, messages, posting
+from housekeeping.journal import acts, posting
 from housekeeping.journal import channels as journal
 from housekeeping.journal.acts import Actor
+from housekeeping.journal.alerting import messages
 from housekeeping.journal.channels import MOST, OPERATORS
 from housekeeping.models import Channel, Incident
 

@@ -9,7 +9,8 @@ from django.core.management import call_command
 from django.urls import include, path, reverse
 
 from housekeeping import addresses
-from housekeeping.journal import alerts, outbox
+from housekeeping.journal import outbox
+from housekeeping.journal.alerting import alerts
 from housekeeping.models import Delivery
 from tests import make
 

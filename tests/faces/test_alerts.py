@@ -6,9 +6,10 @@ import re
 import pytest
 from django.core.management import CommandError, call_command
 
-from housekeeping.journal import incidents, messages, outbox, sending
+from housekeeping.journal import outbox, sending
+from housekeeping.journal.alerting import incidents, messages
+from housekeeping.journal.alerting.incidents import Condition, Kind
 from housekeeping.journal.channels import find
-from housekeeping.journal.incidents import Condition, Kind
 from housekeeping.models import Act, Channel, Delivery, Incident
 from housekeeping.runs import execution
 from tests import make, receivers

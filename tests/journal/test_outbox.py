@@ -9,7 +9,8 @@ from django.core.mail import EmailMessage
 from django.db import connection, transaction
 from rest_framework.test import APIClient
 
-from housekeeping.journal import messages, outbox
+from housekeeping.journal import outbox
+from housekeeping.journal.alerting import messages
 from housekeeping.models import Delivery
 from tests import make, services
 from tests.receivers import receiver

@@ -20,7 +20,7 @@ from housekeeping.journal.acts import Actor
 channels.add({name!r}, {kind!r}, address={address!r}, by=Actor("ada", "a test"))
 """
 FAIL = """
-from housekeeping.journal.incidents import Condition, Kind, begin
+from housekeeping.journal.alerting.incidents import Condition, Kind, begin
 begin(Condition(Kind.FAILED, "users", "OSError: the disk is full", "users"))
 """
 

@@ -10,7 +10,8 @@ from django.utils.translation import gettext, gettext_lazy
 from housekeeping import conf
 from housekeeping.declared import registry
 from housekeeping.declared.registry import SCHEDULES, TASKS
-from housekeeping.journal import channels, messages, sending
+from housekeeping.journal import channels, sending
+from housekeeping.journal.alerting import messages
 from housekeeping.models import Act, Channel, Delivery, Incident
 from housekeeping.reading import alerts, search
 from housekeeping.reading.alerts import GIVEN_UP, SENT, WAITING

@@ -5,7 +5,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from housekeeping.database import clock
-from housekeeping.journal import acts, channels, messages, outbox
+from housekeeping.journal import acts, channels, outbox
+from housekeeping.journal.alerting import messages
 from housekeeping.management.base import ActionCommand, plain
 from housekeeping.models import Channel
 from housekeeping.models.text import whole

@@ -3,7 +3,8 @@
 from typing import Any
 
 from housekeeping import models
-from housekeeping.journal import channels, messages, pings, sending
+from housekeeping.journal import channels, pings, sending
+from housekeeping.journal.alerting import messages
 from housekeeping.reading.as_json.fields import (
     GIVEN,
     Address,

@@ -19,7 +19,7 @@ from django.db.models import F, QuerySet
 
 from housekeeping.database import clock
 from housekeeping.database.transactions import writing
-from housekeeping.journal import messages
+from housekeeping.journal.alerting import messages
 from housekeeping.models import Incident
 from housekeeping.models.text import one_line
 

@@ -8,7 +8,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from chat.models import User
-from housekeeping.journal import alerts, outbox
+from housekeeping.journal import outbox
+from housekeeping.journal.alerting import alerts
 from housekeeping.models import Run
 from housekeeping.runs import execution, recovery
 from tests import make, services

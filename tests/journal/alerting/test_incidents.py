@@ -7,8 +7,9 @@ import pytest
 from django.core import mail
 from django.db import connection, transaction
 
-from housekeeping.journal import channels, incidents, messages, outbox
-from housekeeping.journal.incidents import Condition, Kind
+from housekeeping.journal import channels, outbox
+from housekeeping.journal.alerting import incidents, messages
+from housekeeping.journal.alerting.incidents import Condition, Kind
 from housekeeping.models import Channel, Delivery, Incident
 from tests import make
 

@@ -9,7 +9,8 @@ from django.utils.translation import gettext_noop as _
 
 from housekeeping import addresses, conf
 from housekeeping.database import clock
-from housekeeping.journal import channels, outbox, recipients
+from housekeeping.journal import channels, outbox
+from housekeeping.journal.alerting import recipients
 from housekeeping.models import Channel, Delivery, Incident
 
 logger = logging.getLogger(__name__)

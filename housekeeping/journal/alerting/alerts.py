@@ -7,8 +7,8 @@ process died in between, the next look for incidents finds.
 import logging
 import uuid
 
-from housekeeping.journal import incidents
-from housekeeping.journal.incidents import Condition, Kind
+from housekeeping.journal.alerting import incidents
+from housekeeping.journal.alerting.incidents import Condition, Kind
 from housekeeping.models import Run
 from housekeeping.models.text import one_line
 
