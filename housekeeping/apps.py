@@ -9,6 +9,6 @@ class HousekeepingConfig(AppConfig):
         from django.core.signals import request_finished
 
         from housekeeping import checks  # noqa: F401
-        from housekeeping.reading import site_look
+        from housekeeping.reading.alerting import site_look
 
         request_finished.connect(site_look.after_request, dispatch_uid="housekeeping")

@@ -14,7 +14,7 @@ from rest_framework.throttling import SimpleRateThrottle
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from housekeeping.declared import registry
-from housekeeping.reading import half_hours
+from housekeeping.reading.runs import half_hours
 from tests import make, services
 from tests.other_database import _other_database, other  # noqa: F401 (fixtures)
 from tests.visitors import account

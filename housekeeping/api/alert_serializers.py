@@ -13,7 +13,7 @@ from housekeeping.api.serializers import (
     TextField,
 )
 from housekeeping.models import Channel, Delivery, Incident
-from housekeeping.reading.alerts import STATES
+from housekeeping.reading.alerting.alerts import STATES
 from housekeeping.steering.channels import LONGEST_ADDRESS, LONGEST_NAME
 
 

@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 
 from housekeeping.declared.registry import STATISTICS
 from housekeeping.models import Run, Snapshot, TableSize, Tally
-from housekeeping.reading import trends as reading
-from housekeeping.reading.trends import ENDED
+from housekeeping.reading.runs import trends as reading
+from housekeeping.reading.runs.trends import ENDED
 
 # The size of a drawing in its own units; the page stretches it.
 WIDTH, HEIGHT = 300, 100

@@ -32,8 +32,9 @@ from housekeeping.declared import rules
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import TASKS, Task
 from housekeeping.models import Run
-from housekeeping.reading import impact, words
-from housekeeping.reading.impact import Impact
+from housekeeping.reading import words
+from housekeeping.reading.previews import impact
+from housekeeping.reading.previews.impact import Impact
 
 ANSWERED_WITHIN = timedelta(minutes=15)
 SALT = "housekeeping.question"

@@ -19,7 +19,7 @@ from django.utils.translation import get_language, gettext, ngettext
 
 from housekeeping.dashboard.filters import STATUSES, iso_minutes
 from housekeeping.models import Run, in_words
-from housekeeping.reading.half_hours import NUMBER, WIDTH, HalfHour
+from housekeeping.reading.runs.half_hours import NUMBER, WIDTH, HalfHour
 
 HEIGHT, LEAST = 16, 5  # of the strip and of the shortest run, in units of the drawing
 # A bar is higher for a run that took at least so long.

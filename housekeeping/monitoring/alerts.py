@@ -8,7 +8,7 @@ from django.db.models import Count, Q
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
 from housekeeping.models import Delivery, Incident
-from housekeeping.reading.alerts import GIVEN_UP, STATES, WAITING
+from housekeeping.reading.alerting.alerts import GIVEN_UP, STATES, WAITING
 
 
 def metrics() -> Iterator[Metric]:

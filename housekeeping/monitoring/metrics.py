@@ -22,8 +22,9 @@ from housekeeping.declared.registry import TASKS
 from housekeeping.journal import tallies
 from housekeeping.models import Run
 from housekeeping.monitoring import alerts
-from housekeeping.reading import in_force, newest, overview
+from housekeeping.reading import in_force, overview
 from housekeeping.reading.overview import Overview
+from housekeeping.reading.runs import newest
 from housekeeping.reading.tables import listing
 from housekeeping.reading.verdict import BAD, GOOD, WARNING
 

@@ -20,7 +20,8 @@ from housekeeping.database import clock
 from housekeeping.journal import outbox
 from housekeeping.models import Consumer as ConsumerRow
 from housekeeping.queue.forks import ForkLock
-from housekeeping.reading import gauges, watch
+from housekeeping.reading import gauges
+from housekeeping.reading.alerting import watch
 from housekeeping.reading.tables import measuring
 from housekeeping.runs import consumers, execution, recovery, schedules, ticks
 

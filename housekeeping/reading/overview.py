@@ -12,8 +12,9 @@ from housekeeping import conf
 from housekeeping.declared.registry import SCHEDULES, TASKS, Schedule
 from housekeeping.engine import verification
 from housekeeping.models import Consumer, Gauge, Run
-from housekeeping.reading import gauges, newest, policies, tasks
+from housekeeping.reading import gauges, policies, tasks
 from housekeeping.reading.policies import PolicyCard
+from housekeeping.reading.runs import newest
 from housekeeping.reading.tasks import TaskCard
 from housekeeping.reading.verdict import Verdict, is_late, verdict
 from housekeeping.runs import consumers, pauses, schedules

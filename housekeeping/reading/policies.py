@@ -10,7 +10,8 @@ from housekeeping.declared.policies import Policy, cutoff_for, in_days
 from housekeeping.declared.registry import TASKS, Task
 from housekeeping.engine import plans
 from housekeeping.models import Gauge, PolicyState
-from housekeeping.reading import gauges, samples
+from housekeeping.reading import gauges
+from housekeeping.reading.previews import samples
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from housekeeping.database import clock
 from housekeeping.declared import registry
 from housekeeping.declared.registry import SCHEDULES, TASKS, Task
 from housekeeping.models import Run, TaskState
-from housekeeping.reading import newest
+from housekeeping.reading.runs import newest
 from housekeeping.runs import pauses
 
 

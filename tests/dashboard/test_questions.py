@@ -16,7 +16,7 @@ from housekeeping.runs import execution
 from housekeeping.steering import holds, retentions
 from tests import make
 from tests.make import days
-from tests.reading.test_impact import slow
+from tests.reading.previews.test_impact import slow
 from tests.visitors import HTMX, account, answer_of, confirm, text
 
 pytestmark = pytest.mark.django_db

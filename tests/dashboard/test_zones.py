@@ -13,7 +13,7 @@ from django.utils import timezone
 from housekeeping.dashboard.filters import RunFilters
 from housekeeping.dashboard.strips import strips
 from housekeeping.dashboard.zones import COOKIE
-from housekeeping.reading.half_hours import WIDTH, HalfHour
+from housekeeping.reading.runs.half_hours import WIDTH, HalfHour
 from tests import make
 from tests.visitors import HTMX, poll, text
 

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError
 from django.utils import timezone
 
-from housekeeping.reading import trends
+from housekeeping.reading.runs import trends
 from tests import make
 from tests.management.commands import output
 from tests.visitors import text

@@ -21,7 +21,8 @@ from housekeeping.api.rules.pages import NumberedPages
 from housekeeping.api.rules.permissions import MayConfigure
 from housekeeping.journal.channels import get, known
 from housekeeping.models import Channel
-from housekeeping.reading import alerts, as_json
+from housekeeping.reading import as_json
+from housekeeping.reading.alerting import alerts
 from housekeeping.steering import channels
 
 ON_CALL = {"name": "on-call", "kind": "mail", "address": "on-call@example.com"}

@@ -11,7 +11,8 @@ from housekeeping.api.serializers import AcknowledgementSerializer, DaysSerializ
 from housekeeping.database import clock
 from housekeeping.declared import registry
 from housekeeping.exceptions import UnknownTask
-from housekeeping.reading import as_json, tasks, trends
+from housekeeping.reading import as_json, tasks
+from housekeeping.reading.runs import trends
 from housekeeping.runs import acknowledgements, schedules
 
 

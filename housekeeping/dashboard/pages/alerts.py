@@ -13,8 +13,9 @@ from housekeeping.declared.registry import SCHEDULES, TASKS
 from housekeeping.journal import channels, sending
 from housekeeping.journal.alerting import messages
 from housekeeping.models import Act, Channel, Delivery, Incident
-from housekeeping.reading import alerts, search
-from housekeeping.reading.alerts import GIVEN_UP, SENT, WAITING
+from housekeeping.reading import search
+from housekeeping.reading.alerting import alerts
+from housekeeping.reading.alerting.alerts import GIVEN_UP, SENT, WAITING
 
 Kind = Incident.Kind
 KINDS: dict[str, Any] = {

@@ -12,8 +12,9 @@ from housekeeping.declared.registry import Task
 from housekeeping.engine import verification
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Run
-from housekeeping.reading import restorable, words
-from housekeeping.reading.restorable import Restorable
+from housekeeping.reading import words
+from housekeeping.reading.previews import restorable
+from housekeeping.reading.previews.restorable import Restorable
 from housekeeping.rights import Rights
 from housekeeping.runs import control
 

@@ -15,9 +15,10 @@ from housekeeping.declared.registry import STATISTICS, Task
 from housekeeping.declared.statistics import Numbers
 from housekeeping.models import MOST_OFFSET, REASON_LENGTH, Run, Snapshot
 from housekeeping.models.runs import LONGEST_RETRY_WAIT
-from housekeeping.reading import half_hours, overview
+from housekeeping.reading import overview
 from housekeeping.reading.overview import Overview, ScheduleCard
 from housekeeping.reading.policies import PolicyCard
+from housekeeping.reading.runs import half_hours
 from housekeeping.reading.tasks import TaskCard
 from housekeeping.runs import schedules
 

@@ -17,9 +17,10 @@ from housekeeping.dashboard.pages.results import ResultRow
 from housekeeping.declared.registry import TASKS, Task
 from housekeeping.journal import acts
 from housekeeping.models import Act, Consumer, LogLine, Run
-from housekeeping.reading import restorable, search, words
-from housekeeping.reading.restorable import Restorable
-from housekeeping.reading.samples import Texts
+from housekeeping.reading import search, words
+from housekeeping.reading.previews import restorable
+from housekeeping.reading.previews.restorable import Restorable
+from housekeeping.reading.previews.samples import Texts
 from housekeeping.rights import Rights
 from housekeeping.steering.holds import Group, group
 

@@ -28,7 +28,8 @@ from housekeeping.exceptions import NotPossible
 from housekeeping.journal import acts
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
-from housekeeping.reading import exports, search
+from housekeeping.reading import search
+from housekeeping.reading.runs import exports
 from housekeeping.runs import control
 from housekeeping.steering import bulk
 

@@ -25,7 +25,7 @@ from housekeeping.exceptions import HousekeepingError
 from housekeeping.journal import tallies
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
-from housekeeping.reading import newest, trends
+from housekeeping.reading.runs import newest, trends
 from housekeeping.runs import acknowledgements, control, schedules
 from housekeeping.steering import holds
 

@@ -10,7 +10,8 @@ from housekeeping.journal.alerting import messages
 from housekeeping.management.base import ActionCommand, plain
 from housekeeping.models import Channel
 from housekeeping.models.text import whole
-from housekeeping.reading import alerts, as_json, watch
+from housekeeping.reading import as_json
+from housekeeping.reading.alerting import alerts, watch
 from housekeeping.steering.channels import send_test
 
 

@@ -10,7 +10,8 @@ from housekeeping.declared.registry import find_task
 from housekeeping.journal import acts
 from housekeeping.management.base import UNTIL, ActionCommand, plain
 from housekeeping.models import in_words
-from housekeeping.reading import as_json, tasks, trends
+from housekeeping.reading import as_json, tasks
+from housekeeping.reading.runs import trends
 from housekeeping.runs import acknowledgements, schedules
 from housekeeping.steering import holds
 

@@ -5,7 +5,6 @@ from typing import Any
 from housekeeping import models
 from housekeeping.database import clock
 from housekeeping.engine.verification import Report
-from housekeeping.reading import restorable
 from housekeeping.reading.as_json.fields import (
     GIVEN,
     Address,
@@ -24,7 +23,8 @@ from housekeeping.reading.as_json.fields import (
     iso,
     itself,
 )
-from housekeeping.reading.samples import Texts
+from housekeeping.reading.previews import restorable
+from housekeeping.reading.previews.samples import Texts
 from housekeeping.reading.words import message
 
 NO_TEXTS = Texts()

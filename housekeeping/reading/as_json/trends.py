@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from housekeeping.reading.as_json.fields import Day, Many, Number, Object, One, Text, Whole
-from housekeeping.reading.trends import Period, Trend
+from housekeeping.reading.runs.trends import Period, Trend
 from housekeeping.runs.usual import Usual
 
 

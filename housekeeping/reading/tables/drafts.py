@@ -26,7 +26,8 @@ from housekeeping.declared.registry import SCHEDULES, TASKS
 from housekeeping.engine import obstacles
 from housekeeping.exceptions import BadColumn
 from housekeeping.models import PolicyState, ScheduleState, TaskState
-from housekeeping.reading import gauges, impact
+from housekeeping.reading import gauges
+from housekeeping.reading.previews import impact
 from housekeeping.reading.tables import known
 from housekeeping.reading.tables.listing import TableCard
 

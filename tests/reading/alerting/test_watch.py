@@ -11,7 +11,8 @@ from housekeeping.declared.registry import SCHEDULES
 from housekeeping.engine import verification
 from housekeeping.journal import outbox
 from housekeeping.models import Consumer, Delivery, Gauge, Incident, Run
-from housekeeping.reading import gauges, site_look, watch
+from housekeeping.reading import gauges
+from housekeeping.reading.alerting import site_look, watch
 from housekeeping.runs import acknowledgements, endings, execution, schedules, ticks
 from tests import make
 from tests.make import days

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from housekeeping.models import Run
-from housekeeping.reading import half_hours as counting
-from housekeeping.reading.half_hours import LATEST_COMMIT, NUMBER, WIDTH, half_hours, until
+from housekeeping.reading.runs import half_hours as counting
+from housekeeping.reading.runs.half_hours import LATEST_COMMIT, NUMBER, WIDTH, half_hours, until
 from tests import make
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,7 @@ from django.db import connection
 from chat.models import Conversation
 from housekeeping.models import Archive, Run
 from housekeeping.reading import gauges
-from housekeeping.reading.samples import Texts
+from housekeeping.reading.previews.samples import Texts
 from housekeeping.runs import control, execution
 from tests import make
 from tests.make import days

@@ -43,7 +43,7 @@ def look() -> None:
     from housekeeping.database import clock
     from housekeeping.journal import outbox
     from housekeeping.models import Consumer
-    from housekeeping.reading import watch
+    from housekeeping.reading.alerting import watch
 
     try:
         now = clock.now()

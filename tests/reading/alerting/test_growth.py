@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from housekeeping.models import Gauge
-from housekeeping.reading import gauges, growth
+from housekeeping.reading import gauges
+from housekeeping.reading.alerting import growth
 from housekeeping.runs import schedules
 from tests import make
 

@@ -7,7 +7,7 @@ from django.core import mail
 from django.core.signals import request_finished
 
 from housekeeping.models import Consumer, Incident
-from housekeeping.reading import site_look
+from housekeeping.reading.alerting import site_look
 from tests import make
 
 

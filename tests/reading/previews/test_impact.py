@@ -7,7 +7,7 @@ from django.db.models.expressions import RawSQL
 from chat.models import Conversation
 from chat.tasks import never_verified_users, old_conversations, orphaned_messages
 from housekeeping.declared.policies import Policy
-from housekeeping.reading import impact
+from housekeeping.reading.previews import impact
 from housekeeping.steering import retentions
 from tests import make
 from tests.make import days

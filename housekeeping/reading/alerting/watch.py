@@ -1,7 +1,7 @@
 """The look for incidents: everything that is wrong now, compared with the incidents that are open.
 
 A consumer looks twice a minute. A consumer can't tell of its own death, so the site's processes look whether
-one is alive (:mod:`reading.site_look`).
+one is alive (:mod:`reading.alerting.site_look`).
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,9 @@ from housekeeping.exceptions import each
 from housekeeping.journal.alerting import alerts, incidents
 from housekeeping.journal.alerting.incidents import Condition, Kind
 from housekeeping.models import Consumer, Gauge, Incident, Run
-from housekeeping.reading import gauges, growth, newest
+from housekeeping.reading import gauges
+from housekeeping.reading.alerting import growth
+from housekeeping.reading.runs import newest
 from housekeeping.reading.verdict import is_late
 from housekeeping.runs import consumers, pauses, schedules
 
