@@ -20,8 +20,9 @@ from django.utils.html import format_html, format_html_join, json_script
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
-from housekeeping.dashboard import act_lines, answers, charts, wording, zones
+from housekeeping.dashboard import act_lines, answers, wording, zones
 from housekeeping.dashboard.filters import CAUSES, STATUSES, Filters
+from housekeeping.dashboard.parts import charts
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.terms import TERMS
 from housekeeping.database import stored

@@ -2,7 +2,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from housekeeping.dashboard import charts
+from housekeeping.dashboard.parts import charts
 from housekeeping.declared.registry import STATISTICS, Statistic
 from housekeeping.models import Snapshot, Tally
 

@@ -11,7 +11,7 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from housekeeping.dashboard.filters import RunFilters
-from housekeeping.dashboard.strips import strips
+from housekeeping.dashboard.parts.strips import strips
 from housekeeping.dashboard.zones import COOKIE
 from housekeeping.reading.runs.half_hours import WIDTH, HalfHour
 from tests import make

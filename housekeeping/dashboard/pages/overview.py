@@ -10,7 +10,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from housekeeping import conf
-from housekeeping.dashboard import polls, strips, wording
+from housekeeping.dashboard import polls, wording
+from housekeeping.dashboard.parts import strips
 from housekeeping.declared.registry import STATISTICS, Task
 from housekeeping.declared.statistics import Numbers
 from housekeeping.models import MOST_OFFSET, REASON_LENGTH, Run, Snapshot

@@ -11,9 +11,9 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
 from housekeeping.dashboard import act_lines, polls, wording
-from housekeeping.dashboard.pages import results, standing
-from housekeeping.dashboard.pages.offers import Offer, Offers
-from housekeeping.dashboard.pages.results import ResultRow
+from housekeeping.dashboard.parts import results, standing
+from housekeeping.dashboard.parts.offers import Offer, Offers
+from housekeeping.dashboard.parts.results import ResultRow
 from housekeeping.declared.registry import TASKS, Task
 from housekeeping.journal import acts
 from housekeeping.models import Act, Consumer, LogLine, Run

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy
 
-from housekeeping.dashboard import charts
+from housekeeping.dashboard.parts import charts
 from housekeeping.database.sizes import OLDER_THAN
 from housekeeping.exceptions import BadColumn, BadRetention, BadSize
 from housekeeping.reading.tables import drafts, listing

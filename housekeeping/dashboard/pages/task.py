@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from housekeeping.dashboard import polls
-from housekeeping.dashboard.pages.offers import Offer, Offers
 from housekeeping.dashboard.pages.overview import TaskRow
+from housekeeping.dashboard.parts.offers import Offer, Offers
 from housekeeping.declared.registry import TASKS
 from housekeeping.models import Act, Run
 from housekeeping.reading import overview, policies, tasks

@@ -8,10 +8,11 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from housekeeping.dashboard import acting, answers, charts, polls
+from housekeeping.dashboard import acting, answers, polls
 from housekeeping.dashboard.acting import actor
 from housekeeping.dashboard.guards import may_operate, may_view, signed_in
 from housekeeping.dashboard.pages import overview as overview_page
+from housekeeping.dashboard.parts import charts
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.database import clock
 from housekeeping.journal import tallies

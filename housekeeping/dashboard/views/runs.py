@@ -21,8 +21,8 @@ from housekeeping.dashboard.filters import RunFilters
 from housekeeping.dashboard.guards import may_operate, may_view, signed_in
 from housekeeping.dashboard.pages import runs as runs_page
 from housekeeping.dashboard.pages.runs import Tab
+from housekeeping.dashboard.parts.rows import rows
 from housekeeping.dashboard.polls import HtmxHttpRequest
-from housekeeping.dashboard.rows import rows
 from housekeeping.database import clock
 from housekeeping.exceptions import NotPossible
 from housekeeping.journal import acts

@@ -13,12 +13,13 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from housekeeping import rights
-from housekeeping.dashboard import acting, answers, charts, polls, questions, wording
+from housekeeping.dashboard import acting, answers, polls, questions, wording
 from housekeeping.dashboard.acting import actor, asked_or_done
 from housekeeping.dashboard.guards import may_operate, may_view, signed_in
 from housekeeping.dashboard.pages import task as task_page
+from housekeeping.dashboard.parts import charts
+from housekeeping.dashboard.parts.rows import rows
 from housekeeping.dashboard.polls import HtmxHttpRequest
-from housekeeping.dashboard.rows import rows
 from housekeeping.database import clock
 from housekeeping.declared.registry import TASKS
 from housekeeping.exceptions import HousekeepingError

@@ -7,7 +7,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext
 
-from housekeeping.dashboard.pages.standing import outdated
+from housekeeping.dashboard.parts.standing import outdated
 from housekeeping.declared.registry import Task
 from housekeeping.engine import verification
 from housekeeping.exceptions import NotPossible
