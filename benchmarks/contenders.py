@@ -34,7 +34,8 @@ from django.utils import timezone  # noqa: E402
 
 from chat.models import ChatMessage, Conversation  # noqa: E402
 from housekeeping.models import Run  # noqa: E402
-from housekeeping.runs import control, execution  # noqa: E402
+from housekeeping.runs import control  # noqa: E402
+from housekeeping.runs.work import execution  # noqa: E402
 
 DAYS = 100  # the ages of conversations are spread evenly over this many
 PER_CONVERSATION = 10

@@ -17,7 +17,8 @@ from housekeeping.engine.packing import columns
 from housekeeping.journal import tallies
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Archive, Channel, Consumer, Run, ScheduleState, Tally
-from housekeeping.runs import control, execution, schedules
+from housekeeping.runs import control, schedules
+from housekeeping.runs.work import execution
 
 _number = itertools.count(1)
 # Forged cursors, before they are encoded in base64.

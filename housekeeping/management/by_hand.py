@@ -13,7 +13,8 @@ from housekeeping.journal import outbox
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Run
 from housekeeping.queue import tasks as queue
-from housekeeping.runs import control, execution, recovery
+from housekeeping.runs import control, recovery
+from housekeeping.runs.work import execution
 
 HELD = 3  # exit status: nothing was deleted; approve the run, or run the command with --yes
 

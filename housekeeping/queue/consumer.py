@@ -23,7 +23,8 @@ from housekeeping.queue.forks import ForkLock
 from housekeeping.reading import gauges
 from housekeeping.reading.alerting import watch
 from housekeeping.reading.tables import measuring
-from housekeeping.runs import consumers, execution, recovery, schedules, ticks
+from housekeeping.runs import consumers, recovery, schedules, ticks
+from housekeeping.runs.work import execution
 
 logger = logging.getLogger(__name__)
 

@@ -133,7 +133,7 @@ class Queue(Huey):
         return data
 
     def _leave_behind(self, data: bytes, error: Exception) -> None:
-        from housekeeping.runs import execution
+        from housekeeping.runs.work import execution
 
         try:
             message = self.serializer.deserialize(data)

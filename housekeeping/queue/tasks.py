@@ -18,7 +18,8 @@ from housekeeping.declared.registry import SCHEDULES, Schedule
 from housekeeping.exceptions import HousekeepingError, QueueUnreachable, outage_of
 from housekeeping.models import Run
 from housekeeping.queue.huey import STORAGE_ERRORS
-from housekeeping.runs import execution, schedules, ticks
+from housekeeping.runs import schedules, ticks
+from housekeeping.runs.work import execution
 
 logger = logging.getLogger(__name__)
 

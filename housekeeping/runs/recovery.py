@@ -20,8 +20,8 @@ from housekeeping.exceptions import QueueUnreachable, each
 from housekeeping.models import Run
 from housekeeping.models.runs import WAITING_RETRY
 from housekeeping.runs import endings, pauses, retries
-from housekeeping.runs.attempts import own
 from housekeeping.runs.control import Send
+from housekeeping.runs.work.attempts import own
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from huey.contrib.djhuey import HUEY
 
 from chat.models import ChatMessage
 from housekeeping.models import Act, Run
-from housekeeping.runs import execution
+from housekeeping.runs.work import execution
 from tests import make
 from tests.api.addresses import RUN, RUNS, TRIGGER
 from tests.conftest import with_token

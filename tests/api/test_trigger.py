@@ -10,7 +10,7 @@ from huey.contrib.djhuey import HUEY
 
 from chat.models import ChatMessage, Conversation, User
 from housekeeping.models import Act, Run, Snapshot
-from housekeeping.runs import execution
+from housekeeping.runs.work import execution
 from tests import make
 from tests.api.addresses import RUN, TRIGGER, result_of
 from tests.conftest import with_token

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from housekeeping.models import Run
-from housekeeping.runs import execution
+from housekeeping.runs.work import execution
 from tests import make
 from tests.browser.conftest import sign_in
 from tests.make import days

@@ -4,7 +4,8 @@ import pytest
 
 from chat.models import ChatMessage, Conversation
 from housekeeping.models import Act, LogLine, Run
-from housekeeping.runs import control, execution
+from housekeeping.runs import control
+from housekeeping.runs.work import execution
 from tests import make
 from tests.browser.conftest import sign_in
 from tests.make import days

@@ -8,7 +8,7 @@ from chat import accounts
 from housekeeping.journal import acts
 from housekeeping.models import Consumer, Delivery, Hold, Incident, LogLine, Snapshot, TableSize
 from housekeeping.reading.tables import measuring
-from housekeeping.runs import execution
+from housekeeping.runs.work import execution
 from tests import make
 from tests.make import days
 

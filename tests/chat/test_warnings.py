@@ -15,7 +15,8 @@ from chat import accounts, tasks
 from chat.models import User
 from housekeeping.declared import registry
 from housekeeping.models import Hold, Tally
-from housekeeping.runs import control, execution
+from housekeeping.runs import control
+from housekeeping.runs.work import execution
 from tests import make, services
 from tests.make import ago, days
 from tests.processes import ROOT

@@ -8,7 +8,8 @@ from housekeeping.dashboard import act_lines
 from housekeeping.exceptions import QueueUnreachable
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Act, Run
-from housekeeping.runs import control, execution, schedules
+from housekeeping.runs import control, schedules
+from housekeeping.runs.work import execution
 from housekeeping.steering import retentions
 from tests import make
 from tests.make import days

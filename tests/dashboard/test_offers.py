@@ -9,7 +9,8 @@ from django.contrib.auth.models import Permission
 from chat.models import Conversation
 from housekeeping.engine import verification
 from housekeeping.models import Archive, Run
-from housekeeping.runs import control, execution
+from housekeeping.runs import control
+from housekeeping.runs.work import execution
 from tests import make
 from tests.visitors import account, answer_of, as_user, text
 

@@ -12,7 +12,7 @@ from housekeeping.dashboard import questions
 from housekeeping.declared import registry
 from housekeeping.declared.registry import TASKS
 from housekeeping.models import Hold, Run
-from housekeeping.runs import execution
+from housekeeping.runs.work import execution
 from housekeeping.steering import holds, retentions
 from tests import make
 from tests.make import days

@@ -8,7 +8,8 @@ import pytest
 from django.utils import timezone
 
 from housekeeping.models import Act, Hold, LogLine, Run
-from housekeeping.runs import control, execution
+from housekeeping.runs import control
+from housekeeping.runs.work import execution
 from tests import make
 from tests.visitors import HTMX, confirm, poll, root, text
 

@@ -7,7 +7,7 @@ import pytest
 
 from chat.models import Conversation
 from housekeeping.models import Hold, Run
-from housekeeping.runs import execution
+from housekeeping.runs.work import execution
 from tests import make
 from tests.faces.test_holds import undo_with_holds
 from tests.make import days

@@ -8,7 +8,7 @@ import pytest
 from chat import accounts
 from chat.models import User
 from housekeeping.models import Act, Hold, PolicyState, Run
-from housekeeping.runs import execution
+from housekeeping.runs.work import execution
 from tests import make
 
 pytestmark = pytest.mark.django_db

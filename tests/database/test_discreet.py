@@ -10,7 +10,7 @@ from housekeeping.database import discreet
 from housekeeping.declared import registry
 from housekeeping.declared.steps import TaskResult
 from housekeeping.queue.huey import ThrottledErrorLog
-from housekeeping.runs import execution
+from housekeeping.runs.work import execution
 from tests import make
 from tests.zoo.models import Animal, Contract, House, Loan, Park
 

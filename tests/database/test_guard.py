@@ -12,7 +12,8 @@ from housekeeping.declared.policies import Policy
 from housekeeping.engine.purge import purge
 from housekeeping.exceptions import Cancelled, CannotPreview, WriteInDryRun
 from housekeeping.models import LogLine, Run
-from housekeeping.runs import control, execution
+from housekeeping.runs import control
+from housekeeping.runs.work import execution
 from tests import make
 from tests.make import days
 from tests.zoo.models import Keeper

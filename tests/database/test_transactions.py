@@ -10,7 +10,8 @@ from chat.models import Conversation
 from housekeeping.database import transactions
 from housekeeping.database.transactions import writing
 from housekeeping.models import Run
-from housekeeping.runs import control, execution, schedules, ticks
+from housekeeping.runs import control, schedules, ticks
+from housekeeping.runs.work import execution
 from housekeeping.steering import holds, retentions
 from tests import make
 from tests.busy_sqlite import writer

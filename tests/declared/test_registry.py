@@ -13,7 +13,7 @@ from housekeeping.declared.registry import SCHEDULES, TASKS
 from housekeeping.declared.triggers import Cron
 from housekeeping.exceptions import UnknownTask
 from housekeeping.models import PolicyState
-from housekeeping.runs import execution
+from housekeeping.runs.work import execution
 from tests import make
 from tests.make import days
 

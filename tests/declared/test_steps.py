@@ -2,7 +2,8 @@ import pytest
 
 from housekeeping.declared import registry
 from housekeeping.declared.steps import Checkpoint, no_checkpoint, run_steps
-from housekeeping.runs import control, execution
+from housekeeping.runs import control
+from housekeeping.runs.work import execution
 from tests import make
 
 pytestmark = pytest.mark.django_db(transaction=True)

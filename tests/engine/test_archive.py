@@ -12,7 +12,8 @@ from housekeeping.exceptions import NotPossible
 from housekeeping.journal import outbox
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Archive, Hold, Run
-from housekeeping.runs import control, execution
+from housekeeping.runs import control
+from housekeeping.runs.work import execution
 from tests import make
 from tests.make import days
 

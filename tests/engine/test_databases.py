@@ -10,7 +10,8 @@ from housekeeping.engine import plans
 from housekeeping.engine.purge import purge
 from housekeeping.exceptions import WrongDatabase
 from housekeeping.models import Hold, Run
-from housekeeping.runs import control, execution
+from housekeeping.runs import control
+from housekeeping.runs.work import execution
 from tests import make
 from tests.make import days
 from tests.zoo import tasks

@@ -4,7 +4,8 @@ import pytest
 
 from chat.models import ChatMessage, Conversation
 from housekeeping.models import Run
-from housekeeping.runs import control, execution
+from housekeeping.runs import control
+from housekeeping.runs.work import execution
 from tests import make
 from tests.make import days
 

@@ -12,7 +12,8 @@ from chat.tasks import old_conversations
 from housekeeping.engine import holds
 from housekeeping.engine.purge import purge_batches
 from housekeeping.models import Run
-from housekeeping.runs import control, execution
+from housekeeping.runs import control
+from housekeeping.runs.work import execution
 from tests import make
 from tests.conftest import with_token
 from tests.make import days

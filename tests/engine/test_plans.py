@@ -17,7 +17,8 @@ from housekeeping.exceptions import NotPossible
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Hold, PlannedRows, Run, Tally
 from housekeeping.rights import Rights
-from housekeeping.runs import control, execution
+from housekeeping.runs import control
+from housekeeping.runs.work import execution
 from housekeeping.steering import retentions
 from tests import make
 from tests.make import days

@@ -11,7 +11,7 @@ from chat.models import Conversation, User
 from housekeeping.declared import registry
 from housekeeping.engine.purge import purge_batches
 from housekeeping.models import Act, Consumer, Delivery, Hold, Incident, PlannedRows, Run, Snapshot, TableSize
-from housekeeping.runs import execution
+from housekeeping.runs.work import execution
 from tests import make
 
 pytestmark = pytest.mark.django_db(transaction=True)

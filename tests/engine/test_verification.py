@@ -11,7 +11,8 @@ from chat.models import ChatMessage, Conversation
 from housekeeping.engine import packing, verification
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Archive, Run
-from housekeeping.runs import control, execution
+from housekeeping.runs import control
+from housekeeping.runs.work import execution
 from tests import damage, make
 from tests.make import days
 from tests.zoo.models import Animal, House, Park

@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from housekeeping.exceptions import NotPossible, UnknownTask
 from housekeeping.models import Act, TaskState
-from housekeeping.runs import acknowledgements, endings, execution, schedules
+from housekeeping.runs import acknowledgements, endings, schedules
+from housekeeping.runs.work import execution
 from tests import make
 from tests.make import ADA
 from tests.management.commands import output

@@ -11,7 +11,7 @@ from housekeeping.journal.alerting import incidents, messages
 from housekeeping.journal.alerting.incidents import Condition, Kind
 from housekeeping.journal.channels import find
 from housekeeping.models import Act, Channel, Delivery, Incident
-from housekeeping.runs import execution
+from housekeeping.runs.work import execution
 from tests import make, receivers
 from tests.conftest import with_token
 

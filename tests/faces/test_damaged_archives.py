@@ -11,7 +11,8 @@ from housekeeping.database import clock
 from housekeeping.engine import verification
 from housekeeping.models import Archive, Run
 from housekeeping.reading import overview
-from housekeeping.runs import control, execution
+from housekeeping.runs import control
+from housekeeping.runs.work import execution
 from tests import make
 from tests.make import days
 

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from chat.models import Conversation
-from housekeeping.runs import execution
+from housekeeping.runs.work import execution
 from tests import make
 from tests.conftest import with_token
 from tests.make import days

@@ -10,7 +10,7 @@ from django.db.models import JSONField, Value
 from housekeeping.declared.steps import run_steps
 from housekeeping.models import Act, Gauge, Run
 from housekeeping.reading import gauges
-from housekeeping.runs import execution
+from housekeeping.runs.work import execution
 from tests import make
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -5,7 +5,7 @@ import pytest
 from housekeeping.declared import registry
 from housekeeping.journal import logs
 from housekeeping.models import LogLine
-from housekeeping.runs import execution
+from housekeeping.runs.work import execution
 from housekeeping.steering import retentions
 from tests import make
 from tests.make import days

@@ -10,7 +10,8 @@ from housekeeping.declared import registry
 from housekeeping.declared.triggers import Cron
 from housekeeping.journal import outbox
 from housekeeping.models import Delivery, Run
-from housekeeping.runs import control, endings, execution
+from housekeeping.runs import control, endings
+from housekeeping.runs.work import execution
 from tests import make, receivers
 
 pytestmark = pytest.mark.django_db(transaction=True)

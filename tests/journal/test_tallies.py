@@ -6,7 +6,8 @@ from django.utils import timezone
 
 from housekeeping.journal import tallies
 from housekeeping.models import Tally
-from housekeeping.runs import control, execution, ticks
+from housekeeping.runs import control, ticks
+from housekeeping.runs.work import execution
 from tests import make
 from tests.make import days
 

@@ -14,7 +14,8 @@ from django.utils import timezone
 from chat.models import Conversation
 from housekeeping.journal import outbox
 from housekeeping.models import Act, Delivery, Run
-from housekeeping.runs import control, execution
+from housekeeping.runs import control
+from housekeeping.runs.work import execution
 from tests import make, services
 from tests.make import days
 

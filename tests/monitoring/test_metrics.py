@@ -7,7 +7,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from housekeeping.journal import tallies
 from housekeeping.models import Archive
 from housekeeping.reading.tables import listing, measuring
-from housekeeping.runs import execution, schedules
+from housekeeping.runs import schedules
+from housekeeping.runs.work import execution
 from tests import make
 from tests.make import days
 

@@ -14,7 +14,7 @@ from schemathesis.engine import events, from_schema
 from chat import accounts
 from housekeeping.models import Act, Hold, LogLine, Run, Snapshot, Tally
 from housekeeping.reading.tables import measuring
-from housekeeping.runs import execution
+from housekeeping.runs.work import execution
 from site_config.description import WHOLE
 from tests import make
 from tests.make import days

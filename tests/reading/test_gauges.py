@@ -13,7 +13,8 @@ from housekeeping.declared.policies import Policy
 from housekeeping.exceptions import PolicyFailed
 from housekeeping.models import Gauge, Run
 from housekeeping.reading import gauges
-from housekeeping.runs import control, execution
+from housekeeping.runs import control
+from housekeeping.runs.work import execution
 from housekeeping.steering import holds, retentions
 from tests import make
 from tests.make import days

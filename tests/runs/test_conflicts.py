@@ -8,7 +8,8 @@ from django.db import IntegrityError, connection
 
 from housekeeping.exceptions import RunInProgress
 from housekeeping.models import Run, ScheduleState, constraints
-from housekeeping.runs import control, execution, ticks
+from housekeeping.runs import control, ticks
+from housekeeping.runs.work import execution
 from tests import make
 from tests.make import ADA
 

@@ -4,7 +4,8 @@ from django.utils import timezone
 
 from housekeeping.exceptions import NotPossible, PlanInDryRun, QueueUnreachable, RunInProgress, UnknownTask
 from housekeeping.models import Act, Run
-from housekeeping.runs import control, execution
+from housekeeping.runs import control
+from housekeeping.runs.work import execution
 from tests import make
 from tests.make import ADA
 

@@ -16,7 +16,8 @@ from housekeeping.declared import registry
 from housekeeping.exceptions import HousekeepingError
 from housekeeping.models import Run, Tally
 from housekeeping.monitoring import metrics
-from housekeeping.runs import control, endings, execution, recovery, ticks
+from housekeeping.runs import control, endings, recovery, ticks
+from housekeeping.runs.work import execution
 from tests import make
 from tests.make import ADA, days
 

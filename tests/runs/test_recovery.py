@@ -4,7 +4,8 @@ from django.utils import timezone
 from housekeeping import conf
 from housekeeping.exceptions import QueueUnreachable
 from housekeeping.models import Run
-from housekeeping.runs import execution, recovery
+from housekeeping.runs import recovery
+from housekeeping.runs.work import execution
 from tests import make
 from tests.make import days
 

@@ -9,7 +9,8 @@ from django.utils import timezone
 from housekeeping.declared import registry
 from housekeeping.journal import outbox
 from housekeeping.models import Run
-from housekeeping.runs import control, execution, pauses, recovery, retries, schedules
+from housekeeping.runs import control, pauses, recovery, retries, schedules
+from housekeeping.runs.work import execution
 from tests import make
 from tests.make import ADA
 

@@ -9,7 +9,8 @@ from django.utils import timezone
 from chat.models import Conversation
 from housekeeping import signals
 from housekeeping.models import Run
-from housekeeping.runs import control, execution, schedules, ticks
+from housekeeping.runs import control, schedules, ticks
+from housekeeping.runs.work import execution
 from tests import make
 from tests.make import days
 

@@ -6,7 +6,8 @@ import pytest
 from django.utils import timezone
 
 from housekeeping.models import Run
-from housekeeping.runs import endings, execution, usual
+from housekeeping.runs import endings, usual
+from housekeeping.runs.work import execution
 from tests import make
 from tests.make import days
 

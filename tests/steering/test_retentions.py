@@ -9,7 +9,8 @@ from housekeeping.declared import registry
 from housekeeping.exceptions import BadRetention, UnknownPolicy
 from housekeeping.journal.acts import Actor
 from housekeeping.models import Act, PolicyState
-from housekeeping.runs import control, execution
+from housekeeping.runs import control
+from housekeeping.runs.work import execution
 from housekeeping.steering import retentions
 from tests import make
 from tests.make import days

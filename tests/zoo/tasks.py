@@ -8,7 +8,8 @@ from typing import Any
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy
 from housekeeping.models import Run
-from housekeeping.runs import control, execution
+from housekeeping.runs import control
+from housekeeping.runs.work import execution
 from tests.zoo.models import Animal, House, Keeper, Meal, OldPark, Park
 from tests.zoo.worlds import AS_OF
 

@@ -7,7 +7,8 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from housekeeping.models import Channel, Hold, Run
-from housekeeping.runs import control, execution
+from housekeeping.runs import control
+from housekeeping.runs.work import execution
 from housekeeping.steering import retentions
 from housekeeping.urls import urlpatterns
 from tests import make

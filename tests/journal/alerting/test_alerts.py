@@ -11,7 +11,8 @@ from chat.models import User
 from housekeeping.journal import outbox
 from housekeeping.journal.alerting import alerts
 from housekeeping.models import Run
-from housekeeping.runs import execution, recovery
+from housekeeping.runs import recovery
+from housekeeping.runs.work import execution
 from tests import make, services
 
 pytestmark = pytest.mark.django_db(transaction=True)

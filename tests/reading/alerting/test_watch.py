@@ -13,7 +13,8 @@ from housekeeping.journal import outbox
 from housekeeping.models import Consumer, Delivery, Gauge, Incident, Run
 from housekeeping.reading import gauges
 from housekeeping.reading.alerting import site_look, watch
-from housekeeping.runs import acknowledgements, endings, execution, schedules, ticks
+from housekeeping.runs import acknowledgements, endings, schedules, ticks
+from housekeeping.runs.work import execution
 from tests import make
 from tests.make import days
 

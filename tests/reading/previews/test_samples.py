@@ -11,7 +11,8 @@ from chat.models import Conversation
 from housekeeping.models import Archive, Run
 from housekeeping.reading import gauges
 from housekeeping.reading.previews.samples import Texts
-from housekeeping.runs import control, execution
+from housekeeping.runs import control
+from housekeeping.runs.work import execution
 from tests import make
 from tests.make import days
 

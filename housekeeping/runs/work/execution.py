@@ -51,8 +51,9 @@ from housekeeping.journal.acts import Actor
 from housekeeping.journal.alerting import alerts
 from housekeeping.models import Consumer, Run
 from housekeeping.models.constraints import ONE_RUNNING, is_refused_by
-from housekeeping.runs import consumers, endings, purges, undos
-from housekeeping.runs.attempts import Attempt, own
+from housekeeping.runs import consumers, endings
+from housekeeping.runs.work import purges, undos
+from housekeeping.runs.work.attempts import Attempt, own
 
 logger = logging.getLogger(__name__)
 

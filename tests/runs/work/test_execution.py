@@ -11,7 +11,8 @@ from housekeeping.declared.policies import Policy
 from housekeeping.declared.steps import run_steps
 from housekeeping.engine.purge import purge
 from housekeeping.models import Run, Snapshot
-from housekeeping.runs import control, execution
+from housekeeping.runs import control
+from housekeeping.runs.work import execution
 from tests import make
 from tests.make import ADA, days
 

@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 
 from chat.models import Conversation
-from housekeeping.runs import execution
+from housekeeping.runs.work import execution
 from tests import make
 from tests.busy_sqlite import writer
 from tests.make import days

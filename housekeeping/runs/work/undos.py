@@ -16,7 +16,7 @@ from housekeeping.engine import restore
 from housekeeping.exceptions import ClaimLost, ConsumerStopping
 from housekeeping.models import Run
 from housekeeping.runs import endings
-from housekeeping.runs.attempts import Attempt, next_batch, own
+from housekeeping.runs.work.attempts import Attempt, next_batch, own
 
 # Rows that came back are held for so long: people need time to see why the purge went wrong.
 HELD_AFTER_UNDO = timedelta(days=30)

@@ -24,7 +24,7 @@ from housekeeping.engine.archive import Archiver
 from housekeeping.engine.purge import Batch, expired, held_back, purge_batches
 from housekeeping.exceptions import ClaimLost, RowsLeft
 from housekeeping.models import Run
-from housekeeping.runs.attempts import Attempt, next_batch, own
+from housekeeping.runs.work.attempts import Attempt, next_batch, own
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ import pytest
 from django.db import connection
 
 from housekeeping.models import Run
-from housekeeping.runs import control, execution
+from housekeeping.runs import control
+from housekeeping.runs.work import execution
 from tests import make
 from tests.make import days
 
