@@ -28,7 +28,7 @@ prove: $(VENV)/test.stamp
 	@sh tests/install_services.sh prove
 	$(if $(ARGS),,TRIES=4 TEST_DATABASE=postgres $(PYTHON) -m pytest -n 2 --timeout 1800 $(addprefix tests/prove/,test_kills.py test_damaged_archives.py) tests/engine/test_promises.py)
 	$(if $(ARGS),,$(PYTHON) -m pytest --timeout 1800 tests/prove/test_lighthouse.py)
-	TRIES=4 $(PYTHON) -m pytest -n 2 --timeout 1800 $(or $(ARGS),tests/prove tests/*/prove tests/engine/test_promises.py --ignore tests/prove/test_lighthouse.py)
+	TRIES=4 $(PYTHON) -m pytest -n 2 --timeout 1800 $(or $(ARGS),tests/prove tests/*/prove tests/consumer tests/engine/test_promises.py --ignore tests/prove/test_lighthouse.py)
 
 lint: $(VENV)/test.stamp
 	$(VENV)/bin/ruff check .
