@@ -14,6 +14,7 @@ from housekeeping.models import Act, Channel, Delivery, Incident
 from housekeeping.runs.work import execution
 from tests import make, receivers
 from tests.conftest import with_token
+from tests.visitors import text
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -184,6 +185,15 @@ def test_what_can_not_be_a_channel_is_told_beside_what_was_typed(dashboard):
     assert 'value="https://inside.example.com/&quot;&gt;&lt;script&gt;"' in page.text
     assert page.text.count('id="channel-problem"') == 1
     assert re.search(r'name="tasks" value="users" checked', page.text)
+
+
+def test_pages_call_the_tasks_of_a_channel_by_their_titles(dashboard, pager):
+    dashboard.post(f"{CHANNELS}/pager/change", {"tasks": ["users"], "address": ""})
+
+    for path in (PAGE, f"{CHANNELS}/pager"):
+        page = text(dashboard.get(path))
+        assert "everything of Cleanup inactive users" in page
+        assert "Delete old conversations" in page  # among the choices of the form
 
 
 def test_a_channel_is_changed_gets_a_new_secret_and_is_removed_on_its_page(dashboard, pager, receiver):

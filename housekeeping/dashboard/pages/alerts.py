@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
 
 from housekeeping import conf
+from housekeeping.dashboard import wording
 from housekeeping.declared import registry
 from housekeeping.declared.registry import SCHEDULES, TASKS
 from housekeeping.journal import channels, sending
@@ -56,6 +57,7 @@ class ChannelLine:
     way: str
     to: str
     kinds: list[str]  # in words; empty: all
+    tasks: list[str]  # their titles; empty: all
 
     @property
     def is_of_operators(self) -> bool:
@@ -122,7 +124,8 @@ def channel(name: str) -> ChannelPage:
 def line(channel: Channel) -> ChannelLine:
     to = channels.shown(channel) or gettext("everybody who may operate")
     way = str(WAYS.get(channel.kind, channel.kind))
-    return ChannelLine(channel, way, to, [str(KINDS.get(kind, kind)) for kind in channel.kinds])
+    kinds = [str(KINDS.get(kind, kind)) for kind in channel.kinds]
+    return ChannelLine(channel, way, to, kinds, [wording.title_of(name) for name in channel.tasks])
 
 
 def choices(chosen: list[str], known: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
@@ -132,7 +135,7 @@ def choices(chosen: list[str], known: Mapping[str, Any]) -> list[tuple[str, str,
 
 
 def tasks() -> dict[str, str]:
-    return {name: name for name in TASKS}
+    return {name: wording.title_of(name) for name in TASKS}
 
 
 def _incident(incident: Incident) -> IncidentLine:
