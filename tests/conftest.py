@@ -14,6 +14,7 @@ from rest_framework.throttling import SimpleRateThrottle
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from housekeeping.declared import registry
+from housekeeping.journal import outbox
 from housekeeping.reading.runs import half_hours
 from tests import make, services
 from tests.other_database import _other_database, other  # noqa: F401 (fixtures)
@@ -47,6 +48,12 @@ SLOW = ["consumer", "hosts", "browser"]
 def pytest_collection_modifyitems(items):
     """The slow files first, so that no worker is left with one at the end."""
     items.sort(key=lambda item: SLOW.index(room) if (room := item.path.parent.name) in SLOW else len(SLOW))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown():
+    """A thread that sends mails must end before the test loses its database."""
+    outbox.settle()
 
 
 # These machines are noisy, so the duration of an example means nothing.
