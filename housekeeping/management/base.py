@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import uuid
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +11,6 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from housekeeping.exceptions import CannotPreview, HousekeepingError
-from housekeeping.models import Run
 
 UNTIL = "the last day, 2027-01-31, or 2027-01-31T12:00:00+00:00"  # how an end is written
 
@@ -50,10 +48,3 @@ class ActionCommand(OperatorCommand):
 def plain(moment: datetime) -> str:
     """To the second, in TIME_ZONE, with its offset."""
     return str(timezone.localtime(moment).replace(microsecond=0))
-
-
-def run_of(pk: uuid.UUID) -> Run:
-    try:
-        return Run.objects.get(pk=pk)
-    except Run.DoesNotExist:
-        raise CommandError(f"There is no run {pk}.") from None

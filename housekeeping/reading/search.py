@@ -77,10 +77,25 @@ def _reach(found: QuerySet[Run]) -> datetime | None:
 def _with(text: str) -> Q:
     columns = ("error", "task", "schedule", "requested_by")
     anywhere = Q(*((f"{column}__icontains", text) for column in columns), _connector=Q.OR)
+    return anywhere | _starting_with(text) if is_start_of_id(text) else anywhere
+
+
+def is_start_of_id(text: str, *, least: int = 1) -> bool:
+    """Is ``text`` a complete id of a run, or at least so many of its first characters?"""
     start = text.replace("-", "").lower()
-    if len(start) < 32 and start and not start.strip("0123456789abcdef"):
-        anywhere |= Q(pk__range=(UUID(start.ljust(32, "0")), UUID(start.ljust(32, "f"))))
-    return anywhere
+    return _whole_id(text) is not None or (least <= len(start) < 32 and not start.strip("0123456789abcdef"))
+
+
+def by_start_of_id(found: QuerySet[Run], text: str) -> QuerySet[Run]:
+    """Those with this id, or whose id starts so."""
+    return found.filter(_starting_with(text)) if is_start_of_id(text) else found.none()
+
+
+def _starting_with(text: str) -> Q:
+    start = text.replace("-", "").lower()
+    if whole := _whole_id(text):
+        return Q(pk=whole)
+    return Q(pk__range=(UUID(start.ljust(32, "0")), UUID(start.ljust(32, "f"))))
 
 
 def _whole_id(text: str) -> UUID | None:

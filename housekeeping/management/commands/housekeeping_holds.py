@@ -10,13 +10,14 @@ from django.utils import timezone
 from housekeeping.database import clock
 from housekeeping.engine.holds import without_row
 from housekeeping.journal import acts
+from housekeeping.management import ids
 from housekeeping.management.base import UNTIL, ActionCommand
 from housekeeping.models import Hold, Run
 from housekeeping.models.text import whole
 from housekeeping.reading import as_json, search
 from housekeeping.steering import holds
 
-WHICH = "a hold's number, or the id of the undo run that made them: all of its holds"
+WHICH = f"a hold's number, or the undo that made them (all of its holds): {ids.RUN}"
 
 
 class Command(ActionCommand):
@@ -31,7 +32,9 @@ class Command(ActionCommand):
         listing = actions.add_parser("list", help="the newest holds (this is the default)")
         listing.add_argument("--model")
         listing.add_argument("--key")
-        listing.add_argument("--undo", type=uuid.UUID, help="the run that restored the rows")
+        listing.add_argument(
+            "--undo", metavar="RUN", type=ids.run_id, help=f"the undo that restored the rows: {ids.RUN}"
+        )
         listing.add_argument("--active", action="store_true", help="leave out those that have ended")
         listing.add_argument("--limit", type=whole, default=20, help="default: 20")
         listing.add_argument("--json", action="store_true")
@@ -58,7 +61,9 @@ class Command(ActionCommand):
     def _list(self, options: dict[str, Any]) -> None:
         if options["limit"] < 1:
             raise CommandError("--limit is a whole number from 1.")
-        filters = {name: options[name] for name in ("model", "key", "undo", "active") if options[name]}
+        filters = {name: options[name] for name in ("model", "key", "active") if options[name]}
+        if options["undo"]:
+            filters["undo"] = _undo_id(options["undo"])
         now = clock.now()
         newest = list(search.holds(filters, now)[: options["limit"]])
         gone = without_row(newest)
@@ -120,11 +125,20 @@ def _target(name: str) -> Hold | Run:
         hold = Hold.objects.filter(pk=int(name)).first()
         if hold:
             return hold
-        raise CommandError(f"There is no hold {name}.")
+        if len(name) < ids.SHORT:  # else it may also be the start of a run's id
+            raise CommandError(f"There is no hold {name}.")
+    missing = "There is no hold and no run {!r}."
+    if not search.is_start_of_id(name, least=ids.SHORT):
+        raise CommandError(missing.format(name))
+    return ids.run_of(name, missing=missing)
+
+
+def _undo_id(text: str) -> uuid.UUID:
+    """A complete id may be of a run that history has deleted: its list of holds is empty, and no error."""
     try:
-        return Run.objects.get(pk=uuid.UUID(name))
-    except (ValueError, Run.DoesNotExist):
-        raise CommandError(f"There is no hold and no run {name!r}.") from None
+        return uuid.UUID(text)
+    except ValueError:
+        return ids.run_of(text).pk
 
 
 def _when(until: datetime | None) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import uuid
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +10,8 @@ from django.utils import timezone
 
 from housekeeping.engine import verification
 from housekeeping.journal import acts
-from housekeeping.management import by_hand
-from housekeeping.management.base import OperatorCommand, run_of
+from housekeeping.management import by_hand, ids
+from housekeeping.management.base import OperatorCommand
 from housekeeping.models import Run
 from housekeeping.models.text import whole
 from housekeeping.queue import tasks as queue
@@ -53,7 +52,7 @@ class Command(OperatorCommand):
             ("carry-out", "carry out a waiting run here and now"),
         ):
             one = actions.add_parser(action, help=text)
-            one.add_argument("id", type=uuid.UUID)
+            one.add_argument("id", type=ids.run_id, help=ids.RUN)
             one.add_argument("--json", action="store_true")
             if action == "undo":
                 one.add_argument(
@@ -68,7 +67,9 @@ class Command(OperatorCommand):
                 )
 
         verify = actions.add_parser("verify", help="verify the archives of runs; exit 1 if damaged")
-        verify.add_argument("id", type=uuid.UUID, nargs="?", help="default: every run with archives")
+        verify.add_argument(
+            "id", type=ids.run_id, nargs="?", help=f"{ids.RUN}; default: every run with archives"
+        )
         verify.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, action: str, **options: Any) -> None:
@@ -78,7 +79,7 @@ class Command(OperatorCommand):
         if action == "verify":
             self._verify(options)
             return
-        run, by = run_of(options["id"]), acts.operator()
+        run, by = ids.run_of(options["id"]), acts.operator()
         if action == "cancel":
             run = control.cancel(run, by=by)
         elif action == "undo":
@@ -94,7 +95,7 @@ class Command(OperatorCommand):
 
     def _verify(self, options: dict[str, Any]) -> None:
         undoable = verification.in_undo_window().order_by("requested_at", "pk")
-        found = [run_of(options["id"])] if options["id"] else undoable
+        found = [ids.run_of(options["id"])] if options["id"] else undoable
         reports = [verification.verify(run) for run in found]
         if options["json"]:
             self.print_json([as_json.Verified.of(report) for report in reports])

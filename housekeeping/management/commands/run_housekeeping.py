@@ -1,6 +1,5 @@
 """Run a task here and now, in this process, and print its result."""
 
-import uuid
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -9,8 +8,8 @@ from housekeeping.declared.registry import TASKS
 from housekeeping.exceptions import PlanInDryRun, RunInProgress
 from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
-from housekeeping.management import by_hand
-from housekeeping.management.base import OperatorCommand, run_of
+from housekeeping.management import by_hand, ids
+from housekeeping.management.base import OperatorCommand
 from housekeeping.models import Run
 from housekeeping.reading import as_json, words
 from housekeeping.runs import control
@@ -31,7 +30,10 @@ class Command(OperatorCommand):
             "--dry-run", action="store_true", help="delete nothing; show what would be deleted"
         )
         parser.add_argument(
-            "--plan", metavar="RUN", type=uuid.UUID, help="delete exactly the rows of this dry run"
+            "--plan",
+            metavar="RUN",
+            type=ids.run_id,
+            help=f"delete exactly the rows of this dry run: {ids.RUN}",
         )
         parser.add_argument(
             "--yes",
@@ -48,7 +50,7 @@ class Command(OperatorCommand):
             raise CommandError(text, returncode=2) from None
         is_approved = options["yes"] and not dry_run  # a dry run is never held
         by = acts.operator()
-        plan = run_of(options["plan"]) if options["plan"] else None
+        plan = ids.run_of(options["plan"]) if options["plan"] else None
         approved_by = by if is_approved else None
         run = by_hand.waiting_run(task, dry_run=dry_run, plan=plan, by=approved_by, tell=self.stderr.write)
         if run:
