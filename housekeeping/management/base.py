@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,12 +12,15 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from housekeeping.exceptions import CannotPreview, HousekeepingError
+from housekeeping.management import tables
 
 UNTIL = "the last day, 2027-01-31, or 2027-01-31T12:00:00+00:00"  # how an end is written
 
 
 class OperatorCommand(BaseCommand):
     def execute(self, *args: Any, **options: Any) -> str | None:
+        if os.environ.get("NO_COLOR") and not options.get("force_color"):  # https://no-color.org
+            options["no_color"] = True
         try:
             return super().execute(*args, **options)
         except CannotPreview as error:  # trying again never helps, as with a wrong option
@@ -33,6 +37,12 @@ class OperatorCommand(BaseCommand):
             reason = str(error).splitlines()[0]
             hint = "Is it up and writable, and `python manage.py migrate` done?"
             raise CommandError(f"The database can't be used: {reason}. {hint}") from error
+
+    def print_table(self, heads: Sequence[tables.Cell], rows: Iterable[Sequence[tables.Cell]]) -> None:
+        """In colour where Django's own lines are: on a terminal, or with --force-color."""
+        has_colour = self.style.ERROR("") != ""
+        made = tables.table(heads, rows)
+        self.stdout.write(tables.drawn(made, is_terminal=self.stdout.isatty(), has_colour=has_colour))
 
     def print_json(self, facts: Any) -> None:
         self.stdout.write(json.dumps(facts, indent=2))

@@ -8,6 +8,7 @@ from django.template.defaultfilters import filesizeformat
 from housekeeping.database import clock, stored
 from housekeeping.database.sizes import OLDER_THAN
 from housekeeping.management.base import OperatorCommand, plain
+from housekeeping.management.tables import Cell, right
 from housekeeping.reading import as_json
 from housekeeping.reading.tables import drafts, listing, measuring
 from housekeeping.reading.tables.drafts import Draft
@@ -53,11 +54,7 @@ class Command(OperatorCommand):
         if found.measured_at is None:
             self.stdout.write(NEVER)
             return
-        rows = [HEAD, *(_line(card) for card in found.cards)]
-        widths = [max(len(row[place]) for row in rows) for place in range(len(HEAD))]
-        for name, *numbers, policies in rows:
-            right = [number.rjust(width) for number, width in zip(numbers, widths[1:-1], strict=True)]
-            self.stdout.write("  ".join([name.ljust(widths[0]), *right, policies]).rstrip())
+        self.print_table(_cells(HEAD), [_cells(_line(card)) for card in found.cards])
         free = f", {_bytes(found.free_bytes)} of it free" if found.free_bytes else ""
         self.stdout.write(
             f"\n{_bytes(found.bytes)} in the database{free}; {_growth(found.growth)} a day"
@@ -94,6 +91,11 @@ def _line(card: TableCard) -> tuple[str, ...]:
         _days(card),
         ", ".join(cover.policy if cover.is_direct else f"({cover.policy})" for cover in card.covers),
     )
+
+
+def _cells(line: tuple[str, ...]) -> list[Cell]:
+    name, *numbers, policies = line
+    return [name, *map(right, numbers), policies]
 
 
 def _days(card: TableCard) -> str:
