@@ -44,6 +44,11 @@ class OperatorCommand(BaseCommand):
         made = tables.table(heads, rows)
         self.stdout.write(tables.drawn(made, is_terminal=self.stdout.isatty(), has_colour=has_colour))
 
+    def print_shown(self, shown: int, total: int, more: str) -> None:
+        """``20 of 6,669 shown``, and how to see more; nothing if all are."""
+        if shown < total:
+            self.stdout.write(self.style.NOTICE(f"{shown:,} of {total:,} shown; {more}"))
+
     def print_json(self, facts: Any) -> None:
         self.stdout.write(json.dumps(facts, indent=2))
 

@@ -1,6 +1,7 @@
 """Ids on the command line: complete, or the first eight characters, as pages and lists show them."""
 
 import argparse
+import uuid
 
 from django.core.management.base import CommandError
 
@@ -18,6 +19,11 @@ def run_id(text: str) -> str:
     if not search.is_start_of_id(text, least=SHORT):
         raise argparse.ArgumentTypeError(f"{text!r} is not an id: write {SHORT} characters of it, or all.")
     return text
+
+
+def shown(pk: uuid.UUID, *, is_terminal: bool) -> str:
+    """For a list: as short as on the pages; complete where a program may read it."""
+    return str(pk)[:SHORT] if is_terminal else str(pk)
 
 
 def run_of(text: object, *, missing: str = "There is no run {}.") -> Run:

@@ -25,7 +25,7 @@ def test_an_unusual_run_is_marked_wherever_it_is(api, admin_client, client):
     assert api.get(f"{API}/runs/{run.pk}").json()["unusual"] == {"usual_seconds": 2.0, "usual_rows": 0}
     page = text(admin_client.get(f"{HOME}/runs/{run.pk}"))
     assert "unusual It took 1 min 0 s, usually 2.0 s. It deleted 5,000 rows, usually 0." in page
-    assert "  users (unusual)  " in output("housekeeping_runs", "list")
+    assert "  users (unusual)\n" in output("housekeeping_runs", "list")
     assert '<span class="badge">unusual</span>' in admin_client.get(f"{HOME}/runs").text
     assert "users: It took 1 min 0 s, usually 2.0 s." in text(admin_client.get(HOME))
     metrics = client.get("/metrics").text

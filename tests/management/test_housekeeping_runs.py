@@ -12,6 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from huey.contrib.djhuey import HUEY
 
+from housekeeping.management.base import plain
 from housekeeping.models import Act, Run
 from tests import make
 from tests.management.commands import failure, output
@@ -21,7 +22,8 @@ pytestmark = pytest.mark.django_db
 
 
 def ids(printed):
-    return [line.partition(" ")[0] for line in printed.splitlines()]
+    """Of the lines below the heading."""
+    return [line.partition(" ")[0] for line in printed.splitlines()[1:]]
 
 
 def test_the_history_is_listed_newest_first():
@@ -31,9 +33,12 @@ def test_the_history_is_listed_newest_first():
     printed = output("housekeeping_runs")
 
     assert ids(printed) == [str(newer.pk), str(older.pk)]
-    first, second = printed.splitlines()
+    head, first, second = printed.splitlines()
+    assert re.split("  +", head) == ["run", "requested", "status", "cause", "task", "result or error"]
+    assert f"  {plain(newer.requested_at)}  " in first
+    assert plain(newer.requested_at).endswith("+00:00")
     assert re.search(r"succeeded +manual +users \(dry run\)  deleted_users 3$", first)
-    assert re.search(r"failed +manual +stats  Out of ink$", second)
+    assert re.search(r"failed +manual +stats +Out of ink$", second)
 
 
 @pytest.mark.parametrize(
@@ -62,8 +67,20 @@ def test_the_history_shows_twenty_runs_unless_told_otherwise():
     for number in range(21):
         make.run(f"task {number}")
 
-    assert len(ids(output("housekeeping_runs"))) == 20
-    assert len(ids(output("housekeeping_runs", "list", "--limit", "30"))) == 21
+    *_, last, more = output("housekeeping_runs").splitlines()
+    assert more == "20 of 21 shown; --limit 21 shows all."
+    assert "task 1 " in f"{last} "
+    assert len(ids(output("housekeeping_runs", "list", "--limit", "21"))) == 21
+    assert len(ids(output("housekeeping_runs", "list", "--task", "task 3"))) == 1
+
+
+def test_an_undo_is_called_an_undo():
+    purge = make.run("users", status="succeeded")
+    make.run("users", status="succeeded", undo_of=purge, requested_at=make.ago(hours=1))
+
+    _, first, second = output("housekeeping_runs").splitlines()
+
+    assert (first.split()[5], second.split()[5:]) == ("users", ["undo", "of", "users"])
 
 
 def test_an_empty_history_says_so():

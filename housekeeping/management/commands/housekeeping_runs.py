@@ -2,16 +2,14 @@
 
 import json
 import sys
-from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.utils import timezone
 
 from housekeeping.engine import verification
 from housekeeping.journal import acts
-from housekeeping.management import by_hand, ids
-from housekeeping.management.base import OperatorCommand
+from housekeeping.management import by_hand, ids, tables
+from housekeeping.management.base import OperatorCommand, plain
 from housekeeping.models import Run
 from housekeeping.models.text import whole
 from housekeeping.queue import tasks as queue
@@ -20,6 +18,8 @@ from housekeeping.runs import control
 
 # These send the run to a consumer.
 SENDING = {"retry": control.retry, "approve": control.approve}
+
+HEADS = ("run", "requested", "status", "cause", "task", "result or error")
 
 
 class Command(OperatorCommand):
@@ -113,19 +113,28 @@ class Command(OperatorCommand):
     def _list(self, options: dict[str, Any]) -> None:
         if options["limit"] < 1:
             raise CommandError("--limit is a whole number from 1.")
-        newest = search.runs(options).select_related("consumer")[: options["limit"]]
+        found = search.runs(options)
+        newest = list(found.select_related("consumer")[: options["limit"]])
         if options["json"]:
             texts = as_json.texts(*newest)
             self.print_json([as_json.run(run, texts) for run in newest])
             return
-        for run in newest:
-            marks = " (dry run)" if run.dry_run else " (unusual)" if run.is_unusual else ""
-            self.stdout.write(
-                f"{run.pk}  {_plain(run.requested_at)}  {run.status:<9}  {run.cause:<8}  {run.task}{marks}"
-                f"  {run.error.splitlines()[0] if run.error else _short(run.result)}"
-            )
         if not newest:
             self.stdout.write("No runs.")
+            return
+        self.print_table(HEADS, [self._line(run) for run in newest])
+        total = found.count()
+        self.print_shown(len(newest), total, f"--limit {total} shows all.")
+
+    def _line(self, run: Run) -> list[tables.Cell]:
+        return [
+            ids.shown(run.pk, is_terminal=self.stdout.isatty()),
+            plain(run.requested_at),
+            tables.state(run.status),
+            run.cause,
+            _what(run),
+            run.error.splitlines()[0] if run.error else _short(run.result),
+        ]
 
     def _show(self, run: Run, *, in_json: bool) -> None:
         facts = as_json.run_in_full(run)
@@ -142,8 +151,9 @@ class Command(OperatorCommand):
             self.stdout.write(f"\n{run.traceback}")
 
 
-def _plain(moment: datetime) -> str:
-    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}"
+def _what(run: Run) -> str:
+    mark = " (dry run)" if run.dry_run else " (unusual)" if run.is_unusual else ""
+    return f"{'undo of ' if run.undo_of_id else ''}{run.task}{mark}"
 
 
 def _short(result: dict[str, Any] | None) -> str:
