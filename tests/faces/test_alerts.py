@@ -269,7 +269,8 @@ def test_the_command_lists_looks_and_tests(capsys, pager, receiver):
     command()
     told = capsys.readouterr().out
     assert "users failed: OSError: the disk is full" in told
-    assert "channel pager" in told
+    assert "channel    kind     state  who is told\n" in told
+    assert "pager      webhook  on     " in told
     assert "secret-path" not in told
 
     make.run("users", status="succeeded")

@@ -62,7 +62,9 @@ def test_the_command_says_that_everything_is_intact(run):
     status, printed = verify()
 
     assert status == 0
-    assert f"{run.pk}  intact  4 archives  receipt of conversations verified" in printed
+    head, line = printed.splitlines()
+    assert head.split() == ["run", "state", "archives", "receipts"]
+    assert line.split() == [str(run.pk), "intact", "4", "conversations", "verified"]
 
 
 def test_the_command_names_the_damaged_archive_and_fails(run):
@@ -71,7 +73,7 @@ def test_the_command_names_the_damaged_archive_and_fails(run):
     status, printed = verify(str(run.pk))
 
     assert status == 1
-    assert f"{run.pk}  damaged  4 archives" in printed
+    assert printed.splitlines()[1].split()[:3] == [str(run.pk), "damaged", "4"]
     assert DAMAGE in printed
 
 

@@ -271,7 +271,9 @@ def test_the_receipt_is_a_file_on_the_page(kind, dashboard, worker, old_and_youn
 
 
 def test_the_command_lists_and_previews(old_and_young):
-    assert "1 rows past due" in printed("housekeeping_policies")
+    head, first, *_ = printed("housekeeping_policies").splitlines()
+    assert head.split() == ["policy", "retention", "past", "due", "remarks"]
+    assert first.split() == ["conversations", "30", "days", "1"]
     assert json.loads(printed("housekeeping_policies", "list", "--json"))[0]["retention_days"] == 30
 
     seen = printed("housekeeping_policies", "preview", "conversations", "--retention-days", "10")

@@ -250,8 +250,9 @@ def test_the_command_lists_the_schedules():
     schedules.change("weekly_cleanup", "0 5 * * *")
     schedules.pause("daily_housekeeping")
 
-    lines = command().splitlines()
+    head, *lines = command().splitlines()
 
+    assert head.split() == ["schedule", "next", "run", "trigger"]
     assert [line.split()[0] for line in lines] == list(SCHEDULES)
     assert any("paused" in line for line in lines if line.startswith("daily"))
     assert any("(declared: cron[day_of_week='sun'" in line for line in lines)

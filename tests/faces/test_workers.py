@@ -83,13 +83,18 @@ def test_a_silent_consumer_is_listed_with_the_run_that_it_still_has(api):
 
 def test_the_command_tells_the_same(api):
     make.consumer(host="web1", pid=7, age=timedelta(seconds=1))
-    running(consumer=make.consumer(host="web2", pid=8), dry_run=True, deleted={}, total=0)
+    run = running(consumer=make.consumer(host="web2", pid=8), dry_run=True, deleted={}, total=0)
 
     printed = output("housekeeping_consumers")
 
-    assert "web1:7 alive, 0 of 2 workers (thread) busy" in printed
-    assert "web2:8 alive, 1 of 2 workers (thread) busy" in printed
-    assert "    Worker-1: conversations " in printed
+    lines = [" ".join(line.split()) for line in printed.splitlines()]
+    assert lines[:3] == [
+        "consumer state workers",
+        "web2:8 alive 1 of 2 busy (thread)",
+        "web1:7 alive 0 of 2 busy (thread)",
+    ]
+    assert lines[4] == "worker of run task batch rows rows/s since"
+    assert lines[5].startswith(f"Worker-1 web2:8 {run.pk} conversations ")
     assert ("can't tell" in printed) is (connection.vendor == "sqlite")
     from_api = api.get(API).json()
     assert json.loads(output("housekeeping_consumers", "--json")) == from_api

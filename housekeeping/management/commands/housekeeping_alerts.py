@@ -1,5 +1,6 @@
 """Alerts: list what is wrong and who is told, look for incidents, send a test."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -7,8 +8,9 @@ from django.core.management.base import CommandParser
 from housekeeping.database import clock
 from housekeeping.journal import acts, channels, outbox
 from housekeeping.journal.alerting import messages
+from housekeeping.management import tables
 from housekeeping.management.base import ActionCommand, plain
-from housekeeping.models import Channel
+from housekeeping.models import Channel, Delivery
 from housekeeping.models.text import whole
 from housekeeping.reading import as_json
 from housekeeping.reading.alerting import alerts, watch
@@ -31,7 +33,8 @@ class Command(ActionCommand):
 
     def _list(self, options: dict[str, Any]) -> None:
         incidents = list(alerts.incidents({"open": True}))
-        known, sent = channels.known(), list(alerts.sent({})[: options["limit"]])
+        known, total = channels.known(), alerts.sent({}).count()
+        sent = list(alerts.sent({})[: options["limit"]])
         if options["json"]:
             self.print_json(
                 {
@@ -41,22 +44,22 @@ class Command(ActionCommand):
                 }
             )
             return
-        for incident in incidents:
-            since = plain(incident.opened_at)
-            self.stdout.write(f"since {since}  {messages.title(incident)}: {incident.text}")
-        if not incidents:
+        if incidents:
+            lines = ((plain(one.opened_at), f"{messages.title(one)}: {one.text}") for one in incidents)
+            self.print_table(("since", "open incident"), lines)
+        else:
             self.stdout.write("No open incidents.")
-        for channel in known:
-            self.stdout.write(f"channel {channel.name:<20} {channel.kind:<8} {_about(channel)}")
-        for watcher in alerts.watchers():
-            last = watcher.last
-            told = f"{plain(last.created_at)} {last.state} {last.answer}" if last else "never"
-            self.stdout.write(f"watcher {watcher.schedule or 'of all runs':<20} {watcher.address} {told}")
-        for one in sent:
-            state = one.state.replace("_", " ")
-            self.stdout.write(
-                f"{plain(one.created_at)}  {one.channel:<20} {one.address:<32} {state} {one.answer}"
-            )
+        self._section(("channel", "kind", "state", "who is told"), map(_channel, known))
+        self._section(("watcher", "address", "last call"), map(_watcher, alerts.watchers()))
+        self._section(("message of", "channel", "address", "state", "answer"), map(_message, sent))
+        self.print_shown(len(sent), total, f"--limit {total} shows all.")
+
+    def _section(self, heads: Sequence[tables.Cell], rows: Iterable[Sequence[tables.Cell]]) -> None:
+        """A table below an empty line, if it has any rows."""
+        found = list(rows)
+        if found:
+            self.stdout.write("")
+            self.print_table(heads, found)
 
     def _look(self, options: dict[str, Any]) -> None:
         watch.look(clock.now())
@@ -75,8 +78,22 @@ class Command(ActionCommand):
         outbox.settle()
 
 
-def _about(channel: Channel) -> str:
+def _channel(channel: Channel) -> list[tables.Cell]:
     kinds = ", ".join(channel.kinds) or "all kinds"
     tasks = f" of {', '.join(channel.tasks)}" if channel.tasks else ""
     to = channels.shown(channel) or "everybody who may operate"
-    return f"{'on ' if channel.is_on else 'off'} {to}: {kinds}{tasks}"
+    return [channel.name, channel.kind, "on" if channel.is_on else "off", f"{to}: {kinds}{tasks}"]
+
+
+def _watcher(watcher: alerts.Watcher) -> list[tables.Cell]:
+    last = watcher.last
+    told = f"{plain(last.created_at)} {_state(last)} {last.answer}" if last else "never"
+    return [watcher.schedule or "of all runs", watcher.address, told]
+
+
+def _message(sent: Delivery) -> list[tables.Cell]:
+    return [plain(sent.created_at), sent.channel, sent.address, _state(sent), sent.answer]
+
+
+def _state(sent: Delivery) -> str:
+    return sent.state.replace("_", " ")

@@ -7,6 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 from housekeeping.database import clock
 from housekeeping.declared import registry
 from housekeeping.journal import acts
+from housekeeping.management import tables
 from housekeeping.management.base import ActionCommand
 from housekeeping.reading import as_json, policies
 from housekeeping.steering import retentions
@@ -36,11 +37,8 @@ class Command(ActionCommand):
         if options["json"]:
             self.print_json([as_json.Policy.of(card) for card in cards])
             return
-        for card in cards:
-            retention = "any age" if card.retention_days is None else f"{card.retention_days} days"
-            declared = f" (declared: {card.declared_days})" if card.is_changed else ""
-            due = f"{card.rows_due:,} rows past due" if card.rows_due is not None else card.error
-            self.stdout.write(f"{card.policy.name:<16} {retention + declared:<26} {due}")
+        heads = ("policy", "retention", tables.right("past due"), "remarks")
+        self.print_table(heads, map(_line, cards))
 
     def _preview(self, options: dict[str, Any]) -> None:
         days = options["retention_days"]
@@ -80,3 +78,9 @@ class Command(ActionCommand):
         self.stdout.write(
             f"Rows of {policy.name} are kept as declared: {retentions.declared_days(policy)} days."
         )
+
+
+def _line(card: policies.PolicyCard) -> list[tables.Cell]:
+    retention = "any age" if card.retention_days is None else f"{card.retention_days} days"
+    declared = f" (declared: {card.declared_days})" if card.is_changed else ""
+    return [card.policy.name, retention + declared, tables.number(card.rows_due), card.error or ""]

@@ -99,16 +99,25 @@ class Command(OperatorCommand):
         reports = [verification.verify(run) for run in found]
         if options["json"]:
             self.print_json([as_json.Verified.of(report) for report in reports])
-        for report in () if options["json"] else reports:
-            receipts = ", ".join(f"receipt of {name} {state}" for name, state in report.receipts.items())
-            state = "damaged" if report.findings() else "intact"
-            self.stdout.write(f"{report.run.pk}  {state}  {report.archives} archives  {receipts}")
-            for finding in report.findings():
-                self.stdout.write(f"  {finding}")
-        if not (reports or options["json"]):
+        elif reports:
+            self.print_table(
+                ("run", "state", tables.right("archives"), "receipts"), map(self._state, reports)
+            )
+            for report in reports:
+                for finding in report.findings():
+                    self.stdout.write(f"{report.run.pk}: {finding}")
+        else:
             self.stdout.write("No run has archives.")
         if any(report.findings() for report in reports):
             sys.exit(1)
+
+    def _state(self, report: verification.Report) -> list[tables.Cell]:
+        return [
+            ids.shown(report.run.pk, is_terminal=self.stdout.isatty()),
+            tables.state("damaged" if report.findings() else "intact"),
+            tables.number(report.archives),
+            ", ".join(f"{name} {state}" for name, state in report.receipts.items()),
+        ]
 
     def _list(self, options: dict[str, Any]) -> None:
         if options["limit"] < 1:

@@ -9,9 +9,11 @@ from housekeeping.database import clock
 from housekeeping.declared.registry import SCHEDULES
 from housekeeping.declared.triggers import parse
 from housekeeping.journal import acts
+from housekeeping.management import tables
 from housekeeping.management.base import ActionCommand, plain
 from housekeeping.queue import tasks as queue
 from housekeeping.reading import as_json, overview, words
+from housekeeping.reading.overview import ScheduleCard
 from housekeeping.runs import control, schedules
 
 
@@ -43,10 +45,7 @@ class Command(ActionCommand):
         if options["json"]:
             self.print_json([as_json.schedule(card, now) for card in cards])
             return
-        for card in cards:
-            when = plain(card.next_run_at) if card.next_run_at else "paused"
-            changed = f" (declared: {card.schedule.trigger})" if card.entry.changed_trigger else ""
-            self.stdout.write(f"{card.schedule.id:<24} {when:<26} {card.entry.trigger}{changed}")
+        self.print_table(("schedule", "next run", "trigger"), map(_line, cards))
 
     def _pause(self, options: dict[str, Any]) -> None:
         self._each(options["id"], schedules.pause, "paused")
@@ -80,3 +79,9 @@ class Command(ActionCommand):
         schedule = schedules.find(options["id"]).schedule
         run = control.request(schedule.task.name, send=queue.send, schedule=schedule.id, by=acts.operator())
         self.stdout.write(f"{words.message(run)}. Run {run.pk}")
+
+
+def _line(card: ScheduleCard) -> list[tables.Cell]:
+    when = plain(card.next_run_at) if card.next_run_at else tables.state("paused")
+    changed = f" (declared: {card.schedule.trigger})" if card.entry.changed_trigger else ""
+    return [card.schedule.id, when, f"{card.entry.trigger}{changed}"]

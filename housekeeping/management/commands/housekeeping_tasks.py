@@ -8,6 +8,7 @@ from django.core.management.base import CommandParser
 from housekeeping.database import clock
 from housekeeping.declared.registry import find_task
 from housekeeping.journal import acts
+from housekeeping.management import tables
 from housekeeping.management.base import UNTIL, ActionCommand, plain
 from housekeeping.models import in_words
 from housekeeping.reading import as_json, tasks
@@ -47,29 +48,20 @@ class Command(ActionCommand):
         if options["json"]:
             self.print_json([as_json.Task.of(card) for card in cards])
             return
-        for card in cards:
-            latest = f"{card.latest.status} {plain(card.latest.requested_at)}" if card.latest else "never"
-            self.stdout.write(f"{card.task.name:<24} {latest:<40} {_pause(card)}{_known(card)}".rstrip())
+        self.print_table(("task", "latest run", "requested", "remarks"), map(_line, cards))
 
     def _trends(self, options: dict[str, Any]) -> None:
         trend = trends.of_task(options["task"], clock.roughly(), days=options["days"])
         if options["json"]:
             self.print_json(as_json.TaskTrends.of(trend))
             return
-        self.stdout.write(f"{'':<24} {'runs':>7} {'failed':>7} {'rows':>10} {'p50':>12} {'p95':>12}")
-        self._print_period("last 7 days", trend.recent)
-        self._print_period("28 days before them", trend.before)
+        together = [_period("last 7 days", trend.recent), _period("28 days before them", trend.before)]
+        days = [_period(str(day.first), day) for day in trend.days if day.runs]
+        heads: list[tables.Cell] = ["days", *map(tables.right, ("runs", "failed", "rows", "p50", "p95"))]
+        self.print_table(heads, together + days)
         if trend.usual:
             took, rows = in_words(trend.usual.duration), f"{trend.usual.rows:,}"
             self.stdout.write(f"A usual run takes {took} and deletes {rows} rows.")
-        for day in trend.days:
-            if day.runs:
-                self._print_period(str(day.first), day)
-
-    def _print_period(self, name: str, period: trends.Period) -> None:
-        p50, p95 = in_words(period.p50) or "-", in_words(period.p95) or "-"
-        counts = f"{period.runs:>7,} {period.failures:>7,} {period.rows:>10,}"
-        self.stdout.write(f"{name:<24} {counts} {p50:>12} {p95:>12}")
 
     def _pause(self, options: dict[str, Any]) -> None:
         schedules.pause_task(options["task"], reason=options["reason"], by=acts.operator())
@@ -90,6 +82,20 @@ class Command(ActionCommand):
         find_task(options["task"])
         done = acknowledgements.end(options["task"], by=acts.operator())
         self.stdout.write(f"{options['task']} {'counts again' if done else 'was not acknowledged'}.")
+
+
+def _line(card: tasks.TaskCard) -> list[tables.Cell]:
+    latest = card.latest
+    state = tables.state(latest.status if latest else "never")
+    requested = plain(latest.requested_at) if latest else ""
+    remarks = "; ".join(filter(None, (_pause(card), _known(card))))
+    return [card.task.name, state, requested, remarks]
+
+
+def _period(name: str, period: trends.Period) -> list[tables.Cell]:
+    counts = map(tables.number, (period.runs, period.failures, period.rows))
+    durations = [in_words(each) or "-" for each in (period.p50, period.p95)]
+    return [name, *counts, *map(tables.right, durations)]
 
 
 def _until(until: datetime | None) -> str:
