@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import Count, Max, Min, Model
+from django.db.models import Count, Max, Min, Model, QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext
@@ -184,9 +184,10 @@ def group(undo: Run) -> Group:
     return groups([undo]).get(undo.pk, Group(0, None, None))
 
 
-def groups(undos: Iterable[Run]) -> dict[uuid.UUID, Group]:
+def groups(undos: Iterable[Run], *, among: QuerySet[Hold] | None = None) -> dict[uuid.UUID, Group]:
     """The holds that each of these runs made, as one, in one query. A run without holds is left out."""
-    made = Hold.objects.filter(undo__in=undos).values("undo").order_by()
+    rows = Hold.objects.all() if among is None else among
+    made = rows.filter(undo__in=undos).values("undo").order_by()
     found = made.annotate(count=Count("*"), dated=Count("until"), least=Min("until"), most=Max("until"))
     return {
         one["undo"]: Group(one["count"], one["least"], one["most"] if one["dated"] == one["count"] else None)

@@ -205,8 +205,26 @@ def test_the_command_keeps_a_row_lists_and_ends_it():
     assert Act.objects.first().origin.startswith("command on ")
 
 
+def test_a_long_list_tells_how_to_see_the_rest():
+    for key in range(1200):
+        Hold.objects.create(model="chat.Conversation", key=str(key), reason="A dispute")
+
+    *lines, last = command("list", "--limit", "7").splitlines()
+
+    assert lines[0].split() == ["hold", "row", "until", "reason"]
+    assert (len(lines), last) == (8, "7 of 1,200 shown; --limit 1200 shows all.")
+    assert "no end" in lines[1]
+
+
 def test_the_command_changes_and_ends_what_an_undo_holds():
     undo = undo_with_holds(2)
+
+    listed = command("list", "--active")
+    assert listed.splitlines()[0].split() == ["undo", "holds", "until", "of"]
+    assert listed.splitlines()[1].split()[:2] == [str(undo.pk), "2"]
+    assert len(command("list", "--undo", str(undo.pk)).splitlines()) == 3
+    one = undo.holds.first()
+    assert command("list", "--key", one.key).splitlines()[1].split()[1] == "1"
 
     assert "2 holds" in command("change", str(undo.pk), "--until", "2127-01-31")
     assert json.loads(command("end", str(undo.pk), "--json")) == {"ended": 2}

@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.utils import timezone
+from django.db.models import Exists, OuterRef, QuerySet
 
 from housekeeping.database import clock
 from housekeeping.engine.holds import without_row
 from housekeeping.journal import acts
-from housekeeping.management import ids
-from housekeeping.management.base import UNTIL, ActionCommand
+from housekeeping.management import ids, tables
+from housekeeping.management.base import UNTIL, ActionCommand, plain
 from housekeeping.models import Hold, Run
 from housekeeping.models.text import whole
 from housekeeping.reading import as_json, search
@@ -65,16 +65,58 @@ class Command(ActionCommand):
         if options["undo"]:
             filters["undo"] = _undo_id(options["undo"])
         now = clock.now()
-        newest = list(search.holds(filters, now)[: options["limit"]])
-        gone = without_row(newest)
+        found = search.holds(filters, now)
         if options["json"]:
+            newest = list(found[: options["limit"]])
+            gone = without_row(newest)
             self.print_json([as_json.hold(hold, now, gone) for hold in newest])
             return
-        for hold in newest:
-            row = f"{hold} (row is gone)" if hold.pk in gone else str(hold)
-            self.stdout.write(f"{hold.pk:<8} {row:<28} {_when(hold.until):<24} {hold.reason}")
-        if not newest:
+        if not found.exists():
             self.stdout.write("No holds.")
+        elif options["undo"]:
+            self._print_single(found, options["limit"])
+        else:
+            self._print_undos(found, options["limit"])
+            self._print_single(found.filter(undo=None), options["limit"])
+
+    def _print_undos(self, found: QuerySet[Hold], limit: int) -> None:
+        """The holds of each undo as one line: there is one for each row that it has put back."""
+        holding = Run.objects.newest_first().filter(Exists(found.filter(undo=OuterRef("pk"))))
+        undos = list(holding[:limit])
+        made = holds.groups(undos, among=found)
+        if not undos:
+            return
+        heads = ("undo", tables.right("holds"), "until", "of")
+        self.print_table(heads, [self._undo(run, made[run.pk]) for run in undos if run.pk in made])
+        total = holding.count()
+        self.print_shown(len(undos), total, f"--limit {total} shows all.")
+        self.stdout.write("`list --undo RUN` lists the holds of one undo.")
+
+    def _undo(self, run: Run, group: holds.Group) -> list[tables.Cell]:
+        of = f"undo of {run.task}, {plain(run.requested_at)}"
+        return [
+            ids.shown(run.pk, is_terminal=self.stdout.isatty()),
+            tables.number(group.count),
+            _when(group.latest),
+            of,
+        ]
+
+    def _print_single(self, found: QuerySet[Hold], limit: int) -> None:
+        newest = list(found[:limit])
+        gone = without_row(newest)
+        rows = [
+            (
+                str(hold.pk),
+                f"{hold} (row is gone)" if hold.pk in gone else str(hold),
+                _when(hold.until),
+                hold.reason,
+            )
+            for hold in newest
+        ]
+        if rows:
+            self.print_table(("hold", "row", "until", "reason"), rows)
+        total = found.count()
+        self.print_shown(len(newest), total, f"--limit {total} shows all.")
 
     def _add(self, options: dict[str, Any]) -> None:
         until = holds.moment(options["until"])
@@ -98,7 +140,7 @@ class Command(ActionCommand):
             raise CommandError("The holds of an undo keep their reason; leave --reason out.")
         changed = holds.change_all(target, changes["until"], by=acts.operator())
         facts = as_json.HoldsChanged.of(None, changed=changed, until=as_json.iso(changes["until"]))
-        self._say(facts, options, f"{changed} holds now last {_when(changes['until'])}.")
+        self._say(facts, options, f"{changed} holds now last {_until(changes['until'])}.")
 
     def _end(self, options: dict[str, Any]) -> None:
         target = _target(options["id"])
@@ -111,7 +153,7 @@ class Command(ActionCommand):
 
     def _show(self, hold: Hold, options: dict[str, Any], done: str) -> None:
         facts = as_json.hold(hold, clock.now(), without_row([hold]))
-        self._say(facts, options, f"{hold} {done} {_when(hold.until)}, hold {hold.pk}: {hold.reason}")
+        self._say(facts, options, f"{hold} {done} {_until(hold.until)}, hold {hold.pk}: {hold.reason}")
 
     def _say(self, facts: dict[str, Any], options: dict[str, Any], sentence: str) -> None:
         if options["json"]:
@@ -142,4 +184,8 @@ def _undo_id(text: str) -> uuid.UUID:
 
 
 def _when(until: datetime | None) -> str:
-    return f"until {timezone.localtime(until):%Y-%m-%d %H:%M}" if until else "indefinitely"
+    return plain(until) if until else "no end"
+
+
+def _until(until: datetime | None) -> str:
+    return f"until {plain(until)}" if until else "indefinitely"
