@@ -240,6 +240,11 @@ class Run(OwnModel):
         return self.status in self.ACTIVE
 
     @property
+    def kind(self) -> str:
+        """For log lines, which are in English."""
+        return "undo" if self.undo_of_id else "dry run" if self.dry_run else "run"
+
+    @property
     def is_put_off(self) -> bool:
         """Is it an automatic retry that is not due yet?"""
         if self.not_before is None or self.status != self.Status.QUEUED:

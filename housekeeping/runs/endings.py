@@ -52,7 +52,8 @@ def end(
 
     if not transient.transact(write):
         return False
-    logger.log(level, "Housekeeping task %s %s: %s", run, status, run.error or run.result or run.deleted)
+    what = "Undo of" if run.undo_of_id else "Housekeeping task"
+    logger.log(level, "%s %s %s: %s", what, run, status, run.error or run.result or run.deleted)
     return True
 
 

@@ -33,6 +33,15 @@ def test_a_run_keeps_what_is_logged_while_it_is_carried_out():
     ]
 
 
+def test_an_undo_is_logged_as_an_undo(caplog):
+    purge = make.purge()
+
+    undo = carry_out(make.run(undo_of=purge, undo_state={}))
+
+    assert lines(undo)[0] == ("INFO", f"Starting housekeeping task {undo} (manual undo, attempt 1)")
+    assert f"Undo of {undo} succeeded: " in caplog.text
+
+
 def test_a_purge_says_the_number_of_rows_and_the_retention_in_force_before_it_deletes():
     for _ in range(2):
         make.conversation(age=days(15))

@@ -122,7 +122,7 @@ def execute(
     gone, nothing can be written: the run stays as it is, and is taken back once its lease has run
     out.
     """
-    how = f"{run.cause} {'dry run' if run.dry_run else 'run'}, attempt {run.attempts}"
+    how = f"{run.cause} {run.kind}, attempt {run.attempts}"
     with logs.collect(run) as log:
         logger.info("Starting housekeeping task %s (%s)", run, how)
         try:
