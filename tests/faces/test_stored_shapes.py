@@ -35,6 +35,7 @@ SHAPES = [
     {"conversations": {"rows": 5, "tables": [], "sample": "x", "held_back": None, "cutoff": 1}},
     {"conversations": {"rows": {"a": "b"}, "tables": {"a": {}}, "sample": [1, {}], "oldest": "soon"}},
     {"conversations": {"rows": [], "retention_days": "many", "cutoff": "2026-01-01", "left": {}}},
+    {"conversations": {"planned": "x", "usual": [], "sample": [{"key": [], "age_from": 1, "text": {}}]}},
 ]  # fmt: skip
 STATES = [
     {"status": "succeeded"},

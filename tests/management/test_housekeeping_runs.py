@@ -12,6 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from huey.contrib.djhuey import HUEY
 
+from housekeeping.database import stored
 from housekeeping.management.base import plain
 from housekeeping.models import Act, Run
 from tests import make
@@ -100,10 +101,43 @@ def test_one_run_is_shown_with_its_result():
 
     printed = output("housekeeping_runs", "show", str(run.pk))
 
-    assert f"id:             {run.pk}\n" in printed
-    assert "status:         succeeded\n" in printed
-    assert 'result:         {"deleted_users": 3}\n' in printed
+    assert f"id:               {run.pk}\n" in printed
+    assert "status:           succeeded\n" in printed
+    assert 'result:           {"deleted_users": 3}\n' in printed
     assert "error:" not in printed
+
+
+def test_a_plan_is_shown_as_a_table():
+    make.conversation(age=make.days(31), messages=2, title="A trip")
+    output("run_housekeeping", "--task", "conversations", "--dry-run")
+    run = Run.objects.get()
+
+    printed = output("housekeeping_runs", "show", str(run.pk))
+
+    plan = printed.partition("\n\n")[2].splitlines()
+    assert plan[0].split() == ["plan", "of", "conversations", "rows"]
+    assert {tuple(line.split()) for line in plan[1:3]} == {
+        ("chat.ChatMessage", "2"),
+        ("chat.Conversation", "1"),
+    }
+    cutoff = stored.moment(run.plan["conversations"]["cutoff"])
+    assert plan[3] == f"older than {plain(cutoff)} (kept for 30 days)"
+    assert "oldest rows  since                      text\n" in printed
+    assert printed.splitlines()[-1].endswith("  A trip")
+
+
+def test_a_receipt_is_shown_as_a_table():
+    run = make.purge()
+
+    printed = output("housekeeping_runs", "show", str(run.pk))
+
+    receipt = printed.partition("\n\n")[2].splitlines()
+    assert receipt[0].split() == ["receipt", "of", "conversations", "rows"]
+    assert sorted(line.split() for line in receipt[1:3]) == [
+        ["chat.ChatMessage", "5"],
+        ["chat.Conversation", "2"],
+    ]
+    assert receipt[-1] == f"SHA-256 of the deleted rows: {run.receipt['conversations']['digest']}"
 
 
 def test_a_failed_run_is_shown_with_its_error_and_traceback(failing_task):
@@ -111,7 +145,7 @@ def test_a_failed_run_is_shown_with_its_error_and_traceback(failing_task):
 
     printed = output("housekeeping_runs", "show", str(Run.objects.get().pk))
 
-    assert "error:          ZeroDivisionError: division by zero\n" in printed
+    assert "error:            ZeroDivisionError: division by zero\n" in printed
     assert "Traceback (most recent call last)" in printed
 
 
@@ -129,7 +163,7 @@ def test_a_waiting_run_is_cancelled():
 
     printed = output("housekeeping_runs", "cancel", str(run.pk))
 
-    assert "status:         cancelled\n" in printed
+    assert "status:           cancelled\n" in printed
     assert Run.objects.get().status == "cancelled"
     assert (Act.objects.get().what, Act.objects.get().who) == ("cancel", getpass.getuser())
 

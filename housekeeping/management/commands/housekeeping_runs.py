@@ -1,6 +1,5 @@
 """The history of runs: list, show one, cancel, retry, approve, undo, verify, carry out."""
 
-import json
 import sys
 from typing import Any
 
@@ -8,7 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from housekeeping.engine import verification
 from housekeeping.journal import acts
-from housekeeping.management import by_hand, ids, tables
+from housekeeping.management import by_hand, ids, run_in_full, tables
 from housekeeping.management.base import OperatorCommand, plain
 from housekeeping.models import Run
 from housekeeping.models.text import whole
@@ -89,7 +88,10 @@ class Command(OperatorCommand):
             run = by_hand.carry_out_waiting(run)
         elif action in SENDING:
             run = SENDING[action](run, send=queue.send, by=by)
-        self._show(run, in_json=options["json"])
+        if options["json"]:
+            self.print_json(as_json.run_in_full(run))
+        else:
+            run_in_full.write(run, self)
         if action == "carry-out" and run.status != Run.Status.SUCCEEDED:
             raise SystemExit(by_hand.HELD if run.status == Run.Status.HELD else 1)
 
@@ -144,20 +146,6 @@ class Command(OperatorCommand):
             _what(run),
             run.error.splitlines()[0] if run.error else _short(run.result),
         ]
-
-    def _show(self, run: Run, *, in_json: bool) -> None:
-        facts = as_json.run_in_full(run)
-        if in_json:
-            self.print_json(facts)
-            return
-        facts["traceback"] = None  # printed below, line by line
-        for name, value in facts.items():
-            if value is not None:
-                self.stdout.write(
-                    f"{name + ':':<15} {json.dumps(value) if isinstance(value, dict) else value}"
-                )
-        if run.traceback:
-            self.stdout.write(f"\n{run.traceback}")
 
 
 def _what(run: Run) -> str:

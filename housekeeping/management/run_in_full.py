@@ -1,0 +1,73 @@
+"""One run for ``housekeeping_runs show``: its facts line by line, its plan and its receipt as tables."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from housekeeping.database import stored
+from housekeeping.management.base import OperatorCommand, plain
+from housekeeping.management.tables import Cell, number, right
+from housekeeping.models import Run
+from housekeeping.reading import as_json, words
+
+# Printed as tables, or at the end.
+APART = ("plan", "receipt", "traceback")
+
+
+def write(run: Run, command: OperatorCommand) -> None:
+    facts = as_json.run_in_full(run)
+    for name, value in facts.items():
+        if value is not None and name not in APART:
+            shown = json.dumps(value) if isinstance(value, dict) else value
+            command.stdout.write(f"{name + ':':<17} {shown}")
+    for policy, seen in facts["plan"].items():
+        _write(command, f"plan of {policy}", seen, seen["tables"])
+        if seen["sample"]:
+            command.stdout.write("")
+            command.print_table(("oldest rows", "since", "text"), map(_row, seen["sample"]))
+    for policy, removed in facts["receipt"].items():
+        _write(command, f"receipt of {policy}", removed, removed["rows"])
+    if run.traceback:
+        command.stdout.write(f"\n{run.traceback}")
+
+
+def _write(command: OperatorCommand, title: str, facts: dict[str, Any], tables: dict[str, int]) -> None:
+    """The rows by table, those that stay by reason, and what is known of them all."""
+    rows: list[list[Cell]] = [[table, number(count)] for table, count in tables.items()]
+    stays = facts.get("held_back", {}).items()
+    rows += [[f"stays: {reason}", number(count)] for reason, count in stays if count]
+    command.stdout.write("")
+    command.print_table((title, right("rows")), rows)
+    for line in _lines(facts):
+        command.stdout.write(line)
+    for name in ("warning", "stopped"):
+        if facts.get(name):
+            command.stdout.write(command.style.WARNING(str(facts[name])))
+    if spared := words.in_use(facts.get("in_use", 0)):
+        command.stdout.write(command.style.WARNING(spared.strip()))
+
+
+def _lines(facts: dict[str, Any]) -> Iterator[str]:
+    if cutoff := stored.moment(facts.get("cutoff")):
+        days = facts.get("retention_days")
+        yield f"older than {plain(cutoff)}" + ("" if days is None else f" (kept for {days} days)")
+    oldest, newest = stored.moment(facts.get("oldest")), stored.moment(facts.get("newest"))
+    if oldest and newest:
+        yield f"from {plain(oldest)} to {plain(newest)}"
+    if facts.get("usual") is not None:
+        yield f"usual for a run: {_count(facts['usual'])} rows"
+    if facts.get("planned") is not None:
+        yield f"of the plan: {_count(facts['planned'])}, {_count(facts.get('left', 0))} skipped"
+    if facts.get("digest"):
+        yield f"SHA-256 of the deleted rows: {facts['digest']}"
+
+
+def _count(value: Any) -> str:
+    """Another version of the app may have stored something else than a number."""
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _row(row: dict[str, Any]) -> list[Cell]:
+    since = stored.moment(row.get("age_from"))
+    text = row.get("text")
+    return [str(row.get("key")), plain(since) if since else "-", "gone" if text is None else str(text)]
