@@ -14,6 +14,7 @@ from django.utils import timezone
 from housekeeping.exceptions import CannotPreview, HousekeepingError
 from housekeeping.management import tables
 
+JSON = "as JSON, with the objects of the API"
 UNTIL = "the last day, 2027-01-31, or 2027-01-31T12:00:00+00:00"  # how an end is written
 
 

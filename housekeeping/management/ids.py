@@ -10,7 +10,7 @@ from housekeeping.models import Run
 from housekeeping.reading import search
 
 SHORT = 8
-RUN = f"its id, or the first {SHORT} characters of it"
+RUN = f"the run's id, or the first {SHORT} characters of it"
 MOST_CHOICES = 10
 
 

@@ -9,7 +9,7 @@ from housekeeping.database import clock
 from housekeeping.journal import acts, channels, outbox
 from housekeeping.journal.alerting import messages
 from housekeeping.management import tables
-from housekeeping.management.base import ActionCommand, plain
+from housekeeping.management.base import JSON, ActionCommand, plain
 from housekeeping.models import Channel, Delivery
 from housekeeping.models.text import whole
 from housekeeping.reading import as_json
@@ -26,10 +26,10 @@ class Command(ActionCommand):
 
         listing = actions.add_parser("list", help="what is wrong, who is told, what was sent (the default)")
         listing.add_argument("--limit", type=whole, default=20, help="of messages; default: 20")
-        listing.add_argument("--json", action="store_true")
+        listing.add_argument("--json", action="store_true", help=JSON)
         actions.add_parser("look", help="look for incidents now, as a consumer does twice a minute")
         testing = actions.add_parser("test", help="send a test message through a channel")
-        testing.add_argument("channel")
+        testing.add_argument("channel", help="its name, as `list` shows it")
 
     def _list(self, options: dict[str, Any]) -> None:
         incidents = list(alerts.incidents({"open": True}))

@@ -6,7 +6,7 @@ from django.core.management.base import CommandParser
 
 from housekeeping.database import clock
 from housekeeping.management import ids
-from housekeeping.management.base import OperatorCommand, plain
+from housekeeping.management.base import JSON, OperatorCommand, plain
 from housekeeping.management.tables import Cell, number, right, state
 from housekeeping.reading import as_json, workers
 from housekeeping.reading.workers import ConsumerCard, Work
@@ -27,7 +27,7 @@ class Command(OperatorCommand):
     help = "Lists the consumers, and what each of their workers does now."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true")
+        parser.add_argument("--json", action="store_true", help=JSON)
 
     def handle(self, *args: Any, json: bool, **options: Any) -> None:
         found = workers.read(clock.roughly())

@@ -11,7 +11,7 @@ from housekeeping.database import clock
 from housekeeping.engine.holds import without_row
 from housekeeping.journal import acts
 from housekeeping.management import ids, tables
-from housekeeping.management.base import UNTIL, ActionCommand, plain
+from housekeeping.management.base import JSON, UNTIL, ActionCommand, plain
 from housekeeping.models import Hold, Run
 from housekeeping.models.text import whole
 from housekeeping.reading import as_json, search
@@ -30,33 +30,33 @@ class Command(ActionCommand):
         )
 
         listing = actions.add_parser("list", help="the newest holds (this is the default)")
-        listing.add_argument("--model")
-        listing.add_argument("--key")
+        listing.add_argument("--model", help="of rows of this model, such as chat.Conversation")
+        listing.add_argument("--key", help="of rows with this key")
         listing.add_argument(
             "--undo", metavar="RUN", type=ids.run_id, help=f"the undo that restored the rows: {ids.RUN}"
         )
         listing.add_argument("--active", action="store_true", help="leave out those that have ended")
-        listing.add_argument("--limit", type=whole, default=20, help="default: 20")
-        listing.add_argument("--json", action="store_true")
+        listing.add_argument("--limit", type=whole, default=20, help="how many; default: 20")
+        listing.add_argument("--json", action="store_true", help=JSON)
 
         adding = actions.add_parser("add", help="hold a row, so that no policy deletes it")
         adding.add_argument("model", help="such as chat.Conversation")
         adding.add_argument("key", help="the row's key")
         adding.add_argument("--until", default="", help=f"{UNTIL}; default: no end")
-        adding.add_argument("--reason", required=True)
-        adding.add_argument("--json", action="store_true")
+        adding.add_argument("--reason", required=True, help="why the row has to stay")
+        adding.add_argument("--json", action="store_true", help=JSON)
 
         changing = actions.add_parser("change", help="change its end or its reason")
         changing.add_argument("id", help=WHICH)
         when = changing.add_mutually_exclusive_group()
         when.add_argument("--until", help=UNTIL)
-        when.add_argument("--for-good", action="store_true")
+        when.add_argument("--for-good", action="store_true", help="without an end")
         changing.add_argument("--reason", help="of a single hold")
-        changing.add_argument("--json", action="store_true")
+        changing.add_argument("--json", action="store_true", help=JSON)
 
         ending = actions.add_parser("end", help="end a hold, so that policies may delete the row again")
         ending.add_argument("id", help=WHICH)
-        ending.add_argument("--json", action="store_true")
+        ending.add_argument("--json", action="store_true", help=JSON)
 
     def _list(self, options: dict[str, Any]) -> None:
         if options["limit"] < 1:

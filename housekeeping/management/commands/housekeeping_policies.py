@@ -8,9 +8,11 @@ from housekeeping.database import clock
 from housekeeping.declared import registry
 from housekeeping.journal import acts
 from housekeeping.management import tables
-from housekeeping.management.base import ActionCommand
+from housekeeping.management.base import JSON, ActionCommand
 from housekeeping.reading import as_json, policies
 from housekeeping.steering import retentions
+
+NAME = "the policy's name, as `list` shows it"
 
 
 class Command(ActionCommand):
@@ -21,16 +23,17 @@ class Command(ActionCommand):
         parser.set_defaults(action="list", json=False)
 
         listing = actions.add_parser("list", help="every policy (this is the default)")
-        listing.add_argument("--json", action="store_true")
+        listing.add_argument("--json", action="store_true", help=JSON)
         looking = actions.add_parser("preview", help="what would be deleted now, and by other retentions")
-        looking.add_argument("name")
+        looking.add_argument("name", help=NAME)
         looking.add_argument("--retention-days", metavar="DAYS", help="instead of the retention in force")
-        looking.add_argument("--json", action="store_true")
+        looking.add_argument("--json", action="store_true", help=JSON)
         changing = actions.add_parser("change", help="keep rows for so many days, until it is reset")
-        changing.add_argument("name")
-        changing.add_argument("days")
+        changing.add_argument("name", help=NAME)
+        changing.add_argument("days", help="whole days, from 1")
         changing.add_argument("--yes", action="store_true", help="save a shorter one, too")
-        actions.add_parser("reset", help="keep rows as long as declared").add_argument("name")
+        resetting = actions.add_parser("reset", help="keep rows as long as declared")
+        resetting.add_argument("name", help=NAME)
 
     def _list(self, options: dict[str, Any]) -> None:
         cards = policies.cards()

@@ -8,7 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 from housekeeping.engine import verification
 from housekeeping.journal import acts
 from housekeeping.management import by_hand, ids, run_in_full, tables
-from housekeeping.management.base import OperatorCommand, plain
+from housekeeping.management.base import JSON, OperatorCommand, plain
 from housekeeping.models import Run
 from housekeeping.models.text import whole
 from housekeeping.queue import tasks as queue
@@ -35,12 +35,12 @@ class Command(OperatorCommand):
         )
 
         listing = actions.add_parser("list", help="the newest runs (this is the default)")
-        listing.add_argument("--task")
-        listing.add_argument("--schedule")
-        listing.add_argument("--status", choices=Run.Status.values)
-        listing.add_argument("--cause", choices=Run.Cause.values)
-        listing.add_argument("--limit", type=whole, default=20, help="default: 20")
-        listing.add_argument("--json", action="store_true")
+        listing.add_argument("--task", help="only runs of this task")
+        listing.add_argument("--schedule", help="only runs of this schedule")
+        listing.add_argument("--status", choices=Run.Status.values, help="only runs with this status")
+        listing.add_argument("--cause", choices=Run.Cause.values, help="only runs that this has started")
+        listing.add_argument("--limit", type=whole, default=20, help="how many; default: 20")
+        listing.add_argument("--json", action="store_true", help=JSON)
 
         for action, text in (
             ("show", "one run, with its result or its error and traceback"),
@@ -52,7 +52,7 @@ class Command(OperatorCommand):
         ):
             one = actions.add_parser(action, help=text)
             one.add_argument("id", type=ids.run_id, help=ids.RUN)
-            one.add_argument("--json", action="store_true")
+            one.add_argument("--json", action="store_true", help=JSON)
             if action == "undo":
                 one.add_argument(
                     "--unverified",
@@ -69,7 +69,7 @@ class Command(OperatorCommand):
         verify.add_argument(
             "id", type=ids.run_id, nargs="?", help=f"{ids.RUN}; default: every run with archives"
         )
-        verify.add_argument("--json", action="store_true")
+        verify.add_argument("--json", action="store_true", help=JSON)
 
     def handle(self, *args: Any, action: str, **options: Any) -> None:
         if action == "list":

@@ -10,11 +10,13 @@ from housekeeping.declared.registry import SCHEDULES
 from housekeeping.declared.triggers import parse
 from housekeeping.journal import acts
 from housekeeping.management import tables
-from housekeeping.management.base import ActionCommand, plain
+from housekeeping.management.base import JSON, ActionCommand, plain
 from housekeeping.queue import tasks as queue
 from housekeeping.reading import as_json, overview, words
 from housekeeping.reading.overview import ScheduleCard
 from housekeeping.runs import control, schedules
+
+ID = "the schedule's id, as `list` shows it"
 
 
 class Command(ActionCommand):
@@ -25,19 +27,19 @@ class Command(ActionCommand):
         parser.set_defaults(action="list", json=False)
 
         listing = actions.add_parser("list", help="every schedule (this is the default)")
-        listing.add_argument("--json", action="store_true")
+        listing.add_argument("--json", action="store_true", help=JSON)
         for action in ("pause", "resume"):
             steering = actions.add_parser(action, help=f"{action} one schedule, or all")
             steering.add_argument("id", help="a schedule's id, or: all")
         changing = actions.add_parser("change", help="run by another trigger, until it is reset")
-        changing.add_argument("id")
+        changing.add_argument("id", help=ID)
         changing.add_argument("trigger", help="'0 2 * * *' (five cron fields) or '06:00:00' ([D ]HH:MM:SS)")
         changing.add_argument("--dry-run", action="store_true", help="only show the next five fire times")
         for action, text in (
             ("reset", "run by the declared trigger again"),
             ("run", "ask a consumer to run it now"),
         ):
-            actions.add_parser(action, help=text).add_argument("id")
+            actions.add_parser(action, help=text).add_argument("id", help=ID)
 
     def _list(self, options: dict[str, Any]) -> None:
         now = clock.now()

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from housekeeping.management.base import OperatorCommand, plain
+from housekeeping.management.base import JSON, OperatorCommand, plain
 from housekeeping.reading import as_json, in_force
 from housekeeping.reading.in_force import InForce
 
@@ -13,7 +13,7 @@ class Command(OperatorCommand):
     help = "Lists the settings in force: each with its value, where it comes from, and what it means."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true")
+        parser.add_argument("--json", action="store_true", help=JSON)
 
     def handle(self, *args: Any, json: bool, **options: Any) -> None:
         found = in_force.read()

@@ -9,12 +9,14 @@ from housekeeping.database import clock
 from housekeeping.declared.registry import find_task
 from housekeeping.journal import acts
 from housekeeping.management import tables
-from housekeeping.management.base import UNTIL, ActionCommand, plain
+from housekeeping.management.base import JSON, UNTIL, ActionCommand, plain
 from housekeeping.models import in_words
 from housekeeping.reading import as_json, tasks
 from housekeeping.reading.runs import trends
 from housekeeping.runs import acknowledgements, schedules
 from housekeeping.steering import holds
+
+TASK = "the task's name, as `list` shows it"
 
 
 class Command(ActionCommand):
@@ -28,20 +30,27 @@ class Command(ActionCommand):
         parser.set_defaults(action="list", json=False)
 
         listing = actions.add_parser("list", help="every task (this is the default)")
-        listing.add_argument("--json", action="store_true")
+        listing.add_argument("--json", action="store_true", help=JSON)
         pausing = actions.add_parser("pause", help="let no schedule, catch-up or automatic retry start it")
-        pausing.add_argument("task")
+        pausing.add_argument("task", help=TASK)
         pausing.add_argument("--reason", default="", help="why, for those who find it paused")
-        actions.add_parser("resume", help="continue from now on").add_argument("task")
+        actions.add_parser("resume", help="continue from now on").add_argument("task", help=TASK)
         known = actions.add_parser("acknowledge", help="leave its failures out of the verdict")
-        known.add_argument("task")
+        known.add_argument("task", help=TASK)
         known.add_argument("--reason", default="", help="why nobody needs to look at it")
         known.add_argument("--until", default="", help=f"{UNTIL}; default: until it succeeds")
         trending = actions.add_parser("trends", help="its runs, rows and durations by day, and what is usual")
-        trending.add_argument("task")
-        trending.add_argument("--days", type=int, choices=range(1, 367), default=30, metavar="DAYS")
-        trending.add_argument("--json", action="store_true")
-        actions.add_parser("unacknowledge", help="count its failure again").add_argument("task")
+        trending.add_argument("task", help=TASK)
+        trending.add_argument(
+            "--days",
+            type=int,
+            choices=range(1, 367),
+            default=30,
+            metavar="DAYS",
+            help="how many; default: 30",
+        )
+        trending.add_argument("--json", action="store_true", help=JSON)
+        actions.add_parser("unacknowledge", help="count its failure again").add_argument("task", help=TASK)
 
     def _list(self, options: dict[str, Any]) -> None:
         cards = tasks.cards()
