@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from io import TextIOWrapper
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -19,6 +20,14 @@ UNTIL = "the last day, 2027-01-31, or 2027-01-31T12:00:00+00:00"  # how an end i
 
 
 class OperatorCommand(BaseCommand):
+    def run_from_argv(self, argv: list[str]) -> None:
+        _survive_encodings()
+        super().run_from_argv(argv)
+
+    def print_help(self, prog_name: str, subcommand: str) -> None:
+        _survive_encodings()
+        super().print_help(prog_name, subcommand)
+
     def execute(self, *args: Any, **options: Any) -> str | None:
         if os.environ.get("NO_COLOR") and not options.get("force_color"):  # https://no-color.org
             options["no_color"] = True
@@ -59,6 +68,13 @@ class ActionCommand(OperatorCommand):
 
     def handle(self, *args: Any, action: str, **options: Any) -> None:
         getattr(self, f"_{action}")(options)
+
+
+def _survive_encodings() -> None:
+    r"""Write what the terminal's encoding does not have as ``\u2026``. A reason or a name may be anything."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def plain(moment: datetime) -> str:

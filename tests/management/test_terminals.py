@@ -75,3 +75,40 @@ def test_a_pipe_gets_whole_ids_on_one_line_without_colours(failed):
     assert line.endswith(("Out of ink and paper. " * 6).strip())
     assert "\x1b" not in head + line
     assert "\x1b[31mfailed" in manage("housekeeping_runs", "--force-color", NO_COLOR="1").stdout
+
+
+ASCII = {"PYTHONIOENCODING": "ascii"}
+
+
+@pytest.mark.parametrize(
+    ("action", "variables"),
+    [
+        ("list", ASCII),
+        ("list", {"LANG": "C", "LC_ALL": "C"}),
+        ("list", {"LC_ALL": "POSIX", "PYTHONUTF8": "0"}),
+        ("show", ASCII),
+        ("--help", ASCII),
+    ],
+)
+def test_no_encoding_ends_a_command(action, variables):
+    run = make.run("stats", status="failed", error="Tinte \u2026 \U0001f408 ist aus", traceback="\u732b")
+
+    done = manage("housekeeping_runs", action, *([str(run.pk)] if action == "show" else []), **variables)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    if variables == ASCII and action != "--help":
+        assert r"Tinte \u2026 \U0001f408 ist aus" in done.stdout
+
+
+def test_no_encoding_ends_the_other_commands():
+    row = make.conversation(title="Caf\u00e9")
+    made = manage(
+        "housekeeping_holds", "add", "chat.Conversation", str(row.pk), "--reason", "Caf\u00e9", **ASCII
+    )
+    refused = manage("housekeeping_holds", "end", "Caf\u00e9", **ASCII)
+
+    assert (made.returncode, made.stderr) == (0, "")
+    assert r"Caf\xe9" in made.stdout
+    assert refused.returncode == 1
+    assert r"Caf\xe9" in refused.stderr
+    assert r"Caf\xe9" in manage("housekeeping_holds", **ASCII).stdout
