@@ -15,6 +15,8 @@ command -v chromium >/dev/null || missing="$missing chromium fonts-dejavu fonts-
 if [ "$1" = prove ]; then
     command -v java >/dev/null || missing="$missing default-jre-headless"
     command -v npm >/dev/null || missing="$missing nodejs npm"
+    command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
+    command -v openssl >/dev/null || missing="$missing openssl"
     command -v prometheus >/dev/null && command -v promtool >/dev/null || missing="$missing prometheus"
 fi
 
