@@ -16,6 +16,7 @@ if [ "$1" = prove ]; then
     command -v java >/dev/null || missing="$missing default-jre-headless"
     command -v npm >/dev/null || missing="$missing nodejs npm"
     command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
+    command -v docker-compose >/dev/null || docker compose version >/dev/null 2>&1 || missing="$missing docker-compose"
     command -v openssl >/dev/null || missing="$missing openssl"
     command -v prometheus >/dev/null && command -v promtool >/dev/null || missing="$missing prometheus"
 fi
