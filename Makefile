@@ -52,19 +52,19 @@ audit: $(VENV)/test.stamp
 schema: $(VENV)/test.stamp
 	ENV_FILE=/dev/null HOUSEKEEPING_TEST_SCHEDULE=false $(PYTHON) manage.py spectacular --fail-on-warn --validate --file docs/reference/openapi.yaml
 
-# Pins requirements*.txt to the newest versions that requirements*.in allow.
+# Pins requirements*.txt to the newest versions that requirements*.in allow, with the hashes of their files.
 requirements: $(VENV)/test.stamp
-	$(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --no-header requirements.in -o requirements.txt
-	$(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --no-header requirements-dev.in -o requirements-dev.txt
+	$(VENV)/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header requirements.in -o requirements.txt
+	$(VENV)/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header requirements-dev.in -o requirements-dev.txt
 
 $(VENV)/run.stamp: requirements.txt
 	@test -x $(PYTHON) || python3 -m venv $(VENV)
 	@echo "Installing what the site needs …"
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
 
 $(VENV)/test.stamp: requirements.txt requirements-dev.txt
 	@test -x $(PYTHON) || python3 -m venv $(VENV)
 	@echo "Installing what the tests need …"
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@

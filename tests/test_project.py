@@ -15,16 +15,23 @@ ROOT = Path(__file__).parent.parent
 SHIPPED = {"all", "conversations", "messages", "users", "stats", "history", "verification"}
 
 
-def test_everything_that_is_installed_is_pinned():
-    for name in ("requirements.txt", "requirements-dev.txt"):
-        lines = [
-            line
-            for line in (ROOT / name).read_text().splitlines()
-            if line and not line.startswith((" ", "#"))
-        ]
-        assert lines
-        assert all("==" in line for line in lines)
-        assert "://" not in (ROOT / name).read_text()
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_everything_that_is_installed_is_pinned(name):
+    text = (ROOT / name).read_text()
+    pinned = [one for one in re.split(r"\n(?=\S)", text) if not one.startswith("#")]
+
+    assert pinned
+    assert [one for one in pinned if "==" not in one.splitlines()[0]] == []
+    assert [one for one in pinned if not re.search(r"--hash=sha256:[0-9a-f]{64}\b", one)] == []
+    assert "://" not in text
+
+
+@pytest.mark.parametrize("file", ["Makefile", "deploy/docker/Dockerfile"])
+def test_a_file_with_another_hash_is_not_installed(file):
+    installs = re.findall(r"pip install .*", (ROOT / file).read_text())
+
+    assert installs
+    assert [line for line in installs if "--require-hashes" not in line] == []
 
 
 def test_the_migrations_are_complete():
