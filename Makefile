@@ -6,7 +6,7 @@ PYTHON := $(VENV)/bin/python
 # Three more workers than processors, since many tests wait for processes. In the order of tests/conftest.py.
 PYTEST := $(PYTHON) -m pytest -n 5 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test prove lint docs screenshots audit schema requirements
+.PHONY: run test prove lint docs screenshots audit sbom licences schema requirements
 
 run: $(VENV)/run.stamp
 	@$(PYTHON) -m site_config.port $(PORT)
@@ -47,6 +47,10 @@ screenshots: $(VENV)/test.stamp
 # Known vulnerabilities of the pinned packages. Prints NOT DONE if the index has no advisories.
 audit: $(VENV)/test.stamp
 	@$(PYTHON) -m tests.audit
+
+# What the site is made of: for programs (CycloneDX, in build/sbom.cdx.json), and as a table (LICENSES.md).
+sbom licences: $(VENV)/test.stamp
+	@$(PYTHON) -m tests.parts $@
 
 # Writes docs/reference/openapi.yaml: the description of the API without any setting.
 schema: $(VENV)/test.stamp
