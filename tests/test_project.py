@@ -62,6 +62,17 @@ def test_every_decision_has_a_number_of_its_own():
     assert names == [f"{number:04}" for number in range(1, len(names) + 1)]
 
 
+def test_the_policy_for_reports_has_the_supported_versions_and_no_dead_link():
+    policy, project = (ROOT / "SECURITY.md").read_text(), (ROOT / "pyproject.toml").read_text()
+
+    djangos = re.findall(r"Framework :: Django :: ([\d.]+)", project)
+    [python] = re.findall(r'requires-python = ">=([\d.]+)"', project)
+    assert f"Python {python} and newer, Django {' and '.join(djangos)}." in policy
+    linked = re.findall(r"\]\(([^)]+)\)", policy)
+    assert linked
+    assert [one for one in linked if not (ROOT / one).is_file()] == []
+
+
 def test_every_test_that_the_security_page_names_is_there():
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/explanation/security.md").read_text()))
     tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
