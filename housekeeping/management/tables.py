@@ -27,9 +27,9 @@ STYLES = {
 }
 
 
-def state(word: str) -> Text:
-    """A cell with a state, such as a run's status, in its colour."""
-    return Text(word, style=STYLES.get(word, ""))
+def state(word: str, mark: str = "") -> Text:
+    """A cell with a state, such as a run's status, in its colour. ``mark``: what is added to it."""
+    return Text(word + mark, style=STYLES.get(word, ""))
 
 
 def number(value: int | None) -> Text:

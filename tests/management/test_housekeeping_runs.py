@@ -84,6 +84,17 @@ def test_an_undo_is_called_an_undo():
     assert (first.split()[5], second.split()[5:]) == ("users", ["undo", "of", "users"])
 
 
+def test_a_task_s_latest_run_is_called_an_undo_or_a_dry_run():
+    purge = make.run("users", status="succeeded", requested_at=make.ago(hours=1))
+    make.run("users", status="succeeded", undo_of=purge)
+    make.run("stats", status="failed", dry_run=True)
+
+    printed = output("housekeeping_tasks")
+
+    assert re.search(r"^users +succeeded \(undo\)  ", printed, re.MULTILINE)
+    assert re.search(r"^stats +failed \(dry run\)  ", printed, re.MULTILINE)
+
+
 def test_an_empty_history_says_so():
     assert output("housekeeping_runs") == "No runs.\n"
 

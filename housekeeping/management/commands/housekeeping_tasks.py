@@ -95,7 +95,8 @@ class Command(ActionCommand):
 
 def _line(card: tasks.TaskCard) -> list[tables.Cell]:
     latest = card.latest
-    state = tables.state(latest.status if latest else "never")
+    mark = f" ({latest.kind})" if latest and latest.kind != "run" else ""
+    state = tables.state(latest.status if latest else "never", mark)
     requested = plain(latest.requested_at) if latest else ""
     remarks = "; ".join(filter(None, (_pause(card), _known(card))))
     return [card.task.name, state, requested, remarks]
