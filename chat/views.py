@@ -138,7 +138,7 @@ def verify(request: Request) -> Response:
     return Response({"id": user.pk, "username": user.username, "email": user.email, "verified": True})
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def verify_page(request: HttpRequest, token: str) -> HttpResponse:
     """A page with a form, because mail scanners follow links and must not verify an address that way.
 
@@ -211,7 +211,7 @@ def chat(request: Request) -> Response:
     responses={201: ConversationSerializer},
     examples=[OpenApiExample("Plans", {"title": "Plans"}, request_only=True)],
 )
-@api_view(["GET", "POST"])
+@api_view(["GET", "HEAD", "POST"])
 def conversation_list(request: Request) -> Response:
     if request.method == "POST":
         fields = ConversationSerializer(data=request.data)
@@ -234,7 +234,7 @@ def conversation_list(request: Request) -> Response:
     parameters=[KEY],
     examples=[HELD],
 )
-@api_view(["GET", "DELETE"])
+@api_view(["GET", "HEAD", "DELETE"])
 def conversation_detail(request: Request, pk: int) -> Response:
     conversation = get_object_or_404(Conversation.objects.of(_user(request)), pk=pk)
     if request.method == "DELETE":
@@ -260,7 +260,7 @@ def conversation_detail(request: Request, pk: int) -> Response:
     parameters=[KEY],
     examples=[OpenApiExample("Hello", {"content": "Hello"}, request_only=True)],
 )
-@api_view(["GET", "POST"])
+@api_view(["GET", "HEAD", "POST"])
 def message_list(request: Request, pk: int) -> Response:
     conversation = get_object_or_404(Conversation.objects.of(_user(request)), pk=pk)
     if request.method == "POST":

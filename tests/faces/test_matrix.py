@@ -325,6 +325,16 @@ def test_asking_for_the_options_tells_nobody_more(name):
     assert is_open or not is_let_in(answer)
 
 
+@pytest.mark.parametrize("name", [*PAGES, *API])
+def test_head_is_answered_as_get_is(name):
+    row = PAGES.get(name) or API[name]
+    somebody = client_of("superuser")
+
+    got, head = (ask(name, row, method, *somebody) for method in ("GET", "HEAD"))
+
+    assert (head.status_code, head.content) == (got.status_code, b"")
+
+
 @pytest.mark.parametrize("role", sorted(SIGNED_IN))
 @pytest.mark.parametrize("name", ["conversation", "message-list"])
 def test_what_belongs_to_somebody_else_is_not_there(name, role):
