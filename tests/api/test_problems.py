@@ -42,6 +42,7 @@ def send(api, body, kind="application/json", path=TRIGGER):
         (lambda api: send(api, b'{"task": "\\u0000"}'), 400, "invalid"),
         (lambda api: send(api, b'{"task": "\\ud800"}'), 400, "invalid"),
         (lambda api: send(api, b'{"task": "all", "\\ud800": 1}'), 400, "invalid"),
+        (lambda api: send(api, b'{"task": "all", "task": "stats"}'), 400, "parse_error"),
         (lambda api: send(api, b"\xff\xfe"), 400, "parse_error"),
         (lambda api: send(api, b"{}", "application/json; charset=bz2"), 400, "parse_error"),
         (lambda api: api.get(RUNS, {"cursor": "nonsense"}), 400, "invalid"),
@@ -67,6 +68,29 @@ def test_every_problem_is_json_of_one_shape(ask, status, code, api):
     assert body["code"] == code
     jsonschema.validate(body, WHOLE.document() | {"$ref": "#/components/schemas/Problem"})
     assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "key"),
+    [
+        ('{"task": "stats", "dry_run": true, "dry_run": false}', "dry_run"),
+        ('{"task": "stats", "wait": 0, "w\\u0061it": 0}', "wait"),
+        ('{"task": {"a": 1, "b": 2, "a": 1}}', "a"),
+        ('{"\\ud800": 1, "\\ud800": 2}', "\\ud800"),
+    ],
+)
+def test_a_key_that_is_given_twice_is_refused_by_name(body, key, api):
+    answer = send(api, body)
+
+    assert answer.status_code == 400
+    assert answer.json()["message"] == f'JSON parse error - "{key}" is given more than once'
+    assert not Run.objects.exists()
+
+
+def test_so_is_one_in_the_chat():
+    answer = send(with_token(make.user()), '{"message": "a", "message": "b"}', path="/api/chat")
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "parse_error")
 
 
 def test_over_plain_http_a_problem_is_the_only_answer(api, settings):
