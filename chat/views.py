@@ -74,10 +74,11 @@ class NewestFirst(CursorPagination):
 
 
 KEY = OpenApiParameter("id", {"type": "integer", "minimum": 1}, OpenApiParameter.PATH)
+PROBLEM_TYPE = "application/problem+json"
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 HELD = OpenApiExample(
     "On hold",
-    {"message": Held.default_detail, "code": Held.default_code, "detail": Held.default_detail},
+    {"message": Held.default_detail, "code": Held.default_code, "status": Held.status_code},
     response_only=True,
     status_codes=["409"],
 )
@@ -230,7 +231,7 @@ def conversation_list(request: Request) -> Response:
 @extend_schema(
     methods=["DELETE"],
     summary="Delete a conversation with all its messages",
-    responses={204: None, 409: OpenApiResponse(PROBLEM, "The conversation is on hold.")},
+    responses={204: None, (409, PROBLEM_TYPE): OpenApiResponse(PROBLEM, "The conversation is on hold.")},
     parameters=[KEY],
     examples=[HELD],
 )

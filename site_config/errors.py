@@ -91,7 +91,7 @@ def too_many_sign_ins(
     seconds = int(settings.AXES_COOLOFF_TIME.total_seconds())
     if is_api(request):
         message = f"Too many sign-ins have failed. Try again in {seconds // 60} minutes."
-        answer = problems.answer(message, "locked_out", 429, detail=message)
+        answer = problems.answer(message, "locked_out", 429)
     else:
         answer = render(request, "429.html", {"minutes": seconds // 60}, status=429)
     answer["Retry-After"] = str(seconds)

@@ -90,7 +90,7 @@ class PlainApi:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if settings.SECURE_SSL_REDIRECT and is_api(request) and not request.is_secure():
             message = "Use https://: anyone on the network could have read this request."
-            return problems.answer(message, "https_required", 403, detail=message)
+            return problems.answer(message, "https_required", 403)
         return self.get_response(request)
 
 

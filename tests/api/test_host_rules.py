@@ -31,7 +31,7 @@ def answers(tmp_path_factory):
 
 
 def problem(answer):
-    assert answer["headers"]["Content-Type"] == "application/json"
+    assert answer["headers"]["Content-Type"] == "application/problem+json"
     return answer["status"], json.loads(answer["text"])["code"]
 
 

@@ -64,7 +64,7 @@ def test_every_problem_is_json_of_one_shape(ask, status, code, api):
     answer = ask(api)
 
     body = answer.json()
-    assert (answer.status_code, answer["Content-Type"]) == (status, "application/json")
+    assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")
     assert body["code"] == code
     jsonschema.validate(body, WHOLE.document() | {"$ref": "#/components/schemas/Problem"})
     assert not Run.objects.exists()
@@ -98,7 +98,7 @@ def test_over_plain_http_a_problem_is_the_only_answer(api, settings):
 
     body = api.get(RUNS).json()
 
-    assert list(body) == ["message", "code", "detail"]
+    assert list(body) == ["message", "code", "type", "title", "status", "detail"]
     assert (body["code"], body["detail"]) == ("https_required", body["message"])
 
 
@@ -108,7 +108,9 @@ def test_the_api_s_page_refuses_other_methods_as_the_api_does(method, api):
 
     assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")
     assert answer["Content-Type"] == other["Content-Type"]
-    assert sorted(answer.json()) == sorted(other.json()) == ["code", "detail", "message"]
+    assert sorted(answer.json()) == sorted(other.json()) == [
+        "code", "detail", "message", "status", "title", "type",
+    ]  # fmt: skip
     assert answer.json()["detail"] == f'Method "{method.upper()}" not allowed.'
 
 
@@ -163,6 +165,22 @@ def test_a_refused_field_stands_at_the_top_and_among_the_fields(api):
     assert body["message"] == f"waits: {body['waits'][0]}"
 
 
+def test_a_problem_has_the_members_of_rfc_9457(api):
+    body = api.get(f"{RUNS}/{uuid.uuid4()}").json()
+
+    assert (body["type"], body["title"], body["status"]) == ("about:blank", "Not Found", 404)
+    assert body["detail"] == body["message"]
+
+
+def test_a_refused_field_called_status_or_title_keeps_its_place(api):
+    filtered = api.get(RUNS, {"status": "lost"}).json()
+    titled = with_token(make.user()).post("/api/chat/conversations", {"title": 7}).json()
+
+    assert filtered["status"] == filtered["fields"]["status"]
+    assert titled["title"] == titled["fields"]["title"]
+    assert (filtered["title"], titled["status"]) == ("Bad Request", 400)
+
+
 def test_a_field_called_message_does_not_take_the_message_s_place():
     body = with_token(make.user()).post("/api/chat", {"message": " "}).json()
 
@@ -177,7 +195,7 @@ def test_a_field_that_is_half_a_character_is_named_all_the_same(api):
 def test_a_problem_of_a_table_is_json(api):
     answer = APIClient().get(f"{RUNS}/{uuid.uuid4()}/receipt.csv")
 
-    assert (answer.status_code, answer["Content-Type"]) == (401, "application/json")
+    assert (answer.status_code, answer["Content-Type"]) == (401, "application/problem+json")
 
 
 def test_who_stands_in_the_way_is_told(api):

@@ -152,7 +152,7 @@ def test_a_run_that_does_not_exist_is_not_found(path, api):
     answer = api.post(url) if path.endswith(("cancel", "retry")) else api.get(url)
 
     assert answer.status_code == 404
-    assert answer["Content-Type"] == "application/json"
+    assert answer["Content-Type"] == "application/problem+json"
 
 
 def test_runs_come_newest_first(api):

@@ -72,7 +72,8 @@ def test_who_is_refused_reads_a_page_of_ours_or_json(ada):
     assert page("ada")["Content-Security-Policy"]
     problem = token("ada").json()
     assert "15 minutes" in problem["message"]
-    assert problem == {"message": problem["message"], "code": "locked_out", "detail": problem["message"]}
+    assert (problem["code"], problem["status"]) == ("locked_out", 429)
+    assert problem["detail"] == problem["message"]
 
 
 @pytest.mark.parametrize("by", [page, admin_page, token])

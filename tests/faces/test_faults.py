@@ -17,7 +17,7 @@ client = Client(raise_request_exception=False)
 def told(answer):
     return [answer.status_code, answer["Content-Type"].split(";")[0], answer.text]
 print(json.dumps({
-    "api": told(client.post("/api/token", {"username": "ada", "password": "x"}, "application/json")),
+    "api": told(client.post("/api/token", {"username": "ada", "password": "x"}, "application/problem+json")),
     "page": told(client.post("/sign-in", {"username": "ada", "password": "x"})),
     "unknown": told(client.get("/nowhere", headers={"cookie": "sessionid=" + "a" * 32})),
     "forged": told(Client(enforce_csrf_checks=True, raise_request_exception=False).post(
@@ -43,10 +43,14 @@ def told_without_a_database():
 def test_without_a_database_the_api_answers_503_as_json(told_without_a_database):
     status, kind, body = told_without_a_database["api"]
 
-    assert (status, kind) == (503, "application/json")
+    assert (status, kind) == (503, "application/problem+json")
     assert json.loads(body) == {
         "message": "The database can't be reached. Please try again later.",
         "code": "database_unreachable",
+        "type": "about:blank",
+        "title": "Service Unavailable",
+        "status": 503,
+        "detail": "The database can't be reached. Please try again later.",
     }
 
 
@@ -70,7 +74,7 @@ def test_without_a_database_the_process_is_still_up(told_without_a_database):
 def test_an_unknown_address_below_api_is_404_as_json(client):
     answer = client.get("/api/nowhere")
 
-    assert (answer.status_code, answer["Content-Type"]) == (404, "application/json")
+    assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
 
 
 @pytest.mark.django_db

@@ -20,7 +20,7 @@ def _mounted(settings):
 def test_the_api_answers_in_json_and_in_english(client):
     answer = client.get("/api/no/such/address", headers={"Accept-Language": "de"})
 
-    assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/json")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json")
     assert answer.json()["message"] == "There is nothing at this address."
     assert answer["Cache-Control"] == "private, no-cache"
 

@@ -14,6 +14,7 @@ from rest_framework.permissions import AllowAny, IsAuthenticated
 
 from housekeeping.api.description.examples import problem_examples
 from housekeeping.api.description.shapes import serializer_of
+from housekeeping.api.rules import problems
 from housekeeping.api.rules.problems import Problem, snake_case
 from housekeeping.api.serializers import Strict, TaskField
 from housekeeping.declared import registry
@@ -79,8 +80,8 @@ class Schema(AutoSchema):
             if found.get(str(code), {}).get("description"):
                 continue  # the view has described it
             if code in expected or str(code) in found:
-                content = {"schema": shape, "example": problem.example}
-                described = {"content": {"application/json": content}, "description": problem.why}
+                content = {"schema": shape, "example": problems.sent(problem.example, code)}
+                described = {"content": {problems.MEDIA_TYPE: content}, "description": problem.why}
                 headers = found.get(str(code), {}).get("headers", {}) | problem.headers
                 found[str(code)] = described | ({"headers": headers} if headers else {})
         return {code: found[code] for code in sorted(found)}

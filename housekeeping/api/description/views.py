@@ -65,7 +65,7 @@ def docs(request: HttpRequest, described: Description) -> HttpResponse:
 def _not_allowed(request: HttpRequest) -> HttpResponse:
     """A problem in JSON, as everywhere below the API's address."""
     message = str(MethodNotAllowed(str(request.method)).detail)
-    answer = problems.answer(message, MethodNotAllowed.default_code, 405, detail=message)
+    answer = problems.answer(message, MethodNotAllowed.default_code, 405)
     answer["Allow"] = "GET, HEAD"
     return answer
 

@@ -73,14 +73,16 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(error, BadField) or type(error) in {**CODES, **FIELDS}:
         assert isinstance(error, HousekeepingError)
         code, body = translate(error)
-        return Response(body, status=code)
+        return problems.response(body, code)
     if outage := outage_of(error):
         logger.error("%s: %s", outage.english, error)
         code, body = translate(outage)
-        return Response(body, status=code)
+        return problems.response(body, code)
     response = exception_handler(error, context)
     if response is not None:
-        response.data = problems.complete(response.data, _code_of(error))
+        body = problems.complete(response.data, _code_of(error))
+        response.data = problems.sent(body, response.status_code)
+        response.content_type = problems.MEDIA_TYPE
     return response
 
 

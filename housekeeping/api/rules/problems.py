@@ -2,31 +2,43 @@
 
 ``message`` is a sentence for a person, ``code`` a word for a program. A refused request has
 ``fields``: for each field, sentences about what was wrong. Older clients read these at the top
-level, and DRF's ``detail`` too, so both are there as well.
+level, too.
+
+They are sent as RFC 9457 defines it, with its members ``type``, ``title``, ``status`` and ``detail``. If a
+refused field has one of these names, its sentences keep that place: the RFC lets clients ignore a member of
+another type.
 """
 
 import re
+from http import HTTPStatus
 from typing import Any
 
 from django.http import JsonResponse
+from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from housekeeping.reading.as_json import Run
-from housekeeping.reading.as_json.fields import GIVEN, AnyObject, Many, Map, Object, One, Text
+from housekeeping.reading.as_json.fields import GIVEN, AnyObject, AnyValue, Many, Map, Object, One, Text
 
 Refused = dict[str, list[str]]
 
+MEDIA_TYPE = "application/problem+json"
 RESERVED = ("message", "code", "fields")
 NO_FIELD = "non_field_errors"  # the name for errors that belong to no field
 
 
 class Problem(Object[None]):
-    """Every answer that is not a success. Refused fields are in ``fields``, and at the top level as well."""
+    """Every answer that is not a success (RFC 9457). Refused fields are in ``fields``, and at the top level
+    as well."""
 
     message = Text(GIVEN, help="A sentence for a person.")
     code = Text(GIVEN, help="A word for a program.")
     fields = Map(Many(Text()), GIVEN, optional=True, help="By field: sentences about what was wrong.")
-    detail = Text(GIVEN, optional=True, help="The same as message, for older clients.")
+    type = Text(GIVEN, optional=True, help="about:blank: code tells the kind of the problem.")
+    # Any value, since a refused field may be called title or status.
+    title = AnyValue(GIVEN, optional=True, help="In words, unless a field of this name is refused.")
+    status = AnyValue(GIVEN, optional=True, help="Unless a field of this name is refused.")
+    detail = Text(GIVEN, optional=True, help="The same as message.")
     run = One(Run, GIVEN, optional=True, help="The run that it is about.")
     error = Text(GIVEN, optional=True, help="What a failed run raised.")
     result = AnyObject(
@@ -52,9 +64,21 @@ def complete(data: Any, code: str) -> dict[str, Any]:
     return refused({_name(field): _flat(sentences) for field, sentences in everything.items()})
 
 
-def answer(message: str, code: str, status: int, **more: Any) -> JsonResponse:
+def sent(problem: dict[str, Any], status: int) -> dict[str, Any]:
+    """A body with the members of RFC 9457."""
+    facts = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
+    return problem | {
+        name: value for name, value in (facts | {"detail": problem["message"]}).items() if name not in problem
+    }
+
+
+def response(problem: dict[str, Any], status: int) -> Response:
+    return Response(sent(problem, status), status=status, content_type=MEDIA_TYPE)
+
+
+def answer(message: str, code: str, status: int) -> JsonResponse:
     """A problem for code outside the views of the API, such as middleware."""
-    return JsonResponse(body(message, code, **more), status=status)
+    return JsonResponse(sent(body(message, code), status), status=status, content_type=MEDIA_TYPE)
 
 
 def snake_case(name: str) -> str:

@@ -162,16 +162,17 @@ def standing(request: Request, run: Run) -> Response:
     if run.status == Run.Status.SUCCEEDED:
         return Response(as_json.Ended.of(run, run=facts))
     if run.status == Run.Status.FAILED:
-        return Response(_stopped(run, facts, code="run_failed"), status=status.HTTP_500_INTERNAL_SERVER_ERROR)
+        return _stopped(run, facts, status.HTTP_500_INTERNAL_SERVER_ERROR, code="run_failed")
     if run.status == Run.Status.CANCELLED:
-        return Response(_stopped(run, facts, code="run_cancelled"), status=status.HTTP_409_CONFLICT)
+        return _stopped(run, facts, status.HTTP_409_CONFLICT, code="run_cancelled")
     body = as_json.Standing.of(run, run=facts)
     return Response(body, status=status.HTTP_202_ACCEPTED, headers={"Location": facts["url"]})
 
 
-def _stopped(run: Run, facts: dict[str, Any], *, code: str) -> dict[str, Any]:
+def _stopped(run: Run, facts: dict[str, Any], status: int, *, code: str) -> Response:
     message = words.message(run)
-    return problems.body(message, code, error=run.error or message, result=run.result, run=facts)
+    body = problems.body(message, code, error=run.error or message, result=run.result, run=facts)
+    return problems.response(body, status)
 
 
 def _retry(view: HousekeepingView, run: Run) -> Run:
