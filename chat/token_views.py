@@ -26,7 +26,7 @@ class Obtain(jwt.TokenObtainPairView):
     throttle_classes = [throttles.TokenByAddress, throttles.TokenByAccount]
 
     @extend_schema(
-        operation_id="token",
+        operation_id="create_token",
         summary="Exchange a name and a password for a pair of tokens",
         request=Credentials,
         responses={200: TokenPair},
@@ -44,7 +44,7 @@ class Refresh(jwt.TokenRefreshView):
     throttle_classes = [throttles.RefreshByAddress]
 
     @extend_schema(
-        operation_id="token_refresh",
+        operation_id="refresh_token",
         summary="Exchange a refresh token for a new pair",
         request=RefreshToken,
         responses={200: TokenPair},
@@ -57,7 +57,7 @@ class Blacklist(jwt.TokenBlacklistView):
     throttle_classes = [throttles.RefreshByAddress]
 
     @extend_schema(
-        operation_id="token_blacklist",
+        operation_id="blacklist_token",
         summary="End a refresh token",
         request=RefreshToken,
         responses={200: {"type": "object", "maxProperties": 0}},

@@ -322,7 +322,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Housekeeping",
     "DESCRIPTION": "Controls and monitors the housekeeping of the site. Also serves the site's chat.",
     "VERSION": "1",
-    "LICENSE": {"name": "MIT"},
+    "LICENSE": {"name": "MIT", "identifier": "MIT"},
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api",
     "COMPONENT_SPLIT_REQUEST": True,

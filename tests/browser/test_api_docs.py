@@ -29,9 +29,9 @@ def test_an_operation_opens_and_nothing_sticks_out(docs, width, scheme):
 
 def test_an_answer_leads_to_its_shape(docs):
     page = docs()
-    page.locator("#run_detail summary").click()
+    page.locator("#get_run summary").click()
 
-    page.locator("#run_detail").get_by_role("link", name="RunInFull", exact=True).click()
+    page.locator("#get_run").get_by_role("link", name="RunInFull", exact=True).click()
 
     assert page.url.endswith("#shape-RunInFull")
 

@@ -40,28 +40,28 @@ CHECKS = {
 OPERATIONS = {
     operation["operationId"] for path in WHOLE.document()["paths"].values() for operation in path.values()
 }
-SIGNED = {"token_refresh", "token_blacklist", "verify"}  # nobody makes up a token of ours
+SIGNED = {"refresh_token", "blacklist_token", "verify"}  # nobody makes up a token of ours
 # Where a request can be well-formed and wrong all the same, 400 is the right answer to it:
 SENSELESS = {
     "trigger": "no schema says which runs are plans",
     "chat": "nor which conversations are one's own",
     "register": "nor which passwords are too common, and which names are taken",
     "verify": "nor which tokens we have signed",
-    "run_list": "nor which cursors we have made",
-    "act_list": "nor which cursors we have made",
-    "hold_list": "nor which cursors we have made",
-    "alert_list": "nor which cursors we have made",
-    "incident_list": "nor which cursors we have made",
-    "post_channel_list": "nor which hosts are listed, which names are taken, and which tasks there are",
-    "patch_channel_detail": "nor which hosts are listed, and which tasks there are",
-    "post_hold_list": "nor which rows there are, nor which days have passed",
-    "patch_hold_detail": "nor which days have passed",
-    "table_detail": "nor which columns a table has",
-    "put_acknowledgement": "nor which days have passed",
-    "patch_undo_holds": "nor which days have passed",
-    "fire_times": "no pattern says which cron expressions ever fire",
-    "patch_schedule_detail": "no pattern says which cron expressions ever fire",
-    "patch_policy_detail": "a policy may have no retention, and then none can be set",
+    "list_runs": "nor which cursors we have made",
+    "list_acts": "nor which cursors we have made",
+    "list_holds": "nor which cursors we have made",
+    "list_alerts": "nor which cursors we have made",
+    "list_incidents": "nor which cursors we have made",
+    "create_channel": "nor which hosts are listed, which names are taken, and which tasks there are",
+    "change_channel": "nor which hosts are listed, and which tasks there are",
+    "create_hold": "nor which rows there are, nor which days have passed",
+    "change_hold": "nor which days have passed",
+    "get_table": "nor which columns a table has",
+    "set_acknowledgement": "nor which days have passed",
+    "change_undo_holds": "nor which days have passed",
+    "get_fire_times": "no pattern says which cron expressions ever fire",
+    "change_schedule": "no pattern says which cron expressions ever fire",
+    "change_policy": "nor which fields exclude each other, nor that some policies have no retention",
 }
 
 

@@ -60,7 +60,7 @@ _SETTINGS: dict[str, Any] = {
     "TITLE": "Housekeeping",
     "DESCRIPTION": "Controls and monitors the housekeeping of a project's database.",
     "VERSION": "1",
-    "LICENSE": {"name": "MIT"},
+    "LICENSE": {"name": "MIT", "identifier": "MIT"},
     "OAS_VERSION": "3.1.0",
     "COMPONENT_SPLIT_REQUEST": True,
     "COMPONENT_SPLIT_PATCH": False,

@@ -27,6 +27,11 @@ ETAG = {
     }
 }
 
+VERBS = {"GET": "get", "POST": "create", "PUT": "set", "PATCH": "change", "DELETE": "delete"}
+# Each address in a document begins at the root of the site that serves it.
+SERVERS = [{"url": "/", "description": "The site that serves this description."}]
+CONTACT = {"name": "The administrators of this site"}
+
 # The groups of the app's own operations; a project's own groups come between them.
 FIRST_TAG = {
     "name": "housekeeping",
@@ -48,13 +53,22 @@ def location(meaning: str, code: int) -> OpenApiParameter:
 
 
 class Schema(AutoSchema):
-    """Extends drf-spectacular's by ETags, the problems, and the view's name as ``operationId``."""
+    """Extends drf-spectacular's by ETags, the problems, and names of operations."""
 
     def get_operation_id(self) -> str:
-        """``hold_list`` for HoldList; with several methods, ``post_hold_list`` for each but GET."""
+        """A verb and a noun, from the names of the method and of the view.
+
+        ``list_holds`` and ``create_hold`` for HoldList, ``get_hold`` for HoldDetail. A view that has POST
+        alone is called by what it does: ``undo_run`` for UndoRun.
+        """
         name = snake_case(type(self.view).__name__)
-        is_one_of_several = len(set(self.view.http_method_names) - {"options", "head"}) > 1
-        return f"{self.method.lower()}_{name}" if is_one_of_several and self.method != "GET" else name
+        if set(self.view.http_method_names) - {"options", "head"} == {"post"}:
+            return name
+        noun = name.removesuffix("_list").removesuffix("_detail")
+        if name.endswith("_list") and self.method != "POST":
+            verb = "list" if self.method == "GET" else VERBS[self.method]
+            return f"{verb}_{re.sub('y$', 'ie', noun)}s"
+        return f"{VERBS[self.method]}_{noun}"
 
     def get_examples(self) -> list[OpenApiExample]:
         """Made only now: while the views are imported, the apps may not be loaded yet."""
@@ -121,8 +135,11 @@ def tidy(result: Facts, **facts: Any) -> Facts:
     """drf-spectacular's hook for a finished document.
 
     It removes the optional slash of addresses, renames their keys, writes each problem once, and adds the
-    rules for bodies that no field can express.
+    rules for bodies that no field can express. Generators of clients ask for servers, for a contact, and for
+    an empty ``security`` where no token is needed.
     """
+    result["servers"] = SERVERS
+    result["info"].setdefault("contact", CONTACT)
     result["tags"] = [FIRST_TAG, *result.get("tags", []), LAST_TAG]
     result["paths"] = {_renamed(path): item for path, item in result["paths"].items()}
     shared = result["components"].setdefault("responses", {})
@@ -131,10 +148,13 @@ def tidy(result: Facts, **facts: Any) -> Facts:
             for parameter in operation.get("parameters", []):
                 if parameter["in"] == "path":
                     parameter["name"] = re.findall(r"{(\w+)}", path)[0]
+            if not any(operation.get("security", [])):
+                operation["security"] = []
             operation["responses"] = {
                 code: _shared(shared, code, response) for code, response in operation["responses"].items()
             }
     result["components"]["responses"] = dict(sorted(shared.items()))
+    result["components"]["schemas"]["Problem"]["additionalProperties"] = True  # refused fields
     for kind in _kinds(Strict):
         body = result["components"]["schemas"].get(f"{kind.__name__.removesuffix('Serializer')}Request", {})
         body.update(kind.schema_extra)
