@@ -47,9 +47,13 @@ class UsernameField(TextField):
 
 
 class RegistrationSerializer(serializers.Serializer[User]):
-    username = UsernameField(max_length=150, validators=[UnicodeUsernameValidator()])
-    email = serializers.EmailField(max_length=254)
-    password = TextField(max_length=128, trim_whitespace=False)
+    """A new account."""
+
+    username = UsernameField(
+        max_length=150, validators=[UnicodeUsernameValidator()], help_text="The name to sign in with."
+    )
+    email = serializers.EmailField(max_length=254, help_text="It gets a link that verifies it.")
+    password = TextField(max_length=128, trim_whitespace=False, help_text="8 characters or more.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -60,7 +64,9 @@ class RegistrationSerializer(serializers.Serializer[User]):
 
 
 class VerificationSerializer(serializers.Serializer[Any]):
-    token = TextField(max_length=1000, validators=[SOMETHING])
+    """The token of the mail, and the password."""
+
+    token = TextField(max_length=1000, validators=[SOMETHING], help_text="The end of the link in the mail.")
     password = TextField(
         max_length=128,
         trim_whitespace=False,
@@ -70,22 +76,32 @@ class VerificationSerializer(serializers.Serializer[Any]):
 
 
 class MessageSerializer(serializers.ModelSerializer[ChatMessage]):
+    """A message of a conversation."""
+
     class Meta:
         model = ChatMessage
         fields = ["id", "role", "content", "created_at"]
+        extra_kwargs = {"role": {"help_text": "Who wrote it."}, "content": {"help_text": "The text."}}
 
 
 class ConversationSerializer(serializers.ModelSerializer[Conversation]):
+    """A conversation."""
+
     title = TextField(max_length=200, required=False, allow_blank=True)
 
     class Meta:
         model = Conversation
         fields = ["id", "title", "created_at", "last_message_at"]
         read_only_fields = ["created_at", "last_message_at"]
+        extra_kwargs = {
+            "last_message_at": {"help_text": "When its newest message was posted; null: it has none."}
+        }
 
 
 class ContentSerializer(serializers.Serializer[Any]):
-    content = TextField(max_length=MESSAGE_LENGTH, validators=[SOMETHING])
+    """A message to add."""
+
+    content = TextField(max_length=MESSAGE_LENGTH, validators=[SOMETHING], help_text="The text.")
 
 
 class ChatSerializer(serializers.Serializer[Any]):
@@ -98,6 +114,7 @@ class ChatSerializer(serializers.Serializer[Any]):
         required=False,
         allow_null=True,
         default=None,
+        help_text="null: a new one.",
     )
 
     def __init__(self, *args: Any, user: User | None = None, **kwargs: Any) -> None:
@@ -149,15 +166,17 @@ class AccountSerializer(serializers.Serializer[User]):
     """An account, as its registration is answered."""
 
     id = serializers.IntegerField()
-    username = serializers.CharField()
-    email = serializers.EmailField()
-    verified = serializers.BooleanField()
+    username = serializers.CharField(help_text="The name to sign in with.")
+    email = serializers.EmailField(help_text="Where its mails go.")
+    verified = serializers.BooleanField(help_text="Its address is verified, so that it can sign in.")
 
 
 class SaidSerializer(serializers.Serializer[Any]):
-    conversation = serializers.IntegerField()
+    """The message that was posted, and the reply."""
+
+    conversation = serializers.IntegerField(help_text="The id of the conversation.")
     message = MessageSerializer()
-    reply = MessageSerializer(allow_null=True)
+    reply = MessageSerializer(allow_null=True, help_text="null: nobody replies.")
 
 
 class _PageSerializer(serializers.Serializer[Any]):
@@ -166,8 +185,12 @@ class _PageSerializer(serializers.Serializer[Any]):
 
 
 class ConversationPageSerializer(_PageSerializer):
+    """One page of conversations, newest first."""
+
     results = ConversationSerializer(many=True)
 
 
 class MessagePageSerializer(_PageSerializer):
+    """One page of messages, newest first."""
+
     results = MessageSerializer(many=True)

@@ -9,20 +9,28 @@ from chat.serializers import SOMETHING
 
 
 class Credentials(serializers.Serializer[None]):
-    username = serializers.CharField(validators=[SOMETHING])
-    password = serializers.CharField(validators=[SOMETHING])
+    """The name and the password of an account."""
+
+    username = serializers.CharField(validators=[SOMETHING], help_text="Of the account.")
+    password = serializers.CharField(validators=[SOMETHING], help_text="Of the account.")
 
 
 class RefreshToken(serializers.Serializer[None]):
-    refresh = serializers.CharField(validators=[SOMETHING])
+    """A refresh token."""
+
+    refresh = serializers.CharField(validators=[SOMETHING], help_text="It can be used once.")
 
 
 class TokenPair(serializers.Serializer[None]):
+    """A pair of tokens."""
+
     access = serializers.CharField(help_text="Send it as Authorization: Bearer …; it lasts some minutes.")
     refresh = serializers.CharField(help_text="Exchange it once for the next pair.")
 
 
 class Obtain(jwt.TokenObtainPairView):
+    """The access token lasts some minutes, the refresh token a day."""
+
     throttle_classes = [throttles.TokenByAddress, throttles.TokenByAccount]
 
     @extend_schema(
@@ -41,6 +49,8 @@ class Obtain(jwt.TokenObtainPairView):
 
 
 class Refresh(jwt.TokenRefreshView):
+    """A refresh token that is used a second time ends all tokens of its sign-in."""
+
     throttle_classes = [throttles.RefreshByAddress]
 
     @extend_schema(
@@ -54,6 +64,8 @@ class Refresh(jwt.TokenRefreshView):
 
 
 class Blacklist(jwt.TokenBlacklistView):
+    """The access token of the pair lasts until it runs out."""
+
     throttle_classes = [throttles.RefreshByAddress]
 
     @extend_schema(

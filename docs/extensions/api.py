@@ -43,8 +43,16 @@ def operations(argument: str, content: list[str]) -> list[str]:
 
 def _about(operations: Iterable[Facts]) -> list[str]:
     """The facts about an address that its methods have in common."""
-    told = dict.fromkeys(one.get("description", "") for one in operations)
+    told = dict.fromkeys(
+        one["description"].partition("\n\n")[0] for one in operations if not _is_summary(one)
+    )
     return [line for text in told if text and "\n" not in text for line in (sentence(text), "")]
+
+
+def _is_summary(one: Facts) -> bool:
+    """The description adds nothing to the summary but the right."""
+    told = str(one["description"]).partition("\n\n")[0]
+    return told == f"{one['summary']}."
 
 
 def _operation(method: str, path: str, one: Facts) -> list[str]:

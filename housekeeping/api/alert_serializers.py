@@ -67,6 +67,8 @@ class ChannelSerializer(_Fields):
 
 
 class ChannelChangeSerializer(_Fields):
+    """What to change about a channel."""
+
     address = TextField(required=False, max_length=LONGEST_ADDRESS)
     new_secret = BooleanField(required=False, help_text="true: sign with another secret from now on.")
 

@@ -108,6 +108,8 @@ def _choices() -> str:
 
 
 class WaitSerializer(Strict):
+    """How long to wait."""
+
     wait = NumberField(
         default=DEFAULT_WAIT,
         min_value=0,
@@ -117,6 +119,8 @@ class WaitSerializer(Strict):
 
 
 class UndoSerializer(WaitSerializer):
+    """How to undo a run."""
+
     unverified = BooleanField(
         default=False,
         help_text="Also restore archives that can't be verified, such as those of version 1.0.",
@@ -127,6 +131,8 @@ class UndoSerializer(WaitSerializer):
 
 
 class TriggerSerializer(WaitSerializer):
+    """Which task to run, and how. ``plan`` and ``dry_run: true`` exclude each other."""
+
     task = TaskField()
     dry_run = BooleanField(default=False, help_text="Delete nothing; answer what would be deleted.")
     plan = IdField(required=False, help_text="A dry run, whose rows are deleted, and no others.")
@@ -137,14 +143,20 @@ class TriggerSerializer(WaitSerializer):
 
 
 class IdsSerializer(Strict):
+    """Some runs."""
+
     ids = serializers.ListField(child=IdField(), min_length=1, max_length=bulk.MOST, help_text="Of runs.")
 
 
 class PauseSerializer(Strict):
+    """Whether all schedules are paused."""
+
     paused = BooleanField()
 
 
 class TaskSerializer(Strict):
+    """Whether a task is paused."""
+
     paused = BooleanField()
     reason = TextField(
         required=False, default="", max_length=REASON_LENGTH, allow_blank=True, help_text="Why it is paused."
@@ -152,6 +164,8 @@ class TaskSerializer(Strict):
 
 
 class ScheduleSerializer(Strict):
+    """What to change about a schedule. ``trigger`` and ``reset: true`` exclude each other."""
+
     paused = BooleanField(required=False)
     trigger = TextField(required=False, help_text="Five cron fields, or an interval [D ]HH:MM:SS.")
     reset = BooleanField(required=False, help_text="true: the declared trigger again.")
@@ -206,6 +220,8 @@ class PreviewSerializer(Strict):
 
 
 class PolicySerializer(Strict):
+    """A new retention: either ``retention_days`` or ``reset: true``."""
+
     retention_days = RetentionField(required=False)
     reset = BooleanField(required=False, help_text="true: the declared retention again.")
     dry_run = BooleanField(default=False, help_text="Change nothing; answer what it would delete.")
@@ -253,11 +269,15 @@ class HoldSerializer(Strict):
 
 
 class AcknowledgementSerializer(Strict):
+    """Until when, and why, a failure is acknowledged."""
+
     until = UntilField(default=None, help_text="A date, ISO 8601, or null: until it succeeds.")
     reason = TextField(required=False, default="", max_length=REASON_LENGTH, allow_blank=True)
 
 
 class HoldChangeSerializer(Strict):
+    """What to change about a hold."""
+
     until = UntilField(required=False)
     reason = TextField(required=False, max_length=LONGEST_REASON)
 
@@ -270,6 +290,8 @@ class HoldChangeSerializer(Strict):
 
 
 class HoldGroupSerializer(Strict):
+    """The end of several holds."""
+
     until = UntilField()
 
 

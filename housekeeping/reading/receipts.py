@@ -33,6 +33,8 @@ class InUTC(Moment):
 
 
 class ReceiptAct(Object[Act]):
+    """What a person did with the run."""
+
     who = Text()
     what = Text()
     done_at = InUTC()
@@ -40,6 +42,8 @@ class ReceiptAct(Object[Act]):
 
 
 class Receipt(Object[Run]):
+    """What a run deleted, by which policy, and who caused it."""
+
     run = Id("id")
     task = Text()
     status = Text()

@@ -9,6 +9,7 @@ from django.urls import resolvers
 from drf_spectacular.renderers import OpenApiYamlRenderer
 
 from housekeeping.api.description.document import OWN
+from housekeeping.api.description.meanings import KEYS, MEANINGS
 from housekeeping.reading.search import TEXT_REACH
 from site_config.description import WHOLE
 from tests.test_project import ROOT
@@ -63,6 +64,39 @@ def test_every_operation_says_what_it_does_and_who_may():
         "blacklist_token", "create_token", "get_housekeeping_schema", "get_schema", "refresh_token",
         "register", "verify",
     }  # fmt: skip
+
+
+def test_everything_is_described():
+    document = WHOLE.document()
+    operations = [one for path in document["paths"].values() for one in path.values()]
+    shapes = document["components"]["schemas"]
+    fields = {
+        f"{name}.{field}": facts
+        for name, shape in shapes.items()
+        for field, facts in shape.get("properties", {}).items()
+        if "$ref" not in facts  # the object that it leads to is described
+    }
+    parameters = {
+        f"{one['operationId']} {parameter['name']}": parameter
+        for one in operations
+        for parameter in one.get("parameters", [])
+    }
+
+    assert all(one["description"] for one in operations)
+    for described in (shapes, fields, parameters):
+        assert [name for name, facts in described.items() if not facts.get("description")] == []
+
+
+def test_no_meaning_is_left_of_a_field_that_is_gone():
+    document = WHOLE.document()
+    shapes = document["components"]["schemas"]
+    fields = {field for shape in shapes.values() for field in shape.get("properties", {})}
+    operations = [one for path in document["paths"].values() for one in path.values()]
+    fields |= {parameter["name"] for one in operations for parameter in one.get("parameters", [])}
+    exact = {f"{name}.{field}" for name, shape in shapes.items() for field in shape.get("properties", {})}
+
+    assert MEANINGS.keys() <= fields | exact
+    assert KEYS.keys() <= {part for path in document["paths"] for part in path.split("/")}
 
 
 def test_every_operation_is_called_by_a_verb():

@@ -64,6 +64,7 @@ _SETTINGS: dict[str, Any] = {
     "OAS_VERSION": "3.1.0",
     "COMPONENT_SPLIT_REQUEST": True,
     "COMPONENT_SPLIT_PATCH": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "POSTPROCESSING_HOOKS": ["housekeeping.api.description.schema.tidy"],
 }
 OWN = Description("housekeeping_api:schema", _own_patterns, _SETTINGS)

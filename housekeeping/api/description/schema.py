@@ -13,6 +13,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 from rest_framework.permissions import AllowAny, IsAuthenticated
 
 from housekeeping.api.description.examples import problem_examples
+from housekeeping.api.description.meanings import KEYS, MEANINGS, SHAPES
 from housekeeping.api.description.shapes import serializer_of
 from housekeeping.api.rules import problems
 from housekeeping.api.rules.problems import Problem, snake_case
@@ -69,6 +70,13 @@ class Schema(AutoSchema):
             verb = "list" if self.method == "GET" else VERBS[self.method]
             return f"{verb}_{re.sub('y$', 'ie', noun)}s"
         return f"{VERBS[self.method]}_{noun}"
+
+    def get_description(self) -> str:  # type: ignore[override]  # its stub is wrong
+        """What the view's docstring says, or else its summary; and the right that it needs."""
+        told = super().get_description() or f"{self.get_summary()}."
+        declared = getattr(self.view, "operations", {}).get(self.method)
+        right = getattr(declared.right, "right", "") if declared else ""
+        return f"{told}\n\nNeeds the right {right}." if right else told
 
     def get_examples(self) -> list[OpenApiExample]:
         """Made only now: while the views are imported, the apps may not be loaded yet."""
@@ -148,6 +156,9 @@ def tidy(result: Facts, **facts: Any) -> Facts:
             for parameter in operation.get("parameters", []):
                 if parameter["in"] == "path":
                     parameter["name"] = re.findall(r"{(\w+)}", path)[0]
+                    parameter.setdefault("description", KEYS[path.partition("/{")[0].rpartition("/")[2]])
+                elif parameter["name"] in MEANINGS:
+                    parameter.setdefault("description", MEANINGS[parameter["name"]])
             if not any(operation.get("security", [])):
                 operation["security"] = []
             operation["responses"] = {
@@ -158,7 +169,19 @@ def tidy(result: Facts, **facts: Any) -> Facts:
     for kind in _kinds(Strict):
         body = result["components"]["schemas"].get(f"{kind.__name__.removesuffix('Serializer')}Request", {})
         body.update(kind.schema_extra)
+    for name, shape in result["components"]["schemas"].items():
+        _explain(name, shape)
     return result
+
+
+def _explain(name: str, shape: Facts) -> None:
+    """Describe the shape and its fields if their declaration doesn't."""
+    if name[-4:] in SHAPES:
+        shape.setdefault("description", SHAPES[name[-4:]])
+    for field, schema in shape.get("properties", {}).items():
+        meaning = MEANINGS.get(f"{name}.{field}") or MEANINGS.get(field)
+        if meaning and "$ref" not in schema:
+            schema.setdefault("description", meaning)
 
 
 def _shared(shared: Facts, code: str, response: Facts) -> Facts:

@@ -31,6 +31,8 @@ class MayConfigure(_HasRight):
 class MayOperateOrConfigure(BasePermission):
     """One of the two rights. Which one depends on the body, so the view checks that."""
 
+    right = f"{rights.OPERATE} or {rights.CONFIGURE}"  # for the description
+
     def has_permission(self, request: Request, view: APIView) -> bool:
         return any(may().has_permission(request, view) for may in (MayOperate, MayConfigure))
 

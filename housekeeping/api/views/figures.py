@@ -20,9 +20,9 @@ from housekeeping.reading import as_json, gauges, overview, workers
 
 
 class SchedulerStatus(HousekeepingView):
-    @operation("Whether schedules run, and when each is due next", as_json.Status)
+    @operation("Whether schedules run, and when each is due next", as_json.SchedulerStatus)
     def get(self, request: Request) -> Response:
-        return Response(as_json.Status.of(overview.scheduler_status(clock.roughly())))
+        return Response(as_json.SchedulerStatus.of(overview.scheduler_status(clock.roughly())))
 
 
 class Statistics(HousekeepingView):

@@ -24,7 +24,7 @@ class Command(OperatorCommand):
         now = clock.now()
         scheduler = overview.scheduler_status(now)
         if options["json"]:
-            self.print_json(as_json.Status.of(scheduler))
+            self.print_json(as_json.SchedulerStatus.of(scheduler))
             return
         lines = [
             RULE,

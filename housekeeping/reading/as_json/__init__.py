@@ -27,7 +27,7 @@ from housekeeping.reading.as_json.runs import (
     run_in_full,
     texts,
 )
-from housekeeping.reading.as_json.schedules import FireTimes, Job, Status, fire_times, schedule
+from housekeeping.reading.as_json.schedules import FireTimes, Job, SchedulerStatus, fire_times, schedule
 from housekeeping.reading.as_json.settings import Setting
 from housekeeping.reading.as_json.tables import PolicyDraft, TableInFull, Tables, table_in_full
 from housekeeping.reading.as_json.tasks import Task
@@ -57,11 +57,11 @@ __all__ = [
     "Preview",
     "Run",
     "RunInFull",
+    "SchedulerStatus",
     "Setting",
     "Snapshot",
     "Standing",
     "Statistics",
-    "Status",
     "TableInFull",
     "Tables",
     "Tally",

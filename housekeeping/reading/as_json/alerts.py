@@ -73,6 +73,8 @@ class Alert(Object[models.Delivery]):
 
 
 class Tested(Object[Any]):
+    """A test message."""
+
     sent = Whole(GIVEN, help="To how many people or programs.")
 
 

@@ -33,10 +33,14 @@ class Statistics(Stored[Any], fields=COUNTED):
 
 
 class MeasuredStatistics(Statistics):
+    """The statistics, and when they were counted."""
+
     measured_at = Moment()
 
 
 class Snapshot(Statistics):
+    """The statistics at a past moment."""
+
     taken_at = Moment()
     database_bytes = Whole(nullable=True)
 
@@ -51,6 +55,8 @@ TAKEN = frozenset(
 
 
 class Archive(Object[overview.Overview]):
+    """The archives of what can be restored."""
+
     measured_at = Moment("archive.measured_at")
     bytes = Whole("archive.value", help="The size of all archives.")
     budget_bytes = Whole("archive_budget")
@@ -111,6 +117,8 @@ class Mark(Object[overview.Mark]):
 
 
 class Overview(Object[overview.Overview]):
+    """The figures of the dashboard's first page."""
+
     status = Text("scheduler.status", choices=STATUSES)
     busy = Flag("is_busy", help="Something is queued or running.")
     statistics = One(MeasuredStatistics)
@@ -125,6 +133,8 @@ class Overview(Object[overview.Overview]):
 
 
 class Tally(Object[models.Tally]):
+    """How often runs of a task ended in one way on one day."""
+
     day = Day(help="In TIME_ZONE.")
     task = Text()
     status = Text()
@@ -134,6 +144,8 @@ class Tally(Object[models.Tally]):
 
 
 class Act(Object[models.Act]):
+    """Something that a person did."""
+
     id = Whole("pk")
     done_at = Moment()
     who = Text()

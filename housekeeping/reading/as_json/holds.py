@@ -24,11 +24,15 @@ class Hold(Object[models.Hold]):
 
 
 class HoldsChanged(Object[Any]):
+    """How many holds were changed."""
+
     changed = Whole(GIVEN, help="The number of holds.")
     until = Moment(GIVEN, nullable=True)
 
 
 class HoldsEnded(Object[Any]):
+    """How many holds were ended."""
+
     ended = Whole(GIVEN, help="The number of holds.")
 
 

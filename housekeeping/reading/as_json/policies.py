@@ -25,6 +25,8 @@ TABLES = "Rows that would be deleted, by table."
 
 
 class Backlog(Stored[models.Gauge]):
+    """The rows that are past due by a policy."""
+
     stored = "value"
     rows = Whole(STORED, nullable=True, help="Rows that are past due; null if they can't be counted.")
     due_since = Moment(STORED, nullable=True)
@@ -36,6 +38,8 @@ class Backlog(Stored[models.Gauge]):
 
 
 class Policy(Object[PolicyCard]):
+    """A policy: which rows expire, and how long they are kept."""
+
     name = Text("policy.name")
     task = Text(
         lambda card: card.task.name if card.task else None,
@@ -54,6 +58,8 @@ class Policy(Object[PolicyCard]):
 
 
 class Effect(Object[retentions.Effect]):
+    """What a retention would delete."""
+
     retention_days = Number("days")
     rows = Whole(help="Rows that are past due by it.")
     rows_before = Whole("rows_now", help="Rows that are past due by the retention in force.")
@@ -61,21 +67,29 @@ class Effect(Object[retentions.Effect]):
 
 
 class ChangedPolicy(Policy):
+    """A policy, and what its new retention deletes."""
+
     effect = One(Effect, GIVEN)
 
 
 class SampleRow(Stored[Any]):
+    """A row that would be deleted."""
+
     key = Text(STORED)
     text = Text(STORED, nullable=True, help="The row's text at present; null if the row is gone.")
     age_from = Moment(STORED, nullable=True)
 
 
 class WhatIf(Stored[Any]):
+    """What another retention would delete."""
+
     retention_days = Whole(STORED)
     rows = Whole(STORED)
 
 
 class Preview(Stored[dict[str, Any]]):
+    """What a purge would delete now."""
+
     policy = Text(STORED)
     cutoff = Moment(STORED)
     retention_days = Number(STORED, nullable=True)

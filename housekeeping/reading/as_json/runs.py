@@ -50,6 +50,8 @@ def _took_seconds(run: models.Run) -> float | None:
 
 
 class Progress(Object[models.Run]):
+    """How far a run is."""
+
     done = Whole()
     total = Whole(lambda run: run.progress()["total"])
     rows_per_second = Whole(_rows_per_second, optional=True, help="While it runs.")
@@ -125,6 +127,8 @@ class RunInFull(Run):
 
 
 class Ended(Object[models.Run]):
+    """A run that has succeeded."""
+
     message = Text(message)
     result = AnyObject(nullable=True)
     run = One(Run, itself)
@@ -138,6 +142,8 @@ class Standing(Object[models.Run]):
 
 
 class LogLine(Object[models.LogLine]):
+    """A line of a run's log."""
+
     id = Whole("pk")
     logged_at = Moment()
     level = Text()

@@ -27,24 +27,32 @@ STATUSES = [overview.RUNNING, overview.PAUSED, overview.STOPPED]
 
 
 class StatusJob(Object[ScheduleCard]):
+    """A schedule, in short."""
+
     id = Text("schedule.id")
     name = Text("schedule.name")
     next_run_time = Moment("next_run_at", nullable=True, help="null if it or its task is paused.")
     trigger = Text(lambda job: str(job.entry.trigger))
 
 
-class Status(Object[overview.SchedulerStatus]):
+class SchedulerStatus(Object[overview.SchedulerStatus]):
+    """Whether the schedules run."""
+
     status = Text(choices=STATUSES)
     total_jobs = Whole(lambda scheduler: len(scheduler.listed))
     jobs = Many(StatusJob, "listed")
 
 
 class NextRun(Object[ScheduleCard]):
+    """The next fire time of all schedules."""
+
     schedule = Text("schedule.id")
     at = Moment("next_run_at")
 
 
 class Job(Object[ScheduleCard]):
+    """A schedule."""
+
     id = Text("schedule.id")
     name = Text("schedule.name")
     task = Text("schedule.task.name")
@@ -65,6 +73,8 @@ class Job(Object[ScheduleCard]):
 
 
 class FireTimes(Object[Any]):
+    """When a trigger fires."""
+
     trigger = Text(str)
     next_fire_times = Many(Moment(), GIVEN)
 

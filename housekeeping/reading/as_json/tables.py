@@ -38,6 +38,8 @@ class ColumnAges(Object[tuple[str, Facts]]):
 
 
 class Covering(Object[Cover]):
+    """A policy that deletes from the table."""
+
     policy = Text()
     direct = Flag("is_direct", help="false: rows go with rows of another table, which they refer to.")
 
@@ -105,12 +107,16 @@ class PolicyDraft(Object[Draft]):
 
 
 class SizeOfDay(Object[models.TableSize]):
+    """The size of a table on one day."""
+
     day = Day(help="In TIME_ZONE.")
     rows = Whole(nullable=True)
     bytes = Whole(nullable=True)
 
 
 class TableInFull(Table):
+    """A table with the ages of its rows, its history, and a policy for it."""
+
     ages = Many(ColumnAges, lambda card: card.ages.items())
     draft = One(PolicyDraft, GIVEN)
     history = Many(SizeOfDay, GIVEN, help="One for each day that it was measured, oldest first.")

@@ -52,6 +52,8 @@ class WorkNow(Object[Work]):
 
 
 class Consumer(Object[ConsumerCard]):
+    """A process that carries out runs."""
+
     id = Id("consumer.pk")
     host = Text("consumer.host")
     pid = Whole("consumer.pid")
@@ -73,6 +75,8 @@ class Consumer(Object[ConsumerCard]):
 
 
 class ConsumerList(Object[Workers]):
+    """The consumers, and what works beside them."""
+
     results = Many(Consumer, "consumers")
     commands = Many(WorkNow, help="The runs that commands carry out, without a consumer.")
     tells_lock_waits = Flag(help="false: this database can't tell who waits for a lock.")
