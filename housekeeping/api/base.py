@@ -24,7 +24,7 @@ from rest_framework.views import APIView
 
 from housekeeping.api.description.schema import Schema
 from housekeeping.api.description.shapes import serializer_of
-from housekeeping.api.rules import errors, headers
+from housekeeping.api.rules import errors, headers, preconditions
 from housekeeping.api.rules.parsers import BoundedJSONParser
 from housekeeping.api.rules.permissions import MayView
 from housekeeping.api.rules.problems import Problem
@@ -89,6 +89,8 @@ def operation(
     )
 
     def declare(handler: Handler) -> Handler:
+        if handler.__name__.upper() in preconditions.GUARDED:
+            handler = preconditions.checked(handler)
         handler.operation = Operation(right, query or body, opens_run, examples)  # type: ignore[attr-defined]
         # Before extend_schema, which would otherwise extend the project's DEFAULT_SCHEMA_CLASS.
         return describe(schema(Schema())(handler))
@@ -114,6 +116,8 @@ class HousekeepingView(APIView):
     schema = Schema()
 
     operations: ClassVar[dict[str, Operation]]
+    # The fields of the answer to GET that the other methods change: see rules/preconditions.py.
+    changeable: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -144,6 +148,8 @@ class HousekeepingView(APIView):
     def finalize_response(self, request: Request, response: Response, *args: Any, **options: Any) -> Response:
         response = super().finalize_response(request, response, *args, **options)
         headers.mark(request, response)
+        if self.changeable and request.method in ("GET", "HEAD") and response.status_code == 200:
+            response.add_post_render_callback(partial(preconditions.mark, changeable=self.changeable))
         response.add_post_render_callback(partial(headers.unless_known, request))
         return response
 

@@ -14,6 +14,8 @@ from housekeeping.exceptions import is_database_gone
 
 # How long to wait for another process to finish writing, in seconds. Django's default is 5.
 PATIENCE = 20.0
+# The key of PostgreSQL's advisory lock for transactions that take turns.
+LOCK = 0x7475726E
 
 
 @contextmanager
@@ -41,6 +43,13 @@ def take_write_lock() -> None:
         with connection.cursor() as cursor:
             cursor.execute("COMMIT")  # Django's BEGIN, which has done nothing yet
             cursor.execute("BEGIN IMMEDIATE")
+
+
+def take_turns() -> None:
+    """Let transactions that call this run one after the other. On SQLite, writers do so anyway."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
 
 
 def _begins_without_lock() -> bool:

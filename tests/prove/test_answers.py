@@ -61,6 +61,10 @@ SENSELESS = {
     "change_undo_holds": "nor which days have passed",
     "get_fire_times": "no pattern says which cron expressions ever fire",
     "change_schedule": "no pattern says which cron expressions ever fire",
+    "change_schedules": "nor which ETags we have given",
+    "change_task": "nor which ETags we have given",
+    "delete_hold": "nor which ETags we have given",
+    "delete_channel": "nor which ETags we have given",
     "change_policy": "nor which fields exclude each other, nor that some policies have no retention",
 }
 
@@ -193,6 +197,7 @@ def everything(transactional_db, settings):
         r"/tasks/\{name\}$": ("path.name", ["stats", "users"]),
         r"/tasks/\{name\}/": ("path.name", ["verification"]),
         r"/channels/\{name\}": ("path.name", ["pager", "operators"]),
+        r"/(schedules|tasks|policies|holds|channels)(/\{\w+\})?$": ("header.If-Match", ["*"]),
         "/fire-times": ("query.trigger", ["0 2 * * *", "06:00:00"]),
     }
 

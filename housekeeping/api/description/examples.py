@@ -5,7 +5,7 @@ from functools import cache
 
 from rest_framework import exceptions
 
-from housekeeping.api.rules import problems
+from housekeeping.api.rules import preconditions, problems
 from housekeeping.api.rules.parsers import LARGEST, TooLarge
 from housekeeping.declared.registry import SCHEDULES, TASKS, Task
 from housekeeping.reading.as_json.fields import Facts
@@ -89,6 +89,9 @@ def problem_examples() -> dict[int, ProblemExample]:
         409: ProblemExample(
             "The current state does not allow it. If a run is in the way, run has it.",
             problems.body("This run has already ended: succeeded.", "not_possible"),
+        ),
+        412: ProblemExample(
+            "The object has changed since the ETag in If-Match.", _answer_to(preconditions.Changed())
         ),
         413: ProblemExample(f"The body has more than {LARGEST:,} bytes.", _answer_to(TooLarge())),
         415: ProblemExample(

@@ -16,6 +16,7 @@ from housekeeping.api.description.examples import problem_examples
 from housekeeping.api.description.meanings import KEYS, MEANINGS, SHAPES
 from housekeeping.api.description.shapes import serializer_of
 from housekeeping.api.rules import problems
+from housekeeping.api.rules.preconditions import GUARDED
 from housekeeping.api.rules.problems import Problem, snake_case
 from housekeeping.api.serializers import Strict, TaskField
 from housekeeping.declared import registry
@@ -32,6 +33,13 @@ VERBS = {"GET": "get", "POST": "create", "PUT": "set", "PATCH": "change", "DELET
 # Each address in a document begins at the root of the site that serves it.
 SERVERS = [{"url": "/", "description": "The site that serves this description."}]
 CONTACT = {"name": "The administrators of this site"}
+
+IF_MATCH = OpenApiParameter(
+    "If-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="The ETag of an earlier GET: 412 if somebody has changed the object since.",
+)
 
 # The groups of the app's own operations; a project's own groups come between them.
 FIRST_TAG = {
@@ -70,6 +78,10 @@ class Schema(AutoSchema):
             verb = "list" if self.method == "GET" else VERBS[self.method]
             return f"{verb}_{re.sub('y$', 'ie', noun)}s"
         return f"{VERBS[self.method]}_{noun}"
+
+    def get_override_parameters(self) -> list[Any]:
+        is_guarded = getattr(self.view, "changeable", ()) and self.method in GUARDED
+        return [*super().get_override_parameters(), *([IF_MATCH] if is_guarded else [])]
 
     def get_description(self) -> str:  # type: ignore[override]  # its stub is wrong
         """What the view's docstring says, or else its summary; and the right that it needs."""
@@ -119,6 +131,7 @@ class Schema(AutoSchema):
             403: is_for_some,
             404: "{" in self.path or any(one["name"] == "cursor" for one in asked),
             406: True,
+            412: any(one["name"] == IF_MATCH.name for one in asked),
             413: reads_body,
             415: reads_body,
             429: self.view.get_throttles(),

@@ -82,6 +82,8 @@ class ChannelList(_Channels):
 class ChannelDetail(_Channels):
     """A channel; PATCH changes it, DELETE removes it."""
 
+    changeable = ("address", "kinds", "tasks", "on", "reminders", "changed_at")
+
     @operation("A channel", as_json.Channel)
     def get(self, request: Request, name: str) -> Response:
         return Response(self.told(get(name)))

@@ -54,6 +54,8 @@ class HoldList(HousekeepingView):
 class HoldDetail(HousekeepingView):
     """A hold; PATCH changes its end or its reason, DELETE ends it."""
 
+    changeable = ("until", "reason", "active")
+
     @operation("A hold", as_json.Hold)
     def get(self, request: Request, pk: str) -> Response:
         return self._told(get_object_or_404(Hold, pk=pk))

@@ -26,6 +26,8 @@ class PolicyList(HousekeepingView):
 class PolicyDetail(HousekeepingView):
     """A policy; PATCH changes its retention, or with ``dry_run`` answers what that would delete."""
 
+    changeable = ("retention_days", "changed")
+
     @operation("A policy", as_json.Policy)
     def get(self, request: Request, pk: str) -> Response:
         return Response(as_json.Policy.of(policies.card(pk)))

@@ -24,6 +24,8 @@ from housekeeping.runs import control, schedules
 class ScheduleList(HousekeepingView):
     """Every schedule; PATCH ``{"paused": true}`` pauses all of them, and false resumes them."""
 
+    changeable = ("id", "paused")
+
     @operation("Every schedule", several(as_json.Job))
     def get(self, request: Request) -> Response:
         now = clock.roughly()
@@ -45,6 +47,8 @@ class ScheduleList(HousekeepingView):
 
 class ScheduleDetail(HousekeepingView):
     """A schedule; PATCH pauses it or changes its trigger. It makes all requested changes, or none."""
+
+    changeable = ("paused", "expression")
 
     @operation("A schedule", as_json.Job)
     def get(self, request: Request, pk: str) -> Response:

@@ -25,6 +25,8 @@ class TaskList(HousekeepingView):
 class TaskDetail(HousekeepingView):
     """A task; PATCH pauses or resumes it. A person can start a paused task, but no schedule does."""
 
+    changeable = ("paused", "pause_reason")
+
     @operation("A task", as_json.Task)
     def get(self, request: Request, name: str) -> Response:
         _check_known(name)
