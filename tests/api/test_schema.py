@@ -87,6 +87,18 @@ def test_everything_is_described():
         assert [name for name, facts in described.items() if not facts.get("description")] == []
 
 
+def test_a_key_in_an_address_has_the_type_of_the_id_in_its_object():
+    paths = WHOLE.document()["paths"]
+    kinds = {path: paths[path]["get"]["parameters"][0]["schema"] for path in paths if path.endswith("/{id}")}
+
+    assert {path.split("/")[-2]: (one["type"], one.get("format")) for path, one in kinds.items()} == {
+        "conversations": ("integer", None),
+        "holds": ("integer", None),
+        "results": ("string", "uuid"),
+        "runs": ("string", "uuid"),
+    }
+
+
 def test_no_meaning_is_left_of_a_field_that_is_gone():
     document = WHOLE.document()
     shapes = document["components"]["schemas"]

@@ -190,7 +190,7 @@ def everything(transactional_db, settings):
         "/undo$": ("path.id", ids(purges)),
         r"/(runs|results)/\{id\}(/(cancel|log|receipt.*))?$": ("path.id", ids([*former, done])),
         r"/runs/\{id\}/holds$": ("path.id", ids(undos)),
-        r"/holds/\{id\}$": ("path.id", ids(holds)),
+        r"/holds/\{id\}$": ("path.id", [hold.pk for hold in holds]),
         r"/schedules/\{": ("path.name", ["weekly_cleanup", "statistics_generation"]),
         r"/policies/\{": ("path.name", ["conversations", "users"]),
         r"/tables/\{name\}": ("path.name", ["chat_user", "chat_chatmessage"]),

@@ -41,6 +41,14 @@ IF_MATCH = OpenApiParameter(
     description="The ETag of an earlier GET: 412 if somebody has changed the object since.",
 )
 
+# The types of keys in addresses, by the part before them. An address itself takes a pattern.
+RUN_ID = {"type": "string", "format": "uuid"}
+KINDS = {
+    "runs": RUN_ID,
+    "results": RUN_ID,
+    "holds": {"type": "integer", "minimum": 1, "maximum": 10**18 - 1},
+}
+
 # The groups of the app's own operations; a project's own groups come between them.
 FIRST_TAG = {
     "name": "housekeeping",
@@ -169,7 +177,9 @@ def tidy(result: Facts, **facts: Any) -> Facts:
             for parameter in operation.get("parameters", []):
                 if parameter["in"] == "path":
                     parameter["name"] = re.findall(r"{(\w+)}", path)[0]
-                    parameter.setdefault("description", KEYS[path.partition("/{")[0].rpartition("/")[2]])
+                    part = path.partition("/{")[0].rpartition("/")[2]
+                    parameter.setdefault("description", KEYS[part])
+                    parameter["schema"] = KINDS.get(part, parameter["schema"])
                 elif parameter["name"] in MEANINGS:
                     parameter.setdefault("description", MEANINGS[parameter["name"]])
             if not any(operation.get("security", [])):
