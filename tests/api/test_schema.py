@@ -5,6 +5,7 @@ import re
 
 import pytest
 import yaml
+from django.test import Client
 from django.urls import resolvers
 from drf_spectacular.renderers import OpenApiYamlRenderer
 
@@ -158,6 +159,35 @@ def test_the_description_is_a_page_that_names_every_operation(path, client):
     assert [name for name in names if f'id="{name}"' not in text] == []
     assert [path for path in WHOLE.document()["paths"] if f"<code>{path}</code>" not in text] == []
     assert not re.search(r"<style|style=|<script(?![^>]+src=)", text)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/api/docs", "/api/schema"])
+@pytest.mark.parametrize("accept", ["*/*", "application/yaml"])
+def test_who_has_the_description_is_told_that_it_has_not_changed(path, accept, client):
+    asked = {"Accept": accept}
+    tag = client.get(path, headers=asked)["ETag"]
+
+    again = client.get(path, headers=asked | {"If-None-Match": tag})
+
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.django_db
+def test_the_costly_part_of_the_page_is_made_once(client):
+    client.get("/api/docs")
+
+    page = client.get("/api/docs")
+
+    assert "housekeeping/api_docs.html" in [one.name for one in page.templates]
+    assert "housekeeping/_api_fields.html" not in [one.name for one in page.templates]
+    assert not client.cookies  # nothing can be posted from it
+
+
+@pytest.mark.django_db
+def test_one_visitor_s_page_of_the_description_is_not_the_next_one_s(dashboard):
+    assert "Sign out" in dashboard.get("/api/docs").text
+    assert "Sign out" not in Client().get("/api/docs").text
 
 
 @pytest.mark.django_db

@@ -24,13 +24,22 @@ class Description:
 
     ``address``: the URL name of the view that returns it. ``patterns``: a function that makes the URL
     patterns to describe, from the path that they are below; None: all patterns of the project.
-    ``settings``: drf-spectacular's; None: the project's own.
+    ``settings``: drf-spectacular's; None: the project's own. ``written``: the document as text, by address
+    and kind: writing it takes up to 100 ms, and anybody may ask for it.
     """
 
     address: str
     patterns: Callable[[str], Patterns] | None = None
     settings: Facts | None = None
     made: dict[str, Facts] = field(default_factory=dict)
+    written: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    def text(self, kind: str, write: Callable[[Facts], Any]) -> Any:
+        """What ``write`` makes of the document, made once for each ``kind``."""
+        key = reverse(self.address), kind
+        if key not in self.written:
+            self.written[key] = write(self.document())
+        return self.written[key]
 
     def document(self) -> Facts:
         folder = reverse(self.address).rpartition("/")[0]

@@ -1,11 +1,14 @@
 """The views of a description, for programs (``schema``) and for people (``docs``). Open to everybody."""
 
 import json
-from typing import ClassVar
+from functools import partial
+from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.translation import get_language
 from drf_spectacular.renderers import (
     OpenApiJsonRenderer,
     OpenApiJsonRenderer2,
@@ -14,15 +17,25 @@ from drf_spectacular.renderers import (
 )
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import AllowAny
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from housekeeping.api.base import HousekeepingView, operation
 from housekeeping.api.description.document import OWN, Description
-from housekeeping.api.rules import problems
+from housekeeping.api.rules import headers, problems
 from housekeeping.reading.as_json.fields import Facts
 
-RENDERERS = (OpenApiJsonRenderer2, OpenApiJsonRenderer, OpenApiYamlRenderer, OpenApiYamlRenderer2)
+
+class _Once(BaseRenderer):
+    """Renders a description the first time, and then returns the same text."""
+
+    def render(self, data: Description, *args: Any, **options: Any) -> Any:
+        return data.text(self.media_type, super().render)
+
+
+KINDS = (OpenApiJsonRenderer2, OpenApiJsonRenderer, OpenApiYamlRenderer, OpenApiYamlRenderer2)
+RENDERERS: tuple[type[BaseRenderer], ...] = tuple(type(kind.__name__, (_Once, kind), {}) for kind in KINDS)
 
 
 class SchemaView(HousekeepingView):
@@ -37,7 +50,7 @@ class SchemaView(HousekeepingView):
         tag="about",
     )
     def get(self, request: Request) -> Response:
-        return Response(self.described.document())
+        return Response(self.described)
 
 
 class HousekeepingSchema(SchemaView):
@@ -48,10 +61,18 @@ def docs(request: HttpRequest, described: Description) -> HttpResponse:
     """The description as a page without scripts, so it needs no exception to a site's CSP."""
     if request.method not in ("GET", "HEAD"):
         return _not_allowed(request)
-    document = described.document()
+    content = described.text(f"page in {get_language()}", partial(_content, reverse(described.address)))
+    # Nothing can be posted from this page. With a CSRF token it would be another page each time.
+    page = render(request, "housekeeping/api_docs.html", {"content": content, "csrf_token": ""})
+    headers.mark(request, page)
+    known: HttpResponse = headers.unless_known(request, page)
+    return known
+
+
+def _content(schema_url: str, document: Facts) -> str:
     facts = {
         "about": document["info"]["description"],
-        "schema_url": reverse(described.address),
+        "schema_url": schema_url,
         "sections": [_section(tag, document) for tag in document["tags"]],
         "shapes": [
             {"name": name, "description": shape.get("description", ""), "fields": _fields(shape)}
@@ -59,7 +80,7 @@ def docs(request: HttpRequest, described: Description) -> HttpResponse:
             if not name.endswith("Request")
         ],
     }
-    return render(request, "housekeeping/api_docs.html", facts)
+    return render_to_string("housekeeping/_api_docs.html", facts)
 
 
 def _not_allowed(request: HttpRequest) -> HttpResponse:
