@@ -156,7 +156,10 @@ SETTINGS: dict[str, Setting] = {
     ),
     "METRICS_TOKEN": _text(
         "",
-        _("The bearer token that Prometheus sends; empty: anybody may read the metrics."),
+        _(
+            "The bearer token that Prometheus sends; empty: only programs on this machine may read the"
+            " metrics."
+        ),
         "a text",
         lambda text: True,
         is_secret=True,

@@ -262,7 +262,7 @@ HOUSEKEEPING_ARCHIVE_BUDGET_MB = env.setting("HOUSEKEEPING_ARCHIVE_BUDGET_MB")
 HOUSEKEEPING_BRAKE_SHARE = env.setting("HOUSEKEEPING_BRAKE_SHARE")
 HOUSEKEEPING_BRAKE_ROWS = env.setting("HOUSEKEEPING_BRAKE_ROWS")
 HOUSEKEEPING_HEARTBEAT_SECONDS = env.setting("HOUSEKEEPING_HEARTBEAT_SECONDS")
-# The bearer token that Prometheus sends. If it is empty, anyone may read /metrics.
+# The bearer token that Prometheus sends. If it is empty, only programs on this machine may read /metrics.
 HOUSEKEEPING_METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 HOUSEKEEPING_SITE_URL = SITE_URL  # for the links in mails
 # They delete old tokens, sessions and records of sign-ins.

@@ -22,6 +22,7 @@ from housekeeping.declared.registry import TASKS
 from housekeeping.journal import tallies
 from housekeeping.models import Run
 from housekeeping.monitoring import alerts
+from housekeeping.monitoring.loopback import is_from_this_machine
 from housekeeping.reading import in_force, overview
 from housekeeping.reading.overview import Overview
 from housekeeping.reading.runs import newest
@@ -29,17 +30,23 @@ from housekeeping.reading.tables import listing
 from housekeeping.reading.verdict import BAD, GOOD, WARNING
 
 HOW_TO_ASK = "Send the header Authorization: Bearer <HOUSEKEEPING_METRICS_TOKEN>.\n"
+ONLY_HERE = "Without HOUSEKEEPING_METRICS_TOKEN, only programs on this machine may read the metrics.\n"
 
 
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """The metrics in Prometheus's format. Answers 401 without the token, if one is set."""
+    """The metrics in Prometheus's format. Answers 401 without the token, if one is set.
+
+    Without a token it answers only this machine, since the address is usually as public as the site.
+    """
     given = request.headers.get("Authorization", "").removeprefix("Bearer ")
     wanted = conf.METRICS_TOKEN
     if wanted and not secrets.compare_digest(given.encode(), wanted.encode()):
         headers = {"WWW-Authenticate": 'Bearer realm="metrics"'}
         return HttpResponse(HOW_TO_ASK, "text/plain", 401, headers=headers)
+    if not wanted and not is_from_this_machine(request):
+        return HttpResponse(ONLY_HERE, "text/plain", 403)
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
     return HttpResponse(encode(registry()), content_type=content_type)
 

@@ -132,6 +132,43 @@ def test_with_a_token_set_nobody_reads_without_it(sent, client, settings):
     assert answer.text == "Send the header Authorization: Bearer <HOUSEKEEPING_METRICS_TOKEN>.\n"
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"REMOTE_ADDR": "203.0.113.5"},
+        {"REMOTE_ADDR": "10.0.0.7"},
+        {"REMOTE_ADDR": "::ffff:10.0.0.7"},
+        {"REMOTE_ADDR": ""},  # of a Unix socket
+        {"HTTP_X_FORWARDED_FOR": "203.0.113.5"},
+        {"HTTP_X_FORWARDED_FOR": "127.0.0.1"},
+        {"HTTP_X_FORWARDED_PROTO": "https"},
+        {"HTTP_FORWARDED": "for=127.0.0.1"},
+        {"HTTP_X_REAL_IP": "127.0.0.1"},
+        {"HTTP_VIA": "1.1 proxy"},
+    ],
+)
+@pytest.mark.parametrize("is_behind_proxy", [False, True])
+def test_without_a_token_only_this_machine_reads(asked, is_behind_proxy, client, settings):
+    settings.BEHIND_PROXY = is_behind_proxy
+
+    answer = client.get("/metrics", **asked)
+
+    assert answer.status_code == 403
+    assert "HOUSEKEEPING_METRICS_TOKEN" in answer.text
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1"])
+def test_without_a_token_a_program_on_this_machine_reads(address, client):
+    assert client.get("/metrics", REMOTE_ADDR=address).status_code == 200
+
+
+def test_with_a_token_another_host_reads(client, settings):
+    settings.HOUSEKEEPING_METRICS_TOKEN = "secret"
+    asked = {"REMOTE_ADDR": "203.0.113.5", "HTTP_X_FORWARDED_FOR": "203.0.113.6"}
+
+    assert client.get("/metrics", headers={"Authorization": "Bearer secret"}, **asked).status_code == 200
+
+
 def test_with_the_token_it_is_read(client, settings):
     settings.HOUSEKEEPING_METRICS_TOKEN = "secret"
 
