@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from housekeeping.dashboard.filters import RunFilters
 from housekeeping.dashboard.parts.strips import strips
-from housekeeping.dashboard.zones import COOKIE
+from housekeeping.dashboard.zones import COOKIE, SAFE_COOKIE
 from housekeeping.reading.runs.half_hours import WIDTH, HalfHour
 from tests import make
 from tests.visitors import HTMX, poll, text
@@ -38,6 +38,25 @@ def test_a_page_is_in_the_zone_of_who_looks_and_names_it(in_tokyo):
     assert "All times are in Asia/Tokyo." in text(page)
     assert 'data-zone="Asia/Tokyo"' in page.text
     assert timezone.get_current_timezone_name() == "UTC"
+
+
+@pytest.mark.parametrize(
+    ("secure", "cookies", "zone"),
+    [
+        (True, {SAFE_COOKIE: "Asia/Tokyo"}, "Asia/Tokyo"),
+        (True, {SAFE_COOKIE: "Asia/Tokyo", COOKIE: "Africa/Cairo"}, "Asia/Tokyo"),
+        (True, {COOKIE: "Africa/Cairo"}, "UTC"),  # a sibling domain may have set it
+        (False, {COOKIE: "Africa/Cairo"}, "Africa/Cairo"),
+        (False, {SAFE_COOKIE: "Asia/Tokyo"}, "Asia/Tokyo"),  # the proxy's HTTPS was not noticed
+    ],
+)
+def test_over_https_only_a_cookie_that_is_bound_to_the_host_counts(secure, cookies, zone, dashboard):
+    for name, value in cookies.items():
+        dashboard.cookies[name] = value
+
+    page = dashboard.get(f"{HOME}/runs", secure=secure)
+
+    assert f"All times are in {zone}." in text(page)
 
 
 @pytest.mark.parametrize(

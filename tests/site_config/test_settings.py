@@ -117,9 +117,39 @@ def test_what_is_for_https_alone_follows_the_address_of_the_site(clone, url, htt
 
 @pytest.mark.parametrize(("url", "prefix"), [("https://example.com", "__Host-"), ("http://localhost", "")])
 def test_on_https_the_names_of_cookies_bind_them_to_this_host(clone, url, prefix):
-    names = site.settings(clone, "SESSION_COOKIE_NAME", "CSRF_COOKIE_NAME", SITE_URL=url)
+    names = site.settings(
+        clone, "SESSION_COOKIE_NAME", "CSRF_COOKIE_NAME", "LANGUAGE_COOKIE_NAME", SITE_URL=url
+    )
 
-    assert names == [f"{prefix}sessionid", f"{prefix}csrftoken"]
+    assert names == [f"{prefix}sessionid", f"{prefix}csrftoken", f"{prefix}django_language"]
+
+
+VISIT = """
+import django; django.setup()
+from django.core.management import call_command
+from django.test import Client
+from chat.models import User
+call_command("migrate", verbosity=0)
+User.objects.create_superuser("ada", "ada@example.com", "correct horse 9")
+browser = Client(HTTP_HOST="example.com")
+def post(path, **fields):
+    answer = browser.post(path, fields, secure=True)
+    for name, cookie in answer.cookies.items():
+        print(name, bool(cookie["secure"]), cookie["path"], cookie["domain"] or "-")
+post("/sign-in", username="ada", password="correct horse 9")
+post("/scheduler-admin/schedules/weekly_cleanup/pause")
+"""
+
+
+def test_on_https_every_cookie_is_bound_to_this_host(tmp_path):
+    hosts = {"SITE_URL": "https://example.com", "ALLOWED_HOSTS": "example.com"}
+
+    visit = site.project(tmp_path, "-c", VISIT, **hosts)
+
+    assert visit.returncode == 0, visit.stderr
+    assert set(visit.stdout.splitlines()) == {
+        f"__Host-{name} True / -" for name in ("sessionid", "csrftoken", "messages")
+    }
 
 
 def test_a_slash_at_the_end_of_the_address_is_no_part_of_it(clone):

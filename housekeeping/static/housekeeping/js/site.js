@@ -8,9 +8,10 @@ const root = document.documentElement, language = root.lang;
 // The server writes all times in the reader's zone once it knows that: it is told by a cookie.
 const mine = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (mine !== root.dataset.zone && !("zoneIsFixed" in root.dataset)) {
-  const cookie = `housekeeping_time_zone=${mine}`, has = () => document.cookie.split("; ").includes(cookie);
+  const isSafe = location.protocol === "https:", name = `${isSafe ? "__Host-" : ""}housekeeping_time_zone`;
+  const cookie = `${name}=${mine}`, has = () => document.cookie.split("; ").includes(cookie);
   const isNew = !has();
-  document.cookie = `${cookie}; path=/; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
+  document.cookie = `${cookie}; path=/; max-age=31536000; samesite=lax${isSafe ? "; secure" : ""}`;
   if (isNew && has()) location.reload();
 }
 
