@@ -23,6 +23,7 @@ from psycopg.conninfo import conninfo_to_dict
 from housekeeping import conf
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8000"
+SHORTEST_KEY = 32  # characters: with fewer, whoever has a signed message can try out keys
 
 
 settings_read: list[str] = []  # the settings of the app that a variable may set
@@ -150,6 +151,19 @@ def url(name: str, default: str, schemes: tuple[str, ...]) -> SplitResult:
     return parts
 
 
+def site(name: str, default: str) -> str:
+    """The address of the site, without a slash at the end. It is in links, so it holds nothing else."""
+    parts = url(name, default, ("http", "https"))
+    shown, remedy = f"{parts.scheme}://…", f"write it as {parts.scheme}://{parts.hostname}"
+    if "@" in parts.netloc:
+        reject(name, shown, "has a user or a password", remedy)
+    if parts.path.strip("/"):
+        reject(name, shown, "has a path", remedy)
+    if parts.query or parts.fragment:
+        reject(name, shown, "has a query or a fragment", remedy)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def database(name: str, default: str, *, root: Path) -> dict[str, Any]:
     """Django's DATABASES entry for ``sqlite://`` or ``postgres://``. Files are relative to ``root``."""
     parts = url(name, default, ("sqlite", "postgres", "postgresql"))
@@ -211,7 +225,7 @@ def secret_key(name: str, file: Path) -> str:
     """The key from the variable, otherwise from ``file``, which the first start creates (mode 0600)."""
     value = text(name, "")
     if value:
-        return value
+        return _long_enough(name, value)
     try:
         if not file.exists():
             _make_key_file(file)
@@ -222,7 +236,13 @@ def secret_key(name: str, file: Path) -> str:
     if not value:
         remedy = f"set {name}, or delete that file to have a new key made"
         reject(name, "", f"is empty, and so is {file}", remedy)
-    return value
+    return _long_enough(name, value)
+
+
+def _long_enough(name: str, key: str) -> str:
+    if len(key) < SHORTEST_KEY:
+        reject(name, "…", "is too short", f"use at least {SHORTEST_KEY} random characters")
+    return key
 
 
 def _make_key_file(file: Path) -> None:

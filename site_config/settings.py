@@ -19,7 +19,7 @@ SECRET_KEY = env.secret_key("SECRET_KEY", BASE_DIR / ".secret_key")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 # Runserver's consumer gets the same address, since its mails need the same links.
 SERVED_AT = os.environ.get("SERVED_AT") or env.served_at(sys.argv)
-SITE_URL = env.url("SITE_URL", SERVED_AT, ("http", "https")).geturl().rstrip("/")
+SITE_URL = env.site("SITE_URL", SERVED_AT)
 os.environ["SERVED_AT"] = SITE_URL
 
 ROOT_URLCONF = "site_config.urls"

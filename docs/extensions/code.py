@@ -69,7 +69,7 @@ def _asks_for_setting(call: ast.Call) -> bool:
 
 # The functions of env.py whose first argument is the name of a variable, and the second its default.
 KINDS = {
-    "boolean", "choice", "database", "days", "email", "integer", "secret_key", "setting", "text",
+    "boolean", "choice", "database", "days", "email", "integer", "secret_key", "setting", "site", "text",
     "time_zone", "url", "words",
 }  # fmt: skip
 

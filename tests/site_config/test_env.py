@@ -46,7 +46,14 @@ def clone(tmp_path):
         ("HOUSEKEEPING_BRAKE_SHARE", "nan"),
         ("HOUSEKEEPING_BRAKE_ROWS", "-1"),
         ("HOUSEKEEPING_AUTOSTART", "perhaps"),
+        ("SECRET_KEY", "x" * 31),
+        ("SECRET_KEY", "hunter2"),
         ("SITE_URL", "https://"),
+        ("SITE_URL", "https://example.com/chat"),
+        ("SITE_URL", "https://example.com/?next=/"),
+        ("SITE_URL", "https://example.com#top"),
+        ("SITE_URL", "https://user:hunter2@example.com"),
+        ("SITE_URL", "https://user@example.com"),
         ("BEHIND_PROXY", "nginx"),
         ("LOG_FILE", "/no/such/folder/site.log"),
         ("LOG_FILE", "/tmp"),
@@ -200,7 +207,17 @@ def test_the_file_of_the_key_is_for_its_owner_alone_and_git_ignores_it(clone):
     assert ".secret_key" in ignored
 
 
-@pytest.mark.parametrize("key", ["one of our own", "$PATH", "$and=a#lot 'of%signs"])
+def test_a_key_in_the_file_that_is_too_short_stops_the_start(clone):
+    (clone / ".secret_key").write_text("hunter2\n")
+
+    start = site.python(clone, "-m", "site_config.settings")
+
+    assert start.stderr == "SECRET_KEY=… is too short: use at least 32 random characters.\n"
+
+
+@pytest.mark.parametrize(
+    "key", ["one of our own, which is long enough", "$PATH" * 7, "$and=a#lot 'of%signs, and many more"]
+)
 def test_a_key_that_is_set_is_used_as_it_is_and_none_is_made(clone, key):
     assert site.settings(clone, "SECRET_KEY", SECRET_KEY=key) == key
     assert not (clone / ".secret_key").exists()
