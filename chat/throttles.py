@@ -1,4 +1,4 @@
-"""How often a client may try to sign in or to register. The rates are in the settings."""
+"""How often a client may sign in or register, and an account may post. The rates are in the settings."""
 
 import hashlib
 from typing import Any
@@ -59,3 +59,25 @@ class RegisterByAddress(_ByAddress):
 
 class VerifyByAddress(_ByAddress):
     scope = "verify"
+
+
+class _PostsByAccount(SimpleRateThrottle):
+    """Counts everything that an account adds: conversations and messages. Reading is not counted."""
+
+    counted = ("POST",)
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        return request.method not in self.counted or super().allow_request(request, view)
+
+    def get_cache_key(self, request: Request, view: Any) -> str:
+        return self.cache_format % {"scope": self.scope, "ident": request.user.pk}
+
+
+class PostsAtOnce(_PostsByAccount):
+    scope = "chat"
+
+
+class PostsInADay(_PostsByAccount):
+    """Limits the room that one account takes: each message may have 32,000 characters."""
+
+    scope = "chat_daily"

@@ -180,6 +180,7 @@ class PasswordPage(PasswordChangeView):
     examples=[OpenApiExample("Hello", {"message": "Hello"}, request_only=True)],
 )
 @api_view(["POST"])
+@throttle_classes([throttles.PostsAtOnce, throttles.PostsInADay])
 def chat(request: Request) -> Response:
     fields = ChatSerializer(data=request.data, user=_user(request))
     fields.is_valid(raise_exception=True)
@@ -213,6 +214,7 @@ def chat(request: Request) -> Response:
     examples=[OpenApiExample("Plans", {"title": "Plans"}, request_only=True)],
 )
 @api_view(["GET", "HEAD", "POST"])
+@throttle_classes([throttles.PostsAtOnce, throttles.PostsInADay])
 def conversation_list(request: Request) -> Response:
     if request.method == "POST":
         fields = ConversationSerializer(data=request.data)
@@ -262,6 +264,7 @@ def conversation_detail(request: Request, pk: int) -> Response:
     examples=[OpenApiExample("Hello", {"content": "Hello"}, request_only=True)],
 )
 @api_view(["GET", "HEAD", "POST"])
+@throttle_classes([throttles.PostsAtOnce, throttles.PostsInADay])
 def message_list(request: Request, pk: int) -> Response:
     conversation = get_object_or_404(Conversation.objects.of(_user(request)), pk=pk)
     if request.method == "POST":

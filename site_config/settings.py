@@ -313,6 +313,8 @@ REST_FRAMEWORK = {
         "refresh": "120/min",
         "register": "10/hour",
         "verify": "30/hour",
+        "chat": "30/min",
+        "chat_daily": "500/day",
     },
     # Trust X-Forwarded-For only if a proxy in front of the site sets it.
     "NUM_PROXIES": 1 if BEHIND_PROXY else 0,

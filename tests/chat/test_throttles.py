@@ -1,14 +1,18 @@
-"""How often somebody may try to sign in or to register."""
+"""How often somebody may try to sign in or to register, and an account may post."""
 
 import json
 
 import pytest
+from django.conf import settings as site_settings
 from rest_framework.test import APIClient
 
+from chat.models import ChatMessage
 from tests import make
-from tests.conftest import throttled
+from tests.conftest import throttled, with_token
 
 pytestmark = pytest.mark.django_db
+
+RATES = dict(site_settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"])  # before the tests switch them off
 
 
 def sign_in(name, **headers):
@@ -76,3 +80,34 @@ def test_each_open_address_is_throttled(scope, path, rate):
     rate(scope, "1/min")
 
     assert [throttled(APIClient().post(path, {})) for _ in range(2)] == [False, True]
+
+
+POSTS = {
+    "/api/chat": {"message": "Hello"},
+    "/api/chat/conversations": {"title": "Plans"},
+    "/api/chat/conversations/{}/messages": {"content": "Hello"},
+}
+
+
+@pytest.mark.parametrize("scope", ["chat", "chat_daily"])
+def test_posts_are_limited_by_account_whatever_the_address(scope, rate):
+    rate(scope, "2/min")
+    conversation = make.conversation()
+    paths = {path.format(conversation.pk): body for path, body in POSTS.items()}
+
+    tries = [with_token(conversation.user).post(path, body) for path, body in paths.items()]
+
+    assert [throttled(one) for one in tries] == [False, False, True]
+    assert [with_token(conversation.user).get(path).status_code for path in list(paths)[1:]] == [200, 200]
+    assert with_token(make.user()).post("/api/chat", {"message": "Hello"}).status_code == 201
+
+
+def test_an_account_that_posts_600_messages_is_stopped_by_the_site_s_own_rates(rate):
+    rate("chat", RATES["chat"])
+    chat = with_token(make.user())
+
+    tries = [throttled(chat.post("/api/chat", {"message": "x" * 32_000})) for _ in range(40)]
+
+    assert tries == [False] * 30 + [True] * 10
+    assert ChatMessage.objects.count() == 30
+    assert RATES["chat_daily"] == "500/day"

@@ -142,7 +142,9 @@ class Schema(AutoSchema):
             412: any(one["name"] == IF_MATCH.name for one in asked),
             413: reads_body,
             415: reads_body,
-            429: self.view.get_throttles(),
+            429: any(
+                self.method in getattr(one, "counted", self.method) for one in self.view.get_throttles()
+            ),
             503: True,
         }
         return {code for code, is_answered in found.items() if is_answered}
