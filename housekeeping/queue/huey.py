@@ -14,11 +14,11 @@ from django.db import DatabaseError
 from huey import Huey
 from huey.api import Task
 from huey.consumer_options import config_defaults
-from huey.serializer import SignedSerializer
 from huey.storage import PostgresStorage, RedisStorage, SqliteStorage
 
 from housekeeping.database import discreet, private
 from housekeeping.exceptions import QueueUnreachable
+from housekeeping.queue.signing import SignedPickles
 
 if TYPE_CHECKING:
     from housekeeping.queue.consumer import Consumer
@@ -72,7 +72,7 @@ class Queue(Huey):
         if isinstance(settings.HUEY, dict):
             # By default, Huey follows DEBUG, and would run tasks inside a web request.
             options["immediate"] = settings.HUEY.get("immediate", False)
-        signed = SignedSerializer(secret=settings.SECRET_KEY, salt="housekeeping.queue")
+        signed = SignedPickles(secret=settings.SECRET_KEY, salt="housekeeping.queue")
         super().__init__(name, serializer=signed, **options)
         self.error_log = ThrottledErrorLog()
 
