@@ -59,6 +59,15 @@ class Handler(AxesDatabaseHandler):
         )
         return int(get_failure_limit(request, credentials) if is_wide else failures["pair"])
 
+    def user_login_failed(
+        self, sender: Any, credentials: dict[str, Any], request: Any = None, **kwargs: Any
+    ) -> None:
+        if request is not None:
+            # For the log, which names accounts by their ids: a name that somebody typed may be a password.
+            name = get_client_username(request, credentials)
+            request.tried_account = User.objects.filter(username=name).values_list("pk", flat=True).first()
+        super().user_login_failed(sender, credentials, request, **kwargs)
+
     def reset_user_attempts(self, request: Attempt, credentials: dict[str, Any] | None = None) -> int:
         """Delete the failures of this name from this address only.
 

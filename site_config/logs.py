@@ -19,6 +19,7 @@ JSON = {
 }
 LEFT_OUT = ("request", "server_time")  # an object of Django's; the time, in another format
 FILTERS = {
+    "refusals": {"()": "site_config.refusals.Filter"},
     "discreet": {"()": "housekeeping.database.discreet.Filter"},
     "run": {"()": "housekeeping.run_context.Filter"},
     "request": {"()": "django_guid.log_filters.CorrelationId", "correlation_id_field": "request_id"},
@@ -27,6 +28,7 @@ LEVELS = {
     "housekeeping": "INFO",
     "chat": "INFO",
     "huey": "INFO",
+    "axes": "ERROR",  # its lines hide the account and the address: site_config/refusals.py has them
     "django_guid": "ERROR",  # not each id of a caller that is not a UUID
     "django": "WARNING",  # also with DEBUG off, when Django's own logging is silent
     "": "WARNING",  # every other library
