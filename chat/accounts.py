@@ -8,11 +8,13 @@ from django.core import signing
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from chat import mail
 from chat.clock import Now
 from chat.models import NEVER_VERIFIED, User
+from housekeeping import record_act
 
 _SALT = "chat.verify"
 # A domain that never receives mail (RFC 2606).
@@ -136,6 +138,23 @@ def verify(token: str, password: str) -> User:
         read_token(token)  # raises if another account that waited for the address was faster
         raise
     return read_token(token)
+
+
+def password_changed(user: User, request: HttpRequest) -> None:
+    """Record that ``user`` has changed the password, and tell the owner of the account by mail.
+
+    Call it in the transaction of the change.
+    """
+    record_act(request, "change password", user)
+    tell_of_new_password(user, request)
+
+
+def tell_of_new_password(user: User, request: HttpRequest) -> None:
+    """Mail the owner, if the account has an address. ``request`` is of the person who changed it."""
+    if user.email and not is_nowhere(user.email):
+        mail.send_password_changed(
+            user, is_own=request.user == user, address=request.META.get("REMOTE_ADDR", "")
+        )
 
 
 def warn_of_deletion(user: User, goes_at: datetime) -> None:

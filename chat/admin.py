@@ -18,6 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework_simplejwt.token_blacklist.admin import BlacklistedTokenAdmin
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 
+from chat import accounts
 from chat.clock import Now
 from chat.forms import AccountForm
 from chat.models import ChatMessage, Conversation, User
@@ -67,6 +68,7 @@ class AccountAdmin(RefusesHeld, RecordsActs, UserAdmin):
             user = User.objects.filter(pk=id).exclude(password=before).first()
             if user:
                 self.record(request, "change password", user)
+                accounts.tell_of_new_password(user, request)
         return answer
 
 

@@ -65,6 +65,16 @@ def send_already_registered(owner: User) -> None:
     _hand_over(EmailMessage("You have an account already", text, to=[owner.email]), _outbox())
 
 
+def send_password_changed(user: User, *, is_own: bool, address: str) -> None:
+    """Tell the owner that the password was changed: on the site from ``address``, or by an administrator.
+
+    Raises what the mail backend raises.
+    """
+    facts = {"user": user, "site": settings.SITE_URL, "is_own": is_own, "address": address}
+    text = render_to_string("chat/password_changed_mail.txt", facts)
+    _hand_over(EmailMessage("Your password was changed", text, to=[user.email]), _outbox())
+
+
 def _hand_over(message: EmailMessage, outbox: str | None) -> None:
     """To the backend ``outbox``, or to the site's own without one."""
     if outbox:

@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.views import PasswordChangeView
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse_lazy
@@ -169,8 +170,11 @@ class PasswordPage(PasswordChangeView):
         return super().get_form_kwargs() | {"request": self.request}
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
+        with transaction.atomic():
+            answer = super().form_valid(form)
+            accounts.password_changed(_user(self.request), self.request)
         messages.success(self.request, gettext("Your password has been changed."))
-        return super().form_valid(form)
+        return answer
 
 
 @extend_schema(
@@ -281,6 +285,6 @@ def message_list(request: Request, pk: int) -> Response:
     return pages.get_paginated_response(MessageSerializer(page, many=True).data)
 
 
-def _user(request: Request) -> User:
+def _user(request: Request | HttpRequest) -> User:
     assert isinstance(request.user, User)  # guaranteed by IsAuthenticated, the API's default
     return request.user

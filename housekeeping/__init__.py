@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from housekeeping.engine.purge import Purge as Purge
     from housekeeping.engine.purge import purge as purge
     from housekeeping.engine.purge import spared as spared
+    from housekeeping.journal.acts import record_act as record_act
 
 __version__ = "1.1.dev0"
 
@@ -60,6 +61,8 @@ _NAMES = {
     "is_held": "engine.holds",
     "reason_held": "engine.holds",
     "wait_for_new_holds": "engine.holds",
+    # For a page of a site
+    "record_act": "journal.acts",
 }
 __all__ = list(_NAMES)
 

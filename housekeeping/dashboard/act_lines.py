@@ -89,6 +89,7 @@ OF_POLICY = ("change retention", "reset retention")
 _ORIGINS = {
     "dashboard from ": gettext_lazy("dashboard from %(host)s"),
     "admin from ": gettext_lazy("admin from %(host)s"),
+    "site from ": gettext_lazy("site from %(host)s"),
     "command on ": gettext_lazy("command on %(host)s"),
 }
 # The details whose value is the id of a run.

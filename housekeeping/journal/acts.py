@@ -26,6 +26,15 @@ def visitor(request: Any, face: str) -> Actor:
     return Actor(request.user.get_username(), f"{face} from {request.META.get('REMOTE_ADDR', 'unknown')}")
 
 
+def record_act(request: Any, what: str, row: Any, **details: Any) -> None:
+    """Record what the user who sent ``request`` did to ``row`` on a page of your own site.
+
+    Call it in the transaction of the act. ``what`` is a word or two: ``change password``. ``details`` are
+    JSON, and are shown to everybody with ``view_run``.
+    """
+    record(visitor(request, "site"), what, f"{row._meta.label} {row.pk}"[:100], **details)
+
+
 def operator() -> Actor:
     """The user of this machine's command line."""
     try:
