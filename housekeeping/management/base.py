@@ -52,12 +52,14 @@ class OperatorCommand(BaseCommand):
         """In colour where Django's own lines are: on a terminal, or with --force-color."""
         has_colour = self.style.ERROR("") != ""
         made = tables.table(heads, rows)
-        self.stdout.write(tables.drawn(made, is_terminal=self.stdout.isatty(), has_colour=has_colour))
+        # Not all at once: with PYTHONUNBUFFERED, Python loses the error of a pipe that closes meanwhile.
+        for line in tables.drawn(made, is_terminal=self.stdout.isatty(), has_colour=has_colour):
+            self.stdout.write(line)
 
     def print_shown(self, shown: int, total: int, more: str) -> None:
         """``20 of 6,669 shown``, and how to see more; nothing if all are."""
         if shown < total:
-            self.stdout.write(self.style.NOTICE(f"{shown:,} of {total:,} shown; {more}"))
+            self.stdout.write(f"{shown:,} of {total:,} shown; {more}")
 
     def print_json(self, facts: Any) -> None:
         self.stdout.write(json.dumps(facts, indent=2))

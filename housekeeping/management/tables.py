@@ -60,8 +60,8 @@ def table(heads: Sequence[Cell], rows: Iterable[Sequence[Cell]]) -> Table:
     return made
 
 
-def drawn(made: Table, *, is_terminal: bool, has_colour: bool) -> str:
-    """Its lines. A column of numbers has its heading on the right, too."""
+def drawn(made: Table, *, is_terminal: bool, has_colour: bool) -> list[str]:
+    """Its lines."""
     console = Console(
         file=StringIO(),
         width=shutil.get_terminal_size().columns if is_terminal else WIDEST,
@@ -73,7 +73,7 @@ def drawn(made: Table, *, is_terminal: bool, has_colour: bool) -> str:
         console.width = max(Measurement.get(console, console.options, made).maximum, 1)
     with console.capture() as captured:
         console.print(made, crop=False)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+    return [line.rstrip() for line in captured.get().splitlines()]
 
 
 def _cell(content: Cell) -> Text:

@@ -11,7 +11,7 @@ LONG = "The disk is full and nobody has looked at it for a week. " * 4
 def drawn(rows, *, width=None, has_colour=False, monkeypatch=None, heads=("id", "status", "error")):
     if width:
         monkeypatch.setenv("COLUMNS", str(width))
-    return tables.drawn(table(heads, rows), is_terminal=bool(width), has_colour=has_colour)
+    return "\n".join(tables.drawn(table(heads, rows), is_terminal=bool(width), has_colour=has_colour))
 
 
 def test_elsewhere_each_row_is_one_line_however_long():
