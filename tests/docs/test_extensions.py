@@ -47,7 +47,7 @@ def test_a_command_is_described_with_its_actions_and_their_options():
     lines = commands.command("housekeeping_holds", [])
 
     assert "**`add MODEL KEY`**: Hold a row, so that no policy deletes it." in lines
-    assert "| `--for-good` |  |" in lines
+    assert "| `--for-good` | Without an end. |" in lines
     assert not [line for line in lines if "--verbosity" in line]
 
 

@@ -252,7 +252,7 @@ def test_a_watcher_is_on_every_face_without_its_secret_part(dashboard, api, rece
     assert f"{receiver.url}/…" in page
     command()
     told = capsys.readouterr().out
-    assert f"watcher of all runs          {receiver.url}/…" in told
+    assert f"of all runs  {receiver.url}/…  " in told
     pings = api.get(f"{API}/alerts", {"transport": "ping"})
     assert [one["state"] for one in pings.json()["results"]] == ["sent", "sent"]  # the end, the start
     assert pings.json()["results"][0]["channel"] is None
