@@ -30,7 +30,9 @@ from housekeeping.reading.as_json.fields import Facts
 class _Once(BaseRenderer):
     """Renders a description the first time, and then returns the same text."""
 
-    def render(self, data: Description, *args: Any, **options: Any) -> Any:
+    def render(self, data: Any, *args: Any, **options: Any) -> Any:
+        if not isinstance(data, Description):  # the answer to OPTIONS
+            return super().render(data, *args, **options)
         return data.text(self.media_type, super().render)
 
 
