@@ -31,7 +31,7 @@ def project(scratch: Path, *words: str, **variables: str) -> "subprocess.Complet
 def fresh_clone(folder: Path) -> Path:
     """The settings alone in a folder of their own, in which nothing has been made yet."""
     (folder / "site_config").mkdir(parents=True)
-    for name in ["__init__.py", "env.py", "logs.py", "settings.py", "telemetry.py"]:
+    for name in ["__init__.py", "env.py", "logs.py", "refusals.py", "settings.py", "telemetry.py"]:
         shutil.copy(PROJECT / "site_config" / name, folder / "site_config")
     (folder / "housekeeping/database").mkdir(parents=True)
     # What the settings import of the app.
