@@ -1,4 +1,4 @@
-"""The only code that deletes.
+"""Purges: delete what a policy has expired.
 
 Guarantees:
 
@@ -16,7 +16,6 @@ Guarantees:
 """
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,6 +30,7 @@ from housekeeping.database import clock, transient
 from housekeeping.declared.policies import FAR, Policy
 from housekeeping.engine import archive, cascade, holds, locks, packing
 from housekeeping.engine.archive import Archiver
+from housekeeping.engine.removal import Batch, Removal
 from housekeeping.exceptions import WrongDatabase
 
 
@@ -70,20 +70,6 @@ class Purge(Protocol):
     """The tool that a task gets to delete with: a real purge, or a preview that only counts."""
 
     def __call__(self, policy: Policy) -> int: ...
-
-
-@dataclass
-class Batch:
-    """What one transaction removed: the keys of the policy's own rows, and the number of rows by table.
-
-    ``in_use``: how many of the policy's own rows it spared because they, or rows below them, were locked.
-    """
-
-    keys: list[Any] = field(default_factory=list)
-    rows: Counter[str] = field(default_factory=Counter)
-    digest: str = ""
-    archives: int = 0
-    in_use: int = 0
 
 
 def purge(policy: Policy) -> int:
@@ -173,11 +159,11 @@ def purge_batches(
     is_wary = is_careful
     while found := source.take(size):
         is_last = len(found) < size
-        removal = _Removal(policy, cutoff, found, digest, archiver, save_progress, is_wary, on_retry)
-        batch = transient.transact(removal.carry_out, on_retry=removal.be_careful, checkpoint=checkpoint)
-        took = time.monotonic() - removal.began
+        one = _Try(policy, cutoff, found, digest, archiver, save_progress, is_wary, on_retry)
+        batch = transient.transact(one.carry_out, on_retry=one.be_careful, checkpoint=checkpoint)
+        took = time.monotonic() - one.began
         digest = batch.digest
-        is_wary = is_careful or (removal.is_careful and batch.in_use > 0)
+        is_wary = is_careful or (one.is_careful and batch.in_use > 0)
         yield batch
         if is_last:
             break
@@ -232,7 +218,7 @@ def fitted(size: int, took: float, rows: int, pace: Pace) -> int:
 
 
 @dataclass
-class _Removal:
+class _Try:
     """One batch: which rows are deleted, in which order. Each try begins anew.
 
     ``found``: keys, each with the number of rows that may be below it (None: any).
@@ -273,7 +259,8 @@ class _Removal:
         if None not in self.found.values():
             self.batch.keys = self._as_planned()
         if self.batch.keys:
-            self._remove(model, packing.stored_keys(packing.key_of(model), self.batch.keys))
+            stored = packing.stored_keys(packing.key_of(model), self.batch.keys)
+            Removal(self.batch, self.archiver).remove(model, stored)
         self.save_progress(self.batch)
         return self.batch
 
@@ -318,38 +305,3 @@ class _Removal:
         seen = {str(key): rows or 0 for key, rows in self.found.items()}
         there = cascade.weights(self.policy.model, self.batch.keys)
         return [key for key in self.batch.keys if there[str(key)] <= seen[str(key)]]
-
-    def _remove(self, model: type[Model], keys: list[Any]) -> None:
-        """Delete rows by key, as the database stores keys: children before parents."""
-        for link in cascade.links(model):
-            if link.is_emptied:
-                self._empty(link, keys)
-            elif link.is_cascade and cascade.is_leaf(link.model):
-                self._delete(link.model, link.column, keys)
-            elif link.is_cascade:
-                children = locks.take_below(link, keys)
-                if children:
-                    self._remove(link.model, children)
-        self._delete(model, packing.key_column(model), keys)
-
-    def _delete(self, model: type[Model], column: str, keys: list[Any]) -> None:
-        if self.archiver:
-            rows, packed = packing.take(model, column, keys, self.batch.digest)
-            self._archive(model, rows, packed)
-        else:
-            rows = packing.delete(model, column, keys)
-            self.batch.digest = archive.digest(self.batch.digest, repr((column, keys)).encode())
-        if rows:
-            self.batch.rows[model._meta.label] += rows
-
-    def _empty(self, link: cascade.Link, keys: list[Any]) -> None:
-        rows, packed = packing.empty(link.model, link.field, keys, self.batch.digest)
-        if self.archiver:
-            self._archive(link.model, rows, packed, emptied=link.column)
-
-    def _archive(self, model: type[Model], rows: int, packed: packing.Packed, emptied: str = "") -> None:
-        assert self.archiver
-        if rows:
-            self.archiver.add(model, packed, rows, emptied)
-            self.batch.digest = packed.digest
-            self.batch.archives += 1

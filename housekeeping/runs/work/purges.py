@@ -21,7 +21,8 @@ from housekeeping.database import clock
 from housekeeping.declared.policies import Policy, in_days
 from housekeeping.engine import plans
 from housekeeping.engine.archive import Archiver
-from housekeeping.engine.purge import Batch, expired, held_back, purge_batches
+from housekeeping.engine.purge import expired, held_back, purge_batches
+from housekeeping.engine.removal import Batch
 from housekeeping.exceptions import ClaimLost, RowsLeft
 from housekeeping.models import Run
 from housekeeping.runs.work.attempts import Attempt, next_batch, own
