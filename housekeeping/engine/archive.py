@@ -11,13 +11,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+import zstandard
 from django.db import connection
 from django.db.models import Model, Sum
 
 from housekeeping import conf
+from housekeeping.database import stored
 from housekeeping.declared.policies import Policy
 from housekeeping.engine import packing
 from housekeeping.models import Archive, Run
@@ -97,6 +101,34 @@ def sealed(archived: Archive, after: str) -> str:
 def digest(before: str, packed: bytes) -> str:
     """The next link of a chain of SHA-256 digests; each covers everything that was removed so far."""
     return hashlib.sha256(bytes.fromhex(before) + packed).hexdigest()
+
+
+def replace(archived: Archive, rows: list[Any]) -> None:
+    """Let the archive hold these of its rows, in its place. Call it in a transaction that has locked it.
+
+    It no longer is a link of the receipt's chain: that covers the rows that were packed first.
+    """
+    packed = packing.joined(rows, archived.vendor)
+    archived.rows, archived.before = len(rows), NOTHING
+    archived.digest = sealed(archived, digest(NOTHING, packed))
+    Archive.objects.filter(pk=archived.pk).delete()
+    save(archived, zstandard.compress(packed, packing.LEVEL))
+
+
+def erased(run: Run, policy: str) -> Counter[str]:
+    """The rows by table that were erased from the archives of a policy, with a person."""
+    return Counter(stored.counts((run.erased or {}).get(policy)))
+
+
+def receipt(run: Run) -> dict[str, Any]:
+    """The run's receipt, with the rows that were erased since: the chain of its digests can't be checked
+    any more.
+    """
+    counts = {policy: erased(run, policy) for policy in run.receipt}
+    return {
+        policy: {**facts, **({"erased": dict(counts[policy])} if counts[policy] else {})}
+        for policy, facts in run.receipt.items()
+    }
 
 
 def exceeds_budget(size: int) -> bool:

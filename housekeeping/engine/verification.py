@@ -8,6 +8,8 @@ Guarantees:
   until the undo window is over. An expired archive does not count as missing.
 - Archives of version 1.0 have no digest. The digest on the run's receipt vouches for all archives of a
   policy together, as long as none of them is gone.
+- Once a person was erased from archives, each of them still vouches for itself, but the receipt's digest
+  no longer for them together: it covers rows that are gone.
 - One archive at a time is in memory.
 """
 
@@ -28,7 +30,7 @@ from housekeeping.models import Archive, Run, RunQuerySet
 
 VERIFY_AGAIN_AFTER = timedelta(days=30)
 MOST_NAMED = 5  # damaged runs that a message or a page names
-VERIFIED, INCOMPLETE, DIFFERS = "verified", "incomplete", "differs"
+VERIFIED, INCOMPLETE, DIFFERS, ERASED = "verified", "incomplete", "differs", "erased"
 
 
 class Damaged(Exception):
@@ -138,6 +140,8 @@ def _compare(report: Report, policy: str, chain: str | None, rows: Counter[str])
     receipt = report.run.receipt.get(policy, {})
     is_whole = rows == _counted(report.run, policy) and not report.missing
     matches = VERIFIED if chain == receipt.get("digest") else DIFFERS
+    if archive.erased(report.run, policy):
+        matches = ERASED  # no chain leads to the receipt's digest any more
     state = matches if is_whole else INCOMPLETE
     report.receipts[policy] = state
     if state != VERIFIED and report.without_digest[policy]:
@@ -161,8 +165,8 @@ def is_unvouched(run: Run) -> bool:
 
 
 def _counted(run: Run, policy: str) -> Counter[str]:
-    """The rows of each table that a policy has removed, as the receipt counts them."""
-    return Counter(run.receipt.get(policy, {}).get("rows", {}))
+    """The rows of each table that its archives must hold: those on the receipt, except erased ones."""
+    return Counter(run.receipt.get(policy, {}).get("rows", {})) - archive.erased(run, policy)
 
 
 # --- The findings, saved on the run -----------------------------------------------------------

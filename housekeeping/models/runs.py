@@ -150,6 +150,8 @@ class Run(OwnModel):
     receipt = StoredJSON(
         default=dict, read=stored.receipt, help_text="By policy: what it was, and what it removed."
     )
+    # Beside the receipt, which a purge under way overwrites.
+    erased = StoredJSON(null=True, help_text="By policy and table: archived rows that were erased since.")
     total = models.PositiveBigIntegerField(default=0, help_text="Rows that were due at the start.")
     # How many archives with a digest it must have; null: none were made.
     archives_kept = models.PositiveIntegerField(null=True)

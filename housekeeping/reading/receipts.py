@@ -5,6 +5,7 @@ import io
 from datetime import datetime
 from typing import Any
 
+from housekeeping.engine import archive
 from housekeeping.models import Act, Run
 from housekeeping.reading.as_json.fields import AnyObject, Id, Many, Moment, Object, Text, Whole, Write
 
@@ -23,6 +24,7 @@ COLUMNS = (
     "table",
     "rows_deleted",
     "sha256",
+    "rows_erased",
 )
 
 
@@ -58,7 +60,7 @@ class Receipt(Object[Run]):
     finished_at = InUTC(nullable=True)
     attempts = Whole()
     policies = Many(
-        AnyObject(), lambda run: [{"policy": name, **facts} for name, facts in run.receipt.items()]
+        AnyObject(), lambda run: [{"policy": name, **facts} for name, facts in archive.receipt(run).items()]
     )
     undone_by = Many(Id(), lambda run: [undo.pk for undo in run.undos.filter(status=Run.Status.SUCCEEDED)])
     acts = Many(ReceiptAct, lambda run: Act.objects.filter(target=str(run.pk)).order_by("done_at"))
@@ -78,6 +80,7 @@ def as_csv(run: Run) -> str:
     for policy in facts["policies"]:
         for table, rows in policy["rows"].items():
             line = {**facts, **policy, "table": table, "rows_deleted": rows, "sha256": policy.get("digest")}
+            line["rows_erased"] = policy.get("erased", {}).get(table, 0)
             writer.writerow({name: _harmless(line.get(name)) for name in COLUMNS})
     return stream.getvalue()
 

@@ -15,6 +15,7 @@ from housekeeping.dashboard.parts import results, standing
 from housekeeping.dashboard.parts.offers import Offer, Offers
 from housekeeping.dashboard.parts.results import ResultRow
 from housekeeping.declared.registry import TASKS, Task
+from housekeeping.engine import archive
 from housekeeping.journal import acts
 from housekeeping.models import Act, Consumer, LogLine, Run
 from housekeeping.reading import search, words
@@ -59,6 +60,7 @@ class RunPage:
     has_more_log: bool
     holds: Group | None  # those that an undo made
     plan: dict[str, Any]  # with what its sample rows are called now
+    receipt: dict[str, Any]
 
     @property
     def title(self) -> str:
@@ -139,6 +141,7 @@ def read(run: Run, rights: Rights, now: datetime) -> RunPage:
         has_more_log=len(log) > LOG_LINES,
         holds=held,
         plan=Texts([run.plan]).added_to(run.plan) if not run.receipt else {},
+        receipt=archive.receipt(run),
     )
 
 

@@ -112,12 +112,11 @@ class Contents(Layout):
 
     def reduce_to(self, rows: list[Any]) -> None:
         """Archive these of its rows in its place."""
-        Archive.objects.filter(pk=self.archived.pk).delete()
-        self._archive(rows, pk=self.archived.pk, part=self.archived.part)
+        archive.replace(self.archived, rows)
 
-    def _archive(self, rows: list[Any], **place: Any) -> None:
+    def _archive(self, rows: list[Any], *, part: int) -> None:
         same = {name: getattr(self.archived, name) for name in SAME}
-        made = Archive(run_id=self.archived.run_id, **place, **same)
+        made = Archive(run_id=self.archived.run_id, part=part, **same)
         packed = packing.joined(rows, self.archived.vendor)
         made.rows, made.before = len(rows), archive.NOTHING
         made.digest = archive.sealed(made, archive.digest(made.before, packed))

@@ -161,6 +161,8 @@ class Preflight:
     def _lost(self, skipped: Collection[Place] = ()) -> Counter[str]:
         """The rows by table that the run removed, and that are not back and can't come back."""
         rows = Counter(self.purged.removed)
+        for policy in self.purged.receipt:
+            rows.subtract(archive.erased(self.purged, policy))
         archives = self.purged.archives.filter(emptied="").values_list("model", "batch", "part", "rows")
         for model, batch, part, count in archives:
             if place(batch, part) not in skipped:

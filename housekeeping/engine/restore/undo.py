@@ -6,6 +6,7 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -111,10 +112,16 @@ class Undo:
     # --- One transaction ------------------------------------------------------------------------
 
     def _put_back(self, places: list[Place], done: Restored) -> Restored:
+        while True:
+            with suppress(_Changed):
+                return self._put_back_as_read(places, done)
+
+    def _put_back_as_read(self, places: list[Place], done: Restored) -> Restored:
         batches = [(each, self._insertions(each, done)) for each in places]
 
         def work() -> Restored:
             locks.set_locally(LIMITS)
+            _check_unchanged([one for _, insertions in batches for one in insertions])
             more = Restored()
             for each, insertions in batches:
                 self._put_back_one(insertions, more)
@@ -179,16 +186,21 @@ class Undo:
 
         Returns the parts with their rows; none if the batch is a part already, or stays together.
         """
-        batch, part_of_it = at
-        if part_of_it:
+        if at[1]:
             return []
-        archives = self._insertions(at, done)
+        while True:
+            with suppress(_Changed):
+                return self._cut_as_read(at, size, done)
+
+    def _cut_as_read(self, at: Place, size: int, done: Restored) -> list[tuple[Place, int]]:
+        batch, archives = at[0], self._insertions(at, done)
         parts = Groups(archives).parts(size)
         if len(parts) < 2:
             return []
 
         def work() -> None:
             locks.set_locally(LIMITS)
+            _check_unchanged(archives)
             made = 0
             for number, part in enumerate(parts, 1):
                 made += sum(
@@ -200,6 +212,21 @@ class Undo:
 
         transact(work, on_retry=self.on_retry, checkpoint=self.checkpoint)
         return [((batch, number), sum(map(len, part))) for number, part in enumerate(parts, 1)]
+
+
+class _Changed(Exception):
+    """An archive was rewritten after it was read."""
+
+
+def _check_unchanged(read: list[Insertion]) -> None:
+    """Raises _Changed. Until the transaction ends, nobody rewrites these archives.
+
+    The erasure of a person rewrites archives. Rows that were read before must not come back.
+    """
+    locked = Archive.objects.select_for_update().filter(pk__in=[one.archived.pk for one in read])
+    digests = dict(locked.order_by("pk").values_list("pk", "digest"))
+    if any(digests.get(one.archived.pk) != one.archived.digest for one in read):
+        raise _Changed
 
 
 def _next(waiting: deque[tuple[Place, int]], size: int) -> tuple[list[Place], int]:

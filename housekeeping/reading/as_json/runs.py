@@ -4,6 +4,7 @@ from typing import Any
 
 from housekeeping import models
 from housekeeping.database import clock
+from housekeeping.engine import archive
 from housekeeping.engine.verification import Report
 from housekeeping.reading.as_json.fields import (
     GIVEN,
@@ -96,7 +97,11 @@ class Run(Object[models.Run]):
         lambda run: NO_TEXTS.added_to(run.plan),
         help="By policy: the rows that a dry run, or the brake, has found.",
     )
-    receipt = AnyObject(help="By policy: its declaration, and the rows that it removed.")
+    receipt = AnyObject(
+        archive.receipt,
+        help="By policy: its declaration, and the rows that it removed; erased: those that an erasure has"
+        " removed from its archives since.",
+    )
     cancel_requested = Flag(help="Somebody cancelled it. A running run stops after its batch.")
     losses = Whole(help="Attempts whose worker went silent.")
     retried = Whole(
