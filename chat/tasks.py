@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib.admin.models import LogEntry
 from django.db.models import F, QuerySet
 from django.db.models.expressions import Combinable
 
@@ -24,6 +25,7 @@ from housekeeping import (
     Purge,
     TaskResult,
     mail_each,
+    personal_rows,
     purge,
     run_steps,
     scheduled,
@@ -94,6 +96,10 @@ never_verified_users = Policy(
     # Leaves at least a day between joining and the warning.
     shortest_days=settings.HOUSEKEEPING_UNVERIFIED_USER_WARNING_DAYS + 1,
 )
+
+# The erasure of a person also deletes what the admin's log tells of their rows. The recipes know the tables
+# of sign-ins, sessions and tokens.
+personal_rows(LogEntry, objects=[("content_type_id", "object_id")])
 
 
 # --- Tasks ----------------------------------------------------------------------------------

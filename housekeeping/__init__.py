@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from housekeeping.database import clock as clock
     from housekeeping.declared.mailing import Mail as Mail
     from housekeeping.declared.mailing import mail_each as mail_each
+    from housekeeping.declared.personal import Person as Person
+    from housekeeping.declared.personal import personal_rows as personal_rows
     from housekeeping.declared.policies import Policy as Policy
     from housekeeping.declared.registry import scheduled as scheduled
     from housekeeping.declared.registry import statistic as statistic
@@ -43,6 +45,9 @@ _NAMES = {
     "scheduled": "declared.registry",
     "statistic": "declared.registry",
     "task": "declared.registry",
+    # Whose
+    "Person": "declared.personal",
+    "personal_rows": "declared.personal",
     # Parameters of a task: a type, and its default
     "Checkpoint": "declared.steps",
     "no_checkpoint": "declared.steps",

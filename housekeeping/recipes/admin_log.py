@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from django.contrib.admin.models import LogEntry
 
-from housekeeping import Cron, Policy, Purge, purge, scheduled, task
+from housekeeping import Cron, Policy, Purge, personal_rows, purge, scheduled, task
 
 old_entries = Policy(
     "admin_log",
@@ -20,6 +20,8 @@ old_entries = Policy(
     age="action_time",
     shortest_days=90,
 )
+# What was done to an account and to its rows. What its owner did goes with it, as the log has a foreign key.
+personal_rows(LogEntry, objects=[("content_type_id", "object_id")])
 
 
 @scheduled("admin_log_cleanup", "Admin Log Cleanup", Cron(hour=4, minute=0))

@@ -12,7 +12,7 @@ from datetime import timedelta
 from django.apps import apps
 from django.conf import settings
 
-from housekeeping import Cron, Policy, Purge, purge, scheduled, task
+from housekeeping import Cron, Policy, Purge, personal_rows, purge, scheduled, task
 
 LogEntry = apps.get_model(getattr(settings, "AUDITLOG_LOGENTRY_MODEL", "auditlog.LogEntry"))
 
@@ -22,6 +22,12 @@ old_entries = Policy(
     retention=timedelta(days=400),
     age="timestamp",
     shortest_days=90,
+)
+_columns = {one.attname for one in LogEntry._meta.concrete_fields}
+personal_rows(
+    LogEntry,
+    objects=[("content_type_id", "object_pk")],
+    renamed=[name for name in ("actor_email",) if name in _columns],
 )
 
 

@@ -11,7 +11,7 @@ from axes.helpers import get_cool_off
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.db.models import QuerySet
 
-from housekeeping import Policy
+from housekeeping import Policy, personal_rows
 from housekeeping.database import clock
 
 # It is evidence: an operator who may change retentions must not be able to shorten it.
@@ -34,6 +34,10 @@ def _locks_since() -> datetime:
         return LONG_AGO
     return LONG_AGO if cool_off is None else clock.estimate() - cool_off
 
+
+# By the names that were typed: no foreign key leads from a sign-in to an account.
+for _sign_ins in (AccessLog, AccessFailureLog, AccessAttempt):
+    personal_rows(_sign_ins, names=["username"])
 
 UPKEEP = {
     "deleted_sign_ins": (

@@ -23,7 +23,7 @@ from django.db import DEFAULT_DB_ALIAS, router
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from simple_history.models import HistoricalRecords
 
-from housekeeping import Cron, Policy, Purge, purge, scheduled, task
+from housekeeping import Cron, Policy, Purge, personal_rows, purge, scheduled, task
 
 KEPT_DAYS = 30
 
@@ -76,6 +76,8 @@ def _left_behind(through: type[Model]) -> Policy:
 
 histories = tuple(_history_of(model, history) for model, history in _tracked())
 relations = tuple(_left_behind(through) for through in HistoricalRecords.m2m_models.values())
+for _model, _history in _tracked():
+    personal_rows(_history, keys={_model._meta.pk.attname: _model})
 
 
 @scheduled("simple_history_cleanup", "Model History Cleanup", Cron(hour=4, minute=30))
