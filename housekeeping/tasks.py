@@ -12,6 +12,7 @@ from housekeeping.declared.steps import Checkpoint, TaskResult, no_checkpoint
 from housekeeping.declared.triggers import Cron
 from housekeeping.engine import verification
 from housekeeping.engine.purge import Purge, purge
+from housekeeping.erasure import requests as erasures
 from housekeeping.models import (
     Act,
     Archive,
@@ -150,3 +151,13 @@ def tidy_history(purge: Purge = purge) -> dict[str, int]:
 def verify_archives(checkpoint: Checkpoint = no_checkpoint) -> TaskResult:
     """Verify the archives that purges have made since the last verification."""
     return verification.verify_new(checkpoint)
+
+
+# Each day, for what was left by a run that has failed.
+@scheduled("erasures", "Erasures", Cron(hour=1, minute=15), is_upkeep=True)
+@task(erasures.TASK, done="Erasures carried out", has_dry_run=False)
+def carry_out_erasures(checkpoint: Checkpoint = no_checkpoint) -> dict[str, int]:
+    """Carry out the erasures of people that are not finished yet."""
+    from housekeeping.queue import tasks as queue  # a queue that can't be reached must not hide other tasks
+
+    return erasures.carry_out_open(checkpoint, queue.forget_results_with)

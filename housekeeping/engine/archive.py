@@ -103,14 +103,15 @@ def digest(before: str, packed: bytes) -> str:
     return hashlib.sha256(bytes.fromhex(before) + packed).hexdigest()
 
 
-def replace(archived: Archive, rows: list[Any]) -> None:
+def replace(archived: Archive, rows: list[Any], *, is_vouched: bool = True) -> None:
     """Let the archive hold these of its rows, in its place. Call it in a transaction that has locked it.
 
-    It no longer is a link of the receipt's chain: that covers the rows that were packed first.
+    It no longer is a link of the receipt's chain: that covers the rows that were packed first. One that
+    nothing vouches for, of version 1.0, gets no digest.
     """
     packed = packing.joined(rows, archived.vendor)
     archived.rows, archived.before = len(rows), NOTHING
-    archived.digest = sealed(archived, digest(NOTHING, packed))
+    archived.digest = sealed(archived, digest(NOTHING, packed)) if is_vouched else None
     Archive.objects.filter(pk=archived.pk).delete()
     save(archived, zstandard.compress(packed, packing.LEVEL))
 

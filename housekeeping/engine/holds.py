@@ -108,13 +108,13 @@ def is_held(row: Model) -> bool:
     To delete ``row`` unless it is held: in a transaction, call :func:`wait_for_new_holds`, lock the row,
     then ask this, then delete. No hold can be made between the answer and the delete.
     """
-    rows = _only(row)
+    rows = only(row)
     return rows.filter(held(rows.model, clock.now())).exists()
 
 
 def reason_held(row: Model) -> str:
     """A sentence for each hold that :func:`is_held` finds, with its end and its reason. Empty for none."""
-    return " ".join(in_words(hold) for hold in active_on(_only(row)))
+    return " ".join(in_words(hold) for hold in active_on(only(row)))
 
 
 def in_words(hold: Hold) -> str:
@@ -144,7 +144,7 @@ def active_on(rows: QuerySet[Any]) -> list[Hold]:
     return list(found.values())
 
 
-def _only(row: Model) -> QuerySet[Any]:
+def only(row: Model) -> QuerySet[Any]:
     model = row._meta.concrete_model or type(row)  # a hold names the model, not its proxy
     return cascade.rows_of(model).filter(pk=row.pk)
 

@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 import threading
 import uuid
+from collections.abc import Callable
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -108,6 +109,31 @@ def forget_results(policy: Policy, keys: list[Any]) -> None:
             HUEY.delete(str(key))
     except STORAGE_ERRORS as error:  # the runs are gone: an old copy must not fail the purge
         logger.warning("Results of purged runs stay in the queue's storage: %s", error)
+
+
+def forget_results_with(holds: Callable[[str], bool], runs: list[Any]) -> int:
+    """Delete all stored results, also of the site's own tasks, whose text ``holds`` accepts.
+
+    The copies of these ``runs`` are stored anew, as their rows have them now. Returns how many results have
+    changed. Raises QueueUnreachable.
+    """
+    try:
+        held = [key for key, data in HUEY.storage.result_items().items() if holds(_text_of(data))]
+        for key in held:
+            HUEY.delete(key)
+    except STORAGE_ERRORS as error:
+        raise QueueUnreachable(_("The queue can't be reached: %(error)s"), error=error) from error
+    for run in Run.objects.filter(pk__in=runs, result__isnull=False).exclude(status=Run.Status.FAILED):
+        store_result(run, run.result)
+    return len(held)
+
+
+def _text_of(data: Any) -> str:
+    """A stored result as text. One that can't be read is searched as it is."""
+    try:
+        return repr(HUEY.serializer.deserialize(bytes(data)))
+    except Exception:  # signed by another key, or of a class that is gone
+        return bytes(data).decode(errors="replace")
 
 
 @cache

@@ -38,7 +38,11 @@ def test_the_api_lists_every_schedule_with_its_next_fire_times(api):
     assert (first["paused"], first["changed"], first["expression"]) == (False, False, "0 2 * * *")
     assert len(first["next_fire_times"]) == 5
     assert first["next_fire_times"][0] == first["next_run_time"]
-    assert [one["id"] for one in others if one["upkeep"]] == ["history_cleanup", "archive_verification"]
+    assert [one["id"] for one in others if one["upkeep"]] == [
+        "history_cleanup",
+        "archive_verification",
+        "erasures",
+    ]
 
 
 def test_the_api_pauses_and_resumes_one(api):

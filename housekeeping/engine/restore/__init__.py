@@ -16,8 +16,8 @@ Guarantees:
 - Memory is bounded by a batch of the purge.
 """
 
-from housekeeping.engine.restore.preflight import check_window
+from housekeeping.engine.restore.preflight import check_window, complete
 from housekeeping.engine.restore.progress import Restored
 from housekeeping.engine.restore.undo import Undo
 
-__all__ = ["Restored", "Undo", "check_window"]
+__all__ = ["Restored", "Undo", "check_window", "complete"]

@@ -98,8 +98,7 @@ class Preflight:
 
     def _unusable(self, report: verification.Report) -> set[int]:
         """The archives that are skipped, each with its whole batch."""
-        unvouched = [] if self.is_unverified else report.unvouched
-        return {*report.damaged, *(pk for policy in unvouched for pk in report.without_digest[policy])}
+        return set(report.damaged) if self.is_unverified else _not_vouched_for(report)
 
     def _complete(
         self, report: verification.Report, unusable: set[int], save_progress: Callable[[Restored], None]
@@ -111,28 +110,8 @@ class Preflight:
         if not self.purged.archives.filter(Q(batch=None) | Q(digest=None)).exists():
             return
         with writing():
-            first_sealed = self._number_and_seal(report, unusable)
-            sealed = self.purged.archives.filter(digest__isnull=False).count()
-            # An archive that had a digest and is gone still counts as missing.
-            kept_before = Coalesce(F("archives_kept"), 0) + first_sealed
-            Run.objects.filter(pk=self.purged.pk).update(archives_kept=Greatest(kept_before, sealed))
+            _number_and_seal(self.purged, report, unusable)
             save_progress(self.done)
-
-    def _number_and_seal(self, report: verification.Report, unusable: set[int]) -> int:
-        """Returns how many archives got both a batch and a digest. The last of a batch has its own rows."""
-        position, batch, is_last, first_sealed = 0, 0, True, 0
-        for archived in self.purged.archives.defer("payload").order_by("pk"):
-            position, batch = 1 if is_last else position + 1, batch + is_last
-            is_last = archived.is_own
-            is_new = archived.batch is None
-            if is_new:
-                archived.batch, archived.position = batch, position
-            if archived.digest is None and archived.pk in report.chain and archived.pk not in unusable:
-                archived.before, after = report.chain[archived.pk]
-                archived.digest = archive.sealed(archived, after)
-                first_sealed += is_new
-            archived.save(update_fields=["batch", "position", "before", "digest"])
-        return first_sealed
 
     def _with_their_batches(self, report: verification.Report, unusable: set[int]) -> set[Place]:
         is_damaged = bool(report.missing or report.damaged) and not self.is_unverified
@@ -180,6 +159,38 @@ class Preflight:
         for model, rows in self.missing.items():
             found[f"{model}: its archive is missing"] += rows
         return found
+
+
+def complete(purged: Run) -> None:
+    """Number the archives of version 1.0, and give digests to those that the receipt vouches for."""
+    report = verification.look(purged)
+    with writing():
+        _number_and_seal(purged, report, _not_vouched_for(report))
+
+
+def _not_vouched_for(report: verification.Report) -> set[int]:
+    unvouched = (pk for policy in report.unvouched for pk in report.without_digest[policy])
+    return {*report.damaged, *unvouched}
+
+
+def _number_and_seal(purged: Run, report: verification.Report, unusable: set[int]) -> None:
+    """The last archive of a batch has its own rows. The run then has the number of its archives."""
+    position, batch, is_last, first_sealed = 0, 0, True, 0
+    for archived in purged.archives.defer("payload").order_by("pk"):
+        position, batch = 1 if is_last else position + 1, batch + is_last
+        is_last = archived.is_own
+        is_new = archived.batch is None
+        if is_new:
+            archived.batch, archived.position = batch, position
+        if archived.digest is None and archived.pk in report.chain and archived.pk not in unusable:
+            archived.before, after = report.chain[archived.pk]
+            archived.digest = archive.sealed(archived, after)
+            first_sealed += is_new
+        archived.save(update_fields=["batch", "position", "before", "digest"])
+    sealed = purged.archives.filter(digest__isnull=False).count()
+    # An archive that had a digest and is gone still counts as missing.
+    kept_before = Coalesce(F("archives_kept"), 0) + first_sealed
+    Run.objects.filter(pk=purged.pk).update(archives_kept=Greatest(kept_before, sealed))
 
 
 def _is_known(model: str) -> bool:

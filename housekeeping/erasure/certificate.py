@@ -1,0 +1,59 @@
+"""The certificate of an erasure: what was done, when, and what can't be reached. It names nobody."""
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Any
+
+from django.db.models import FileField
+from django.utils.translation import gettext_noop
+
+from housekeeping import __version__
+from housekeeping.erasure.archives import tables
+from housekeeping.erasure.terms import Terms
+from housekeeping.models import Erasure
+
+# What no erasure can reach, in the words of the certificate.
+NOT_REACHED = [
+    gettext_noop("Backups of the database and of the queue. Erase the person again after restoring one."),
+    gettext_noop("Log files, and what the site has sent elsewhere: mails, webhooks, error reports."),
+    gettext_noop("Free space in database files, until the database writes over it."),
+    gettext_noop("What other people wrote about the person, and earlier names of the account."),
+    gettext_noop("Messages of the site's own tasks that wait in the queue."),
+]
+COMMON_NAME = gettext_noop(
+    "The user name is too short or too common to be replaced in texts. It was replaced where it stands alone."
+)
+FILES = gettext_noop("Files that rows named are not deleted from their storage.")
+
+
+def issue(erasure: Erasure, terms: Terms, left: dict[str, int], at: datetime) -> dict[str, Any]:
+    """``left``: by column of the site, how many rows still name the person."""
+    not_reached = list(NOT_REACHED)
+    if not terms.is_searched:
+        not_reached.append(COMMON_NAME)
+    if any(isinstance(field, FileField) for model in tables(terms.person.model) for field in _fields(model)):
+        not_reached.append(FILES)
+    return {
+        "erasure": str(erasure.pk),
+        "pseudonym": erasure.pseudonym,
+        "accounts": erasure.model,
+        "requested_at": erasure.requested_at.isoformat(),
+        "finished_at": at.isoformat(),
+        "deleted": dict(sorted(erasure.rows.items())),
+        "erased_from_archives": dict(sorted(erasure.archived.items())),
+        "changed": dict(sorted(erasure.changed.items())),
+        "left": dict(sorted(left.items())),
+        "not_reached": not_reached,
+        "version": __version__,
+    }
+
+
+def _fields(model: Any) -> Any:
+    return model._meta.concrete_fields
+
+
+def digest(certificate: dict[str, Any]) -> str:
+    """SHA-256 of the certificate as JSON: names sorted, no spaces, all characters as they are."""
+    text = json.dumps(certificate, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

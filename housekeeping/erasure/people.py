@@ -1,0 +1,133 @@
+"""Whom to erase: an account by its name, mail address or key, also one that lives only in archives."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.db.models import Model
+from django.utils.translation import gettext
+
+from housekeeping.declared.personal import Person
+from housekeeping.engine import cascade
+from housekeeping.erasure.reading import Reading, readings
+from housekeeping.exceptions import BadField
+
+
+class UnknownPerson(BadField):
+    """No account, or more than one, is called like that."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__("account", problem)
+
+
+def accounts() -> type[Model]:
+    """The model of accounts."""
+    model = get_user_model()
+    return model._meta.concrete_model or model
+
+
+def find(text: str) -> Person:
+    """The account with this name, mail address or key. Raises UnknownPerson.
+
+    An account that a purge has deleted is looked for in the archives.
+    """
+    text = text.strip().replace("\0", "")
+    found = {person.key: person for person in _there(text)} if text else {}
+    if not found and text:
+        found = {person.key: person for person in _archived(text)}
+    if not found:
+        problem = gettext("There is no account %(text)s, neither in its table nor in an archive.")
+        raise UnknownPerson(problem % {"text": repr(text)})
+    if len(found) > 1:
+        keys = ", ".join(found)
+        problem = gettext("%(text)s stands for several accounts; enter one of their keys: %(keys)s.")
+        raise UnknownPerson(problem % {"text": repr(text), "keys": keys})
+    return next(iter(found.values()))
+
+
+def row_of(person: Person) -> Model | None:
+    """The account's row; None if it is gone."""
+    row: Model | None = cascade.rows_of(person.model).filter(pk=person.key).first()
+    return row
+
+
+def is_superuser(person: Person) -> bool:
+    return bool(getattr(row_of(person), "is_superuser", False))
+
+
+def _there(text: str) -> list[Person]:
+    rows = cascade.rows_of(accounts())
+    for name, lookup in _lookups():
+        if found := list(rows.filter(**{f"{name}{lookup}": text})[:10]):
+            return [of_row(one) for one in found]
+    try:
+        return [of_row(one) for one in rows.filter(pk=text)]
+    except (TypeError, ValueError, ValidationError):
+        return []
+
+
+def of_row(row: Model) -> Person:
+    model = accounts()
+    return _person(model, {one.attname: getattr(row, one.attname) for one in model._meta.concrete_fields})
+
+
+def _archived(text: str) -> Iterator[Person]:
+    for read in readings(accounts()):
+        for row in read.rows:
+            person = of_archived(read, row)
+            if text.casefold() in (person.key, *(name.casefold() for name in person.names)):
+                yield person
+
+
+def of_archived(read: Reading, row: Any) -> Person:
+    """``read``: an archive of accounts."""
+    values = {one.attname: read.value(row, read.at(str(one.column))) for one in read.fields}
+    key = accounts()._meta.pk
+    assert key is not None
+    return _person(accounts(), values | {key.attname: read.key(row)})
+
+
+def _lookups() -> list[tuple[str, str]]:
+    """The columns that an account is found by, the surest first."""
+    model: Any = accounts()
+    mail = getattr(model, "EMAIL_FIELD", "")
+    return [(model.USERNAME_FIELD, ""), *([(mail, "__iexact")] if _has(model, mail) else [])]
+
+
+def _has(model: type[Model], name: str) -> bool:
+    return any(one.name == name for one in model._meta.concrete_fields)
+
+
+def _person(model: Any, values: Mapping[str, Any]) -> Person:
+    def text(name: str) -> str:
+        return str(values.get(name) or "").strip()
+
+    first, last = text("first_name"), text("last_name")
+    mail = text(getattr(model, "EMAIL_FIELD", ""))
+    name = str(values.get(model.USERNAME_FIELD) or "")
+    return Person(
+        model=model,
+        key=cascade.written_key(model, values[model._meta.pk.attname]),
+        name=name or mail or str(values[model._meta.pk.attname]),
+        addresses=(mail,) if mail else (),
+        full_names=(f"{first} {last}", f"{last}, {first}") if first and last else (),
+    )
+
+
+# --- Stored until the end ---------------------------------------------------------------------
+
+
+def as_json(person: Person) -> dict[str, Any]:
+    return {
+        "key": person.key,
+        "name": person.name,
+        "addresses": list(person.addresses),
+        "full_names": list(person.full_names),
+    }
+
+
+def from_json(facts: Mapping[str, Any]) -> Person:
+    return Person(
+        accounts(), facts["key"], facts["name"], tuple(facts["addresses"]), tuple(facts["full_names"])
+    )

@@ -1,0 +1,91 @@
+"""Archives as they are read by an erasure: rows with their keys and with the keys that they refer to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.apps import apps
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Model
+from django.utils.translation import gettext
+
+from housekeeping.engine import cascade, packing, verification
+from housekeeping.exceptions import NotPossible
+from housekeeping.models import Archive
+
+NULL = b"\\N"  # how COPY writes it
+
+
+class Reading:
+    """One archive, verified and unpacked. Raises NotPossible if it is damaged."""
+
+    def __init__(self, archived: Archive) -> None:
+        self.archived = archived
+        try:
+            self.packed, _ = verification.content(archived)
+            is_copied = archived.vendor == "postgresql"
+            self.rows: list[Any] = (packing.copied_rows if is_copied else packing.json_rows)(self.packed)
+        except (verification.Damaged, ValueError) as why:
+            problem = gettext(
+                "An archive of run %(run)s is damaged and can't be searched (%(archive)s: %(why)s). It"
+                " expires on %(day)s."
+            )
+            facts = {"run": archived.run_id, "archive": archived.name, "why": why}
+            raise NotPossible(problem % {**facts, "day": f"{archived.expires_at:%Y-%m-%d}"}) from None
+        self.columns = [name for name, _ in archived.schema]
+        self.model = model_of(archived.model)
+
+    @property
+    def fields(self) -> list[models.Field[Any, Any]]:
+        """The model's fields whose columns were archived."""
+        return (
+            [one for one in packing.columns(self.model) if one.column in self.columns] if self.model else []
+        )
+
+    def at(self, column: str) -> int:
+        return self.columns.index(column)
+
+    def value(self, row: Any, at: int) -> str | None:
+        """A value of a row as text; None for NULL."""
+        value = packing.values_in(row)[at]
+        return None if value is None or value == NULL else packing.text_of(value)
+
+    def key(self, row: Any) -> str:
+        """As a hold writes it."""
+        return written(self.model, self.value(row, 0)) if self.model else str(self.value(row, 0))
+
+    def with_value(self, row: Any, at: int, text: str | None) -> Any:
+        """The row with another value in one of its columns: NULL, or a text without special characters."""
+        values = list(packing.values_in(row))
+        if isinstance(row, bytes):
+            values[at] = NULL if text is None else text.encode()
+            return b"\t".join(values) + b"\n"
+        values[at] = text
+        return values
+
+
+def model_of(label: str) -> type[Model] | None:
+    try:
+        return apps.get_model(label)
+    except (LookupError, ValueError):
+        return None
+
+
+def written(model: type[Model], value: str | None) -> str:
+    """A key as a hold writes it; empty if the text is none."""
+    try:
+        return "" if value is None else cascade.written_key(model, value)
+    except ValidationError:
+        return ""
+
+
+def readings(model: type[Model]) -> Iterator[Reading]:
+    """The archives with whole rows of ``model``, one at a time."""
+    label = model._meta.label
+    for pk in list(
+        Archive.objects.filter(model=label, emptied="").order_by("pk").values_list("pk", flat=True)
+    ):
+        if archived := Archive.objects.filter(pk=pk).first():
+            yield Reading(archived)

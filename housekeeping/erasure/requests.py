@@ -1,0 +1,115 @@
+"""How an erasure begins: previewed, requested, and carried out by the task ``erasures``."""
+
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.translation import gettext
+
+from housekeeping.database import clock
+from housekeeping.database.transactions import writing
+from housekeeping.declared.personal import Person
+from housekeeping.declared.steps import no_checkpoint
+from housekeeping.engine import holds
+from housekeeping.erasure import obstacles, people, rows, work
+from housekeeping.erasure.work import ForgetResults, forget_none
+from housekeeping.exceptions import BadField, HousekeepingError, NotAllowed, NotPossible, RunInProgress, each
+from housekeeping.journal import acts
+from housekeeping.journal.acts import Actor
+from housekeeping.models import Archive, Erasure
+from housekeeping.runs import control
+
+TASK = "erasures"
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What an erasure would delete at this moment. ``archives``: how many will be searched as well."""
+
+    person: Person
+    rows: Counter[str]
+    archives: int
+    obstacles: list[str] = field(default_factory=list)
+
+    @property
+    def is_archived(self) -> bool:
+        """Does the account live only in archives?"""
+        return people.row_of(self.person) is None
+
+
+def preview(person: Person) -> Preview:
+    reasons = obstacles.reasons(person)
+    # Tables that can't be purged can't be counted along their foreign keys either.
+    counts = Counter[str]() if reasons else rows.count(person)
+    return Preview(person, counts, Archive.objects.count(), reasons)
+
+
+def check_right(person: Person, *, is_superuser: bool) -> None:
+    """Raises NotAllowed if the account is a superuser's, and the one who asks is none."""
+    if people.is_superuser(person) and not is_superuser:
+        raise NotAllowed(gettext("Only a superuser may erase a superuser."))
+
+
+def check_typed(person: Person, typed: str) -> None:
+    """Raises BadField unless the account's name was typed, in any case."""
+    if typed.strip().casefold() != person.name.casefold():
+        raise BadField("typed", gettext("Type the name of the account, %(name)s.") % {"name": person.name})
+
+
+def request(person: Person, *, send: control.Send, by: Actor | None = None) -> Erasure:
+    """Ask for the person's erasure, and have a consumer carry it out. Returns it, or the one under way.
+
+    Raises NotPossible, with all reasons, if something is in the way, and QueueUnreachable; then nothing was
+    requested.
+    """
+    erasure = store(person, by=by)
+    try:
+        control.request(TASK, send=send, by=by)
+    except RunInProgress:
+        pass  # that run takes this erasure, too, or the next one does
+    except HousekeepingError:
+        Erasure.objects.filter(pk=erasure.pk, state=Erasure.State.REQUESTED).delete()
+        raise
+    return erasure
+
+
+def store(person: Person, *, by: Actor | None = None) -> Erasure:
+    """Store the request, for a caller that carries it out itself. Raises NotPossible."""
+    if reasons := obstacles.reasons(person):
+        raise NotPossible(" ".join(reasons))
+    with writing():
+        holds.wait_for_batches()  # one request at a time
+        under_way = [one for one in Erasure.objects.open() if (one.person or {}).get("key") == person.key]
+        if under_way:
+            return under_way[0]
+        erasure = Erasure.objects.create(
+            pseudonym=f"erased-{secrets.token_hex(5)}",
+            model=person.model._meta.label,
+            person=people.as_json(person),
+            requested_by=by.name if by else "",
+            requested_at=clock.now(),
+        )
+        acts.record(by, "erase", erasure.pseudonym, erasure=str(erasure.pk))
+    return erasure
+
+
+def carry_out_open(
+    checkpoint: Callable[[], None] = no_checkpoint, forget_results: ForgetResults = forget_none
+) -> dict[str, Any]:
+    """Carry out all erasures that are not finished, the oldest first. Returns how they ended.
+
+    Raises the first error after all have had their turn.
+    """
+    ended: Counter[str] = Counter()
+
+    def carry_out(erasure: Erasure) -> None:
+        work.carry_out(erasure, forget_results=forget_results, checkpoint=checkpoint)
+        ended[erasure.state] += 1
+
+    done: set[Any] = set()
+    while waiting := list(Erasure.objects.open().exclude(pk__in=done).order_by("requested_at", "pk")):
+        done |= {one.pk for one in waiting}
+        each(waiting, carry_out)
+    return {"finished_erasures": ended["finished"], "stopped_erasures": ended["stopped"]}

@@ -1,0 +1,169 @@
+"""Rows in their tables: the account's, those below it, and those that are declared to be about a person.
+
+Each transaction is short. The account itself goes last, so that an attempt that follows finds the rest.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection, models
+from django.db.models import Model, Q, QuerySet
+
+from housekeeping import conf
+from housekeeping.database import transient
+from housekeeping.declared.personal import Person, PersonalRows, declared
+from housekeeping.engine import cascade, holds, locks, packing
+from housekeeping.engine.purge import CAREFUL_LOCK_TIMEOUT, FIRST_BATCH, PACES, SETTINGS, fitted
+from housekeeping.engine.removal import Batch, Removal
+from housekeeping.erasure.archives import Found, tables
+from housekeeping.erasure.reading import model_of
+from housekeeping.erasure.terms import Terms
+
+KEYS_AT_ONCE = 1_000
+LIMITS = SETTINGS | {"lock_timeout": CAREFUL_LOCK_TIMEOUT}
+# Of the account itself: the names are terms, and a password is no text of theirs.
+NO_WORDS = {"username", "email", "first_name", "last_name", "password"}
+
+Count = Callable[[Counter[str]], None]
+"""Counts rows in the transaction that deletes or changes them."""
+
+
+def look(person: Person, found: Found, terms: Terms, checkpoint: Callable[[], None]) -> None:
+    """Add the keys of the rows that are there, and the words in them."""
+    found.setdefault(person.model._meta.label, set()).add(person.key)
+    for model in tables(person.model):
+        keys, texts = found.setdefault(model._meta.label, set()), _texts(model)
+        names = [field.attname for field in texts]
+        for number, (key, *values) in enumerate(_theirs(person, model).values_list("pk", *names).iterator()):
+            if number % KEYS_AT_ONCE == 0:
+                checkpoint()
+            keys.add(str(key))
+            terms.add_words(value for value in values if isinstance(value, str))
+
+
+def words_of(model: type[Model]) -> list[str]:
+    """The columns of a model that may hold a person's words."""
+    return [str(field.column) for field in _texts(model)]
+
+
+def _texts(model: type[Model]) -> list[Any]:
+    kinds = (models.CharField, models.TextField)
+    own = [field for field in model._meta.concrete_fields if isinstance(field, kinds) and not field.choices]
+    return [field for field in own if field.name not in NO_WORDS and not field.primary_key]
+
+
+def count(person: Person) -> Counter[str]:
+    """How many rows an erasure would delete, by table: the account's cascade, and what is declared."""
+    keys = list(cascade.rows_of(person.model).filter(pk=person.key).values_list("pk", flat=True))
+    below = cascade.Below(person.model)
+    below.add(keys)
+    counts = Counter({person.model._meta.label: len(keys)}) + below.rows
+    there: Found = {person.model._meta.label: {person.key}}
+    for one in declared():
+        if one.model._meta.label not in counts:
+            counts[one.model._meta.label] += len({key for rows in _about(person, one, there) for key in rows})
+    return +counts
+
+
+def _theirs(person: Person, model: type[Model]) -> QuerySet[Any]:
+    """The rows of one of the account's tables."""
+    rows = cascade.rows_of(model).order_by()
+    if model is person.model:
+        return rows.filter(pk=person.key)
+    paths = cascade.Below(person.model).paths[model]
+    # Not as a join: two paths would give a row twice.
+    return rows.filter(reduce(or_, (Q(**{path: person.key}) for path in paths))).distinct()
+
+
+# --- Deleting ---------------------------------------------------------------------------------
+
+
+def close(person: Person) -> None:
+    """Sign the account out: nobody should add rows to it meanwhile."""
+    if any(field.name == "is_active" for field in person.model._meta.concrete_fields):
+        cascade.rows_of(person.model).filter(pk=person.key, is_active=True).update(is_active=False)
+
+
+def delete(person: Person, found: Found, counted: Count, checkpoint: Callable[[], None]) -> None:
+    """Delete what is declared about the person, then the rows below the account, then the account."""
+    for one in declared():
+        for keys in _about(person, one, found):
+            _delete(one.model, keys, counted)
+            checkpoint()
+    for model in reversed(tables(person.model)):
+        size, pace = FIRST_BATCH, PACES[conf.PACE]
+        while keys := list(_theirs(person, model).values_list("pk", flat=True)[:size]):
+            checkpoint()
+            began = time.monotonic()
+            rows = _delete(model, keys, counted)
+            took = time.monotonic() - began
+            size = fitted(size, took, rows, pace)
+            time.sleep(took * pace.pause)
+
+
+def _delete(model: type[Model], keys: list[Any], counted: Count) -> int:
+    """Delete rows with those below them, in a transaction of its own. Returns how many."""
+
+    def work() -> int:
+        locks.set_locally(LIMITS)
+        holds.wait_for_new_holds()
+        rows = cascade.rows_of(model).filter(packing.Among("pk", keys)).order_by("pk")
+        if connection.features.has_select_for_update:
+            rows = rows.select_for_update()
+        there = list(rows.values_list("pk", flat=True))
+        if not there:
+            return 0
+        batch = Batch(digest="00" * 32)
+        Removal(batch).remove(model, packing.stored_keys(packing.key_of(model), there))
+        counted(batch.rows)
+        return batch.rows.total()
+
+    return transient.transact(work)
+
+
+# --- What is declared -------------------------------------------------------------------------
+
+
+def _about(person: Person, one: PersonalRows, found: Found) -> Iterator[list[Any]]:
+    """The keys of the rows that are about the person, some at a time."""
+    rows = cascade.rows_of(one.model).order_by()
+    conditions = [Q(**{f"{column}__iexact": name}) for column in one.names for name in person.names]
+    conditions += [
+        Q(**{f"{column}__in": part})
+        for column, model in one.keys.items()
+        for part in _parts(found.get(model._meta.label, set()))
+    ]
+    conditions += [
+        Q(**{kind: ContentType.objects.get_for_model(model).pk, f"{key}__in": part})
+        for kind, key in one.objects
+        for label, keys in found.items()
+        if (model := model_of(label))
+        for part in _parts(keys)
+    ]
+    of_site = [one.rows(person)] if one.rows else []
+    for about in [*(rows.filter(condition) for condition in conditions), *of_site]:
+        keys = list(about.order_by().values_list("pk", flat=True))
+        yield from (keys[at : at + KEYS_AT_ONCE] for at in range(0, len(keys), KEYS_AT_ONCE))
+
+
+def _parts(keys: set[str]) -> Iterator[list[str]]:
+    ordered = sorted(keys)
+    return (ordered[at : at + KEYS_AT_ONCE] for at in range(0, len(ordered), KEYS_AT_ONCE))
+
+
+def rename(person: Person, pseudonym: str, counted: Count) -> None:
+    """Put the pseudonym in the place of the names in declared columns of rows that stay."""
+    for one in declared():
+        for column in one.renamed:
+            theirs = reduce(or_, (Q(**{f"{column}__iexact": name}) for name in person.names))
+
+            def work(model: type[Model] = one.model, column: str = column, theirs: Q = theirs) -> None:
+                changed = cascade.rows_of(model).filter(theirs).update(**{column: pseudonym})
+                counted(Counter({model._meta.label: changed}))
+
+            transient.transact(work)

@@ -1,0 +1,118 @@
+"""The texts that tell of a person, and their replacement in other texts.
+
+- A mail address, a full name or a user name is replaced wherever it stands by itself: not as a part of a
+  longer word or of another address.
+- A user name of fewer than three characters, of digits alone, or that is a word of the site (the name of a
+  task or an app) is replaced only where it is a whole value: everywhere else it means something else.
+- Words are the texts in the person's own rows. A task may have logged a piece of one, or raised an error
+  with it: pieces of 25 characters and more are found.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote
+
+from django.apps import apps
+
+from housekeeping.declared import registry
+from housekeeping.declared.personal import Person
+from housekeeping.models import Run
+
+SHORTEST_NAME = 3
+# Words are known by a window of so many characters at every STEP-th place: a piece of WINDOW + STEP - 1
+# characters contains one. Of a longer text, only the beginning is known.
+WINDOW, STEP, LONGEST_WORDS = 20, 6, 2_000
+MOST_WINDOWS = 400_000  # about 100 MB; of further texts, only the first window is known
+# What may stand before and after: in a traceback, a line break in a text is written as \n.
+BEFORE = r"(?:(?<!\w)(?<!\w[@.+-])|(?<=\\[nrt]))"
+AFTER = r"(?![\w@])(?![.+-]\w)"
+
+
+class Terms:
+    def __init__(self, person: Person, pseudonym: str) -> None:
+        self.person, self.pseudonym = person, pseudonym
+        self.names = {name.casefold() for name in person.names}
+        texts = [*person.addresses, *person.full_names]
+        if self.is_searched:
+            texts.append(person.name)
+        written = {form for text in texts for form in [*_forms(text), quote(text), quote(text, safe="")]}
+        longest_first = sorted(written, key=lambda text: (-len(text), text))
+        self.texts = longest_first
+        self._pattern = re.compile(f"{BEFORE}(?:{'|'.join(map(re.escape, longest_first))}){AFTER}", re.I)
+        self._windows: dict[str, tuple[str, int]] = {}  # each with a text that has it, and where
+
+    @property
+    def is_searched(self) -> bool:
+        """Is the user name looked for in texts?"""
+        name = self.person.name
+        return len(name) >= SHORTEST_NAME and not name.isdigit() and name.casefold() not in words_of_site()
+
+    def add_words(self, texts: Iterable[str]) -> None:
+        """Look for pieces of these texts of the person's rows, too."""
+        for text in texts:
+            for form in _forms(text[:LONGEST_WORDS]):
+                last = len(form) - WINDOW if len(self._windows) < MOST_WINDOWS else 0
+                for at in range(0, last + 1, STEP) if len(form) >= WINDOW else ():
+                    self._windows.setdefault(form[at : at + WINDOW], (form, at))
+
+    def replaced(self, text: str) -> str:
+        """``text`` with the pseudonym in the place of whatever tells of the person."""
+        if self.texts:
+            text = self._pattern.sub(self.pseudonym, text)
+        return self._without_words(text) if self._windows else text
+
+    def are_in(self, text: str) -> bool:
+        return self.replaced(text) != text
+
+    def replaced_in_json(self, value: Any, *, with_names: bool = True) -> Any:
+        """The same for each text in JSON. ``with_names``: also for the names in its objects."""
+        if isinstance(value, str):
+            return self.pseudonym if value.casefold() in self.names else self.replaced(value)
+        if isinstance(value, list):
+            return [self.replaced_in_json(one, with_names=with_names) for one in value]
+        if isinstance(value, dict):
+            return {
+                self.replaced(name) if with_names else name: self.replaced_in_json(one, with_names=with_names)
+                for name, one in value.items()
+            }
+        return value
+
+    def _without_words(self, text: str) -> str:
+        """Look up the window at each place: the number of the person's texts does not matter."""
+        parts, done, at = [], 0, 0
+        while at <= len(text) - WINDOW:
+            known = self._windows.get(text[at : at + WINDOW])
+            if known is None:
+                at += 1
+                continue
+            begin, end = _common(text, at, *known)
+            parts += [text[done : max(begin, done)], self.pseudonym]
+            done = at = end
+        return "".join([*parts, text[done:]])
+
+
+def _common(text: str, at: int, words: str, there: int) -> tuple[int, int]:
+    """Where the piece that both have around these places begins and ends in ``text``."""
+    begin, first = at, there
+    while begin and first and text[begin - 1] == words[first - 1]:
+        begin, first = begin - 1, first - 1
+    end, last = at + WINDOW, there + WINDOW
+    while end < len(text) and last < len(words) and text[end] == words[last]:
+        end, last = end + 1, last + 1
+    return begin, end
+
+
+def _forms(text: str) -> set[str]:
+    """A text as it may be written: as it is, in JSON or in a traceback."""
+    return {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]}
+
+
+def words_of_site() -> set[str]:
+    """Words in logs and results that mean no person: names of tasks, policies, apps and models."""
+    names = [*registry.TASKS, *registry.SCHEDULES, *registry.STATISTICS, *registry.policies()]
+    names += [*Run.Status.values, *Run.Cause.values, "the site"]
+    for app in apps.get_app_configs():
+        names += [app.label, *(model._meta.model_name or "" for model in app.get_models())]
+    return {name.casefold() for name in names}

@@ -1,0 +1,196 @@
+"""The work of an erasure, which may be killed at any moment and done again."""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import zstandard
+from django.db import connection
+
+from housekeeping.database import clock, transient
+from housekeeping.declared.steps import no_checkpoint
+from housekeeping.engine import packing
+from housekeeping.erasure import archives, certificate, obstacles, people, remains, rows
+from housekeeping.erasure.archives import Found
+from housekeeping.erasure.reading import Reading
+from housekeeping.erasure.records import Records
+from housekeeping.erasure.terms import Terms
+from housekeeping.exceptions import NotPossible
+from housekeeping.models import Archive, Erasure
+
+logger = logging.getLogger(__name__)
+
+MOST_PASSES = 10
+
+ForgetResults = Callable[[Callable[[str], bool], list[Any]], int]
+"""Deletes results of tasks that hold a text, and those of runs with these keys. Returns how many."""
+
+
+def forget_none(holds: Callable[[str], bool], runs: list[Any]) -> int:
+    """Where there is no queue."""
+    return 0
+
+
+def carry_out(
+    erasure: Erasure,
+    *,
+    forget_results: ForgetResults = forget_none,
+    checkpoint: Callable[[], None] = no_checkpoint,
+) -> Erasure:
+    """Erase the person, or finish what an earlier attempt has begun.
+
+    The erasure is stopped if something is in the way and nothing has changed yet. ``checkpoint`` is called
+    between transactions; what it raises leaves the rest to the next attempt. Raises NotPossible if archives
+    were damaged since it began, or others add rows faster than they can be deleted.
+    """
+    if not erasure.is_open or (erasure.state == Erasure.State.REQUESTED and not _begin(erasure, checkpoint)):
+        return erasure
+    work = _Work(erasure, forget_results, checkpoint)
+    with _overwriting():
+        work.carry_out()
+    logger.info("Erasure %s is finished; its certificate has the digest %s", erasure, erasure.digest)
+    return erasure
+
+
+def _begin(erasure: Erasure, checkpoint: Callable[[], None]) -> bool:
+    """Check again what may be in the way. Returns whether the erasure has begun."""
+    person = people.from_json(erasure.person or {})
+    reasons = obstacles.reasons(person)
+    if not reasons:
+        try:
+            archives.check(checkpoint)
+        except NotPossible as damage:
+            reasons = [str(damage)]
+    if reasons:
+        _stop(erasure, " ".join(reasons))
+        return False
+    _write(erasure, state=Erasure.State.RUNNING, started_at=clock.now())
+    return True
+
+
+def _stop(erasure: Erasure, reason: str) -> None:
+    facts = {"state": Erasure.State.STOPPED, "reason": reason, "finished_at": clock.now()}
+    _write(erasure, **facts, person=None, found=None)
+    logger.warning("Erasure %s was stopped before anything was changed", erasure)
+
+
+def _write(erasure: Erasure, **facts: Any) -> None:
+    for name, fact in facts.items():
+        setattr(erasure, name, fact)
+    transient.transact(lambda: Erasure.objects.filter(pk=erasure.pk).update(**facts))
+
+
+@contextmanager
+def _overwriting() -> Iterator[None]:
+    """Let SQLite overwrite what it deletes: otherwise it stays in the file until its place is used again."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    with connection.cursor() as cursor:
+        [before] = cursor.execute("PRAGMA secure_delete").fetchone()
+        cursor.execute("PRAGMA secure_delete = ON")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA secure_delete = {int(before)}")
+
+
+class _Work:
+    def __init__(
+        self, erasure: Erasure, forget_results: ForgetResults, checkpoint: Callable[[], None]
+    ) -> None:
+        self.erasure, self.forget_results, self.checkpoint = erasure, forget_results, checkpoint
+        self.person = people.from_json(erasure.person or {})
+        self.terms = Terms(self.person, erasure.pseudonym)
+        self.found: Found = _unpacked(erasure)
+        self.counted = 0  # in the pass under way
+
+    def carry_out(self) -> None:
+        transient.transact(lambda: rows.close(self.person))
+        for _ in range(MOST_PASSES):
+            self.counted = 0
+            self._pass()
+            if not self.counted:
+                self._finish()
+                return
+        raise NotPossible(f"Erasure {self.erasure}: there was something to erase in each of its passes.")
+
+    def _pass(self) -> None:
+        """Go over everything once: first what is known by keys and words that the rows still tell."""
+        rows.look(self.person, self.found, self.terms, self.checkpoint)
+        archives.look(self.person.model, self.found, self._read, self.checkpoint)
+        self._save_found()
+        records = Records(self.terms, self.found, self._deleted, self._changed)
+        records.carry_out(self.checkpoint)
+        rows.rename(self.person, self.terms.pseudonym, self._changed)
+        rows.delete(self.person, self.found, self._deleted, self.checkpoint)
+        # Only now: what a purge has archived of these rows is committed, and no row is left to archive.
+        rewriting = archives.Rewriting(self.terms, self.found, self._from_archives)
+        rewriting.carry_out(self.checkpoint)
+        self.counted += self.forget_results(self.terms.are_in, records.results)
+
+    def _read(self, read: Reading, row: Any) -> None:
+        """Words in archived rows are the person's, too."""
+        if read.model:
+            texts = (read.value(row, read.columns.index(name)) for name in self._words(read))
+            self.terms.add_words(text for text in texts if text)
+
+    @staticmethod
+    def _words(read: Reading) -> list[str]:
+        return [name for name in rows.words_of(read.model) if name in read.columns] if read.model else []
+
+    def _save_found(self) -> None:
+        """Once the rows are gone, nothing else tells which keys to look for in plans and holds."""
+        packed = _packed(self.found)
+        if packed != self.erasure.found:
+            _write(self.erasure, found=packed)
+
+    def _finish(self) -> None:
+        left = remains.count(self.person, self.checkpoint)
+        self.erasure.refresh_from_db()
+        now = clock.now()
+        issued = certificate.issue(self.erasure, self.terms, left, now)
+        _write(
+            self.erasure,
+            state=Erasure.State.FINISHED,
+            finished_at=now,
+            certificate=issued,
+            digest=certificate.digest(issued),
+            person=None,
+            found=None,
+        )
+
+    # --- Counts, in the transaction of what they count ------------------------------------------
+
+    def _deleted(self, more: Counter[str]) -> None:
+        self._count("rows", more)
+
+    def _from_archives(self, more: Counter[str]) -> None:
+        self._count("archived", more)
+        self._count("changed", Counter({Archive._meta.label: 1}))
+
+    def _changed(self, more: Counter[str]) -> None:
+        self._count("changed", more)
+
+    def _count(self, name: str, more: Counter[str]) -> None:
+        if not more.total():
+            return
+        self.counted += more.total()
+        row = Erasure.objects.select_for_update().only(name).get(pk=self.erasure.pk)
+        counts = dict(Counter(getattr(row, name)) + more)
+        Erasure.objects.filter(pk=self.erasure.pk).update(**{name: counts})
+
+
+def _packed(found: Found) -> bytes:
+    text = json.dumps({label: sorted(keys) for label, keys in found.items() if keys}, sort_keys=True)
+    return zstandard.compress(text.encode(), packing.LEVEL)
+
+
+def _unpacked(erasure: Erasure) -> Found:
+    if not erasure.found:
+        return {}
+    return {label: set(keys) for label, keys in json.loads(packing.unpacked(erasure.found)).items()}
