@@ -6,6 +6,7 @@ from django.urls import path
 from housekeeping.dashboard.views import (
     alerts,
     consumers,
+    erasures,
     history,
     holds,
     overview,
@@ -60,6 +61,10 @@ urlpatterns = [
     path("holds/add", holds.add_hold, name="hold-add"),
     path("holds/<int:pk>/change", holds.change_hold, name="hold-change"),
     path("holds/<int:pk>/end", holds.end_hold, name="hold-end"),
+    path("erasures", erasures.erasure_list, name="erasures"),
+    path("erasures/begin", erasures.begin, name="erasure-begin"),
+    path("erasures/<uuid:pk>", erasures.erasure_detail, name="erasure"),
+    path("erasures/<uuid:pk>/certificate.json", erasures.certificate_json, name="erasure-certificate"),
     path("alerts", alerts.alert_list, name="alerts"),
     path("alerts/add", alerts.add_channel, name="channel-add"),
     path("channels/<str:name>", alerts.channel_detail, name="channel"),

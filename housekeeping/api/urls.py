@@ -9,6 +9,7 @@ from housekeeping.api.description.document import OWN
 from housekeeping.api.description.views import HousekeepingSchema, docs
 from housekeeping.api.views import (
     alerts,
+    erasures,
     figures,
     holds,
     policies,
@@ -62,6 +63,8 @@ urlpatterns = [
     re_path(rf"^runs/{RUN}/holds/?$", holds.UndoHolds.as_view(), name="run-holds"),
     re_path(r"^holds/?$", holds.HoldList.as_view(), name="hold-list"),
     re_path(r"^holds/(?P<pk>[0-9]{1,18})/?$", holds.HoldDetail.as_view(), name="hold"),
+    re_path(r"^erasures/?$", erasures.ErasureList.as_view(), name="erasure-list"),
+    re_path(rf"^erasures/{RUN}/?$", erasures.ErasureDetail.as_view(), name="erasure"),
     re_path(r"^settings/?$", settings.SettingList.as_view(), name="setting-list"),
     re_path(r"^incidents/?$", alerts.IncidentList.as_view(), name="incident-list"),
     re_path(r"^alerts/?$", alerts.AlertList.as_view(), name="alert-list"),

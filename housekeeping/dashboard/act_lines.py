@@ -47,6 +47,7 @@ WORDS = {
     "change rights": gettext_lazy("rights changed"),
     "change password": gettext_lazy("password changed"),
     "delete": gettext_lazy("deleted"),
+    "erase": gettext_lazy("erasure requested"),
 }
 _NAMES = {
     "status": gettext_lazy("status"),
@@ -158,6 +159,8 @@ def _target(act: Act, details: dict[str, Any], there: set[UUID]) -> tuple[str, s
         task = details.pop("task", "")
         text = gettext("run of %(task)s") % {"task": words.title_of(task)} if task else gettext("run")
         return f"{text}, {str(pk)[:8]}", reverse("housekeeping:run", args=[pk]) if pk in there else ""
+    if act.what == "erase" and (pk := _id(details.pop("erasure", ""))):
+        return act.target, reverse("housekeeping:erasure", args=[pk])
     if act.what in OF_TASK:
         known = act.target in registry.TASKS
         return wording.title_of(act.target), reverse("housekeeping:task", args=[act.target]) if known else ""

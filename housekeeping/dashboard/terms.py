@@ -26,6 +26,10 @@ TERMS = {
         "Rows that are older than the retention of their policy. The next run deletes them, unless"
         " they are on hold or in use."
     ),
+    "erasure": gettext_lazy(
+        "Deletes all data of one person on request, as the GDPR (article 17) demands. No archive is made, a"
+        " pseudonym takes the place of the name in the history, and a certificate tells what was done."
+    ),
     "hold": gettext_lazy(
         "No policy deletes a row on hold, and nobody can delete it through the app, until a date or"
         " indefinitely. Rows that an undo restores are on hold for a while, too."

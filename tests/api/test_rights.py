@@ -7,9 +7,9 @@ from django.urls import resolve
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from chat.models import Conversation
+from chat.models import Conversation, User
 from housekeeping.api.urls import urlpatterns
-from housekeeping.models import Hold, Run
+from housekeeping.models import Erasure, Hold, Run
 from housekeeping.reading.tables import measuring
 from tests import make
 from tests.api.addresses import SCHEDULER
@@ -61,6 +61,8 @@ ADDRESSES = {
     "channels": VIEW,
     "channels/pager": VIEW,
     "channels/pager/test": CONFIGURE,
+    "erasures": VIEW,
+    "erasures/{erasure}": VIEW,
     "holds": VIEW,
     "holds/{hold}": VIEW,
     "runs/{run}/holds": CHANGE,
@@ -71,6 +73,7 @@ MORE = [
     ("channels", CONFIGURE),
     ("channels/pager", CHANGE),
     ("channels/pager", END),
+    ("erasures", CONFIGURE),
     ("holds", CONFIGURE),
     ("holds/{hold}", CHANGE),
     ("holds/{hold}", END),
@@ -107,7 +110,8 @@ def address(path):
         make.channel("pager", kind="mail", address="ada@example.com")
     row = make.conversation()
     hold = Hold.objects.create(model="chat.Conversation", key=str(row.pk), reason="x", undo=run)
-    return f"{SCHEDULER}/{path.format(run=run.pk, hold=hold.pk)}"
+    erasure = Erasure.objects.create(pseudonym=f"erased-{run.pk.hex}", requested_at=make.ago())
+    return f"{SCHEDULER}/{path.format(run=run.pk, hold=hold.pk, erasure=erasure.pk)}"
 
 
 def ask(client, url, method):
@@ -127,6 +131,8 @@ def ask(client, url, method):
 
 def body_for(url):
     last = url.rstrip("/").rpartition("/")[2]
+    if last == "erasures":
+        return {"account": User.objects.filter(is_superuser=False).first().username, "dry_run": True}
     if last == "channels":
         return {"name": "on-call", "kind": "mail", "address": "ada@example.com"}
     if last == "trigger":
@@ -137,7 +143,9 @@ def body_for(url):
 
 
 def test_every_address_stands_in_the_matrix():
-    paths = [f"{SCHEDULER}/{path.format(run=uuid.uuid4(), hold=1)}" for path in ADDRESSES]
+    paths = [
+        f"{SCHEDULER}/{path.format(run=uuid.uuid4(), hold=1, erasure=uuid.uuid4())}" for path in ADDRESSES
+    ]
 
     tried = {resolve(path).url_name for path in paths}
 

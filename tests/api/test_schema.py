@@ -94,6 +94,7 @@ def test_a_key_in_an_address_has_the_type_of_the_id_in_its_object():
 
     assert {path.split("/")[-2]: (one["type"], one.get("format")) for path, one in kinds.items()} == {
         "conversations": ("integer", None),
+        "erasures": ("string", "uuid"),
         "holds": ("integer", None),
         "results": ("string", "uuid"),
         "runs": ("string", "uuid"),

@@ -5,8 +5,9 @@ from datetime import timedelta
 from django.utils import timezone
 
 from chat import accounts
+from housekeeping.erasure import certificate
 from housekeeping.journal import acts
-from housekeeping.models import Consumer, Delivery, Hold, Incident, LogLine, Snapshot, TableSize
+from housekeeping.models import Consumer, Delivery, Erasure, Hold, Incident, LogLine, Snapshot, TableSize
 from housekeeping.reading.tables import measuring
 from housekeeping.runs.work import execution
 from tests import make
@@ -14,7 +15,18 @@ from tests.make import days
 
 HOME = "/scheduler-admin"
 # The pages that every project has, with nothing on them as well.
-LISTS = ("", "/runs", "/trends", "/tables", "/holds", "/history", "/settings", "/alerts", "/consumers")
+LISTS = (
+    "",
+    "/runs",
+    "/trends",
+    "/tables",
+    "/holds",
+    "/history",
+    "/settings",
+    "/alerts",
+    "/consumers",
+    "/erasures",
+)
 NUMBERS = {
     "total_users": 4, "total_conversations": 3, "total_messages": 9,
     "recent_conversations_24h": 1, "recent_messages_24h": 2,
@@ -45,6 +57,22 @@ def _carried_out(task, **fields):
     execution.execute(execution.claim(run.pk, 0))
     LogLine.objects.create(run=run, logged_at=timezone.now(), level="WARNING", text="A line of the log")
     return run
+
+
+def _erased():
+    """A finished erasure, with everything that its page shows."""
+    now = timezone.now()
+    return Erasure.objects.create(
+        pseudonym="erased-3f9a1c02d7", model="chat.User", state="finished", requested_by="ada",
+        requested_at=now, started_at=now, finished_at=now, digest="ab" * 32,
+        rows={"chat.User": 1, "chat.Conversation": 12, "chat.ChatMessage": 1_430, "axes.AccessLog": 44},
+        archived={"chat.Conversation": 3, "chat.ChatMessage": 96},
+        changed={"housekeeping.Archive": 4, "housekeeping.Act": 17, "housekeeping.LogLine": 2},
+        certificate={
+            "left": {"chat.ChatMessage.content": 2, "shop_order.note": -1},
+            "not_reached": [*certificate.NOT_REACHED, certificate.COMMON_NAME],
+        },
+    )  # fmt: skip
 
 
 def _alerts():
@@ -114,6 +142,8 @@ def pages(made, visitor):
         "table": f"{HOME}/tables/chat_conversation",
         "table without a policy": f"{HOME}/tables/django_migrations",
         "holds": f"{HOME}/holds",
+        "erasures": f"{HOME}/erasures",
+        "erasure": f"{HOME}/erasures/{_erased().pk}",
         "alerts": f"{HOME}/alerts",
         "channel": f"{HOME}/channels/pager",
         "schedule": f"{HOME}/schedules/weekly_cleanup",

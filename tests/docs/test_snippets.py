@@ -63,4 +63,4 @@ def test_the_json_of_the_docs_has_the_keys_of_the_api():
     objects = {frozenset(one["properties"]): name for name, one in described.items() if "properties" in one}
 
     named = [objects.get(frozenset(one)) for one in shown]
-    assert named == ["Run", "Verdict", "Hold", "Setting", "Channel", "Incident", "Alert"]
+    assert named == ["Run", "Verdict", "Hold", "Erasure", "Setting", "Channel", "Incident", "Alert"]

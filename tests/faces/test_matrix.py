@@ -14,7 +14,7 @@ from django.urls import URLResolver, get_resolver, reverse
 from django.utils import timezone
 from rest_framework_simplejwt.tokens import RefreshToken
 
-from housekeeping.models import Channel, Hold, Run
+from housekeeping.models import Channel, Erasure, Hold, Run
 from housekeeping.reading.tables import measuring
 from tests import make
 from tests.visitors import account
@@ -73,6 +73,11 @@ def of_run_with_holds(user):
     return {"pk": run.pk}
 
 
+def of_erasure(user):
+    which = {"pseudonym": "erased-1", "requested_at": make.ago(), "state": "finished"}
+    return {"pk": (Erasure.objects.first() or Erasure.objects.create(**which)).pk}
+
+
 def of_channel(user):
     now = make.ago()
     Channel.objects.update_or_create(
@@ -129,6 +134,10 @@ PAGES = {
     "housekeeping:channel-test": Row(configured, of_channel),
     "housekeeping:channel-secret": Row(configured, of_channel),
     "housekeeping:channel-remove": Row(configured, of_channel),
+    "housekeeping:erasures": Row(looked_at),
+    "housekeeping:erasure-begin": Row(configured),
+    "housekeeping:erasure": Row(looked_at, of_erasure),
+    "housekeeping:erasure-certificate": Row(looked_at, of_erasure),
     "housekeeping:run-log": Row(looked_at, of_run),
     "housekeeping:runs-act": Row(operated),
     "housekeeping:runs-csv": Row(looked_at),
@@ -214,6 +223,10 @@ API = {
     "docs": Row({"GET": ANYONE}),
     "housekeeping_api:schema": Row({"GET": ANYONE}),
     "housekeeping_api:docs": Row({"GET": ANYONE}),
+    "housekeeping_api:erasure-list": Row(
+        {"GET": VIEW, "POST": CONFIGURE}, body={"account": "nobody", "dry_run": True}
+    ),
+    "housekeeping_api:erasure": Row(looked_at, of_erasure),
     "housekeeping_api:hold-list": Row({"GET": VIEW, "POST": CONFIGURE}),
     "housekeeping_api:hold": Row({"GET": VIEW, "PATCH": CONFIGURE, "DELETE": CONFIGURE}, of_hold),
     "housekeeping_api:alert-list": Row(looked_at),

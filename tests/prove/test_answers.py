@@ -12,7 +12,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 
 from chat import accounts
-from housekeeping.models import Act, Hold, LogLine, Run, Snapshot, Tally
+from housekeeping.models import Act, Erasure, Hold, LogLine, Run, Snapshot, Tally
 from housekeeping.reading.tables import measuring
 from housekeeping.runs.work import execution
 from site_config.description import WHOLE
@@ -51,6 +51,8 @@ SENSELESS = {
     "list_acts": "nor which cursors we have made",
     "list_holds": "nor which cursors we have made",
     "list_alerts": "nor which cursors we have made",
+    "list_erasures": "nor which cursors we have made",
+    "create_erasure": "nor which accounts there are, and what they are called",
     "list_incidents": "nor which cursors we have made",
     "create_channel": "nor which hosts are listed, which names are taken, and which tasks there are",
     "change_channel": "nor which hosts are listed, and which tasks there are",
@@ -177,6 +179,7 @@ def everything(transactional_db, settings):
     facts = {"model": "chat.Conversation", "key": "4711", "reason": "A dispute"}
     Hold.objects.bulk_create(Hold(undo=undo, **facts) for undo in undos for _ in range(3))
     holds = [Hold.objects.create(**facts) for _ in range(6)]
+    erasures = [Erasure.objects.create(pseudonym=f"erased-{n}", requested_at=moment) for n in range(3)]
     LogLine.objects.create(run=done, logged_at=moment, level="INFO", text="Hello")
     Act.objects.create(done_at=moment, who="ada", what="trigger", target=str(done.pk), origin="a test")
     Tally.objects.create(day=moment.date(), task="all", status="failed")
@@ -191,6 +194,7 @@ def everything(transactional_db, settings):
         r"/(runs|results)/\{id\}(/(cancel|log|receipt.*))?$": ("path.id", ids([*former, done])),
         r"/runs/\{id\}/holds$": ("path.id", ids(undos)),
         r"/holds/\{id\}$": ("path.id", [hold.pk for hold in holds]),
+        r"/erasures/\{id\}$": ("path.id", ids(erasures)),
         r"/schedules/\{": ("path.name", ["weekly_cleanup", "statistics_generation"]),
         r"/policies/\{": ("path.name", ["conversations", "users"]),
         r"/tables/\{name\}": ("path.name", ["chat_user", "chat_chatmessage"]),

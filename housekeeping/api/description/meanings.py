@@ -158,6 +158,7 @@ MEANINGS = {
 KEYS = {
     "channels": "The name of a channel.",
     "conversations": "The id of a conversation.",
+    "erasures": "The id of an erasure.",
     "holds": "The id of a hold.",
     "policies": "The name of a policy.",
     "results": "The id of a run.",

@@ -46,13 +46,14 @@ RUN_ID = {"type": "string", "format": "uuid"}
 KINDS = {
     "runs": RUN_ID,
     "results": RUN_ID,
+    "erasures": RUN_ID,
     "holds": {"type": "integer", "minimum": 1, "maximum": 10**18 - 1},
 }
 
 # The groups of the app's own operations; a project's own groups come between them.
 FIRST_TAG = {
     "name": "housekeeping",
-    "description": "Runs, schedules, policies, holds, tables, and the figures about them.",
+    "description": "Runs, schedules, policies, holds, erasures, tables, and the figures about them.",
 }
 LAST_TAG = {"name": "about", "description": "This description."}
 

@@ -5,6 +5,7 @@ for it: ``run(row, texts)``. Moments are ISO 8601 in TIME_ZONE with their offset
 """
 
 from housekeeping.reading.as_json.alerts import Alert, Channel, Incident, Tested, channel
+from housekeeping.reading.as_json.erasures import Erasure, ErasurePreview
 from housekeeping.reading.as_json.fields import iso
 from housekeeping.reading.as_json.figures import (
     Act,
@@ -43,6 +44,8 @@ __all__ = [
     "ConsumerList",
     "Effect",
     "Ended",
+    "Erasure",
+    "ErasurePreview",
     "FireTimes",
     "Hold",
     "HoldsChanged",

@@ -46,6 +46,7 @@ def test_no_page_of_the_dashboard_needs_what_the_policy_forbids(size, site, evil
         "/scheduler-admin/trends",
         "/scheduler-admin/tables",
         "/scheduler-admin/holds",
+        "/scheduler-admin/erasures",
         "/password",
         f"/scheduler-admin/runs/{run.pk}",
         "/scheduler-admin/schedules/weekly_cleanup",

@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from housekeeping.models import Channel, Hold, Run
+from housekeeping.models import Channel, Erasure, Hold, Run
 from housekeeping.runs import control
 from housekeeping.runs.work import execution
 from housekeeping.steering import retentions
@@ -218,6 +218,18 @@ def hold_end(go):
     assert not Hold.objects.exists()
 
 
+def erasure_begin(go):
+    make.user(username="grace")
+    page = go("erasures")
+    page.get_by_label("Name, mail address or key").fill("grace")
+    press(page, "Preview")
+    says(page, "Erase “grace” for good")
+    page.locator("main input[name=typed]").fill("grace")
+    press(page, "Erase")
+    says(page, "It waits for a consumer")
+    assert Erasure.objects.get().requested_by == "ada"
+
+
 def undo_holds_change(go):
     undo = undone_holds()
     page = go("holds")
@@ -307,6 +319,7 @@ ACTS = {
     "run-retry": run_retry,
     "run-approve": run_approve,
     "run-undo": run_undo,
+    "erasure-begin": erasure_begin,
     "hold-add": hold_add,
     "hold-change": hold_change,
     "hold-end": hold_end,
