@@ -6,9 +6,10 @@ from functools import wraps
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.views import LoginView
 from django.db import Error
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.views import csrf, defaults
 
@@ -60,7 +61,21 @@ def _or_outage(handler: Callable[..., HttpResponse]) -> Callable[..., HttpRespon
 
 
 permission_denied = _or_outage(defaults.permission_denied)
-csrf_failure = _or_outage(csrf.csrf_failure)
+
+
+@_or_outage
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """CSRF_FAILURE_VIEW. A sign-in page is too old once somebody has signed in beside it, in another tab."""
+    match = request.resolver_match
+    if match is not None and match.url_name == "login" and request.user.is_authenticated:
+        return redirect(_page_asked_for(request))
+    return csrf.csrf_failure(request, reason)
+
+
+def _page_asked_for(request: HttpRequest) -> str:
+    page = LoginView()
+    page.setup(request)
+    return str(page.get_success_url())  # checks that it is a page of this site
 
 
 @_or_outage
