@@ -11,33 +11,39 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve, reverse
 from django.utils.translation import gettext
-from django_htmx.http import HttpResponseClientRefresh
+from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
 
 from housekeeping import rights
-from housekeeping.dashboard import zones
+from housekeeping.dashboard import unsent, zones
 from housekeeping.dashboard.polls import HtmxHttpRequest
 
 
 def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """As login_required, with three differences.
+    """As login_required, with four differences.
 
     The page is in the reader's time zone. htmx is told to reload the page: it would put the sign-in page in
     place of a fragment. After an act, signing in leads to the page that it was done on: the address of an
-    act shows nothing.
+    act shows nothing. What was typed into a form is in it again then.
     """
     guarded = login_required(view)
 
     @wraps(view)
     def guard(request: HtmxHttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if request.htmx and not request.user.is_authenticated:
-            return HttpResponseClientRefresh()
-        if request.method == "POST" and not request.user.is_authenticated:
-            messages.warning(request, gettext("You were signed out; nothing was done."))
-            return redirect_to_login(page_of(request))
+        if not request.user.is_authenticated and (request.method == "POST" or request.htmx):
+            return _signed_out(request)
         with zones.of_reader(request):
             return guarded(request, *args, **kwargs)
 
     return guard
+
+
+def _signed_out(request: HtmxHttpRequest) -> HttpResponse:
+    form_page = unsent.keep(request) if request.method == "POST" else ""
+    if request.htmx and not form_page:
+        return HttpResponseClientRefresh()
+    messages.warning(request, gettext("You were signed out; nothing was done."))
+    sign_in = redirect_to_login(form_page or page_of(request))
+    return HttpResponseClientRedirect(sign_in.url) if request.htmx else sign_in
 
 
 def page_of(act: HttpRequest) -> str:

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from housekeeping.dashboard import answers, polls
+from housekeeping.dashboard import answers, polls, unsent
 from housekeeping.dashboard.acting import actor
 from housekeeping.dashboard.guards import may_configure, may_view, signed_in
 from housekeeping.dashboard.pages import alerts as alert_page
@@ -27,6 +27,8 @@ from housekeeping.steering import channels
 @vary_on_headers("HX-Request")
 def alert_list(request: HtmxHttpRequest) -> HttpResponse:
     """The page; its fragment for htmx; 304 for a poll if nothing changed."""
+    if sent := unsent.take(request, "channel-add"):
+        return _alerts(request, typed=sent.fields, chosen=_chosen(sent.fields))
     return _alerts(request)
 
 
@@ -36,9 +38,9 @@ def alert_list(request: HtmxHttpRequest) -> HttpResponse:
 def add_channel(request: HtmxHttpRequest) -> HttpResponse:
     typed: dict[str, Any] = {name: request.POST.get(name, "") for name in ("name", "kind", "address")}
     try:
-        channel = channels.add(**typed, **_chosen(request), by=actor(request))
+        channel = channels.add(**typed, **_chosen(request.POST), by=actor(request))
     except BadChannel as problem:
-        return _alerts(request, typed=typed, problem=problem, chosen=_chosen(request), status=400)
+        return _alerts(request, typed=typed, problem=problem, chosen=_chosen(request.POST), status=400)
     text = gettext("Send a test to see whether it arrives.")
     answers.give(request, answers.saved(text), beside=f"channel-{channel.name}")
     return redirect("housekeeping:channel", name=channel.name)
@@ -48,6 +50,9 @@ def add_channel(request: HtmxHttpRequest) -> HttpResponse:
 @signed_in
 @may_view
 def channel_detail(request: HtmxHttpRequest, name: str) -> HttpResponse:
+    if sent := unsent.take(request, "channel-change", beside=f"channel-{name}", name=name):
+        typed = sent.fields.get("address", "")
+        return _channel(request, name, typed=typed, chosen=_chosen(sent.fields))
     return _channel(request, name)
 
 
@@ -56,7 +61,7 @@ def channel_detail(request: HtmxHttpRequest, name: str) -> HttpResponse:
 @may_configure
 def change_channel(request: HtmxHttpRequest, name: str) -> HttpResponse:
     address = request.POST.get("address", "").strip()
-    fields = _chosen(request) | ({"address": address} if address else {})
+    fields = _chosen(request.POST) | ({"address": address} if address else {})
     try:
         channels.change(name, **fields, by=actor(request))
     except BadChannel as problem:
@@ -121,13 +126,13 @@ def _acted(
     return redirect(page)
 
 
-def _chosen(request: HtmxHttpRequest) -> dict[str, Any]:
+def _chosen(sent: QueryDict) -> dict[str, Any]:
     """What the checkboxes of the form say."""
     return {
-        "kinds": request.POST.getlist("kinds"),
-        "tasks": request.POST.getlist("tasks"),
-        "is_on": "is_on" in request.POST,
-        "is_reminded": "is_reminded" in request.POST,
+        "kinds": sent.getlist("kinds"),
+        "tasks": sent.getlist("tasks"),
+        "is_on": "is_on" in sent,
+        "is_reminded": "is_reminded" in sent,
     }
 
 

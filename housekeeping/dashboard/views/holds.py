@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from housekeeping.dashboard import answers, polls, questions
+from housekeeping.dashboard import answers, polls, questions, unsent
 from housekeeping.dashboard.acting import actor, asked_or_done
 from housekeeping.dashboard.guards import may_configure, may_view, signed_in
 from housekeeping.dashboard.pages import holds as hold_page
@@ -30,6 +30,10 @@ from housekeeping.steering import holds
 @may_view
 @vary_on_headers("HX-Request")
 def hold_list(request: HtmxHttpRequest) -> HttpResponse:
+    if sent := unsent.take(request, "hold-add", beside="hold-add"):
+        return _holds(request, typed=sent.fields)
+    if sent := unsent.take(request, "hold-change", "undo-holds-change"):
+        return _holds(request, unsent={"name": sent.of["pk"], "until": sent.fields.get("until", "")})
     return _holds(request)
 
 

@@ -7,7 +7,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from housekeeping.dashboard import answers
+from housekeeping.dashboard import answers, unsent
 from housekeeping.dashboard.acting import actor
 from housekeeping.dashboard.guards import may_configure, may_view, signed_in
 from housekeeping.dashboard.pages import policy as policy_page
@@ -27,6 +27,8 @@ from housekeeping.steering import retentions
 def policy_detail(request: HtmxHttpRequest, pk: str) -> HttpResponse:
     """The policy, and what the retention in ``?retention_days=`` would delete if it were saved."""
     asked = request.GET.get("retention_days")
+    if sent := unsent.take(request, "policy-change", beside="retention", pk=pk):
+        asked = sent.fields.get("retention_days", "")
     page = _policy_page(pk, asked)
     template = "_effect.html" if request.htmx else "policy_detail.html"
     return render(request, f"housekeeping/{template}", {"page": page})

@@ -8,7 +8,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from housekeeping.dashboard import acting, answers, questions, wording
+from housekeeping.dashboard import acting, answers, questions, unsent, wording
 from housekeeping.dashboard.acting import actor, asked_or_done
 from housekeeping.dashboard.guards import may_configure, may_operate, may_view, signed_in
 from housekeeping.dashboard.pages import schedule as schedule_page
@@ -27,7 +27,10 @@ from housekeeping.runs import control, schedules
 @vary_on_headers("HX-Request")
 def schedule_detail(request: HtmxHttpRequest, pk: str) -> HttpResponse:
     """The schedule, and when the trigger in ``?trigger=`` would fire if it were saved."""
-    page = schedule_page.read(_known(pk), clock.roughly(), trigger=request.GET.get("trigger"))
+    trigger = request.GET.get("trigger")
+    if sent := unsent.take(request, "schedule-change", beside="trigger", pk=pk):
+        trigger = sent.fields.get("trigger", "")
+    page = schedule_page.read(_known(pk), clock.roughly(), trigger=trigger)
     template = "_fire_times.html" if request.htmx else "schedule_detail.html"
     return render(request, f"housekeeping/{template}", {"page": page})
 

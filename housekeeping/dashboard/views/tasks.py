@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from housekeeping import rights
-from housekeeping.dashboard import acting, answers, polls, questions, wording
+from housekeeping.dashboard import acting, answers, polls, questions, unsent, wording
 from housekeeping.dashboard.acting import actor, asked_or_done
 from housekeeping.dashboard.guards import may_operate, may_view, signed_in
 from housekeeping.dashboard.pages import task as task_page
@@ -43,7 +43,10 @@ def task_detail(request: HtmxHttpRequest, name: str) -> HttpResponse:
     """The task as a page; for htmx, what can be done about it, in the dialog."""
     _known(name)
     part = request.GET.get("part", "") if polls.is_fragment(request) else ""
-    return _part(request, name, part) if part in PARTS else _page(request, name)
+    if part in PARTS:
+        return _part(request, name, part)
+    sent = unsent.take(request, "task-acknowledge", "task-pause", beside=f"task-{name}", name=name)
+    return _page(request, name, unsent=sent)
 
 
 def _page(request: HtmxHttpRequest, name: str, *, status: int = 200, **facts: Any) -> HttpResponse:
