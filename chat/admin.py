@@ -7,6 +7,9 @@ away, too.
 
 from typing import Any
 
+from allauth.account.admin import EmailAddress
+from allauth.mfa.admin import Authenticator
+from allauth.usersessions.admin import UserSession
 from axes.admin import AccessAttemptAdmin, AccessFailureLogAdmin, AccessLogAdmin
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib import admin
@@ -141,7 +144,7 @@ class ConversationAdmin(RefusesHeld, RecordsActs, admin.ModelAdmin):
 class ReadOnly(admin.ModelAdmin):
     """Evidence: nobody changes or deletes it here. Only the policies of housekeeping delete it."""
 
-    actions = None
+    actions: list[str] | None = None
 
     def has_add_permission(self, *args: Any, **kwargs: Any) -> bool:
         return False
@@ -155,6 +158,28 @@ class ReadOnly(admin.ModelAdmin):
 
 # The imports above have loaded the admin modules of these apps, which register the models.
 admin.site.unregister([AccessAttempt, AccessLog, AccessFailureLog, BlacklistedToken])
+
+
+# The tables of addresses stay empty, and the list of sessions holds their keys.
+admin.site.unregister([Authenticator, EmailAddress, UserSession])
+
+
+@admin.register(Authenticator)
+class SecondFactorAdmin(RecordsActs, ReadOnly):
+    """Superusers remove the factor of somebody who has lost it. Nobody sees or sets its secret."""
+
+    list_display = ["user", "type", "created_at", "last_used_at"]
+    list_select_related = ["user"]
+    list_filter = ["type"]
+    search_fields = ["user__username"]
+    fields = ["user", "type", "created_at", "last_used_at"]
+    actions = ["delete_selected"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Authenticator | None = None) -> bool:
+        return _may_give_rights(request)
+
+    def lost_with(self, row: Authenticator) -> dict[str, Any]:
+        return {"account": row.user_id, "type": row.type}
 
 
 @admin.register(AccessAttempt)

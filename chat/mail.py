@@ -75,6 +75,11 @@ def send_password_changed(user: User, *, is_own: bool, address: str) -> None:
     _hand_over(EmailMessage("Your password was changed", text, to=[user.email]), _outbox())
 
 
+def send(message: EmailMessage) -> None:
+    """Raises what the mail backend raises."""
+    _hand_over(message, _outbox())
+
+
 def _hand_over(message: EmailMessage, outbox: str | None) -> None:
     """To the backend ``outbox``, or to the site's own without one."""
     if outbox:

@@ -2,20 +2,24 @@
 
 from typing import Any
 
+from django.conf import settings
+from django.contrib.auth.models import update_last_login
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from rest_framework import serializers
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Throttled
 from rest_framework_simplejwt.serializers import (
     TokenBlacklistSerializer,
     TokenObtainPairSerializer,
+    TokenObtainSerializer,
     TokenRefreshSerializer,
 )
 
 from chat import sign_ins, tokens
 from chat.models import ChatMessage, Conversation, User
+from chat.sign_in import factors
 from chat.tokens import RotatingToken
 
 MESSAGE_LENGTH = 32_000
@@ -123,8 +127,31 @@ class ChatSerializer(serializers.Serializer[Any]):
             self.fields["conversation"].queryset = Conversation.objects.of(user)  # type: ignore[attr-defined]
 
 
+class CodeRequired(AuthenticationFailed):
+    default_code = "otp_required"
+    default_detail = "This account has a second factor: send its code as otp, too."
+
+
+class CodeRefused(AuthenticationFailed):
+    default_code = "otp_refused"
+    default_detail = "The code is wrong, or has been used before."
+
+
+class TooManyCodes(Throttled):
+    default_code = "otp_locked"
+    default_detail = "Too many codes were wrong."
+
+
+class FactorMissing(PermissionDenied):
+    default_code = "otp_missing"
+    default_detail = "This site demands a second factor of this account. Sign in on its page to set one up."
+
+
 class SignInSerializer(TokenObtainPairSerializer):
-    """Exchanges a name and a password for a pair of tokens. Failures count like those of the sign-in page."""
+    """Exchanges a name, a password and, if the account has a second factor, its code for a pair of tokens.
+
+    Failures count like those of the sign-in page.
+    """
 
     token_class = RotatingToken
 
@@ -132,11 +159,33 @@ class SignInSerializer(TokenObtainPairSerializer):
         # django-axes marks the request that it is given, and reads the marks from Django's own request.
         super().__init__(*args, context=context | {"request": context["request"]._request}, **kwargs)
 
+    otp = TextField(required=False, max_length=20)
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
-        pair = super().validate(attrs)
+        # Not that of the class above, which issues the tokens before a code could be checked.
+        TokenObtainSerializer.validate(self, attrs)
         assert isinstance(self.user, User)  # otherwise the line above has raised
+        has_code = self._second_factor(self.user, attrs.get("otp", ""))
+        refresh = RotatingToken.by_sign_in(self.user, has_code=has_code)
+        update_last_login(None, self.user)  # type: ignore[arg-type]
         sign_ins.token_given(self.context["request"], self.user)
-        return pair
+        return {"refresh": str(refresh), "access": str(refresh.access_token)}
+
+    def _second_factor(self, user: User, code: str) -> bool:
+        """Whether ``code`` was needed, and is right."""
+        if factors.is_missing(user):
+            raise FactorMissing
+        if not factors.has_one(user):
+            return False
+        if not code:
+            raise CodeRequired
+        try:
+            factors.check(user, code)
+        except factors.TooManyCodes as error:
+            raise TooManyCodes(settings.AXES_COOLOFF_TIME.total_seconds()) from error
+        except factors.WrongCode as error:
+            raise CodeRefused from error
+        return True
 
 
 class RefreshSerializer(TokenRefreshSerializer):

@@ -13,6 +13,11 @@ class Credentials(serializers.Serializer[None]):
 
     username = serializers.CharField(validators=[SOMETHING], help_text="Of the account.")
     password = serializers.CharField(validators=[SOMETHING], help_text="Of the account.")
+    otp = serializers.CharField(
+        required=False,
+        max_length=20,
+        help_text="The code of the account's second factor, or one of its recovery codes. Each works once.",
+    )
 
 
 class RefreshToken(serializers.Serializer[None]):
@@ -36,6 +41,7 @@ class Obtain(jwt.TokenObtainPairView):
     @extend_schema(
         operation_id="create_token",
         summary="Exchange a name and a password for a pair of tokens",
+        description="An account with a second factor also sends its code, as otp.",
         request=Credentials,
         responses={200: TokenPair},
         examples=[

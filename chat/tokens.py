@@ -12,8 +12,13 @@ from rest_framework_simplejwt.tokens import RefreshToken, UntypedToken
 from rest_framework_simplejwt.utils import get_md5_hash_password
 
 from chat.models import User
+from chat.sign_in import factors
 
 FAMILY = "family"
+# As OpenID Connect names them: how and when the account signed in. A refreshed token keeps them.
+METHODS = "amr"
+SIGNED_IN_AT = "auth_time"
+IAT = "iat"
 
 
 class UsedTwice(TokenError):
@@ -33,6 +38,15 @@ class RotatingToken(RefreshToken):
     """
 
     @classmethod
+    def by_sign_in(cls, user: User, *, has_code: bool) -> "RotatingToken":
+        """``has_code``: whether the code of a second factor was given. All tokens of the family tell it."""
+        token = cls.for_user(user)
+        token[METHODS] = ["pwd", "otp"] if has_code else ["pwd"]
+        token[SIGNED_IN_AT] = token[IAT]
+        _keep_unsigned(token)
+        return token
+
+    @classmethod
     def for_user(cls, user: Any) -> "RotatingToken":
         token: Any = super().for_user(user)
         _keep_unsigned(token)
@@ -49,6 +63,8 @@ class RotatingToken(RefreshToken):
         known = self.payload.get(api_settings.REVOKE_TOKEN_CLAIM)
         if user is None or known != get_md5_hash_password(user.password):
             raise TokenError("The account is gone, or its password has changed.")
+        if "otp" not in self.payload.get(METHODS, ()) and (factors.has_one(user) or factors.is_missing(user)):
+            raise TokenError("The account has got a second factor since. Sign in with it.")
 
     def check_blacklist(self) -> None:
         try:

@@ -5,6 +5,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from housekeeping.database import private
 from site_config import env, logs, telemetry
@@ -30,6 +31,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [
     "housekeeping",  # before huey.contrib.djhuey, whose run_huey it extends
     "chat",  # before whitenoise, whose runserver it extends
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "axes",
     "csp",
     "whitenoise.runserver_nostatic",
@@ -63,6 +68,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "axes.middleware.AxesMiddleware",
     "site_config.middleware.ApiAnswers",
     "site_config.errors.DatabaseOutage",
@@ -159,6 +165,26 @@ AXES_LOCKOUT_CALLABLE = "site_config.errors.too_many_sign_ins"
 AXES_ENABLE_ACCESS_FAILURE_LOG = True  # stores failed sign-ins as rows, not in the log
 AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "old_password", "new_password1", "new_password2"]
 AXES_VERBOSE = False
+
+# Whether accounts that may operate or configure, and staff, need a second factor.
+SECOND_FACTOR_REQUIRED = env.boolean("SECOND_FACTOR_REQUIRED", False)
+# Of django-allauth, only second factors and the list of sessions are used (chat/sign_in). Its own pages to
+# register and to confirm addresses are not there.
+ACCOUNT_ADAPTER = "chat.sign_in.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"  # accounts are active once their address is verified (chat/accounts.py)
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # a changed factor is a mail to its owner
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_RATE_LIMITS = {"login_failed": "30/m/ip,5/15m/key"}  # codes; passwords are counted by django-axes
+MFA_RATE_LIMITS = {"webauthn_login": "30/m/ip"}
+MFA_ADAPTER = "chat.sign_in.adapters.MFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_RECOVERY_CODE_DIGITS = 10
+MFA_TOTP_ISSUER = urlsplit(SITE_URL).hostname or ""
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # as above: the library's own table of addresses is empty
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "dashboard"
 LOGOUT_REDIRECT_URL = "login"

@@ -251,6 +251,7 @@ ADMIN_MODELS = {
     "chat.Conversation",
     "chat.User",
     "housekeeping.Hold",
+    "mfa.Authenticator",
     "token_blacklist.BlacklistedToken",
     "token_blacklist.OutstandingToken",
 }
