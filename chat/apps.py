@@ -6,3 +6,4 @@ class ChatConfig(AppConfig):
 
     def ready(self) -> None:
         from chat import checks  # noqa: F401
+        from chat.sign_in import receivers  # noqa: F401

@@ -15,7 +15,7 @@ from site_config.api import is_api
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 # The site uses none of these features, and an injected script must not use them either.
-PERMISSIONS_POLICY = ", ".join(
+PERMISSIONS_POLICY = "publickey-credentials-get=(self), " + ", ".join(
     f"{feature}=()"
     for feature in (
         "accelerometer",
@@ -29,7 +29,6 @@ PERMISSIONS_POLICY = ", ".join(
         "microphone",
         "midi",
         "payment",
-        "publickey-credentials-get",
         "serial",
         "usb",
         "xr-spatial-tracking",

@@ -69,6 +69,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "chat.sign_in.middleware.SecondFactor",
     "axes.middleware.AxesMiddleware",
     "site_config.middleware.ApiAnswers",
     "site_config.errors.DatabaseOutage",
@@ -168,6 +169,8 @@ AXES_VERBOSE = False
 
 # Whether accounts that may operate or configure, and staff, need a second factor.
 SECOND_FACTOR_REQUIRED = env.boolean("SECOND_FACTOR_REQUIRED", False)
+# The question for the password before a harmful act: asked if the sign-in is older.
+CONFIRM_SIGN_IN_AFTER = timedelta(minutes=15)
 # Of django-allauth, only second factors and the list of sessions are used (chat/sign_in). Its own pages to
 # register and to confirm addresses are not there.
 ACCOUNT_ADAPTER = "chat.sign_in.adapters.AccountAdapter"
@@ -185,6 +188,7 @@ MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_RECOVERY_CODE_DIGITS = 10
 MFA_TOTP_ISSUER = urlsplit(SITE_URL).hostname or ""
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # as above: the library's own table of addresses is empty
+MFA_REAUTHENTICATION_REQUIRED = False  # the site asks by itself (chat/sign_in/confirmation.py)
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "dashboard"
 LOGOUT_REDIRECT_URL = "login"

@@ -9,6 +9,7 @@ from django.views import defaults
 from django.views.generic import RedirectView
 
 from chat import token_views
+from chat.sign_in.pages import of_admin
 from chat.views import PasswordPage, verify_page
 from housekeeping.api.description.views import docs
 from housekeeping.dashboard.views import overview as dashboard
@@ -30,7 +31,7 @@ urlpatterns = [
     # For people
     path("scheduler-admin", dashboard.overview, name="dashboard"),
     path("scheduler-admin/", include("housekeeping.urls")),
-    path("sign-in", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("", include("chat.sign_in.urls")),
     path("sign-out", auth.LogoutView.as_view(), name="logout"),
     path("password", PasswordPage.as_view(), name="password"),
     path("verify/<str:token>", verify_page, name="verify"),
@@ -44,6 +45,7 @@ urlpatterns = [
         admin.site.admin_view(RedirectView.as_view(pattern_name="password")),
         name="admin-password",
     ),
+    path("admin/login/", of_admin, name="admin-login"),
     path("admin/", admin.site.urls),
     # For programs
     path(PREFIX.removeprefix("/"), include(api)),
@@ -54,4 +56,5 @@ urlpatterns = [
 handler400 = "site_config.errors.bad_request"
 handler403 = "site_config.errors.permission_denied"
 handler404 = "site_config.errors.not_found"
+handler429 = "site_config.errors.too_many_sign_ins"  # by django-allauth
 handler500 = "site_config.errors.server_error"

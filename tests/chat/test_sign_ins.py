@@ -27,10 +27,6 @@ def page(name, password="wrong", *, address="198.51.100.1"):
     return Client(REMOTE_ADDR=address).post("/sign-in", {"username": name, "password": password})
 
 
-def admin_page(name, password="wrong", *, address="198.51.100.1"):
-    return Client(REMOTE_ADDR=address).post("/admin/login/", {"username": name, "password": password})
-
-
 def token(name, password="wrong", *, address="198.51.100.1"):
     body = {"username": name, "password": password}
     return Client(REMOTE_ADDR=address).post("/api/token", body, "application/json")
@@ -50,7 +46,7 @@ def ada():
     return make.administrator(username="ada", password=PASSWORD)
 
 
-@pytest.mark.parametrize("by", [page, admin_page, token])
+@pytest.mark.parametrize("by", [page, token])
 @pytest.mark.parametrize("name", ["ada", "nobody of this name"])
 def test_after_five_failures_not_even_the_right_password_is_looked_at(by, name, ada):
     codes = fail(LIMIT, name, by)
@@ -76,7 +72,7 @@ def test_who_is_refused_reads_a_page_of_ours_or_json(ada):
     assert problem["detail"] == problem["message"]
 
 
-@pytest.mark.parametrize("by", [page, admin_page, token])
+@pytest.mark.parametrize("by", [page, token])
 def test_the_answers_are_the_same_whether_the_account_exists(by, ada):
     def answers(name):
         for _ in range(LIMIT + 1):
@@ -246,7 +242,7 @@ def test_the_admin_s_own_page_for_it_leads_to_this_one(ada):
 
 
 @pytest.mark.parametrize("name", ["x" * 5000, "\x00", "‮evil", "a\nb", "", "🦣"])
-@pytest.mark.parametrize("by", [page, admin_page, token])
+@pytest.mark.parametrize("by", [page, token])
 def test_no_name_makes_the_site_fail(by, name):
     assert by(name).status_code < 500
 

@@ -103,6 +103,8 @@ looked_at = {"GET": VIEW}
 operated = {"POST": OPERATE}
 asked_first = {"GET": OPERATE, "POST": OPERATE}
 configured = {"POST": CONFIGURE}
+signing_in = dict.fromkeys(METHODS, SIGNED_IN) | dict.fromkeys(["GET", "POST", "PUT"], ANYONE)
+own_account = dict.fromkeys(["GET", "POST", "PUT"], SIGNED_IN)
 asked_by_anyone = {"POST": ANYONE}
 schedule, policy = of(pk="weekly_cleanup"), of(pk="conversations")
 
@@ -110,10 +112,22 @@ PAGES = {
     "home": Row(dict.fromkeys(METHODS, ANYONE)),  # leads to the dashboard, whatever the method
     "favicon": Row(dict.fromkeys(METHODS, ANYONE)),
     # PUT is a POST to Django's view, and who has signed in is led on by any method.
-    "login": Row(dict.fromkeys(METHODS, SIGNED_IN) | dict.fromkeys(["GET", "POST", "PUT"], ANYONE)),
+    "login": Row(signing_in),
     # PUT is a POST to Django's view.
     "password": Row({"GET": SIGNED_IN, "POST": SIGNED_IN, "PUT": SIGNED_IN}),
     "logout": Row(asked_by_anyone),
+    # PUT is a POST to the views of django-allauth, too. A page about a factor that is not there is not found.
+    "account_login": Row(signing_in),
+    "mfa_authenticate": Row(dict.fromkeys(METHODS, ANYONE)),  # leads to the page to sign in
+    "mfa_login_webauthn": Row(signing_in),
+    "mfa_index": Row({"GET": SIGNED_IN}),
+    "mfa_list_webauthn": Row({"GET": SIGNED_IN}),
+    "mfa_activate_totp": Row(own_account),
+    "mfa_deactivate_totp": Row({}),
+    "mfa_add_webauthn": Row(own_account),
+    "mfa_remove_webauthn": Row({}, of(pk=1)),
+    "mfa_view_recovery_codes": Row({}),
+    "mfa_generate_recovery_codes": Row(own_account),
     "verify": Row({"GET": ANYONE, "POST": ANYONE}, of(token="made-up")),
     "housekeeping_monitoring:healthz": Row({"GET": ANYONE}),
     "housekeeping_monitoring:readyz": Row({"GET": ANYONE}),

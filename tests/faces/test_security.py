@@ -172,7 +172,9 @@ def test_a_session_is_a_new_one_after_the_sign_in_and_ends_after_twelve_hours(cl
     client.force_login(make.user())
     before = client.session.session_key
 
-    client.post("/admin/login/", {"username": "ada", "password": PASSWORD})
+    client.logout()
+
+    client.post("/sign-in", {"username": "ada", "password": PASSWORD})
 
     cookie = client.cookies["sessionid"]
     assert cookie.value != before

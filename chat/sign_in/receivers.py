@@ -1,0 +1,38 @@
+"""What follows a sign-in, a changed factor and a refused code. Connected when the app is ready."""
+
+import logging
+import time
+from typing import Any
+
+from allauth.mfa.models import Authenticator
+from allauth.mfa.signals import authentication_failed, authenticator_added
+from allauth.usersessions.internal.flows.sessions import end_other_sessions
+from django.contrib.auth.signals import user_logged_in
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from chat.models import User
+from chat.sign_in import factors
+
+SIGNED_IN_AT = "signed_in_at"
+
+logger = logging.getLogger(__name__)
+
+
+@receiver(user_logged_in)
+def _stamp(sender: Any, request: HttpRequest, **_: Any) -> None:
+    request.session[SIGNED_IN_AT] = time.time()
+
+
+@receiver(authenticator_added)
+def _end_the_others(
+    sender: Any, request: HttpRequest, user: User, authenticator: Authenticator, **_: Any
+) -> None:
+    """A session that somebody has opened with a stolen password must not outlive the new factor."""
+    if authenticator.type in factors.FACTORS:
+        end_other_sessions(request, user)
+
+
+@receiver(authentication_failed)
+def _tell(sender: Any, request: HttpRequest, user: User, **_: Any) -> None:
+    logger.warning("A code of account %s was refused, from %s.", user.pk, request.META.get("REMOTE_ADDR", ""))
