@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
 # A century, the most that a number of days may be: more would leave Python's calendar.
@@ -30,6 +31,7 @@ METRICS_TOKEN: str
 TRIGGER_RATE: str
 WEBHOOK_HOSTS: list[str]
 PING_URL: str
+CONFIRM_SIGN_IN: str
 RECIPES: list[str]
 VARIABLES: dict[str, str]
 
@@ -90,6 +92,13 @@ def is_ping_url(text: str) -> bool:
     """May pings go to this address? It may have a query, and empty means none."""
     is_plain = text.isascii() and text.isprintable() and not set(text) & {" ", "#"}
     return is_plain and _is_address(text.partition("?")[0])
+
+
+def _is_function(path: str) -> bool:
+    try:
+        return not path or callable(import_string(path))
+    except ImportError:
+        return False
 
 
 def _is_rate(text: str) -> bool:
@@ -189,6 +198,16 @@ SETTINGS: dict[str, Setting] = {
         is_ping_url,
         is_secret=True,
     ),
+    "CONFIRM_SIGN_IN": _text(
+        "",
+        _(
+            "The dotted path of a function that is called with the request before an undo, an approval, an"
+            " erasure and a change of a retention. It returns None to let it go on, otherwise the response to"
+            " give, such as a question for the password. Empty: nothing is asked."
+        ),
+        "the dotted path of a function that can be imported, or an empty text",
+        _is_function,
+    ),
     "RECIPES": Setting(
         [], _("The ready-made policies that are switched on, by name."), "a list of names", _are_names
     ),
@@ -218,6 +237,12 @@ def __getattr__(name: str) -> Any:
     if name not in SETTINGS:
         raise AttributeError(f"There is no setting {name!r}; choose one of {', '.join(SETTINGS)}.")
     return read(name)
+
+
+def confirm_sign_in(request: Any) -> Any:
+    """What the project's function of CONFIRM_SIGN_IN answers; None if it has none."""
+    path = read("CONFIRM_SIGN_IN")
+    return import_string(path)(request) if path else None
 
 
 # --- Durations that follow from the heartbeat ---------------------------------------------------

@@ -297,6 +297,7 @@ HOUSEKEEPING_HEARTBEAT_SECONDS = env.setting("HOUSEKEEPING_HEARTBEAT_SECONDS")
 # The bearer token that Prometheus sends. If it is empty, only programs on this machine may read /metrics.
 HOUSEKEEPING_METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 HOUSEKEEPING_SITE_URL = SITE_URL  # for the links in mails
+HOUSEKEEPING_CONFIRM_SIGN_IN = "chat.sign_in.confirmation.ask"
 # They delete old tokens, sessions and records of sign-ins.
 HOUSEKEEPING_WEBHOOK_HOSTS = env.words("HOUSEKEEPING_WEBHOOK_HOSTS", "")
 HOUSEKEEPING_PING_URL = env.setting("HOUSEKEEPING_PING_URL")

@@ -4,6 +4,7 @@ A session may have been left open, or stolen. The question takes the place of th
 form is sent to the act's own address, with all that was typed: once it is answered, the act goes on.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from functools import wraps
@@ -25,8 +26,9 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
+from rest_framework.request import Request
 
-from chat import sign_ins
+from chat import sign_ins, tokens
 from chat.sign_in.receivers import SIGNED_IN_AT
 
 PREFIX = "confirm"
@@ -73,8 +75,13 @@ class Question(forms.Form):
         form.save()
 
 
-def ask(request: HttpRequest) -> HttpResponse | None:
-    """HOUSEKEEPING_CONFIRM_SIGN_IN. None if the sign-in is recent or was just confirmed."""
+def ask(request: HttpRequest | Request) -> HttpResponse | None:
+    """HOUSEKEEPING_CONFIRM_SIGN_IN. None if the sign-in is recent or was just confirmed.
+
+    A token can't be asked: it tells when its account signed in, and a refresh does not change that.
+    """
+    if isinstance(request, Request):
+        return None if _is_recent_token(request.auth) else HttpResponse(status=401)
     if is_recent(request):
         return None
     question = Question(request)
@@ -100,6 +107,11 @@ def is_recent(request: HttpRequest) -> bool:
     return bool(age < settings.CONFIRM_SIGN_IN_AFTER.total_seconds())
 
 
+def _is_recent_token(token: Any) -> bool:
+    signed_in_at = token.get(tokens.SIGNED_IN_AT, token.get(tokens.IAT, 0))  # from before the upgrade: IAT
+    return bool(time.time() - signed_in_at < settings.CONFIRM_SIGN_IN_AFTER.total_seconds())
+
+
 def _renew(request: HttpRequest) -> None:
     """A new key, as after a sign-in: whoever knows the old one has not answered."""
     old = request.session.session_key
@@ -121,10 +133,16 @@ def _asked(request: HttpRequest, question: Question) -> HttpResponse:
         "back": _page_before(request),
         "minutes": int(settings.CONFIRM_SIGN_IN_AFTER.total_seconds()) // 60,
         "is_dialog": "HX-Request" in request.headers,
-        "target": request.headers.get("HX-Target", ""),
+        "target": _target(request),
     }
     template = "registration/_confirm.html" if facts["is_dialog"] else "registration/confirm.html"
     return render(request, template, facts, status=422 if question.is_bound else 200)
+
+
+def _target(request: HttpRequest) -> str:
+    """The part of the page that the act's answer replaces, as htmx 4 names it: ``section#overview``."""
+    target = request.headers.get("HX-Target", "")
+    return target if re.fullmatch(r"[a-z]+#[\w-]+", target) else ""
 
 
 def _page_before(request: HttpRequest) -> str:

@@ -22,12 +22,13 @@ from rest_framework.settings import APISettings
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
+from housekeeping import conf
 from housekeeping.api.description.schema import Schema
 from housekeeping.api.description.shapes import serializer_of
 from housekeeping.api.rules import errors, headers, preconditions
 from housekeeping.api.rules.parsers import BoundedJSONParser
 from housekeeping.api.rules.permissions import MayView
-from housekeeping.api.rules.problems import Problem
+from housekeeping.api.rules.problems import Problem, SignInTooOld
 from housekeeping.api.rules.renderers import PlainJSONRenderer
 from housekeeping.api.rules.throttles import OpensRun
 from housekeeping.api.serializers import Strict
@@ -161,6 +162,11 @@ class HousekeepingView(APIView):
         fields.is_valid(raise_exception=True)
         asked: dict[str, Any] = fields.validated_data
         return asked
+
+    def confirm_sign_in(self) -> None:
+        """Before a harmful act. Raises SignInTooOld if HOUSEKEEPING_CONFIRM_SIGN_IN demands a new one."""
+        if conf.confirm_sign_in(self.request) is not None:
+            raise SignInTooOld
 
     @property
     def actor(self) -> Actor:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import wraps
 from posixpath import dirname
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
@@ -13,8 +13,8 @@ from django.urls import Resolver404, resolve, reverse
 from django.utils.translation import gettext
 from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
 
-from housekeeping import rights
-from housekeeping.dashboard import unsent, zones
+from housekeeping import conf, rights
+from housekeeping.dashboard import questions, unsent, zones
 from housekeeping.dashboard.polls import HtmxHttpRequest
 
 
@@ -44,6 +44,22 @@ def _signed_out(request: HtmxHttpRequest) -> HttpResponse:
     messages.warning(request, gettext("You were signed out; nothing was done."))
     sign_in = redirect_to_login(form_page or page_of(request))
     return HttpResponseClientRedirect(sign_in.url) if request.htmx else sign_in
+
+
+def sign_in_confirmed(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Before a harmful act is done, let the project's HOUSEKEEPING_CONFIRM_SIGN_IN ask something instead.
+
+    Its question is sent to the address of the act, with what was sent now, and so the act goes on.
+    """
+
+    @wraps(view)
+    def guard(request: HtmxHttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        question = conf.confirm_sign_in(request) if request.method == "POST" else None
+        if question is None:
+            return view(request, *args, **kwargs)
+        return questions.in_dialog(question) if request.htmx else cast(HttpResponse, question)
+
+    return guard
 
 
 def page_of(act: HttpRequest) -> str:

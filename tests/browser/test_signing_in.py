@@ -3,9 +3,12 @@
 import pytest
 from django.contrib.sessions.models import Session
 
-from housekeeping.models import Hold
+from chat.sign_in.receivers import SIGNED_IN_AT
+from housekeeping.models import Hold, Run
+from tests import make
 from tests.browser.conftest import PASSWORD, sign_in
 from tests.browser.test_dashboard import SIZES
+from tests.make import days
 
 HOME = "/scheduler-admin"
 
@@ -63,3 +66,47 @@ def test_what_was_typed_in_a_dialog_is_on_the_task_s_page(site, open_page):
 
     page.wait_for_url(f"{site}{HOME}/tasks/users")
     assert page.get_by_label("Reason").input_value() == "An audit"
+
+
+def grow_old():
+    """Make every session one whose sign-in is long ago."""
+    for session in Session.objects.all():
+        session.session_data = Session.objects.encode(session.get_decoded() | {SIGNED_IN_AT: 0})
+        session.save()
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["javascript", "none"])
+def test_an_approval_asks_for_the_password_if_the_sign_in_is_old(site, open_page, javascript):
+    make.conversation(age=days(31))
+    held = make.run(status="held", plan=make.purge(dry_run=True).plan, error="Too much.")
+    options = {"java_script_enabled": javascript, "viewport": SIZES["phone"]}
+    page = sign_in(open_page(expect_errors=True, **options), site)  # 422: a wrong password
+    page.goto(f"{site}{HOME}/runs/{held.pk}")
+    grow_old()
+
+    page.get_by_role("button", name="Approve").click()
+    page.get_by_role("button", name="Delete them").click()
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_text("The password is wrong.").wait_for()
+    assert Run.objects.get(pk=held.pk).status == "held"
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Continue").click()
+
+    page.get_by_text("waiting for a consumer").first.wait_for()
+    assert Run.objects.get(pk=held.pk).status == "queued"
+    assert page.url == f"{site}{HOME}/runs/{held.pk}"
+    assert not page.locator("#asked").is_visible()
+
+
+def test_a_retention_is_saved_after_the_question(site, open_page):
+    make.conversation(age=days(31))
+    page = sign_in(open_page(), site)
+    page.goto(f"{site}{HOME}/policies/conversations")
+    grow_old()
+    page.get_by_label("Days").fill("75")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Continue").click()
+
+    page.get_by_text("Rows of conversations are kept for 75 days").wait_for()

@@ -14,6 +14,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.http import JsonResponse
+from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
@@ -44,6 +45,15 @@ class Problem(Object[None]):
     result = AnyObject(
         GIVEN, nullable=True, optional=True, help="The part of its work that a failed run has done."
     )
+
+
+class SignInTooOld(APIException):
+    """The header is that of RFC 9470, by which a client learns that it has to sign in again."""
+
+    status_code = HTTPStatus.UNAUTHORIZED
+    default_code = "sign_in_too_old"
+    default_detail = "The sign-in is too old for this. Sign in again, and repeat the request."
+    auth_header = 'Bearer error="insufficient_user_authentication"'
 
 
 def body(message: str, code: str, **more: Any) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class PolicyDetail(HousekeepingView):
         days = retentions.parse_for(found, typed) if typed else retentions.declared_days(found)
         effect = retentions.effect(found, days, clock.roughly())
         if not asked["dry_run"]:
+            self.confirm_sign_in()
             change = partial(retentions.change, days=days) if typed else retentions.reset
             change(pk, by=self.actor)
         told = as_json.Effect.of(effect, saved=not asked["dry_run"])

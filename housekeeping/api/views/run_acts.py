@@ -143,6 +143,7 @@ class ApproveRun(HousekeepingView):
     @opens_run("Let a held run continue", right=MayOperate)
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         run = get_object_or_404(Run, pk=pk)
+        self.confirm_sign_in()
         return standing(request, control.approve(run, send=queue.send, by=self.actor))
 
 
@@ -151,6 +152,7 @@ class UndoRun(HousekeepingView):
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         asked = self.read()
         wait, run = asked.pop("wait"), get_object_or_404(Run, pk=pk)
+        self.confirm_sign_in()
         undo = control.undo(run, send=queue.send, by=self.actor, **asked)
         return standing(request, control.wait(undo, wait))
 

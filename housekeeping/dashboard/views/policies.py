@@ -9,7 +9,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from housekeeping.dashboard import answers, unsent
 from housekeeping.dashboard.acting import actor
-from housekeeping.dashboard.guards import may_configure, may_view, signed_in
+from housekeeping.dashboard.guards import may_configure, may_view, sign_in_confirmed, signed_in
 from housekeeping.dashboard.pages import policy as policy_page
 from housekeeping.dashboard.pages.policy import PolicyPage
 from housekeeping.dashboard.polls import HtmxHttpRequest
@@ -53,6 +53,7 @@ def policy_preview(request: HtmxHttpRequest, pk: str) -> HttpResponse:
 @require_POST
 @signed_in
 @may_configure
+@sign_in_confirmed
 def change_retention(request: HtmxHttpRequest, pk: str) -> HttpResponse:
     """Save a retention. A shorter one is saved only after its effect was shown."""
     days = request.POST.get("retention_days", "")
@@ -73,6 +74,7 @@ def change_retention(request: HtmxHttpRequest, pk: str) -> HttpResponse:
 @require_POST
 @signed_in
 @may_configure
+@sign_in_confirmed
 def reset_retention(request: HtmxHttpRequest, pk: str) -> HttpResponse:
     page = _policy_page(pk)
     try:

@@ -13,7 +13,7 @@ from django.views.decorators.vary import vary_on_headers
 from housekeeping import rights
 from housekeeping.dashboard import acting, polls, questions
 from housekeeping.dashboard.acting import actor, asked_or_done
-from housekeeping.dashboard.guards import may_configure, may_operate, may_view, signed_in
+from housekeeping.dashboard.guards import may_configure, may_operate, may_view, sign_in_confirmed, signed_in
 from housekeeping.dashboard.pages import run as run_page
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.database import clock
@@ -127,6 +127,7 @@ def retry_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
 @asked_or_done
 @signed_in
 @may_operate
+@sign_in_confirmed
 def approve_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     run = get_object_or_404(Run, pk=pk)
 
@@ -142,6 +143,7 @@ def approve_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
 @require_POST
 @signed_in
 @may_configure
+@sign_in_confirmed
 def undo_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     run = get_object_or_404(Run, pk=pk)
     asked = {name: name in request.GET for name in ("unverified", "intact_only")}
