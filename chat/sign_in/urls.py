@@ -7,6 +7,7 @@ from allauth.mfa.webauthn.views import add_webauthn, login_webauthn, remove_weba
 from django.urls import path
 
 from chat.sign_in.confirmation import confirmed
+from chat.sign_in.forgotten import ForgottenPage, NewPage, SentPage
 from chat.sign_in.pages import SignInPage
 
 urlpatterns = [
@@ -14,6 +15,9 @@ urlpatterns = [
     path("sign-in", SignInPage.as_view(), name="account_login"),
     path("sign-in/code", authenticate, name="mfa_authenticate"),
     path("sign-in/passkey", login_webauthn, name="mfa_login_webauthn"),
+    path("password/forgotten", ForgottenPage.as_view(), name="password-forgotten"),
+    path("password/forgotten/sent", SentPage.as_view(), name="password-forgotten-sent"),
+    path("password/new/<uidb64>/<token>", NewPage.as_view(), name="password-new"),
     path("account", index, name="mfa_index"),
     path("account", index, name="mfa_list_webauthn"),
     path("account/app", confirmed(activate_totp), name="mfa_activate_totp"),

@@ -110,3 +110,16 @@ def test_a_retention_is_saved_after_the_question(site, open_page):
     page.get_by_role("button", name="Continue").click()
 
     page.get_by_text("Rows of conversations are kept for 75 days").wait_for()
+
+
+def test_a_forgotten_password_is_asked_for_by_mail(site, open_page):
+    page = open_page(viewport=SIZES["phone"])
+    page.goto(f"{site}/sign-in")
+
+    page.get_by_role("link", name="Forgotten your password?").click()
+    page.get_by_label("Mail address").fill("nobody@example.com")
+    page.get_by_role("button", name="Send the link").click()
+
+    page.get_by_role("heading", name="Look into your mail").wait_for()
+    page.get_by_role("link", name="To the sign-in").click()
+    page.wait_for_url(f"{site}/sign-in")

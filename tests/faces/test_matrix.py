@@ -120,6 +120,10 @@ PAGES = {
     "account_login": Row(signing_in),
     "mfa_authenticate": Row(dict.fromkeys(METHODS, ANYONE)),  # leads to the page to sign in
     "mfa_login_webauthn": Row(signing_in),
+    # PUT is a POST to Django's views.
+    "password-forgotten": Row(dict.fromkeys(["GET", "POST", "PUT"], ANYONE)),
+    "password-forgotten-sent": Row({"GET": ANYONE}),
+    "password-new": Row(dict.fromkeys(METHODS, ANYONE), of(uidb64="MQ", token="made-up")),
     "mfa_index": Row({"GET": SIGNED_IN}),
     "mfa_list_webauthn": Row({"GET": SIGNED_IN}),
     "mfa_activate_totp": Row(own_account),
