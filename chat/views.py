@@ -3,6 +3,7 @@
 from datetime import UTC
 from typing import Any
 
+from allauth.usersessions.models import UserSession
 from django.contrib import messages
 from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.views import PasswordChangeView
@@ -174,6 +175,7 @@ class PasswordPage(PasswordChangeView):
             answer = super().form_valid(form)
             accounts.password_changed(_user(self.request), self.request)
         messages.success(self.request, gettext("Your password has been changed."))
+        UserSession.objects.create_from_request(self.request)  # the session has a new key
         return answer
 
 

@@ -305,7 +305,7 @@ HOUSEKEEPING_CONFIRM_SIGN_IN = "chat.sign_in.confirmation.ask"
 # They delete old tokens, sessions and records of sign-ins.
 HOUSEKEEPING_WEBHOOK_HOSTS = env.words("HOUSEKEEPING_WEBHOOK_HOSTS", "")
 HOUSEKEEPING_PING_URL = env.setting("HOUSEKEEPING_PING_URL")
-HOUSEKEEPING_RECIPES = ["simplejwt", "sessions", "axes"]
+HOUSEKEEPING_RECIPES = ["simplejwt", "sessions", "user_sessions", "axes"]
 HOUSEKEEPING_AUTOSTART = env.boolean("HOUSEKEEPING_AUTOSTART", True)
 # The page of settings tells which variable a value comes from.
 HOUSEKEEPING_VARIABLES = {f"HOUSEKEEPING_{name}": f"HOUSEKEEPING_{name}" for name in env.settings_read} | {

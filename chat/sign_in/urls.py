@@ -4,6 +4,7 @@ from allauth.mfa.base.views import authenticate, index
 from allauth.mfa.recovery_codes.views import generate_recovery_codes, view_recovery_codes
 from allauth.mfa.totp.views import activate_totp, deactivate_totp
 from allauth.mfa.webauthn.views import add_webauthn, login_webauthn, remove_webauthn
+from allauth.usersessions.views import list_usersessions
 from django.urls import path
 
 from chat.sign_in.confirmation import confirmed
@@ -24,6 +25,7 @@ urlpatterns = [
     path("account/app/remove", confirmed(deactivate_totp), name="mfa_deactivate_totp"),
     path("account/passkeys/add", confirmed(add_webauthn), name="mfa_add_webauthn"),
     path("account/passkeys/<int:pk>/remove", confirmed(remove_webauthn), name="mfa_remove_webauthn"),
+    path("account/sessions", confirmed(list_usersessions), name="usersessions_list"),
     path("account/codes", confirmed(view_recovery_codes), name="mfa_view_recovery_codes"),
     path("account/codes/new", confirmed(generate_recovery_codes), name="mfa_generate_recovery_codes"),
 ]

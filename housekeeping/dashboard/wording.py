@@ -45,6 +45,7 @@ DECLARED = (
     gettext_noop("deleted consumers"),
     gettext_noop("deleted tokens"),
     gettext_noop("deleted sessions"),
+    gettext_noop("deleted user sessions"),
     gettext_noop("deleted sign ins"),
     gettext_noop("deleted acts"),
     gettext_noop("deleted deliveries"),

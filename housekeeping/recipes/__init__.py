@@ -22,6 +22,7 @@ from housekeeping.database import discreet
 RECIPES = {
     "admin_log": "django.contrib.admin",
     "sessions": "django.contrib.sessions",
+    "user_sessions": "allauth.usersessions",
     "axes": "axes",
     "simplejwt": "rest_framework_simplejwt.token_blacklist",
     "celery_results": "django_celery_results",

@@ -38,6 +38,7 @@ def test_history_goes_after_ninety_days_and_what_is_younger_stays():
         "deleted_consumers": 1,
         "deleted_tokens": 0,
         "deleted_sessions": 0,
+        "deleted_user_sessions": 0,
         "deleted_sign_ins": 0,
         "deleted_acts": 0,
         "deleted_deliveries": 0,

@@ -4,6 +4,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from allauth.usersessions.models import UserSession
 from axes.models import AccessFailureLog, AccessLog
 from django.utils import timezone
 
@@ -93,7 +94,14 @@ def sign_in(model):
     return made
 
 
+def listed_session(moment):
+    return UserSession(
+        user=make.user(), session_key=uuid.uuid4().hex, ip="::1", user_agent="x", created_at=moment
+    )
+
+
 ROWS = {
+    "user-sessions": listed_session,
     "acts": act,
     "sign-ins": sign_in(AccessLog),
     "failed-sign-ins": sign_in(AccessFailureLog),

@@ -130,6 +130,7 @@ PAGES = {
     "mfa_deactivate_totp": Row({}),
     "mfa_add_webauthn": Row(own_account),
     "mfa_remove_webauthn": Row({}, of(pk=1)),
+    "usersessions_list": Row(own_account),
     "mfa_view_recovery_codes": Row({}),
     "mfa_generate_recovery_codes": Row(own_account),
     "verify": Row({"GET": ANYONE, "POST": ANYONE}, of(token="made-up")),

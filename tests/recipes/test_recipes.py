@@ -45,7 +45,8 @@ def check_cases(recipe, folder, server=""):
 
 
 def test_each_recipe_has_cases():
-    of_the_site = {"sessions", "axes", "simplejwt"}  # tests/app/test_history.py
+    # tests/app/test_history.py, tests/chat/sign_in/test_sessions.py
+    of_the_site = {"sessions", "axes", "simplejwt", "user_sessions"}
 
     assert {*CASES} | of_the_site == {*RECIPES}
 
