@@ -148,7 +148,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "CommonPasswordValidator",
         "NumericPasswordValidator",
     )
-]
+] + [{"NAME": "chat.sign_in.passwords.GuessableValidator"}]
 # The first one only refuses: clients and accounts with too many failures (chat/sign_ins.py).
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
