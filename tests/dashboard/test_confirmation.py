@@ -100,6 +100,17 @@ def test_an_approval_asks_both_questions(old):
     assert Run.objects.get(pk=run.pk).status == "queued"
 
 
+def test_an_erasure_asks_before_it_shows_what_a_person_has(old):
+    make.user(username="grace")
+    asked = old.post(f"{HOME}/erasures/begin", {"account": "grace"})
+    assert (ASKED in text(asked), "for good" in text(asked)) == (True, False)
+
+    shown = old.post(*sent_with(asked))
+
+    assert "Erase “grace” for good?" in text(shown)
+    assert not did()
+
+
 @pytest.mark.parametrize("act", ACTS)
 def test_a_recent_sign_in_is_not_asked(act, acts, dashboard):
     PolicyState.objects.update_or_create(name="conversations", defaults={"retention_days": 60})
@@ -152,16 +163,21 @@ def program(administrator, *, minutes):
     return client
 
 
+def _grace():
+    return make.user(username="grace").username
+
+
 @pytest.fixture
 def requests():
     return {
         "undo": ("post", f"{API}/runs/{purged().pk}/undo", {"wait": 0}),
         "approve": ("post", f"{API}/runs/{held().pk}/approve", {}),
         "retention": ("patch", f"{API}/policies/conversations", {"retention_days": 45}),
+        "erasure": ("post", f"{API}/erasures", {"account": _grace(), "typed": "grace"}),
     }
 
 
-@pytest.mark.parametrize("request_for", ["undo", "approve", "retention"])
+@pytest.mark.parametrize("request_for", ["undo", "approve", "retention", "erasure"])
 def test_a_token_of_an_old_sign_in_does_not_do_it(request_for, requests, administrator):
     method, address, body = requests[request_for]
 

@@ -62,6 +62,8 @@ class ErasureList(HousekeepingView):
     )
     def post(self, request: Request) -> Response:
         asked = self.read()
+        if not asked["dry_run"]:
+            self.confirm_sign_in()
         person = people.find(asked["account"])
         requests.check_right(person, is_superuser=bool(getattr(request.user, "is_superuser", False)))
         if asked["dry_run"]:

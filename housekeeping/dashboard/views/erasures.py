@@ -12,7 +12,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from housekeeping.dashboard import answers, polls, questions
 from housekeeping.dashboard.acting import actor
-from housekeeping.dashboard.guards import may_configure, may_view, signed_in
+from housekeeping.dashboard.guards import may_configure, may_view, sign_in_confirmed, signed_in
 from housekeeping.dashboard.pages import erasures as erasure_page
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.erasure import people, requests
@@ -31,6 +31,7 @@ def erasure_list(request: HtmxHttpRequest) -> HttpResponse:
 @require_POST
 @signed_in
 @may_configure
+@sign_in_confirmed
 def begin(request: HtmxHttpRequest) -> HttpResponse:
     """Preview the erasure and ask for the account's name, then request it."""
     text = request.POST.get("account", "")
