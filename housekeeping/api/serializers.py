@@ -131,7 +131,7 @@ class UndoSerializer(WaitSerializer):
 
 
 class TriggerSerializer(WaitSerializer):
-    """Which task to run, and how. ``plan`` and ``dry_run: true`` exclude each other."""
+    """Which task to run, and how: plan and dry_run: true exclude each other."""
 
     task = TaskField()
     dry_run = BooleanField(default=False, help_text="Delete nothing; answer what would be deleted.")
@@ -164,7 +164,7 @@ class TaskSerializer(Strict):
 
 
 class ScheduleSerializer(Strict):
-    """What to change about a schedule. ``trigger`` and ``reset: true`` exclude each other."""
+    """What to change about a schedule: trigger and reset: true exclude each other."""
 
     paused = BooleanField(required=False)
     trigger = TextField(required=False, help_text="Five cron fields, or an interval [D ]HH:MM:SS.")
@@ -220,7 +220,7 @@ class PreviewSerializer(Strict):
 
 
 class PolicySerializer(Strict):
-    """A new retention: either ``retention_days`` or ``reset: true``."""
+    """A new retention: either retention_days, or reset: true."""
 
     retention_days = RetentionField(required=False)
     reset = BooleanField(required=False, help_text="true: the declared retention again.")

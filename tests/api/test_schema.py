@@ -83,7 +83,10 @@ def test_everything_is_described():
         for parameter in one.get("parameters", [])
     }
 
+    answers = [answer for one in operations for answer in one["responses"].values()]
+
     assert all(one["description"] for one in operations)
+    assert all("$ref" in answer or answer["description"] for answer in answers)
     for described in (shapes, fields, parameters):
         assert [name for name, facts in described.items() if not facts.get("description")] == []
 
@@ -155,6 +158,7 @@ def test_the_description_is_a_page_that_names_every_operation(path, client):
     page = client.get(path)
 
     text = html.unescape(page.text)
+    assert "either retention_days, or reset: true" in text
     names = {one["operationId"] for path in WHOLE.document()["paths"].values() for one in path.values()}
     assert page.status_code == 200
     assert [name for name in names if f'id="{name}"' not in text] == []

@@ -5,6 +5,7 @@ its body and its query.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
@@ -195,8 +196,12 @@ def tidy(result: Facts, **facts: Any) -> Facts:
     for kind in _kinds(Strict):
         body = result["components"]["schemas"].get(f"{kind.__name__.removesuffix('Serializer')}Request", {})
         body.update(kind.schema_extra)
-    for name, shape in result["components"]["schemas"].items():
+    shapes = result["components"]["schemas"]
+    for name, shape in shapes.items():
         _explain(name, shape)
+    for item in result["paths"].values():
+        for operation in item.values():
+            _explain_answers(operation["responses"].values(), shapes)
     return result
 
 
@@ -208,6 +213,15 @@ def _explain(name: str, shape: Facts) -> None:
         meaning = MEANINGS.get(f"{name}.{field}") or MEANINGS.get(field)
         if meaning and "$ref" not in schema:
             schema.setdefault("description", meaning)
+
+
+def _explain_answers(answers: Iterable[Facts], shapes: Facts) -> None:
+    """Describe each answer that has no words of its own by the object that it is."""
+    for answer in answers:
+        if answer.get("description") == "":
+            schemas = [media.get("schema", {}) for media in answer.get("content", {}).values()]
+            name = next((one["$ref"].rpartition("/")[2] for one in schemas if "$ref" in one), "")
+            answer["description"] = shapes[name]["description"] if name else "Done."
 
 
 def _shared(shared: Facts, code: str, response: Facts) -> Facts:

@@ -116,6 +116,7 @@ def _operation(method: str, path: str, operation: Facts, document: Facts) -> Fac
         "parameters": [
             {**one, "is": _in_words(one.get("schema", {}))} for one in operation.get("parameters", [])
         ],
+        "body": asked.get("description", ""),
         "fields": _fields(asked),
         "examples": [
             {"name": one.get("summary", name), "text": json.dumps(one["value"])}
