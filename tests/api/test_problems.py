@@ -139,7 +139,8 @@ def codes_in(file):
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Call):
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-            found = [one.value for one in node.keywords if one.arg == "code"]
+            is_form_s = name == "ValidationError"  # it is a field's; the problem's code is "invalid"
+            found = [one.value for one in node.keywords if one.arg == "code" and not is_form_s]
             found += node.args[1:2] if name in ("body", "answer") else []
         elif isinstance(node, ast.Dict):
             found = [value for key, value in zip(node.keys, node.values, strict=True) if is_code(key)]
