@@ -141,20 +141,19 @@ def verify(token: str, password: str) -> User:
 
 
 def password_changed(user: User, request: HttpRequest) -> None:
-    """Record that ``user`` has changed the password, and tell the owner of the account by mail.
+    """Record that ``user`` has set a new password, and tell the owner of the account by mail.
 
     Call it in the transaction of the change.
     """
-    record_act(request, "change password", user)
-    tell_of_new_password(user, request)
+    record_act(request, "change password", user, by=user)
+    tell_of_new_password(user, request, is_own=True)
 
 
-def tell_of_new_password(user: User, request: HttpRequest) -> None:
-    """Mail the owner, if the account has an address. ``request`` is of the person who changed it."""
+def tell_of_new_password(user: User, request: HttpRequest, *, is_own: bool) -> None:
+    """Mail the owner, if the account has an address. ``is_own``: it was not an administrator."""
     if user.email and not is_nowhere(user.email):
-        mail.send_password_changed(
-            user, is_own=request.user == user, address=request.META.get("REMOTE_ADDR", "")
-        )
+        address = request.META.get("REMOTE_ADDR", "")
+        mail.send_password_changed(user, is_own=is_own, address=address)
 
 
 def warn_of_deletion(user: User, goes_at: datetime) -> None:

@@ -71,7 +71,7 @@ class AccountAdmin(RefusesHeld, RecordsActs, UserAdmin):
             user = User.objects.filter(pk=id).exclude(password=before).first()
             if user:
                 self.record(request, "change password", user)
-                accounts.tell_of_new_password(user, request)
+                accounts.tell_of_new_password(user, request, is_own=request.user == user)
         return answer
 
 

@@ -1,6 +1,6 @@
 """A new password for somebody who has forgotten it: Django's pages, with the site's mails and limits."""
 
-from typing import Any
+from typing import Any, cast
 
 from allauth.core import ratelimit
 from django.conf import settings
@@ -8,12 +8,14 @@ from django.contrib import messages
 from django.contrib.auth import views as auth
 from django.contrib.auth.forms import PasswordResetForm, SetPasswordForm
 from django.core.mail import EmailMessage
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext
 
-from chat import mail
+from chat import accounts, mail
+from chat.models import User
 from site_config.errors import too_many_sign_ins
 
 
@@ -61,5 +63,8 @@ class NewPage(auth.PasswordResetConfirmView):
     success_url = reverse_lazy("login")
 
     def form_valid(self, form: SetPasswordForm) -> HttpResponse:
+        with transaction.atomic():
+            answer = super().form_valid(form)
+            accounts.password_changed(cast(User, form.user), self.request)
         messages.success(self.request, gettext("Your password has been changed. Sign in with it."))
-        return super().form_valid(form)
+        return answer

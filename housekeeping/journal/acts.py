@@ -3,7 +3,7 @@
 import getpass
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import QuerySet
@@ -26,13 +26,16 @@ def visitor(request: Any, face: str) -> Actor:
     return Actor(request.user.get_username(), f"{face} from {request.META.get('REMOTE_ADDR', 'unknown')}")
 
 
-def record_act(request: Any, what: str, row: Any, **details: Any) -> None:
+def record_act(request: Any, what: str, row: Any, *, by: Any = None, **details: Any) -> None:
     """Record what the user who sent ``request`` did to ``row`` on a page of your own site.
 
-    Call it in the transaction of the act. ``what`` is a word or two: ``change password``. ``details`` are
-    JSON, and are shown to everybody with ``view_run``.
+    Call it in the transaction of the act. ``what`` is a word or two: ``change password``. ``by`` is the user
+    if nobody has signed in, as after the link of a mail. ``details`` are JSON, and are shown to everybody
+    with ``view_run``.
     """
-    record(visitor(request, "site"), what, f"{row._meta.label} {row.pk}"[:100], **details)
+    actor = visitor(request, "site")
+    actor = replace(actor, name=by.get_username()) if by else actor
+    record(actor, what, f"{row._meta.label} {row.pk}"[:100], **details)
 
 
 def operator() -> Actor:

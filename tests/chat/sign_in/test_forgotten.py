@@ -6,7 +6,7 @@ import pytest
 from django.core import mail
 from django.test import Client
 
-from housekeeping.models import Delivery
+from housekeeping.models import Act, Delivery
 from tests import make
 from tests.chat.sign_in import apps
 from tests.visitors import text
@@ -56,13 +56,24 @@ def test_a_link_comes_by_mail_and_the_new_password_ends_all_that_the_old_one_ope
     page = ask("ADA@example.com")
     changed = choose(link())
 
-    [message] = mail.outbox
+    message, told = mail.outbox
     assert "a mail with a link is on its way" in text(page)
-    assert message.to == ["ada@example.com"]
+    assert message.to == told.to == ["ada@example.com"]
     assert "https://chat.example.com/password/new/" in message.body
     assert "Your password has been changed. Sign in with it." in text(changed)
     assert browser.get(HOME).status_code == 302
     assert (sign_in(PASSWORD)[0].status_code, sign_in(NEW)[0].status_code) == (200, 302)
+
+
+def test_the_new_password_is_an_act_and_a_mail_to_the_owner(ada):
+    ask()
+    choose(link())
+
+    act = Act.objects.get()
+    assert (act.who, act.what, act.target) == ("ada", "change password", f"chat.User {ada.pk}")
+    assert act.origin == "site from 127.0.0.1"
+    assert mail.outbox[-1].subject == "Your password was changed"
+    assert mail.outbox[-1].to == ["ada@example.com"]
 
 
 def test_the_mail_goes_by_the_outbox(ada, settings):
@@ -88,9 +99,10 @@ def test_the_answer_does_not_tell_who_has_an_account(address, ada):
 
 def test_a_link_works_once(ada):
     ask()
-    choose(link())
+    path = link()
+    choose(path)
 
-    again = choose(link(), "another horse 8")
+    again = choose(path, "another horse 8")
 
     assert "This link is too old, or has been used." in text(again)
     assert sign_in(NEW)[0].status_code == 302
