@@ -91,8 +91,11 @@ def test_no_page_has_an_error(visit, errors_in, tmp_path, language):
 
 def test_nor_has_an_empty_site_nor_the_sign_in_page(visit, errors_in, tmp_path):
     names = (*world.LISTS, "/tasks/users")
-    pages = visit({"sign-in": "/sign-in"})
-    pages |= visit({f"empty{name}": HOME + name for name in names}, user=make.administrator())
+    outside = ["/sign-in", "/password/forgotten", "/password/forgotten/sent", "/password/new/MQ/made-up"]
+    pages = visit({path: path for path in outside})
+    account = ["/account", "/account/app", "/account/passkeys/add", "/account/sessions", "/account/codes/new"]
+    inside = {f"empty{name}": HOME + name for name in names} | {path: path for path in account}
+    pages |= visit(inside, user=make.administrator())
 
     assert errors_in(pages, tmp_path) == []
 

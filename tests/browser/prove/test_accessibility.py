@@ -59,15 +59,21 @@ def test_no_page_has_a_barrier(look, size, theme):
     assert not found, "\n" + "\n".join(found)
 
 
+OUTSIDE = ["/sign-in", "/password/forgotten", "/password/forgotten/sent", "/password/new/MQ/made-up"]
+ACCOUNT = ["/account", "/account/app", "/account/passkeys/add", "/account/sessions", "/account/codes/new"]
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
 def test_neither_has_the_sign_in_page_nor_an_empty_site(look, size, theme):
     options = {"viewport": SIZES[size], "color_scheme": theme}
     out, empty = look(**options), look(make.administrator(), **options)
 
-    found = out("sign-in", "/sign-in") + [
-        barrier for name in world.LISTS for barrier in empty(f"empty{name}", world.HOME + name)
-    ]
+    pages = {f"empty{name}": world.HOME + name for name in world.LISTS} | dict(
+        zip(ACCOUNT, ACCOUNT, strict=True)
+    )
+    found = [barrier for path in OUTSIDE for barrier in out(path, path)]
+    found += [barrier for name, path in pages.items() for barrier in empty(name, path)]
 
     assert not found, "\n" + "\n".join(found)
 
