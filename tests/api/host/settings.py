@@ -12,7 +12,9 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",  # its app demands it
 ]
+HOUSEKEEPING_CONFIRM_SIGN_IN = ""
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
 SECURE_SSL_REDIRECT = False
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
