@@ -7,6 +7,8 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.views import LoginView
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.db import Error
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -33,7 +35,21 @@ class DatabaseOutage:
         return _outage_answer(request, error)
 
 
-def _outage_answer(request: HttpRequest, error: Exception) -> HttpResponse | None:
+class Sessions(SessionMiddleware):
+    """Django's takes a session that the database refuses to save for one that is gone, and answers 400."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        try:
+            return super().process_response(request, response)
+        except SessionInterrupted as error:
+            update = error.__context__  # UpdateError, raised where the database refused
+            outage = _outage_answer(request, update.__context__) if update and update.__context__ else None
+            if outage is None:
+                raise
+            return outage
+
+
+def _outage_answer(request: HttpRequest, error: BaseException) -> HttpResponse | None:
     outage = outage_of(error)
     if outage is None:
         return None
