@@ -33,7 +33,9 @@ READ_BY_HAND = {
     "cronsim": "BSD-3-Clause",
     "django-csp": "BSD-3-Clause",
     "django-guid": "MIT",
+    "fido2": "BSD-2-Clause AND Apache-2.0 AND MPL-2.0",  # its list of public suffixes is MPL-2.0
     "huey": "MIT",
+    "qrcode": "BSD-3-Clause",
     "sqlparse": "BSD-3-Clause",
     "uritemplate": "BSD-3-Clause OR Apache-2.0",
 }
