@@ -93,13 +93,12 @@ def test_all_that_hangs_from_a_row_goes_and_the_rest_comes_back_unchanged():
 
 
 def _of(theirs, label):
-    rows = everything()[label]
-    keys = {str(row.pk) for row in theirs.values()}
+    keys = {str(row.pk) for row in theirs.values() if row._meta.label == label}
     animal = theirs["animal"].pk
     return [
         row
-        for row in rows
-        if str(row.get("id", row.get("code", row.get("animal_id")))) in keys or row.get("animal_id") == animal
+        for row in everything()[label]
+        if str(row.get("id", row.get("code"))) in keys or row.get("animal_id") == animal
     ]
 
 
