@@ -25,7 +25,11 @@ class ErasureSerializer(Strict):
 
     account = TextField(max_length=254, help_text="The account's name, mail address or key.")
     typed = TextField(
-        max_length=254, required=False, default="", help_text="The account's name once more, unless dry_run."
+        max_length=254,
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="The account's name once more, unless dry_run.",
     )
     dry_run = BooleanField(
         required=False, default=False, help_text="true: count what would be deleted, and change nothing."
