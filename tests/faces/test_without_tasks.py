@@ -33,6 +33,7 @@ def _forget():
     examples.problem_examples.cache_clear()
     for described in (OWN, WHOLE):
         described.made.clear()
+        described.written.clear()
 
 
 @pytest.fixture(params=[True, False], ids=["with history", "without history"])
