@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from django.apps import apps
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from housekeeping.dashboard import polls
 from housekeeping.dashboard.questions import Question
@@ -16,18 +17,37 @@ from housekeeping.reading import search, words
 
 # After so long without a consumer, the page tells how to carry an erasure out by hand.
 UNATTENDED = timedelta(seconds=5)
-LEVELS = {
-    Erasure.State.REQUESTED: "info",
-    Erasure.State.RUNNING: "info",
-    Erasure.State.FINISHED: "success",
-    Erasure.State.STOPPED: "error",
-}
-# The colours of a run's states.
-COLOURS = {
-    Erasure.State.REQUESTED: "queued",
-    Erasure.State.RUNNING: "running",
-    Erasure.State.FINISHED: "succeeded",
-    Erasure.State.STOPPED: "failed",
+
+
+@dataclass(frozen=True)
+class Words:
+    """What pages say of a state. ``colour``: that of a run's state."""
+
+    name: Any
+    colour: str
+    level: str
+    standing: Any
+
+
+STATES = {
+    Erasure.State.REQUESTED: Words(
+        gettext_lazy("requested"), "queued", "info", gettext_lazy("It waits for a consumer.")
+    ),
+    Erasure.State.RUNNING: Words(
+        gettext_lazy("running"),
+        "running",
+        "info",
+        gettext_lazy("It is under way. If it is interrupted, it goes on by itself."),
+    ),
+    Erasure.State.FINISHED: Words(
+        gettext_lazy("finished"),
+        "succeeded",
+        "success",
+        gettext_lazy("The person is erased. This certificate names nobody."),
+    ),
+    Erasure.State.STOPPED: Words(
+        gettext_lazy("stopped"), "failed", "error", gettext_lazy("Nothing was changed.")
+    ),
 }
 
 
@@ -36,12 +56,8 @@ class Line:
     erasure: Erasure
 
     @property
-    def colour(self) -> str:
-        return COLOURS[Erasure.State(self.erasure.state)]
-
-    @property
-    def state(self) -> str:
-        return state_in_words(self.erasure)
+    def state(self) -> Words:
+        return STATES[Erasure.State(self.erasure.state)]
 
     @property
     def rows(self) -> int:
@@ -59,8 +75,6 @@ class ErasurePage:
     """``parts``: titles, each with numbers by table. ``left``: columns that still name the person."""
 
     line: Line
-    level: str
-    standing: str
     parts: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)
     left: list[tuple[str, str]] = field(default_factory=list)
     not_reached: list[str] = field(default_factory=list)
@@ -79,11 +93,9 @@ def read_list(places: Mapping[str, str]) -> ErasureList:
 
 
 def read(erasure: Erasure) -> ErasurePage:
-    state, certificate = Erasure.State(erasure.state), erasure.certificate or {}
+    certificate = erasure.certificate or {}
     return ErasurePage(
         line=Line(erasure),
-        level=LEVELS[state],
-        standing=_standing(erasure),
         parts=[
             (title, [(table, words.number(rows)) for table, rows in sorted(counts.items())])
             for title, counts in (
@@ -105,24 +117,6 @@ def read(erasure: Erasure) -> ErasurePage:
 def fingerprint(erasure: Erasure) -> str:
     counts = [erasure.rows, erasure.archived, erasure.changed]
     return polls.fingerprint(erasure.state, counts, erasure.reason, _is_unattended(erasure))
-
-
-def state_in_words(erasure: Erasure) -> str:
-    return {
-        Erasure.State.REQUESTED: gettext("requested"),
-        Erasure.State.RUNNING: gettext("running"),
-        Erasure.State.FINISHED: gettext("finished"),
-        Erasure.State.STOPPED: gettext("stopped"),
-    }[Erasure.State(erasure.state)]
-
-
-def _standing(erasure: Erasure) -> str:
-    return {
-        Erasure.State.REQUESTED: gettext("It waits for a consumer."),
-        Erasure.State.RUNNING: gettext("It is under way. If it is interrupted, it goes on by itself."),
-        Erasure.State.FINISHED: gettext("The person is erased. This certificate names nobody."),
-        Erasure.State.STOPPED: gettext("Nothing was changed."),
-    }[Erasure.State(erasure.state)]
 
 
 def _is_unattended(erasure: Erasure) -> bool:
