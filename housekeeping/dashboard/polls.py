@@ -4,7 +4,8 @@ import hashlib
 from typing import Any
 
 from django.contrib.messages.storage.base import Message
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import get_language
 from django_htmx.middleware import HtmxDetails
@@ -30,6 +31,13 @@ def tag(request: HttpRequest, fingerprint: str) -> str:
 
 def is_unchanged(request: HttpRequest, tag: str) -> bool:
     return request.method == "GET" and request.headers.get("HX-PTag") == tag
+
+
+def tagged(request: HttpRequest, template: str, facts: dict[str, Any], tag: str) -> HttpResponse:
+    """The page or fragment, with the tag that the next poll sends along."""
+    answer = render(request, f"housekeeping/{template}", {**facts, "tag": tag})
+    answer["HX-PTag"] = tag
+    return answer
 
 
 def is_fragment(request: HtmxHttpRequest) -> bool:

@@ -68,9 +68,7 @@ def erasure_detail(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     if is_fragment and polls.is_unchanged(request, tag):
         return HttpResponse(status=304)
     template = "_erasure.html" if is_fragment else "erasure_detail.html"
-    answer = render(request, f"housekeeping/{template}", {"page": erasure_page.read(erasure), "tag": tag})
-    answer["HX-PTag"] = tag
-    return answer
+    return polls.tagged(request, template, {"page": erasure_page.read(erasure)}, tag)
 
 
 @require_safe

@@ -32,9 +32,7 @@ def overview(request: HtmxHttpRequest) -> HttpResponse:
     if request.htmx and polls.is_unchanged(request, tag):
         return HttpResponse(status=304)
     template = "_overview.html" if request.htmx else "overview.html"
-    answer = render(request, f"housekeeping/{template}", {**acting.overview_facts(), "tag": tag})
-    answer["HX-PTag"] = tag
-    return answer
+    return polls.tagged(request, template, acting.overview_facts(), tag)
 
 
 @require_safe

@@ -5,7 +5,7 @@ from functools import partial
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
@@ -37,10 +37,8 @@ def run_detail(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     run = get_object_or_404(beside, pk=pk)
     page = run_page.read(run, rights.of(request.user), now)
     template = "_run.html" if polls.is_fragment(request) else "run_detail.html"
-    facts = {"page": page, "run": run, "tag": tag, "is_schedule_known": run.schedule in SCHEDULES}
-    answer = render(request, f"housekeeping/{template}", facts)
-    answer["HX-PTag"] = tag
-    return answer
+    facts = {"page": page, "run": run, "is_schedule_known": run.schedule in SCHEDULES}
+    return polls.tagged(request, template, facts, tag)
 
 
 @require_safe

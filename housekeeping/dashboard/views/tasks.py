@@ -65,12 +65,10 @@ def _part(request: HtmxHttpRequest, name: str, part: str) -> HttpResponse:
     tag = polls.tag(request, task_page.fingerprint(name, now))
     if polls.is_unchanged(request, tag):
         return HttpResponse(status=304)
-    facts = {**_now(request, name, now), "tag": tag}
+    facts = _now(request, name, now)
     if part == "runs":
         facts["rows"] = rows(_recent(name))
-    answer = render(request, f"housekeeping/_task_{part}.html", facts)
-    answer["HX-PTag"] = tag
-    return answer
+    return polls.tagged(request, f"_task_{part}.html", facts, tag)
 
 
 def _now(request: HtmxHttpRequest, name: str, now: datetime) -> dict[str, Any]:
