@@ -11,7 +11,7 @@ from housekeeping.journal import acts
 from housekeeping.management import by_hand
 from housekeeping.management.base import OperatorCommand
 from housekeeping.models import Erasure, Run
-from housekeeping.reading import as_json
+from housekeeping.reading import as_json, words
 from housekeeping.runs import control
 
 
@@ -52,8 +52,8 @@ class Command(OperatorCommand):
         key = preview.person.key
         self.stderr.write(f"The account with the key {key}{' (archived)' if preview.is_archived else ''}:")
         for table, rows in preview.rows.items():
-            self.stderr.write(f"  {rows:,} rows of {table}")
-        self.stderr.write(f"  and their copies in {preview.archives:,} archives, in plans, holds and logs.")
+            self.stderr.write(f"  {words.rows(rows)} of {table}")
+        self.stderr.write("  and their copies in archives, plans, holds and logs.")
 
     def _asked(self, name: str) -> str:
         if not sys.stdin.isatty():
