@@ -5,6 +5,8 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 # Three more workers than processors, since many tests wait for processes. In the order of tests/conftest.py.
 PYTEST := $(PYTHON) -m pytest -n 5 --dist loadfile --no-loadscope-reorder
+# Tests start hundreds of processes. Each would compile the whole tree where this is set.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: run test prove lint docs screenshots audit sbom licences schema requirements
 

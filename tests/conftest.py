@@ -41,13 +41,17 @@ ON_SQLITE_ALONE = [
 if os.environ.get("TEST_DATABASE") == "postgres":
     collect_ignore = ON_SQLITE_ALONE
 
-# These start processes and mostly wait for them, so the other workers have the processors meanwhile.
-SLOW = ["consumer", "hosts", "browser"]
+# These start processes and mostly wait for them. The longest come first.
+SLOW = ["consumer", "hosts", "browser", "site_config", "management", "faces"]
 
 
 def pytest_collection_modifyitems(items):
-    """The slow files first, so that no worker is left with one at the end."""
-    items.sort(key=lambda item: SLOW.index(room) if (room := item.path.parent.name) in SLOW else len(SLOW))
+    """A slow file and another in turn: some workers wait while the others have the processors."""
+    files = list(dict.fromkeys(item.path for item in items))
+    slow = [path for room in SLOW for path in files if path.parent.name == room]
+    others = [path for path in files if path not in slow]
+    turns = {path: (turn, of) for of, paths in enumerate([slow, others]) for turn, path in enumerate(paths)}
+    items.sort(key=lambda item: turns[item.path])
 
 
 @pytest.hookimpl(tryfirst=True)
