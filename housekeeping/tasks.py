@@ -10,7 +10,7 @@ from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import scheduled, task
 from housekeeping.declared.steps import Checkpoint, TaskResult, no_checkpoint
 from housekeeping.declared.triggers import Cron
-from housekeeping.engine import verification
+from housekeeping.engine import files, verification
 from housekeeping.engine.purge import Purge, purge
 from housekeeping.erasure import requests as erasures
 from housekeeping.models import (
@@ -151,6 +151,13 @@ def tidy_history(purge: Purge = purge) -> dict[str, int]:
 def verify_archives(checkpoint: Checkpoint = no_checkpoint) -> TaskResult:
     """Verify the archives that purges have made since the last verification."""
     return verification.verify_new(checkpoint)
+
+
+@scheduled("file_cleanup", "File Cleanup", Cron(hour=1, minute=50), is_upkeep=True)
+@task("files", done="Files deleted", has_dry_run=False)
+def delete_files(checkpoint: Checkpoint = no_checkpoint) -> TaskResult:
+    """Delete the files of rows that can't be put back any more, where their policy asks for it."""
+    return files.delete_due(checkpoint)
 
 
 # Each day, for what was left by a run that has failed.

@@ -23,7 +23,9 @@ class Policy:
     model that contains each row once. Without a retention, the cutoff is the moment of the run
     itself. ``age``: the column (never null, best with an index) or expression that a row's age
     counts from. ``shortest_days``: the shortest retention that an operator may set. ``is_upkeep``:
-    the policy is about housekeeping's own rows, which are neither archived nor braked.
+    the policy is about housekeeping's own rows, which are neither archived nor braked. ``deletes_files``:
+    whether the files that file fields of deleted rows name are deleted, too, once the rows can't be put
+    back. ``check`` warns if such a policy does not say.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Policy:
     age: str | Callable[[], Combinable] = "pk"
     is_upkeep: bool = False
     shortest_days: int = 1
+    deletes_files: bool | None = None
 
     def age_of(self) -> Combinable:
         """The expression by which a purge orders the rows, oldest first."""

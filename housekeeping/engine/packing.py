@@ -108,6 +108,17 @@ def delete(model: type[Model], column: str, keys: Sequence[Any]) -> int:
     return rows
 
 
+def values_of(
+    model: type[Model], fields: Sequence[models.Field[Any, Any]], column: str, keys: Sequence[Any]
+) -> list[tuple[Any, ...]]:
+    """The values of ``fields`` in the rows whose ``column`` is one of ``keys``."""
+    where, values = among(quoted(column), keys)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {names(fields)} FROM {table(model)} WHERE {where}", values)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
+
+
 # --- Out of their table -----------------------------------------------------------------------
 
 

@@ -30,6 +30,7 @@ from housekeeping.database import clock, transient
 from housekeeping.declared.policies import FAR, Policy
 from housekeeping.engine import archive, cascade, holds, locks, packing
 from housekeeping.engine.archive import Archiver
+from housekeeping.engine.files import Notes
 from housekeeping.engine.removal import Batch, Removal
 from housekeeping.exceptions import WrongDatabase
 
@@ -260,9 +261,16 @@ class _Try:
             self.batch.keys = self._as_planned()
         if self.batch.keys:
             stored = packing.stored_keys(packing.key_of(model), self.batch.keys)
-            Removal(self.batch, self.archiver).remove(model, stored)
+            Removal(self.batch, self.archiver, self._notes()).remove(model, stored)
         self.save_progress(self.batch)
         return self.batch
+
+    def _notes(self) -> Notes | None:
+        if not self.policy.deletes_files:
+            return None
+        if self.archiver is None:
+            return Notes(self.policy.name, clock.roughly())
+        return Notes(self.policy.name, self.archiver.expires_at, self.archiver.run.pk)
 
     def _set_limits(self) -> None:
         lock_timeout = CAREFUL_LOCK_TIMEOUT if self.is_careful else LOCK_TIMEOUT

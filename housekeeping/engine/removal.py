@@ -14,6 +14,7 @@ from django.db.models import Model
 
 from housekeeping.engine import archive, cascade, locks, packing
 from housekeeping.engine.archive import Archiver
+from housekeeping.engine.files import Notes
 
 
 @dataclass
@@ -21,6 +22,7 @@ class Batch:
     """What one transaction removed: the keys of the policy's own rows, and the number of rows by table.
 
     ``in_use``: how many of the policy's own rows it spared because they, or rows below them, were locked.
+    ``files``: how many files of the rows were noted, to be deleted later.
     """
 
     keys: list[Any] = field(default_factory=list)
@@ -28,14 +30,19 @@ class Batch:
     digest: str = ""
     archives: int = 0
     in_use: int = 0
+    files: int = 0
 
 
 @dataclass
 class Removal:
-    """Removes rows as a part of ``batch``, and counts them there. Without ``archiver``, no copy is kept."""
+    """Removes rows as a part of ``batch``, and counts them there.
+
+    Without ``archiver``, no copy is kept. Without ``notes``, the files of the rows stay.
+    """
 
     batch: Batch
     archiver: Archiver | None = None
+    notes: Notes | None = None
 
     def remove(self, model: type[Model], keys: Sequence[Any]) -> None:
         """Delete rows by key, as the database stores keys: children before parents."""
@@ -51,6 +58,8 @@ class Removal:
         self._delete(model, packing.key_column(model), keys)
 
     def _delete(self, model: type[Model], column: str, keys: Sequence[Any]) -> None:
+        if self.notes:
+            self.batch.files += self.notes.take(model, column, keys)
         if self.archiver:
             rows, packed = packing.take(model, column, keys, self.batch.digest)
             self._archive(model, rows, packed)

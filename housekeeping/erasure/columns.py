@@ -76,6 +76,10 @@ OTHERS: dict[type[Model], tuple[Elsewhere, ...]] = {
             "pseudonyms, tables and numbers",
         ),
     ),
+    models.FileToDelete: (
+        Elsewhere(("name", "error"), "goes with the file that it names"),
+        Elsewhere(("field", "policy"), "fields and policies"),
+    ),
     models.Gauge: (Elsewhere(("name", "rules"), "names of policies, and marks"),),
     models.Hold: (Elsewhere(("model", "key"), "holds on the person's rows are deleted (records.py)"),),
     models.Incident: (Elsewhere(("kind", "task"), "kinds and tasks"),),

@@ -56,6 +56,8 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
         yield f"from {plain(oldest)} to {plain(newest)}"
     if facts.get("usual") is not None:
         yield f"usual for a run: {_count(facts['usual'])} rows"
+    if facts.get("files"):
+        yield f"files: {_count(facts['files'])}, deleted when the undo window closes"
     if facts.get("planned") is not None:
         yield f"of the plan: {_count(facts['planned'])}, {_count(facts.get('left', 0))} skipped"
     if facts.get("digest"):

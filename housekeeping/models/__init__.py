@@ -6,6 +6,7 @@ what must never happen: two runs for one fire time, or one task running twice at
 
 from housekeeping.models.alerts import Channel, Delivery, Incident
 from housekeeping.models.erasures import Erasure
+from housekeeping.models.files import FileToDelete
 from housekeeping.models.kept import Archive, Hold, PlannedRows
 from housekeeping.models.runs import LogLine, Run, RunQuerySet, Tally
 from housekeeping.models.states import (
@@ -31,6 +32,7 @@ __all__ = [
     "Consumer",
     "Delivery",
     "Erasure",
+    "FileToDelete",
     "Gauge",
     "Hold",
     "Incident",

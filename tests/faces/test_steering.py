@@ -41,6 +41,7 @@ def test_the_api_lists_every_schedule_with_its_next_fire_times(api):
     assert [one["id"] for one in others if one["upkeep"]] == [
         "history_cleanup",
         "archive_verification",
+        "file_cleanup",
         "erasures",
     ]
 

@@ -78,3 +78,16 @@ class Contract(models.Model):
 
 class Loan(models.Model):
     animal = models.ForeignKey(Animal, models.RESTRICT)
+
+
+class Photo(models.Model):
+    park = models.ForeignKey(Park, models.CASCADE, null=True)
+    file = models.FileField(upload_to="photos")
+    print = models.FileField(blank=True, null=True)
+    taken_at = models.DateTimeField(default=timezone.now)
+
+
+class Postcard(models.Model):
+    """It may name the file of a photo, too."""
+
+    picture = models.FileField()

@@ -29,7 +29,7 @@ POLICIES = [
 def declared() -> Iterator[None]:
     """Declare a task for each policy of the zoo meanwhile, under its name."""
     for policy in POLICIES:
-        registry.task(policy=policy)(_task_of(policy))
+        registry.task(policy=policy)(task_of(policy))
     try:
         yield
     finally:
@@ -37,7 +37,7 @@ def declared() -> Iterator[None]:
             del registry.TASKS[policy.name]
 
 
-def _task_of(policy: Policy) -> registry.TaskFunction:
+def task_of(policy: Policy) -> registry.TaskFunction:
     def delete(purge: Any) -> dict[str, int]:
         return {f"deleted_{policy.name}": purge(policy)}
 

@@ -199,7 +199,10 @@ class _Purge:
             "rows": {},
         }
         rows = dict(Counter(before["rows"]) + batch.rows)
-        return {**self.run.receipt, self.policy.name: {**before, "rows": rows, "digest": batch.digest}}
+        after = {**before, "rows": rows, "digest": batch.digest}
+        if self.policy.deletes_files:
+            after["files"] = before.get("files", 0) + batch.files
+        return {**self.run.receipt, self.policy.name: after}
 
     def _note(self, **facts: Any) -> None:
         """Write facts into the receipt; None leaves one out."""
