@@ -158,18 +158,21 @@ def test_without_bytes_the_page_compares_rows(dashboard, monkeypatch):
     assert dashboard.get(f"{TABLES}/chat_chatmessage").status_code == 200
 
 
-@pytest.mark.parametrize("name", ["a/b", "ä ö", 'x"y', "<b>", "a?b#c", "a\nb", "%41", "a%s"])
-def test_tables_of_any_name_are_shown(dashboard, name):
+def test_tables_of_any_name_are_shown(dashboard):
+    names = ["a/b", "ä ö", 'x"y', "<b>", "a?b#c", "a\nb", "%41", "a%s"]
     make.message()
     measuring.measure(NOW)
     with connection.cursor() as cursor:
-        cursor.execute(f"CREATE TABLE {quoted(name)} (id int)", [])
+        for name in names:
+            cursor.execute(f"CREATE TABLE {quoted(name)} (id int)", [])
     measuring.measure(NOW)
 
     text = dashboard.get(TABLES).text
 
-    assert TableSize.objects.filter(table=name).exists()
-    for address in re.findall(rf'href="({TABLES}/[^"?]+)"', text):
+    assert TableSize.objects.filter(table__in=names).count() == len(names)
+    addresses = set(re.findall(rf'href="({TABLES}/[^"?]+)"', text))
+    assert len(addresses) > len(names)
+    for address in addresses:
         assert dashboard.get(address).status_code == 200, address
 
 

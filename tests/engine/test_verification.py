@@ -67,7 +67,7 @@ def test_what_was_kept_is_intact_and_so_is_the_receipt():
     assert report.receipts == {"conversations": "verified"}
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(6))  # many more: tests/prove/test_damaged_archives.py
 def test_what_is_damaged_is_refused_and_all_of_it_kept(seed):
     chance = random.Random(f"{os.environ.get('SEED', '')}{seed}")
     purged(2)
