@@ -164,7 +164,6 @@ AXES_USERNAME_CALLABLE = "chat.sign_ins.client_name"
 AXES_CLIENT_IP_CALLABLE = "chat.sign_ins.client_address"
 AXES_LOCKOUT_CALLABLE = "site_config.errors.too_many_sign_ins"
 AXES_ENABLE_ACCESS_FAILURE_LOG = True  # stores failed sign-ins as rows, not in the log
-AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "old_password", "new_password1", "new_password2"]
 AXES_VERBOSE = False
 
 # Whether accounts that may operate or configure, and staff, need a second factor.

@@ -1,4 +1,4 @@
-"""What follows a sign-in, a changed factor and a refused code. Connected when the app is ready."""
+"""What goes with a sign-in, a failed one, a new factor, a refused code. Connected when the app is ready."""
 
 import logging
 import time
@@ -7,7 +7,9 @@ from typing import Any
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authentication_failed, authenticator_added
 from allauth.usersessions.internal.flows.sessions import end_other_sessions
+from axes.models import AccessAttempt
 from django.contrib.auth.signals import user_logged_in
+from django.db.models.signals import pre_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 
@@ -22,6 +24,15 @@ logger = logging.getLogger(__name__)
 @receiver(user_logged_in)
 def _stamp(sender: Any, request: HttpRequest, **_: Any) -> None:
     request.session[SIGNED_IN_AT] = time.time()
+
+
+@receiver(pre_save, sender=AccessAttempt)
+def _store_nothing_that_was_sent(sender: Any, instance: AccessAttempt, **_: Any) -> None:
+    """django-axes stores all fields of the form, and masks only those whose names it is told.
+
+    The question for the password comes with the fields of any act, which may be about other people.
+    """
+    instance.get_data = instance.post_data = ""
 
 
 @receiver(authenticator_added)
