@@ -8,15 +8,17 @@ import logging
 from typing import Any
 
 from django.db import DatabaseError
+from django.http import HttpRequest
 
 REFUSED = (401, 403, 429)
 
 
 class Filter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        request = getattr(record, "request", None)
+        request = getattr(record, "request", None)  # in the lines of runserver, a socket
+        is_refusal = isinstance(request, HttpRequest) and getattr(record, "status_code", None) in REFUSED
         # Without args it has been written anew: each handler has this filter.
-        if getattr(record, "status_code", None) in REFUSED and request is not None and record.args:
+        if is_refusal and record.args:
             record.msg, record.args = _line(record, request), ()
             record.exc_info = record.exc_text = None
         return True

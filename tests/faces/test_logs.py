@@ -54,3 +54,4 @@ def test_no_request_writes_a_line_of_its_own(processes, tmp_path):
         lines = text.split("\n")
         assert [line for line in lines if line.startswith("[ERROR] forged")] == []
         assert [line for line in lines if not line.isprintable()] == []
+        assert [line for line in lines if line.startswith("Traceback")] == []  # of a log that failed
