@@ -1,6 +1,10 @@
-"""The site's log, with lines that user input can't forge: each record is one line, regardless of its text."""
+"""The site's log, with lines that user input can't forge: each record is one line, regardless of its text.
+
+The secrets that links of mails end with are not in it.
+"""
 
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,8 @@ JSON = {
     "rename_fields": {"levelname": "level", "name": "logger", "exc_info": "traceback"},
     "timestamp": "time",
 }
+# Whoever reads the end of such an address could use the link. The first one also holds a mail address.
+LINKS = re.compile(r"(/(?:verify|password/new)/)[^\s\"'<>?]+")
 LEFT_OUT = ("request", "server_time")  # an object of Django's; the time, in another format
 FILTERS = {
     "refusals": {"()": "site_config.refusals.Filter"},
@@ -66,7 +72,11 @@ class Json(JsonFormatter):
     """A record as a JSON object in one line: only the fields that it has, and no objects of Django's."""
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in log_data.items() if value is not None and name not in LEFT_OUT}
+        return {
+            name: without_links(value) if isinstance(value, str) else value
+            for name, value in log_data.items()
+            if value is not None and name not in LEFT_OUT
+        }
 
 
 class OneLine(logging.Formatter):
@@ -76,6 +86,9 @@ class OneLine(logging.Formatter):
     Tracebacks, and the list that Huey's consumer logs at its start, keep their lines. Each starts with a
     bar, which no other record starts with.
     """
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_links(super().format(record))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         text = super().formatMessage(record)
@@ -89,6 +102,10 @@ class OneLine(logging.Formatter):
 
     def formatStack(self, stack_info: str) -> str:  # noqa: N802
         return _barred(super().formatStack(stack_info))
+
+
+def without_links(text: str) -> str:
+    return LINKS.sub(r"\1…", text)
 
 
 def printable(text: str) -> str:

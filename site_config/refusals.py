@@ -28,13 +28,7 @@ def _line(record: logging.LogRecord, request: Any) -> str:
     # "Forbidden (Permission denied): /path", where the path is the last argument.
     reason = record.getMessage().removesuffix(f": {list(record.args or ['']).pop()}")
     address = request.META.get("REMOTE_ADDR") or "a socket"
-    return f"{reason}: {request.method} {_path(request)}, account {_account(request)}, from {address}"
-
-
-def _path(request: Any) -> str:
-    """The path, without the token that a link of a mail ends with."""
-    token = request.resolver_match.kwargs.get("token") if request.resolver_match else None
-    return str(request.path).replace(token, "…") if token else str(request.path)
+    return f"{reason}: {request.method} {request.path}, account {_account(request)}, from {address}"
 
 
 def _account(request: Any) -> str:

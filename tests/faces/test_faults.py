@@ -22,6 +22,7 @@ print(json.dumps({
     "unknown": told(client.get("/nowhere", headers={"cookie": "sessionid=" + "a" * 32})),
     "forged": told(Client(enforce_csrf_checks=True, raise_request_exception=False).post(
         "/sign-in", headers={"cookie": "sessionid=" + "a" * 32})),
+    "link": told(client.get("/password/new/MQ/secret")),
     "up": told(client.get("/healthz")),
 }))
 """
@@ -61,7 +62,7 @@ def test_without_a_database_a_page_answers_503(told_without_a_database):
     assert "be reached" in body
 
 
-@pytest.mark.parametrize("page", ["unknown", "forged"])
+@pytest.mark.parametrize("page", ["unknown", "forged", "link"])
 def test_without_a_database_an_error_page_is_503(told_without_a_database, page):
     assert told_without_a_database[page][:2] == [503, "text/html"]
 
@@ -69,6 +70,7 @@ def test_without_a_database_an_error_page_is_503(told_without_a_database, page):
 def test_without_a_database_the_process_is_still_up(told_without_a_database):
     assert told_without_a_database["up"][0] == 200
     assert "Traceback" not in told_without_a_database["log"]
+    assert "Service Unavailable: /password/new/…" in told_without_a_database["log"]
 
 
 def test_an_unknown_address_below_api_is_404_as_json(client):

@@ -1,11 +1,13 @@
 import io
+import json
 import logging
 
 import pytest
+from django.urls import get_resolver, reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from site_config.logs import OneLine, printable
+from site_config.logs import JSON, Json, OneLine, printable
 
 FORGERIES = {
     "a line break": "ada\n[ERROR] the site is down",
@@ -76,3 +78,28 @@ def test_the_list_of_tasks_that_the_consumer_begins_with_keeps_its_lines(log):
     logger.info("These commands are there:\n+ one\n+ t\x1bwo")
 
     assert written() == "[INFO] These commands are there:\n  | + one\n  | + t\\x1bwo\n"
+
+
+def _addresses(patterns):
+    for one in patterns:
+        yield from _addresses(one.url_patterns) if hasattr(one, "url_patterns") else [one]
+
+
+def test_no_address_with_a_token_is_in_a_line_of_any_kind():
+    """As runserver logs it, and in a traceback. The site has these addresses, and no others."""
+    secret = {"token": "c29tZQ:1x:secret"}
+    found = [one for one in _addresses(get_resolver().url_patterns) if "token" in one.pattern.converters]
+    paths = [reverse(one.name, kwargs=dict.fromkeys(one.pattern.converters, "MQ") | secret) for one in found]
+    json_options = {name: JSON[name] for name in ("fmt", "rename_fields")}
+
+    for path in paths:
+        error = ValueError(f"{path!r}")
+        failed = (type(error), error, None)
+        record = logging.LogRecord(
+            "django.server", 30, "", 1, '"%s" %s', (f"GET {path}?a HTTP/1.1", 200), failed
+        )
+        text, as_json = (one.format(record) for one in (OneLine(), Json(**json_options)))
+        assert "secret" not in text + as_json
+        assert "/…?a HTTP" in text
+        assert "/…?a HTTP" in json.loads(as_json)["message"]
+    assert sorted(one.name for one in found) == ["password-new", "verify"]

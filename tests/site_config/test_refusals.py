@@ -1,13 +1,16 @@
 """What the log tells of a refusal: one line, with the account, the address and what was refused."""
 
 import logging
+import re
 from io import StringIO
 
 import pytest
-from django.core import signing
+from django.contrib.auth.tokens import default_token_generator
 from django.test import Client
+from django.utils.http import urlsafe_base64_encode
 from rest_framework.test import APIClient
 
+from chat import accounts
 from site_config import logs, refusals
 from tests import make
 from tests.chat.test_sign_ins import page, token
@@ -112,14 +115,39 @@ def test_a_wrong_password_for_a_token_names_the_account_by_its_id_alone(lines):
     ]
 
 
-def test_the_token_of_a_link_is_not_logged(lines):
-    secret = signing.dumps({"user": 1})
+def _verify(user):
+    return f"/verify/{accounts.verification_token(user)}"
 
-    Client(enforce_csrf_checks=True, REMOTE_ADDR=ADDRESS).post(f"/verify/{secret}")
 
-    [line] = lines()
-    assert "POST /verify/…, account unknown" in line
-    assert secret not in line
+def _new_password(user):
+    key = urlsafe_base64_encode(str(user.pk).encode())
+    return f"/password/new/{key}/{default_token_generator.make_token(user)}"
+
+
+@pytest.mark.parametrize(
+    ("status", "link", "request_with"),
+    [
+        (400, _verify, lambda client, path: client.post(path, {"password": "wrong"})),
+        (403, _verify, lambda client, path: Client(enforce_csrf_checks=True).post(path)),
+        (403, _new_password, lambda client, path: Client(enforce_csrf_checks=True).post(path)),
+        (404, _verify, lambda client, path: client.get(f"{path}/")),
+        (404, _new_password, lambda client, path: client.get(f"{path}/")),
+        (405, _verify, lambda client, path: client.delete(path)),
+        (500, _verify, lambda client, path: client.get(path)),
+        (500, _new_password, lambda client, path: client.get(path)),
+    ],
+)
+def test_the_token_of_a_link_is_not_logged(status, link, request_with, lines, settings):
+    path = link(make.visitor(password="correct horse 9"))
+    if status == 500:
+        settings.CHAT_VERIFICATION_MAX_AGE = settings.PASSWORD_RESET_TIMEOUT = "not a time"
+
+    answer = request_with(Client(raise_request_exception=False), path)
+
+    assert answer.status_code == status
+    told = "\n".join(lines())
+    assert re.search("/(verify|password/new)/…", told)
+    assert path.rpartition("/")[2] not in told
 
 
 def test_what_is_no_refusal_is_logged_as_before(lines):
