@@ -36,7 +36,7 @@ class TokenPair(serializers.Serializer[None]):
 class Obtain(jwt.TokenObtainPairView):
     """The access token lasts some minutes, the refresh token a day."""
 
-    throttle_classes = [throttles.TokenByAddress, throttles.TokenByAccount]
+    throttle_classes = [throttles.Tokens]
 
     @extend_schema(
         operation_id="create_token",

@@ -186,7 +186,7 @@ class PasswordPage(PasswordChangeView):
     examples=[OpenApiExample("Hello", {"message": "Hello"}, request_only=True)],
 )
 @api_view(["POST"])
-@throttle_classes([throttles.PostsAtOnce, throttles.PostsInADay])
+@throttle_classes([throttles.Posts])
 def chat(request: Request) -> Response:
     fields = ChatSerializer(data=request.data, user=_user(request))
     fields.is_valid(raise_exception=True)
@@ -220,7 +220,7 @@ def chat(request: Request) -> Response:
     examples=[OpenApiExample("Plans", {"title": "Plans"}, request_only=True)],
 )
 @api_view(["GET", "HEAD", "POST"])
-@throttle_classes([throttles.PostsAtOnce, throttles.PostsInADay])
+@throttle_classes([throttles.Posts])
 def conversation_list(request: Request) -> Response:
     if request.method == "POST":
         fields = ConversationSerializer(data=request.data)
@@ -270,7 +270,7 @@ def conversation_detail(request: Request, pk: int) -> Response:
     examples=[OpenApiExample("Hello", {"content": "Hello"}, request_only=True)],
 )
 @api_view(["GET", "HEAD", "POST"])
-@throttle_classes([throttles.PostsAtOnce, throttles.PostsInADay])
+@throttle_classes([throttles.Posts])
 def message_list(request: Request, pk: int) -> Response:
     conversation = get_object_or_404(Conversation.objects.of(_user(request)), pk=pk)
     if request.method == "POST":

@@ -111,3 +111,26 @@ def test_an_account_that_posts_600_messages_is_stopped_by_the_site_s_own_rates(r
     assert tries == [False] * 30 + [True] * 10
     assert ChatMessage.objects.count() == 30
     assert RATES["chat_daily"] == "500/day"
+
+
+def test_what_is_refused_as_too_much_at_once_does_not_use_up_the_day(rate):
+    rate("chat", "1/min")
+    rate("chat_daily", "2/day")
+    chat = with_token(make.user())
+
+    tries = [throttled(chat.post("/api/chat", {"message": "Hello"})) for _ in range(4)]
+
+    assert tries == [False, True, True, True]
+    rate("chat", "9/min")
+    assert [chat.post("/api/chat", {"message": "Hello"}).status_code for _ in range(2)] == [201, 429]
+
+
+def test_an_address_that_is_refused_does_not_use_up_the_tries_of_an_account(rate):
+    rate("token_by_address", "1/min")
+    rate("token_by_account", "2/min")
+
+    tries = [throttled(sign_in("ada")) for _ in range(4)]
+    elsewhere = APIClient(REMOTE_ADDR="203.0.113.7").post("/api/token", {"username": "ada", "password": "x"})
+
+    assert tries == [False, True, True, True]
+    assert not throttled(elsewhere)
