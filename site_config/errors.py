@@ -21,6 +21,8 @@ from site_config.api import is_api
 
 logger = logging.getLogger(__name__)
 
+SIGN_IN = ("login", "mfa_authenticate", "mfa_login_webauthn")  # by password, by code and by passkey
+
 
 class DatabaseOutage:
     """Middleware: answers 503, with one line in the log, if the database is lost or refuses writes."""
@@ -83,7 +85,7 @@ permission_denied = _or_outage(defaults.permission_denied)
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """CSRF_FAILURE_VIEW. A sign-in page is too old once somebody has signed in beside it, in another tab."""
     match = request.resolver_match
-    if match is not None and match.url_name == "login" and request.user.is_authenticated:
+    if match is not None and match.url_name in SIGN_IN and request.user.is_authenticated:
         return redirect(_page_asked_for(request))
     return csrf.csrf_failure(request, reason)
 

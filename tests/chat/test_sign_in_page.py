@@ -5,7 +5,9 @@ import re
 import pytest
 from django.test import Client
 
+from chat.models import User
 from tests import make
+from tests.chat.sign_in import apps
 
 pytestmark = pytest.mark.django_db
 
@@ -37,6 +39,25 @@ def test_signing_in_in_a_second_tab_leads_to_the_page_asked_for(asked, shown, ta
     browser.post("/sign-in", first)
 
     answer = browser.post("/sign-in", second)
+
+    assert (answer.status_code, answer["Location"]) == (302, shown)
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "shown"),
+    [
+        ("/sign-in/code", {"code": "123456"}, "/scheduler-admin"),
+        ("/sign-in/passkey", {"credential": "{}", "next": RUNS}, RUNS),
+    ],
+)
+def test_so_does_a_second_tab_with_a_second_factor(path, fields, shown, tabs):
+    browser, open_one = tabs
+    secret, _ = apps.given(User.objects.get())
+    browser.post("/sign-in", open_one())
+    first, second = open_one(code=apps.code(secret)), open_one(**fields)
+    browser.post("/sign-in/code", first)
+
+    answer = browser.post(path, second)
 
     assert (answer.status_code, answer["Location"]) == (302, shown)
 
