@@ -165,6 +165,7 @@ class SignInSerializer(TokenObtainPairSerializer):
         # Not that of the class above, which issues the tokens before a code could be checked.
         TokenObtainSerializer.validate(self, attrs)
         assert isinstance(self.user, User)  # otherwise the line above has raised
+        self.context["request"].tried_account = self.user.pk  # for the log, if its code is refused
         has_code = self._second_factor(self.user, attrs.get("otp", ""))
         refresh = RotatingToken.by_sign_in(self.user, has_code=has_code)
         update_last_login(None, self.user)  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 from chat import accounts
 from site_config import logs, refusals
 from tests import make
+from tests.chat.sign_in import apps
 from tests.chat.test_sign_ins import page, token
 from tests.conftest import with_token
 from tests.visitors import account, as_user
@@ -113,6 +114,22 @@ def test_a_wrong_password_for_a_token_names_the_account_by_its_id_alone(lines):
         f"[WARNING] Unauthorized: POST /api/token, account {one}, from {ADDRESS}"
         for one in (ada.pk, "unknown")
     ]
+
+
+@pytest.mark.parametrize(
+    ("otp", "reason"), [({}, "Unauthorized"), ({"otp": "000000"}, "Unauthorized"), ("demanded", "Forbidden")]
+)
+def test_what_is_refused_after_the_right_password_names_the_account(otp, reason, lines, settings):
+    ada = make.administrator(username="ada", password="correct horse 9")
+    if otp == "demanded":
+        settings.SECOND_FACTOR_REQUIRED = True
+    else:
+        apps.given(ada)
+    body = {"username": "ada", "password": "correct horse 9"} | (otp if isinstance(otp, dict) else {})
+
+    Client(REMOTE_ADDR=ADDRESS).post("/api/token", body, "application/json")
+
+    assert lines() == [f"[WARNING] {reason}: POST /api/token, account {ada.pk}, from {ADDRESS}"]
 
 
 def _verify(user):
