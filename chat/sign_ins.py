@@ -19,7 +19,7 @@ from typing import Any
 from axes.handlers.database import AxesDatabaseHandler
 from axes.handlers.proxy import AxesProxyHandler
 from axes.helpers import get_client_username, get_cool_off, get_credentials, get_failure_limit
-from axes.models import AccessAttempt, AccessLog
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.db.models import Q, Sum
 from django.http import HttpRequest
 
@@ -84,15 +84,29 @@ def token_given(request: Attempt, user: User) -> None:
     For sessions, django-axes does the same.
     """
     name = user.get_username()
-    AccessLog.objects.create(
-        username=name,
-        ip_address=request.axes_ip_address,
-        user_agent=request.axes_user_agent,
-        http_accept=request.axes_http_accept,
-        path_info=request.axes_path_info,
-        attempt_time=request.axes_attempt_time,
-    )
+    AccessLog.objects.create(username=name, **_facts(request))
     forget_failures(request, name)
+
+
+def factor_refused(request: Attempt, user: User | None) -> None:
+    """Record that a code or a passkey of ``user`` was refused. django-axes records wrong passwords alone.
+
+    Codes have a count of their own (ACCOUNT_RATE_LIMITS), so this is no AccessAttempt.
+    """
+    AxesProxyHandler.update_request(request)
+    name = user.get_username() if user else None
+    AccessFailureLog.objects.create(username=name, **_facts(request))
+    AxesProxyHandler.remove_out_of_limit_failure_logs(username=name)
+
+
+def _facts(request: Attempt) -> dict[str, Any]:
+    return {
+        "ip_address": request.axes_ip_address,
+        "user_agent": request.axes_user_agent,
+        "http_accept": request.axes_http_accept,
+        "path_info": request.axes_path_info,
+        "attempt_time": request.axes_attempt_time,
+    }
 
 
 def forget_failures(request: HttpRequest, name: str) -> None:

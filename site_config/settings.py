@@ -185,6 +185,11 @@ ACCOUNT_RATE_LIMITS = {
 PASSWORD_RESET_TIMEOUT = 60 * 60  # seconds
 MFA_RATE_LIMITS = {"webauthn_login": "30/m/ip"}
 MFA_ADAPTER = "chat.sign_in.adapters.MFAAdapter"
+MFA_FORMS = {
+    "authenticate": "chat.sign_in.factor_forms.AuthenticateForm",
+    "authenticate_webauthn": "chat.sign_in.factor_forms.AuthenticateWebAuthnForm",
+    "login_webauthn": "chat.sign_in.factor_forms.LoginWebAuthnForm",
+}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_RECOVERY_CODES_SHOW_ONCE = True

@@ -10,10 +10,8 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
-from allauth.mfa.base.forms import ReauthenticateForm
 from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
-from allauth.mfa.webauthn.forms import ReauthenticateWebAuthnForm
 from allauth.mfa.webauthn.internal import auth as webauthn
 from allauth.usersessions.models import UserSession
 from django import forms
@@ -29,6 +27,7 @@ from django.views.decorators.debug import sensitive_variables
 from rest_framework.request import Request
 
 from chat import sign_ins, tokens
+from chat.sign_in.factor_forms import ReauthenticateForm, ReauthenticateWebAuthnForm
 from chat.sign_in.receivers import SIGNED_IN_AT
 
 PREFIX = "confirm"

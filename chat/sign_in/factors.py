@@ -1,11 +1,11 @@
 """Who has a second factor, who needs one, and the check of a code that comes with a request for tokens."""
 
-from allauth.mfa.base.forms import AuthenticateForm
 from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 
 from chat.models import User
+from chat.sign_in.factor_forms import AuthenticateForm
 
 # Recovery codes are not among them: they only stand in for one of these.
 FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]

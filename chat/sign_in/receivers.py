@@ -1,11 +1,10 @@
-"""What goes with a sign-in, a failed one, a new factor, a refused code. Connected when the app is ready."""
+"""What goes with a sign-in, a failed one, and a new factor. Connected when the app is ready."""
 
-import logging
 import time
 from typing import Any
 
 from allauth.mfa.models import Authenticator
-from allauth.mfa.signals import authentication_failed, authenticator_added
+from allauth.mfa.signals import authenticator_added
 from allauth.usersessions.internal.flows.sessions import end_other_sessions
 from axes.models import AccessAttempt
 from django.contrib.auth.signals import user_logged_in
@@ -17,8 +16,6 @@ from chat.models import User
 from chat.sign_in import factors
 
 SIGNED_IN_AT = "signed_in_at"
-
-logger = logging.getLogger(__name__)
 
 
 @receiver(user_logged_in)
@@ -42,8 +39,3 @@ def _end_the_others(
     """A session that somebody has opened with a stolen password must not outlive the new factor."""
     if authenticator.type in factors.FACTORS:
         end_other_sessions(request, user)
-
-
-@receiver(authentication_failed)
-def _tell(sender: Any, request: HttpRequest, user: User, **_: Any) -> None:
-    logger.warning("A code of account %s was refused, from %s.", user.pk, request.META.get("REMOTE_ADDR", ""))
