@@ -156,6 +156,15 @@ def tell_of_new_password(user: User, request: HttpRequest, *, is_own: bool) -> N
         mail.send_password_changed(user, is_own=is_own, address=address)
 
 
+def tell_of_changes(user: User, changes: list[str], *, email: str) -> None:
+    """Mail the owner, if ``email`` is an address, what an administrator has changed: a sentence for each.
+
+    Call it in the transaction of the change, with the address from before it.
+    """
+    if email and not is_nowhere(email):
+        mail.send_account_changed(user, email, changes)
+
+
 def warn_of_deletion(user: User, goes_at: datetime) -> None:
     """Mail ``user`` that the account is deleted after ``goes_at`` unless verified, and mark it as warned.
 

@@ -28,6 +28,11 @@ from chat.models import ChatMessage, Conversation, User
 from housekeeping.admin import RecordsActs, RefusesHeld
 
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
+# Changes of who an account belongs to: the act, which holds no values, and what its owner reads.
+IDENTITY = {
+    "username": ("change user name", "Its user name is {} from now on."),
+    "email": ("change mail address", "Its mails go to another address from now on."),
+}
 
 
 def _may_give_rights(request: HttpRequest) -> bool:
@@ -63,6 +68,15 @@ class AccountAdmin(RefusesHeld, RecordsActs, UserAdmin):
             obj.email_verified_at = Now()
         super().save_model(request, obj, form, change)
         obj.refresh_from_db(fields=["email_verified_at"])
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        changed = [name for name in IDENTITY if change and name in form.changed_data]
+        for name in changed:
+            self.record(request, IDENTITY[name][0], form.instance)
+        if changed:
+            told = [IDENTITY[name][1].format(form.instance.username) for name in changed]
+            accounts.tell_of_changes(form.instance, told, email=form.initial["email"])
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         with transaction.atomic():
@@ -160,6 +174,12 @@ class ReadOnly(admin.ModelAdmin):
 admin.site.unregister([AccessAttempt, AccessLog, AccessFailureLog, BlacklistedToken])
 
 
+FACTORS = {
+    Authenticator.Type.TOTP: "Its authenticator app was removed.",
+    Authenticator.Type.WEBAUTHN: "One of its passkeys was removed.",
+    Authenticator.Type.RECOVERY_CODES: "Its recovery codes were removed.",
+}
+
 # The tables of addresses stay empty, and the list of sessions holds their keys.
 admin.site.unregister([Authenticator, EmailAddress, UserSession])
 
@@ -180,6 +200,16 @@ class SecondFactorAdmin(RecordsActs, ReadOnly):
 
     def lost_with(self, row: Authenticator) -> dict[str, Any]:
         return {"account": row.user_id, "type": row.type}
+
+    def delete_model(self, request: HttpRequest, obj: Authenticator) -> None:
+        with transaction.atomic():
+            super().delete_model(request, obj)
+            accounts.tell_of_changes(obj.user, [FACTORS[obj.type]], email=obj.user.email)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Authenticator]) -> None:
+        with transaction.atomic():
+            for factor in queryset:  # one act per factor, naming the account that it belonged to
+                self.delete_model(request, factor)
 
 
 @admin.register(AccessAttempt)

@@ -75,6 +75,16 @@ def send_password_changed(user: User, *, is_own: bool, address: str) -> None:
     _hand_over(EmailMessage("Your password was changed", text, to=[user.email]), _outbox())
 
 
+def send_account_changed(user: User, email: str, changes: list[str]) -> None:
+    """Tell the owner of ``user``, at ``email``, what an administrator has changed.
+
+    Raises what the mail backend raises.
+    """
+    facts = {"user": user, "site": settings.SITE_URL, "changes": changes}
+    text = render_to_string("chat/account_changed_mail.txt", facts)
+    send(EmailMessage("Your account was changed", text, to=[email]))
+
+
 def send(message: EmailMessage) -> None:
     """Raises what the mail backend raises."""
     _hand_over(message, _outbox())

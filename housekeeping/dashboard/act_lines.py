@@ -46,6 +46,8 @@ WORDS = {
     "new secret": gettext_lazy("new secret made"),
     "change rights": gettext_lazy("rights changed"),
     "change password": gettext_lazy("password changed"),
+    "change user name": gettext_lazy("user name changed"),
+    "change mail address": gettext_lazy("mail address changed"),
     "delete": gettext_lazy("deleted"),
     "erase": gettext_lazy("erasure requested"),
 }
