@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 from django.http import HttpRequest
 from django.utils import timezone
 
+from housekeeping.dashboard import cookies
+
 COOKIE = "housekeeping_time_zone"
-SAFE_COOKIE = f"__Host-{COOKIE}"  # over HTTPS: no sibling domain can set it
 LONGEST = 64  # characters of a zone's name, such as America/Argentina/Buenos_Aires
 
 
@@ -23,20 +24,14 @@ def of_reader(request: HttpRequest) -> Iterator[None]:
     if is_fixed(request):
         yield
         return
-    with timezone.override(_named(_told(request) or "") or timezone.get_default_timezone()):
+    with timezone.override(_named(cookies.read(request, COOKIE) or "") or timezone.get_default_timezone()):
         yield
 
 
 def is_fixed(request: HttpRequest) -> bool:
     """Has the project activated a zone of its own?"""
-    ours = (timezone.get_default_timezone_name(), _told(request))
+    ours = (timezone.get_default_timezone_name(), cookies.read(request, COOKIE))
     return timezone.get_current_timezone_name() not in ours
-
-
-def _told(request: HttpRequest) -> str | None:
-    """What the cookie says. A site that does not notice its proxy's HTTPS may get either name."""
-    told = request.COOKIES.get(SAFE_COOKIE)
-    return told if told or request.is_secure() else request.COOKIES.get(COOKIE)
 
 
 def _named(name: str) -> tzinfo | None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from housekeeping.dashboard.filters import RunFilters
 from housekeeping.dashboard.parts.strips import strips
-from housekeeping.dashboard.zones import COOKIE, SAFE_COOKIE
+from housekeeping.dashboard.zones import COOKIE
 from housekeeping.reading.runs.half_hours import WIDTH, HalfHour
 from tests import make
 from tests.visitors import HTMX, poll, text
@@ -20,6 +20,7 @@ from tests.visitors import HTMX, poll, text
 pytestmark = pytest.mark.django_db
 
 HOME = "/scheduler-admin"
+SAFE_COOKIE = f"__Host-{COOKIE}"
 AT = datetime(2026, 1, 15, 23, 30, 7, 123456, tzinfo=UTC)
 
 
