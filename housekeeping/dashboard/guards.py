@@ -32,18 +32,21 @@ def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         if not request.user.is_authenticated and (request.method == "POST" or request.htmx):
             return _signed_out(request)
         with zones.of_reader(request):
-            return guarded(request, *args, **kwargs)
+            return unsent.forget(request, guarded(request, *args, **kwargs))
 
     return guard
 
 
 def _signed_out(request: HtmxHttpRequest) -> HttpResponse:
-    form_page = unsent.keep(request) if request.method == "POST" else ""
+    form_page = unsent.page_of(request)
     if request.htmx and not form_page:
         return HttpResponseClientRefresh()
     messages.warning(request, gettext("You were signed out; nothing was done."))
     sign_in = redirect_to_login(form_page or page_of(request))
-    return HttpResponseClientRedirect(sign_in.url) if request.htmx else sign_in
+    answer = HttpResponseClientRedirect(sign_in.url) if request.htmx else sign_in
+    if request.method == "POST":
+        unsent.keep(request, answer)
+    return answer
 
 
 def sign_in_confirmed(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:

@@ -16,6 +16,7 @@ from housekeeping import rights
 class HtmxHttpRequest(HttpRequest):
     htmx: HtmxDetails
     answers: list[Message]  # to acts, which no place of the page has shown so far
+    has_taken_unsent: bool  # what was typed before the sign-in
 
 
 def fingerprint(*facts: Any) -> str:

@@ -1,9 +1,12 @@
 """A form that is sent after the session has ended: after the sign-in, what was typed is in it again."""
 
 import re
+import secrets
 from html import unescape
 
 import pytest
+from django.contrib.sessions.models import Session
+from django.core import signing
 
 from housekeeping.dashboard import unsent
 from housekeeping.models import Hold, PolicyState, Run
@@ -89,7 +92,7 @@ def test_the_end_of_a_hold_is_in_its_own_form(sent_late):
 def test_nothing_else_is_filled_in(case, sent_late, client, monkeypatch):
     fields, path = dict(HOLD), "holds/add"
     if case == "too long":
-        fields["reason"] = "x" * unsent.LONGEST
+        fields["reason"] = secrets.token_urlsafe(unsent.LONGEST)
     if case == "too old":
         monkeypatch.setattr(unsent, "KEPT", -1)
     if case == "another form":
@@ -101,13 +104,46 @@ def test_nothing_else_is_filled_in(case, sent_late, client, monkeypatch):
     assert (TOLD in text(page), values(page, "key")) == (False, [""])
 
 
-def test_a_button_leaves_nothing_in_the_session(client):
+def test_a_button_leaves_nothing_in_the_browser(client):
     run = make.run()
 
     client.post(f"{HOME}/runs/{run.pk}/cancel", {"show": "task"})
 
-    assert unsent.KEY not in client.session
+    assert unsent.COOKIE not in client.cookies
     assert Run.objects.get().status == "queued"
+
+
+def test_the_site_stores_nothing_for_a_stranger(client):
+    for path, fields in (("holds/add", HOLD), ("policies/users/retention", {"retention_days": "9"})):
+        client.post(f"{HOME}/{path}", fields)
+
+    assert not Session.objects.exists()
+
+
+@pytest.mark.parametrize("secure", [True, False])
+def test_the_browser_keeps_it_for_an_hour_out_of_reach_of_scripts(secure, client):
+    client.post(f"{HOME}/holds/add", HOLD, secure=secure)
+
+    kept = client.cookies[("__Host-" if secure else "") + unsent.COOKIE]
+    assert [kept[name] for name in ("max-age", "path", "samesite")] == [3600, "/", "Strict"]
+    assert (bool(kept["secure"]), kept["httponly"]) == (secure, True)
+
+
+def test_a_password_that_the_project_asks_for_is_not_kept(client):
+    fields = {"retention_days": "45", "confirm-password": "hunter2", "csrfmiddlewaretoken": "x"}
+
+    client.post(f"{HOME}/policies/users/retention", fields)
+
+    _, of, text = signing.loads(client.cookies[unsent.COOKIE].value, salt=unsent.SALT)
+    assert (of, text) == ({"pk": "users"}, "retention_days=45")
+
+
+def test_what_nobody_has_signed_is_filled_in_nowhere(client, dashboard):
+    kept = signing.dumps(["hold-add", {}, "key=7"], salt="another")
+    for forged in (kept, "x", ""):
+        dashboard.cookies[unsent.COOKIE] = forged
+
+        assert values(dashboard.get(f"{HOME}/holds"), "key") == [""]
 
 
 def test_who_may_not_use_the_form_is_shown_nothing(client, viewer):
