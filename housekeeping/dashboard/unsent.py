@@ -42,6 +42,7 @@ FORMS = {
     "channel-change": Form("channel", _CHANNEL),
     "task-acknowledge": Form("task", ("until", "reason")),
     "task-pause": Form("task", ("reason",)),
+    "erasure-begin": Form("erasures", ("account",), is_list=True),
 }
 COOKIE = "housekeeping_unsent"
 SALT = "housekeeping.unsent"

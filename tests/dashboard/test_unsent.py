@@ -11,6 +11,7 @@ from django.core import signing
 from housekeeping.dashboard import unsent
 from housekeeping.models import Hold, PolicyState, Run
 from tests import make
+from tests.processes import ROOT
 from tests.visitors import HTMX, text
 
 pytestmark = pytest.mark.django_db
@@ -64,6 +65,7 @@ def test_a_hold_is_in_its_form_again_and_not_made(headers, sent_late, client):
         ("channels/operators/change", {"kinds": "failed"}, ""),
         ("tasks/users/pause", {"reason": "An audit", "beside": "pause"}, "reason"),
         ("tasks/users/acknowledge", {"reason": "Known", "until": "2127-01-31"}, "reason"),
+        ("erasures/begin", {"account": "grace@example.com", "typed": "grace"}, "account"),
     ],
 )
 def test_each_form_has_what_was_typed(path, fields, name, sent_late):
@@ -86,6 +88,22 @@ def test_the_end_of_a_hold_is_in_its_own_form(sent_late):
     assert page.text.count("<details id=") == 2
     assert re.search(rf'<details id="change-{hold.pk}-[^"]*" open>', page.text)
     assert not re.search(rf'<details id="change-{other.pk}-[^"]*" open>', page.text)
+
+
+def test_no_form_with_something_to_type_is_left_out():
+    form = re.compile(r"<form method=\"post\" action=\"{% url 'housekeeping:([\w-]+)'(.*?)</form>", re.DOTALL)
+    to_type = re.compile(r"<(?:input|select|textarea) (?!type=\"(?:hidden|checkbox)\")[^>]*name=")
+    templates = (ROOT / "housekeeping/templates").rglob("*.html")
+
+    found = {
+        name
+        for page in templates
+        for name, inside in form.findall(page.read_text())
+        if to_type.search(inside)
+    }
+
+    assert found >= {"hold-add", "erasure-begin"}
+    assert found <= set(unsent.FORMS)
 
 
 @pytest.mark.parametrize("case", ["too long", "too old", "another form"])

@@ -10,7 +10,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from housekeeping.dashboard import answers, polls, questions
+from housekeeping.dashboard import answers, polls, questions, unsent
 from housekeeping.dashboard.acting import actor
 from housekeeping.dashboard.guards import may_configure, may_view, sign_in_confirmed, signed_in
 from housekeeping.dashboard.pages import erasures as erasure_page
@@ -25,6 +25,8 @@ from housekeeping.queue import tasks as queue
 @signed_in
 @may_view
 def erasure_list(request: HtmxHttpRequest) -> HttpResponse:
+    if sent := unsent.take(request, "erasure-begin", beside="erase"):
+        return _list(request, typed=sent.fields.get("account", ""))
     return _list(request)
 
 
