@@ -5,6 +5,8 @@ from urllib.parse import urlencode
 
 from allauth.account.internal.flows.login import perform_password_login
 from allauth.account.models import Login
+from allauth.core.internal import ratelimit
+from allauth.mfa.webauthn.views import login_webauthn
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
@@ -28,6 +30,12 @@ class SignInPage(LoginView):
         return cast(
             HttpResponse, perform_password_login(self.request, {"username": user.get_username()}, login)
         )
+
+
+# Each question for a passkey is a session, and anybody may ask. The library limits the answers alone.
+by_passkey = ratelimit.decorator(app="allauth.mfa", action="webauthn_question", limit_get=True)(
+    login_webauthn
+)
 
 
 def of_admin(request: HttpRequest, **options: Any) -> HttpResponse:

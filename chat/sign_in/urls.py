@@ -3,19 +3,19 @@
 from allauth.mfa.base.views import authenticate, index
 from allauth.mfa.recovery_codes.views import generate_recovery_codes, view_recovery_codes
 from allauth.mfa.totp.views import activate_totp, deactivate_totp
-from allauth.mfa.webauthn.views import add_webauthn, login_webauthn, remove_webauthn
+from allauth.mfa.webauthn.views import add_webauthn, remove_webauthn
 from allauth.usersessions.views import list_usersessions
 from django.urls import path
 
 from chat.sign_in.confirmation import confirmed
 from chat.sign_in.forgotten import ForgottenPage, NewPage, SentPage
-from chat.sign_in.pages import SignInPage
+from chat.sign_in.pages import SignInPage, by_passkey
 
 urlpatterns = [
     path("sign-in", SignInPage.as_view(), name="login"),
     path("sign-in", SignInPage.as_view(), name="account_login"),
     path("sign-in/code", authenticate, name="mfa_authenticate"),
-    path("sign-in/passkey", login_webauthn, name="mfa_login_webauthn"),
+    path("sign-in/passkey", by_passkey, name="mfa_login_webauthn"),
     path("password/forgotten", ForgottenPage.as_view(), name="password-forgotten"),
     path("password/forgotten/sent", SentPage.as_view(), name="password-forgotten-sent"),
     path("password/new/<uidb64>/<token>", NewPage.as_view(), name="password-new"),

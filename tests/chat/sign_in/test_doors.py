@@ -2,6 +2,8 @@
 
 import pytest
 from allauth.mfa.models import Authenticator
+from django.contrib.sessions.models import Session
+from django.core.cache import cache
 from django.test import Client
 
 from tests import make
@@ -122,6 +124,19 @@ def test_an_account_that_is_not_staff_does_not_run_in_a_circle(client):
 def test_the_library_s_other_doors_are_not_there(client):
     for path in ("/accounts/login/", "/accounts/signup/", "/account/login/", "/sign-up", "/signup/"):
         assert client.get(path).status_code == 404, path
+
+
+def test_a_stranger_does_not_fill_the_table_of_sessions_with_questions_for_a_passkey(settings):
+    settings.MFA_RATE_LIMITS = {"webauthn_question": "3/m/ip"}
+    asked = {"headers": {"X-Requested-With": "XMLHttpRequest"}}
+    cache.clear()
+
+    codes = [
+        Client(REMOTE_ADDR="198.51.100.9").get("/sign-in/passkey", **asked).status_code for _ in range(5)
+    ]
+
+    assert codes == [200] * 3 + [429] * 2
+    assert Session.objects.count() == 3
 
 
 # --- Where the site demands it ----------------------------------------------------------------
