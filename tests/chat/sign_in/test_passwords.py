@@ -83,3 +83,31 @@ def test_the_docs_list_the_words_of_the_site():
     line = next(line for line in documented.splitlines() if "6.1.2, 6.2.11" in line)
 
     assert [word for word in passwords.WORDS if word.removesuffix("s") not in line] == []
+
+
+LONG = [
+    "quiet purple walrus sings",
+    "Ünlü 🦣 " * 16,
+    "1 2 3 five six " * 5,
+    "x" * 5 + " vQz 9!" * 17 + "last",
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("password", LONG, ids=lambda text: text[:10])
+def test_up_to_128_characters_of_any_kind_are_taken_as_typed(password):
+    grace = {"username": "grace", "email": "grace@example.com", "password": password}
+
+    registered = Client().post("/api/register", grace, "application/json")
+    User.objects.update(is_active=True)
+
+    assert registered.status_code == 201, registered.json()
+    # as typed; in another case; cut; and with something more
+    for typed, right in (
+        (password, True),
+        (password.swapcase(), False),
+        (password[:-1], False),
+        (f"{password}x", False),
+    ):
+        page = Client().post("/sign-in", {"username": "grace", "password": typed})
+        assert (page.status_code == 302) == right, typed
