@@ -22,7 +22,8 @@ NOT_REACHED = [
     gettext_noop("Messages of the site's own tasks that wait in the queue."),
 ]
 COMMON_NAME = gettext_noop(
-    "The user name is too short or too common to be replaced in texts. It was replaced where it stands alone."
+    "The user name is too short or too common to be replaced in texts. It was replaced where it stands for"
+    " the account."
 )
 FILES = gettext_noop("Files that rows named are not deleted from their storage.")
 

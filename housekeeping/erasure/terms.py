@@ -2,8 +2,8 @@
 
 - A mail address, a full name or a user name is replaced wherever it stands by itself: not as a part of a
   longer word or of another address.
-- A user name of fewer than three characters, of digits alone, or that is a word of the site (the name of a
-  task or an app) is replaced only where it is a whole value: everywhere else it means something else.
+- A user name that is common (``common.is_common``) is replaced only where it stands for an account: as the
+  value of ``requested_by`` and the like. Everywhere else it means something else.
 - Words are the texts in the person's own rows. A task may have logged a piece of one, or raised an error
   with it: pieces of 25 characters and more are found.
 """
@@ -14,13 +14,9 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
-from django.apps import apps
-
-from housekeeping.declared import registry
 from housekeeping.declared.personal import Person
-from housekeeping.models import Run
+from housekeeping.erasure import common
 
-SHORTEST_NAME = 3
 # Words are known by a window of so many characters at every STEP-th place: a piece of WINDOW + STEP - 1
 # characters contains one. Of a longer text, only the beginning is known.
 WINDOW, STEP, LONGEST_WORDS = 20, 6, 2_000
@@ -28,12 +24,15 @@ MOST_WINDOWS = 400_000  # about 100 MB; of further texts, only the first window 
 # What may stand before and after: in a traceback, a line break in a text is written as \n.
 BEFORE = r"(?:(?<!\w)(?<!\w[@.+-])|(?<=\\[nrt]))"
 AFTER = r"(?![\w@])(?![.+-]\w)"
+# Names in JSON whose values are accounts.
+OF_ACCOUNTS = re.compile("(^|_)(by|who|user|username|user_name|account|owner|author|login)$", re.I)
 
 
 class Terms:
     def __init__(self, person: Person, pseudonym: str) -> None:
         self.person, self.pseudonym = person, pseudonym
         self.names = {name.casefold() for name in person.names}
+        self.is_searched = not common.is_common(person.name)  # is the user name looked for in texts?
         texts = [*person.addresses, *person.full_names]
         if self.is_searched:
             texts.append(person.name)
@@ -42,12 +41,6 @@ class Terms:
         self.texts = longest_first
         self._pattern = re.compile(f"{BEFORE}(?:{'|'.join(map(re.escape, longest_first))}){AFTER}", re.I)
         self._windows: dict[str, tuple[str, int]] = {}  # each with a text that has it, and where
-
-    @property
-    def is_searched(self) -> bool:
-        """Is the user name looked for in texts?"""
-        name = self.person.name
-        return len(name) >= SHORTEST_NAME and not name.isdigit() and name.casefold() not in words_of_site()
 
     def add_words(self, texts: Iterable[str]) -> None:
         """Look for pieces of these texts of the person's rows, too."""
@@ -66,18 +59,28 @@ class Terms:
     def are_in(self, text: str) -> bool:
         return self.replaced(text) != text
 
-    def replaced_in_json(self, value: Any, *, with_names: bool = True) -> Any:
-        """The same for each text in JSON. ``with_names``: also for the names in its objects."""
+    def replaced_in_json(self, value: Any, *, with_names: bool = True, under: str = "") -> Any:
+        """The same for each text in JSON. ``with_names``: also for the names in its objects.
+
+        ``under``: the name that the value has.
+        """
         if isinstance(value, str):
-            return self.pseudonym if value.casefold() in self.names else self.replaced(value)
+            return self.pseudonym if self._is_theirs(value, under) else self.replaced(value)
         if isinstance(value, list):
-            return [self.replaced_in_json(one, with_names=with_names) for one in value]
+            return [self.replaced_in_json(one, with_names=with_names, under=under) for one in value]
         if isinstance(value, dict):
             return {
-                self.replaced(name) if with_names else name: self.replaced_in_json(one, with_names=with_names)
+                self.replaced(name) if with_names else name: self.replaced_in_json(
+                    one, with_names=with_names, under=name
+                )
                 for name, one in value.items()
             }
         return value
+
+    def _is_theirs(self, value: str, under: str) -> bool:
+        """Is this whole value a name of the account?"""
+        is_name = value.casefold() in self.names
+        return is_name and (self.is_searched or bool(OF_ACCOUNTS.search(under)))
 
     def _without_words(self, text: str) -> str:
         """Look up the window at each place: the number of the person's texts does not matter."""
@@ -107,12 +110,3 @@ def _common(text: str, at: int, words: str, there: int) -> tuple[int, int]:
 def _forms(text: str) -> set[str]:
     """A text as it may be written: as it is, in JSON or in a traceback."""
     return {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]}
-
-
-def words_of_site() -> set[str]:
-    """Words in logs and results that mean no person: names of tasks, policies, apps and models."""
-    names = [*registry.TASKS, *registry.SCHEDULES, *registry.STATISTICS, *registry.policies()]
-    names += [*Run.Status.values, *Run.Cause.values, "the site"]
-    for app in apps.get_app_configs():
-        names += [app.label, *(model._meta.model_name or "" for model in app.get_models())]
-    return {name.casefold() for name in names}
