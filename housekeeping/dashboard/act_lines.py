@@ -162,7 +162,8 @@ def _target(act: Act, details: dict[str, Any], there: set[UUID]) -> tuple[str, s
         text = gettext("run of %(task)s") % {"task": words.title_of(task)} if task else gettext("run")
         return f"{text}, {str(pk)[:8]}", reverse("housekeeping:run", args=[pk]) if pk in there else ""
     if act.what == "erase" and (pk := _id(details.pop("erasure", ""))):
-        return act.target, reverse("housekeeping:erasure", args=[pk])
+        # One that could not be sent is gone.
+        return act.target, "" if "failed" in details else reverse("housekeeping:erasure", args=[pk])
     if act.what in OF_TASK:
         known = act.target in registry.TASKS
         return wording.title_of(act.target), reverse("housekeeping:task", args=[act.target]) if known else ""

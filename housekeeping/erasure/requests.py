@@ -15,10 +15,10 @@ from housekeeping.declared.steps import no_checkpoint
 from housekeeping.engine import holds
 from housekeeping.erasure import obstacles, people, rows, work
 from housekeeping.erasure.work import ForgetResults, forget_none
-from housekeeping.exceptions import BadField, HousekeepingError, NotAllowed, NotPossible, RunInProgress, each
+from housekeeping.exceptions import BadField, NotAllowed, NotPossible, QueueUnreachable, RunInProgress, each
 from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor
-from housekeeping.models import Archive, Erasure
+from housekeeping.models import Archive, Erasure, Run
 from housekeeping.runs import control
 
 TASK = "erasures"
@@ -62,28 +62,42 @@ def request(person: Person, *, send: control.Send, by: Actor | None = None) -> E
     """Ask for the person's erasure, and have a consumer carry it out. Returns it, or the one under way.
 
     Raises NotPossible, with all reasons, if something is in the way, and QueueUnreachable; then nothing was
-    requested.
+    requested, and an erasure that was requested before stays.
     """
-    erasure = store(person, by=by)
+    erasure, is_new = _stored(person, by)
     try:
         control.request(TASK, send=send, by=by)
     except RunInProgress:
         pass  # that run takes this erasure, too, or the next one does
-    except HousekeepingError:
-        Erasure.objects.filter(pk=erasure.pk, state=Erasure.State.REQUESTED).delete()
+    except QueueUnreachable as reason:
+        if Run.objects.in_the_way(TASK, dry_run=False):
+            return erasure  # somebody else has requested a run meanwhile, which takes this erasure, too
+        if is_new:
+            _withdraw(erasure, reason)
         raise
     return erasure
 
 
+def _withdraw(erasure: Erasure, reason: QueueUnreachable) -> None:
+    Erasure.objects.filter(pk=erasure.pk, state=Erasure.State.REQUESTED).delete()
+    acts.failed(erasure.pseudonym, reason)
+
+
 def store(person: Person, *, by: Actor | None = None) -> Erasure:
     """Store the request, for a caller that carries it out itself. Raises NotPossible."""
+    erasure, _ = _stored(person, by)
+    return erasure
+
+
+def _stored(person: Person, by: Actor | None) -> tuple[Erasure, bool]:
+    """The request, and whether it is new: the person's erasure may have been requested before."""
     if reasons := obstacles.reasons(person):
         raise NotPossible(" ".join(reasons))
     with writing():
         holds.wait_for_batches()  # one request at a time
         under_way = [one for one in Erasure.objects.open() if (one.person or {}).get("key") == person.key]
         if under_way:
-            return under_way[0]
+            return under_way[0], False
         erasure = Erasure.objects.create(
             pseudonym=f"erased-{secrets.token_hex(5)}",
             model=person.model._meta.label,
@@ -92,7 +106,7 @@ def store(person: Person, *, by: Actor | None = None) -> Erasure:
             requested_at=clock.now(),
         )
         acts.record(by, "erase", erasure.pseudonym, erasure=str(erasure.pk))
-    return erasure
+    return erasure, True
 
 
 def carry_out_open(
