@@ -1,17 +1,27 @@
 """What stops an erasure before it changes anything."""
 
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import Model
 from django.utils.translation import gettext, ngettext
 
 from housekeeping import recipes
 from housekeeping.declared import registry
 from housekeeping.declared.personal import Person, declared
 from housekeeping.engine import cascade, holds
-from housekeeping.erasure import people
+from housekeeping.erasure import people, rows
+from housekeeping.erasure.archives import Found
 
 
-def reasons(person: Person) -> list[str]:
-    """A sentence for each reason why the person can't be erased; empty if they can."""
-    return [*_unknown(), *_unfit(person), *_protected(person), *_held(person)]
+def reasons(person: Person, found: Found | None = None) -> list[str]:
+    """A sentence for each reason why the person can't be erased; empty if they can.
+
+    ``found``: the keys of the person's rows, if the archives have been searched for more of them.
+    """
+    unfit = [*_unknown(), *_unfit(person)]
+    declared_rows = [] if unfit else _about(person, rows.there(person) if found is None else found)
+    return list(dict.fromkeys([*unfit, *_protected(person), *_held(person), *declared_rows]))
 
 
 def _unknown() -> list[str]:
@@ -39,16 +49,36 @@ def _protected(person: Person) -> list[str]:
     found = []
     for link, path in cascade.walk(person.model):
         if link.protects:
-            rows = cascade.rows_of(link.model).filter(**{path: person.key}).count()
+            number = cascade.rows_of(link.model).filter(**{path: person.key}).count()
             text = ngettext(
                 "%(rows)s row of %(table)s protects the account, or a row below it, from deletion.",
                 "%(rows)s rows of %(table)s protect the account, or rows below it, from deletion.",
-                rows,
+                number,
             )
-            found += [text % {"rows": rows, "table": link.model._meta.label}] if rows else []
+            found += [text % {"rows": number, "table": link.model._meta.label}] if number else []
     return found
 
 
 def _held(person: Person) -> list[str]:
     row = people.row_of(person)
     return [holds.in_words(hold) for hold in holds.active_on(holds.only(row))] if row else []
+
+
+def _about(person: Person, found: Found) -> Iterator[str]:
+    """Protection and holds of the rows that are declared to be about the person."""
+    for one in declared():
+        for keys in rows.about(person, one, found):
+            yield from _protecting(one.model, keys)
+            there = cascade.rows_of(one.model).filter(pk__in=keys)
+            yield from map(holds.in_words, holds.active_on(there))
+
+
+def _protecting(model: type[Model], keys: list[Any]) -> Iterator[str]:
+    for link, path in cascade.walk(model):
+        if link.protects and (number := cascade.rows_of(link.model).filter(**{f"{path}__in": keys}).count()):
+            text = ngettext(
+                "%(rows)s row of %(table)s protects a row of %(about)s about the person from deletion.",
+                "%(rows)s rows of %(table)s protect rows of %(about)s about the person from deletion.",
+                number,
+            )
+            yield text % {"rows": number, "table": link.model._meta.label, "about": model._meta.label}

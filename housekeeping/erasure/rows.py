@@ -57,17 +57,25 @@ def _texts(model: type[Model]) -> list[Any]:
     return [field for field in own if field.name not in NO_WORDS and not field.primary_key]
 
 
+def there(person: Person) -> Found:
+    """The keys of the account and of the rows below it, as holds write them."""
+    found: Found = {person.model._meta.label: {person.key}}
+    for model in tables(person.model):
+        keys = _theirs(person, model).values_list("pk", flat=True)
+        found.setdefault(model._meta.label, set()).update(map(str, keys.iterator()))
+    return found
+
+
 def count(person: Person) -> Counter[str]:
     """How many rows an erasure would delete, by table: the account's cascade, and what is declared."""
-    keys = list(cascade.rows_of(person.model).filter(pk=person.key).values_list("pk", flat=True))
-    below = cascade.Below(person.model)
-    below.add(keys)
-    counts = Counter({person.model._meta.label: len(keys)}) + below.rows
-    there: Found = {person.model._meta.label: {person.key}}
+    found = there(person)
+    counted = {label: set(keys) for label, keys in found.items()}
+    if not _theirs(person, person.model).exists():  # the account lives only in archives
+        counted[person.model._meta.label].clear()
     for one in declared():
-        if one.model._meta.label not in counts:
-            counts[one.model._meta.label] += len({key for rows in _about(person, one, there) for key in rows})
-    return +counts
+        keys = counted.setdefault(one.model._meta.label, set())
+        keys |= {str(key) for part in about(person, one, found) for key in part}
+    return +Counter({label: len(keys) for label, keys in counted.items()})
 
 
 def _theirs(person: Person, model: type[Model]) -> QuerySet[Any]:
@@ -92,7 +100,7 @@ def close(person: Person) -> None:
 def delete(person: Person, found: Found, counted: Count, checkpoint: Callable[[], None]) -> None:
     """Delete what is declared about the person, then the rows below the account, then the account."""
     for one in declared():
-        for keys in _about(person, one, found):
+        for keys in about(person, one, found):
             _delete(one.model, keys, counted)
             checkpoint()
     for model in reversed(tables(person.model)):
@@ -129,7 +137,7 @@ def _delete(model: type[Model], keys: list[Any], counted: Count) -> int:
 # --- What is declared -------------------------------------------------------------------------
 
 
-def _about(person: Person, one: PersonalRows, found: Found) -> Iterator[list[Any]]:
+def about(person: Person, one: PersonalRows, found: Found) -> Iterator[list[Any]]:
     """The keys of the rows that are about the person, some at a time."""
     rows = cascade.rows_of(one.model).order_by()
     conditions = [Q(**{f"{column}__iexact": name}) for column in one.names for name in person.names]

@@ -62,6 +62,10 @@ def _begin(erasure: Erasure, checkpoint: Callable[[], None]) -> bool:
     if not reasons:
         try:
             archives.check(checkpoint)
+            # What is about a row that only an archive has may be held, too.
+            found = rows.there(person)
+            archives.look(person.model, found, lambda read, row: None, checkpoint)
+            reasons = obstacles.reasons(person, found)
         except NotPossible as damage:
             reasons = [str(damage)]
     if reasons:

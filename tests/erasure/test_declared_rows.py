@@ -1,0 +1,110 @@
+"""Rows that are declared to be about a person: holds and protection count for them, too."""
+
+import pytest
+from axes.models import AccessLog
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+
+from chat.models import Conversation
+from housekeeping.declared import personal
+from housekeeping.erasure import people, requests, work
+from housekeeping.exceptions import NotPossible
+from housekeeping.models import Hold
+from tests import make
+from tests.erasure.people import NAME, grace, purge, talk
+from tests.make import days
+from tests.zoo.models import Contract, House, Park
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def houses():
+    """The zoo's houses are about whoever they are called like."""
+    before = list(personal._declared)
+    personal._declared.append(personal.PersonalRows(House, names=["code"], module=__name__))
+    yield
+    personal._declared[:] = before
+
+
+def sign_in():
+    return AccessLog.objects.create(username=NAME, ip_address="10.0.0.1", attempt_time=make.ago())
+
+
+def entry(about):
+    """A line of the admin's log about a row."""
+    return LogEntry.objects.create(
+        user=make.user(),
+        content_type=ContentType.objects.get_for_model(about),
+        object_id=about.pk,
+        object_repr="x",
+        action_flag=CHANGE,
+    )
+
+
+def hold(row):
+    return Hold.objects.create(model=row._meta.label, key=row.pk, reason="evidence")
+
+
+def refused():
+    with pytest.raises(NotPossible) as why:
+        requests.store(people.find(NAME))
+    return str(why.value)
+
+
+def test_a_held_sign_in_stops_it():
+    grace()
+    hold(sign_in())
+
+    assert "is on hold indefinitely: evidence" in refused()
+    assert requests.preview(people.find(NAME)).obstacles
+    assert AccessLog.objects.exists()
+
+
+def test_a_held_line_of_a_log_about_a_row_of_theirs_stops_it():
+    hold(entry(talk(grace())))
+
+    assert "is on hold indefinitely: evidence" in refused()
+
+
+def test_a_held_line_about_a_row_that_only_an_archive_has_stops_it(settings):
+    settings.HOUSEKEEPING_BRAKE_SHARE = 1
+    conversation = talk(grace(), age=days(40))
+    line = entry(conversation)
+    purge()
+    assert not Conversation.objects.exists()
+    hold(line)
+
+    erasure = work.carry_out(requests.store(people.find(NAME)))
+
+    assert (erasure.state, LogEntry.objects.count()) == ("stopped", 1)
+    assert "is on hold indefinitely: evidence" in erasure.reason
+
+
+def test_a_protected_row_stops_it(houses):
+    grace()
+    house = House.objects.create(code=NAME, park=Park.objects.create())
+    Contract.objects.create(house=house)
+
+    assert refused() == "1 row of zoo.Contract protects a row of zoo.House about the person from deletion."
+
+
+def test_holds_on_rows_about_others_stop_nothing(houses):
+    grace()
+    bob = make.user(username="bob")
+    hold(AccessLog.objects.create(username="bob", ip_address="10.0.0.1", attempt_time=make.ago()))
+    hold(entry(bob))
+    house = House.objects.create(code="bob", park=Park.objects.create())
+    Contract.objects.create(house=house)
+
+    assert work.carry_out(requests.store(people.find(NAME))).state == "finished"
+    assert (AccessLog.objects.count(), LogEntry.objects.count(), House.objects.count()) == (1, 1, 1)
+
+
+def test_a_preview_counts_lines_about_all_rows_of_theirs():
+    user = grace()
+    entry(user)
+    entry(talk(user))
+    LogEntry.objects.create(user=user, object_repr="x", action_flag=CHANGE)
+
+    assert requests.preview(people.find(NAME)).rows["admin.LogEntry"] == 3
