@@ -14,8 +14,7 @@ Guarantees:
 - Other rows of the site do not change. In housekeeping's own rows, the pseudonym takes the place of the
   person's names.
 
-The files: ``people`` (whom), ``obstacles`` (what stops it), ``terms`` (the texts to look for), ``common``
-(user names that are ordinary words), ``columns`` (what each column of the app may hold), ``rows``,
-``archives`` and ``records`` (where it looks), ``work`` (the order), ``certificate``, ``requests`` (how it
-begins).
+The files: ``people`` (whom), ``obstacles`` (what stops it), ``terms`` (the texts to look for), ``columns``
+(what each column of the app may hold), ``rows``, ``archives`` and ``records`` (where it looks), ``work``
+(the order), ``certificate``, ``requests`` (how it begins).
 """

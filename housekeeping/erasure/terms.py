@@ -1,29 +1,22 @@
 """The texts that tell of a person, and their replacement in other texts.
 
-- A mail address, a full name or a user name is replaced wherever it stands by itself: not as a part of a
-  longer word or of another address.
-- A user name that is common (``common.is_common``) is replaced only where it stands for an account: as the
-  value of ``requested_by`` and the like. Everywhere else it means something else.
+- Names count where ``declared.names`` tells. A user name that is common is replaced only where it stands for
+  an account: as the value of ``requested_by`` and the like.
 - Words are the texts in the person's own rows. A task may have logged a piece of one, or raised an error
   with it: pieces of 25 characters and more are found.
 """
 
-import json
 import re
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import quote
 
+from housekeeping.declared import names
 from housekeeping.declared.personal import Person
-from housekeeping.erasure import common
 
 # Words are known by a window of so many characters at every STEP-th place: a piece of WINDOW + STEP - 1
 # characters contains one. Of a longer text, only the beginning is known.
 WINDOW, STEP, LONGEST_WORDS = 20, 6, 2_000
 MOST_WINDOWS = 400_000  # about 100 MB; of further texts, only the first window is known
-# What may stand before and after: in a traceback, a line break in a text is written as \n.
-BEFORE = r"(?:(?<!\w)(?<!\w[@.+-])|(?<=\\[nrt]))"
-AFTER = r"(?![\w@])(?![.+-]\w)"
 # Names in JSON whose values are accounts.
 OF_ACCOUNTS = re.compile("(^|_)(by|who|user|username|user_name|account|owner|author|login)$", re.I)
 
@@ -32,28 +25,21 @@ class Terms:
     def __init__(self, person: Person, pseudonym: str) -> None:
         self.person, self.pseudonym = person, pseudonym
         self.names = {name.casefold() for name in person.names}
-        self.is_searched = not common.is_common(person.name)  # is the user name looked for in texts?
-        texts = [*person.addresses, *person.full_names]
-        if self.is_searched:
-            texts.append(person.name)
-        written = {form for text in texts for form in [*_forms(text), quote(text), quote(text, safe="")]}
-        longest_first = sorted(written, key=lambda text: (-len(text), text))
-        self.texts = longest_first
-        self._pattern = re.compile(f"{BEFORE}(?:{'|'.join(map(re.escape, longest_first))}){AFTER}", re.I)
+        self.is_searched = names.is_searched(person)
+        self._pattern = names.pattern(person)
         self._windows: dict[str, tuple[str, int]] = {}  # each with a text that has it, and where
 
     def add_words(self, texts: Iterable[str]) -> None:
         """Look for pieces of these texts of the person's rows, too."""
         for text in texts:
-            for form in _forms(text[:LONGEST_WORDS]):
+            for form in names.forms(text[:LONGEST_WORDS]):
                 last = len(form) - WINDOW if len(self._windows) < MOST_WINDOWS else 0
                 for at in range(0, last + 1, STEP) if len(form) >= WINDOW else ():
                     self._windows.setdefault(form[at : at + WINDOW], (form, at))
 
     def replaced(self, text: str) -> str:
         """``text`` with the pseudonym in the place of whatever tells of the person."""
-        if self.texts:
-            text = self._pattern.sub(self.pseudonym, text)
+        text = self._pattern.sub(self.pseudonym, text)
         return self._without_words(text) if self._windows else text
 
     def are_in(self, text: str) -> bool:
@@ -105,8 +91,3 @@ def _common(text: str, at: int, words: str, there: int) -> tuple[int, int]:
     while end < len(text) and last < len(words) and text[end] == words[last]:
         end, last = end + 1, last + 1
     return begin, end
-
-
-def _forms(text: str) -> set[str]:
-    """A text as it may be written: as it is, in JSON or in a traceback."""
-    return {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]}
