@@ -1,9 +1,15 @@
-"""Looks for a text everywhere: in all columns of all tables, in all archives and plans, and in the queue."""
+"""Looks for a text everywhere: in all columns of all tables, in all archives and plans, and in the queue.
 
+Sessions and tokens are decoded.
+"""
+
+import base64
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
+from django.contrib.sessions.models import Session
 from django.db import connection
 from huey.contrib.djhuey import HUEY
 
@@ -14,6 +20,8 @@ from housekeeping.models import Archive, PlannedRows
 def everywhere() -> dict[str, str]:
     """Everything that is stored, as text, by the place where it is."""
     found = dict(_tables())
+    for session in Session.objects.all():
+        found[f"session {session.pk}"] = _text(session.get_decoded())
     for archived in Archive.objects.all():
         found[f"archive {archived.pk} of {archived.model}"] = _text(packing.unpacked(archived.payload))
     for planned in PlannedRows.objects.all():
@@ -53,6 +61,15 @@ def _tables() -> Any:
 
 
 def _text(value: Any) -> str:
+    """A value as text, with the contents of the tokens in it."""
+    text = _plain(value)
+    tokens = re.findall(r"eyJ[\w-]+\.(eyJ[\w-]+)", text)
+    return text + "".join(
+        base64.urlsafe_b64decode(f"{token}===").decode(errors="replace") for token in tokens
+    )
+
+
+def _plain(value: Any) -> str:
     if isinstance(value, bytes | memoryview):
         return bytes(value).decode("latin-1") + bytes(value).decode(errors="replace")
     return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
