@@ -1,6 +1,7 @@
 """Whom to erase: an account by its name, mail address or key, also one that lives only in archives."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -10,8 +11,11 @@ from django.utils.translation import gettext
 
 from housekeeping.declared.personal import Person
 from housekeeping.engine import cascade
-from housekeeping.erasure.reading import Reading, readings
-from housekeeping.exceptions import BadField
+from housekeeping.erasure.reading import Reading, archives_of, reading
+from housekeeping.exceptions import BadField, NotPossible
+
+KEY = "key:"
+MOST_FOUND = 10
 
 
 class UnknownPerson(BadField):
@@ -28,19 +32,20 @@ def accounts() -> type[Model]:
 
 
 def find(text: str) -> Person:
-    """The account with this name, mail address or key. Raises UnknownPerson.
+    """The account with this name, mail address or key; with ``key:10``, only by its key.
 
-    An account that a purge has deleted is looked for in the archives.
+    Looks also for accounts that a purge has deleted, in the archives. Raises UnknownPerson, also if one
+    account is called like the address or key of another.
     """
     text = text.strip().replace("\0", "")
     found = {person.key: person for person in _there(text)} if text else {}
-    if not found and text:
-        found = {person.key: person for person in _archived(text)}
+    archived, damage = _archived(text) if text else ([], "")
+    found = {person.key: person for person in archived} | found
     if not found:
         problem = gettext("There is no account %(text)s, neither in its table nor in an archive.")
-        raise UnknownPerson(problem % {"text": repr(text)})
+        raise UnknownPerson(f"{problem % {'text': repr(text)}} {damage}".strip())
     if len(found) > 1:
-        keys = ", ".join(found)
+        keys = ", ".join(f"{KEY}{key}" for key in sorted(found, key=lambda key: (len(key), key)))
         problem = gettext("%(text)s stands for several accounts; enter one of their keys: %(keys)s.")
         raise UnknownPerson(problem % {"text": repr(text), "keys": keys})
     return next(iter(found.values()))
@@ -57,14 +62,17 @@ def is_superuser(person: Person) -> bool:
 
 
 def _there(text: str) -> list[Person]:
-    rows = cascade.rows_of(accounts())
-    for name, lookup in _lookups():
-        if found := list(rows.filter(**{f"{name}{lookup}": text})[:10]):
-            return [of_row(one) for one in found]
-    try:
-        return [of_row(one) for one in rows.filter(pk=text)]
-    except (TypeError, ValueError, ValidationError):
-        return []
+    rows, key = cascade.rows_of(accounts()), _key_in(text)
+    names = [] if key else _lookups()
+    found = [row for name, lookup in names for row in rows.filter(**{f"{name}{lookup}": text})[:MOST_FOUND]]
+    with suppress(TypeError, ValueError, ValidationError):  # no key of an account
+        found += rows.filter(pk=key or text)
+    return [of_row(row) for row in found]
+
+
+def _key_in(text: str) -> str:
+    """The key in ``key:10``; empty for a text that may be anything."""
+    return text[len(KEY) :].strip() if text.casefold().startswith(KEY) else ""
 
 
 def of_row(row: Model) -> Person:
@@ -72,12 +80,22 @@ def of_row(row: Model) -> Person:
     return _person(model, {one.attname: getattr(row, one.attname) for one in model._meta.concrete_fields})
 
 
-def _archived(text: str) -> Iterator[Person]:
-    for read in readings(accounts()):
-        for row in read.rows:
-            person = of_archived(read, row)
-            if text.casefold() in (person.key, *(name.casefold() for name in person.names)):
-                yield person
+def _archived(text: str) -> tuple[list[Person], str]:
+    """The accounts in archives, and what is wrong with one that can't be read."""
+    found, key, damage = [], _key_in(text), ""
+    for pk in list(archives_of(accounts())):
+        try:
+            if read := reading(pk):
+                people = [of_archived(read, row) for row in read.rows]
+                found += [one for one in people if (one.key == key if key else _is_called(one, text))]
+        except NotPossible as problem:
+            damage = str(problem)  # it stops an erasure, but hides nobody
+    return found, damage
+
+
+def _is_called(person: Person, text: str) -> bool:
+    is_mail = text.casefold() in (address.casefold() for address in person.addresses)
+    return is_mail or text in (person.name, person.key)
 
 
 def of_archived(read: Reading, row: Any) -> Person:
@@ -89,7 +107,7 @@ def of_archived(read: Reading, row: Any) -> Person:
 
 
 def _lookups() -> list[tuple[str, str]]:
-    """The columns that an account is found by, the surest first."""
+    """The columns that an account is found by."""
     model: Any = accounts()
     mail = getattr(model, "EMAIL_FIELD", "")
     return [(model.USERNAME_FIELD, ""), *([(mail, "__iexact")] if _has(model, mail) else [])]

@@ -8,7 +8,7 @@ from typing import Any
 from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.utils.translation import gettext
 
 from housekeeping.engine import cascade, packing, verification
@@ -83,9 +83,18 @@ def written(model: type[Model], value: str | None) -> str:
 
 def readings(model: type[Model]) -> Iterator[Reading]:
     """The archives with whole rows of ``model``, one at a time."""
-    label = model._meta.label
-    for pk in list(
-        Archive.objects.filter(model=label, emptied="").order_by("pk").values_list("pk", flat=True)
-    ):
-        if archived := Archive.objects.filter(pk=pk).first():
-            yield Reading(archived)
+    for pk in list(archives_of(model)):
+        if read := reading(pk):
+            yield read
+
+
+def archives_of(model: type[Model]) -> QuerySet[Archive, int]:
+    """The keys of the archives with whole rows of ``model``."""
+    those = Archive.objects.filter(model=model._meta.label, emptied="")
+    return those.order_by("pk").values_list("pk", flat=True)
+
+
+def reading(pk: int) -> Reading | None:
+    """The archive; None if it is gone by now. Raises NotPossible if it is damaged."""
+    archived = Archive.objects.filter(pk=pk).first()
+    return Reading(archived) if archived else None

@@ -32,6 +32,8 @@ def test_a_preview_shows_the_rows_and_asks_for_the_name(dashboard, grace):
     text = page.content.decode()
     assert "Erase “grace” for good?" in text
     assert "<dt>chat messages</dt><dd>2</dd>" in text
+    assert f"<dt>Key</dt><dd>{grace.pk}</dd>" in text
+    assert "<dt>Mail address</dt><dd>grace@example.com</dd>" in text
     assert "Type <code>grace</code> to confirm" in text
     assert not Erasure.objects.exists()
 

@@ -157,3 +157,47 @@ def test_a_preview_counts_what_would_go_and_changes_nothing():
     assert preview.rows["axes.AccessLog"] == 2
     assert preview.rows["sessions.Session"] == 1
     assert User.objects.filter(username=NAME).exists()
+
+
+def test_a_name_that_is_somebody_else_s_address_stands_for_both():
+    bob = make.user(username="bob", email="bob@x.example")
+    named = make.user(username="BOB@x.example", email="other@x.example")
+    same = make.user(username="bob@x.example", email="third@x.example")
+
+    with pytest.raises(people.UnknownPerson, match=f"several accounts.*key:{bob.pk}, key:{same.pk}"):
+        people.find("bob@x.example")
+    for user in (bob, named, same):
+        assert people.find(f"key:{user.pk}").key == str(user.pk)
+        assert people.find(f" KEY: {user.pk}").key == str(user.pk)
+
+
+def test_a_name_that_is_somebody_else_s_key_stands_for_both():
+    user = grace()
+    named = make.user(username=str(user.pk))
+
+    with pytest.raises(people.UnknownPerson, match=f"key:{user.pk}"):
+        people.find(str(user.pk))
+    assert people.find(f"key:{user.pk}").key == str(user.pk)
+    assert people.find(f"key:{named.pk}").key == str(named.pk)
+
+
+def test_a_name_that_only_an_archive_has_as_well_stands_for_both(settings):
+    settings.HOUSEKEEPING_BRAKE_SHARE = 1
+    before = grace(is_active=False, email_verified_at=None, date_joined=make.ago(days=20))
+    purge("users")
+    after = grace()
+
+    with pytest.raises(people.UnknownPerson, match=f"key:{before.pk}, key:{after.pk}"):
+        people.find(NAME)
+    assert people.find(f"key:{before.pk}").key == str(before.pk)
+    assert requests.preview(people.find(f"key:{before.pk}")).is_archived
+
+
+def test_a_damaged_archive_hides_no_account_that_is_there(settings):
+    settings.HOUSEKEEPING_BRAKE_SHARE = 1
+    make.user(is_active=False, email_verified_at=None, date_joined=make.ago(days=20))
+    purge("users")
+    Archive.objects.update(payload=b"damaged")
+    user = grace()
+
+    assert people.find(NAME).key == str(user.pk)

@@ -45,6 +45,7 @@ def test_a_dry_run_shows_what_would_go():
     err = StringIO()
     call_command("housekeeping_erase", "grace", "--dry-run", stdout=StringIO(), stderr=err)
 
+    assert "The account 'grace' <grace@example.com> with the key " in err.getvalue()
     assert "  1 row of chat.User" in err.getvalue()
     assert "  2 rows of chat.ChatMessage" in err.getvalue()
     assert json.loads(output("housekeeping_erase", "grace", "--dry-run", "--json"))["rows"]["chat.User"] == 1

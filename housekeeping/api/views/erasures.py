@@ -23,7 +23,7 @@ from housekeeping.reading import as_json
 class ErasureSerializer(Strict):
     """Whom to erase."""
 
-    account = TextField(max_length=254, help_text="The account's name, mail address or key.")
+    account = TextField(max_length=254, help_text="The account's name, mail address or key (`key:10`).")
     typed = TextField(
         max_length=254,
         required=False,

@@ -11,6 +11,7 @@ from django.utils.translation import gettext, gettext_lazy, ngettext
 from housekeeping.dashboard import polls
 from housekeeping.dashboard.questions import Question
 from housekeeping.database import clock
+from housekeeping.declared.personal import Person
 from housekeeping.erasure.requests import TASK, Preview
 from housekeeping.models import Consumer, Erasure
 from housekeeping.reading import search, words
@@ -129,6 +130,11 @@ def _plural(label: str) -> str:
     return str(apps.get_model(label)._meta.verbose_name_plural)
 
 
+def _who(person: Person) -> list[tuple[str, str]]:
+    """What tells this account from another one with a similar name."""
+    return [(gettext("Key"), person.key), *((gettext("Mail address"), one) for one in person.addresses)]
+
+
 def question(preview: Preview, typed: str) -> Question:
     """Before a person is erased. ``typed``: what the account was looked for by."""
     copies = ngettext(
@@ -139,11 +145,12 @@ def question(preview: Preview, typed: str) -> Question:
     effects = [copies, gettext("It can't be undone: no archive is made.")]
     if preview.is_archived:
         effects.insert(0, gettext("A purge has deleted the account: it lives only in archives."))
+    rows = [(_plural(table), words.number(rows)) for table, rows in sorted(preview.rows.items())]
     return Question(
         gettext("Erase “%(name)s” for good?") % {"name": preview.person.name},
         effects,
         gettext("Erase"),
-        facts=[(_plural(table), words.number(rows)) for table, rows in sorted(preview.rows.items())],
+        facts=[*_who(preview.person), *rows],
         fields=[("account", typed)],
         phrase=preview.person.name,
     )

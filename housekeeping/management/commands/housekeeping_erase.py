@@ -22,7 +22,7 @@ class Command(OperatorCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("user", help="the account's name, mail address or key")
+        parser.add_argument("user", help="the account's name, mail address or key (`key:10`)")
         parser.add_argument("--dry-run", action="store_true", help="show what would be deleted")
         parser.add_argument("--confirm", metavar="NAME", help="the account's name, instead of being asked")
         parser.add_argument("--json", action="store_true", help="print the erasure as JSON")
@@ -49,8 +49,10 @@ class Command(OperatorCommand):
         self._tell(erasure, run, in_json=options["json"])
 
     def _show(self, preview: Preview) -> None:
-        key = preview.person.key
-        self.stderr.write(f"The account with the key {key}{' (archived)' if preview.is_archived else ''}:")
+        person = preview.person
+        called = " ".join([repr(person.name), *(f"<{address}>" for address in person.addresses)])
+        where = " (archived)" if preview.is_archived else ""
+        self.stderr.write(f"The account {called} with the key {person.key}{where}:")
         for table, rows in preview.rows.items():
             self.stderr.write(f"  {words.rows(rows)} of {table}")
         self.stderr.write("  and their copies in archives, plans, holds and logs.")
