@@ -71,9 +71,12 @@ def _refers(one: Reading, row: Any, at: int, target: type[Model], keys: set[str]
 
 
 class Rewriting:
-    """Rewrites the archives that hold rows of the person. ``count`` is called in the same transaction."""
+    """Rewrites the archives that hold rows of the person. ``count`` is called in the same transaction.
 
-    def __init__(self, terms: Terms, found: Found, count: Callable[[Counter[str]], None]) -> None:
+    It gets the number of removed rows and values, and the archive. Its run's receipt tells of them, too.
+    """
+
+    def __init__(self, terms: Terms, found: Found, count: Callable[[Counter[str], Archive], None]) -> None:
         self.terms, self.found, self.count = terms, found, count
         self.personal: dict[str, list[PersonalRows]] = {}
         for one in declared():
@@ -111,7 +114,7 @@ class Rewriting:
                 return False
             archive.replace(now, rows, is_vouched=now.digest is not None)
             self._note(now, gone)
-            self.count(gone)
+            self.count(gone, now)
             return True
 
         return transient.transact(work)

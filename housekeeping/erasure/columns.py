@@ -70,7 +70,7 @@ OTHERS: dict[type[Model], tuple[Elsewhere, ...]] = {
         Elsewhere(("transport", "channel", "kind", "error", "answer"), "names, classes and codes"),
     ),
     models.Erasure: (
-        Elsewhere(("person", "found"), "emptied at the end"),
+        Elsewhere(("person", "found", "touched"), "emptied at the end"),
         Elsewhere(
             ("state", "pseudonym", "model", "rows", "archived", "changed", "certificate", "digest"),
             "pseudonyms, tables and numbers",

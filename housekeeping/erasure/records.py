@@ -13,20 +13,20 @@ from django.db.models.functions import Cast
 from housekeeping.database import transient
 from housekeeping.declared import registry, rules
 from housekeeping.engine import packing
-from housekeeping.erasure import columns
+from housekeeping.erasure import columns, rows
 from housekeeping.erasure.archives import Found
+from housekeeping.erasure.rows import Changed, Count
 from housekeeping.erasure.terms import Terms
 from housekeeping.models import Act, Channel, Delivery, Hold, PlannedRows, Run
 
 AT_ONCE = 500  # rows that are read or changed at a time
 Checkpoint = Callable[[], None]
-Count = Callable[[Counter[str]], None]
 
 
 class Records:
     """``deleted`` and ``changed`` count rows in the transaction that deletes or changes them."""
 
-    def __init__(self, terms: Terms, found: Found, deleted: Count, changed: Count) -> None:
+    def __init__(self, terms: Terms, found: Found, deleted: Count, changed: Changed) -> None:
         self.terms, self.found, self.deleted, self.changed = terms, found, deleted, changed
         self.results: list[Any] = []  # the keys of the runs whose results have changed
 
@@ -82,10 +82,9 @@ class Records:
         planned.rows = len(stay)
         planned.payload = zstandard.compress(json.dumps(stay).encode(), packing.LEVEL)
         planned.save(update_fields=["rows", "payload"])
-        self.changed(Counter({PlannedRows._meta.label: 1}))
+        self.changed(PlannedRows, [planned.pk])
 
-    @staticmethod
-    def _shrink_plan(planned: PlannedRows, gone: int) -> None:
+    def _shrink_plan(self, planned: PlannedRows, gone: int) -> None:
         """The numbers of a plan are those of its keys: otherwise it could not be carried out."""
         run = Run.objects.select_for_update().only("plan").get(pk=planned.run_id)
         facts = run.plan.get(planned.policy)
@@ -96,6 +95,7 @@ class Records:
             if label in facts["tables"]:
                 facts["tables"][label] = max(facts["tables"][label] - gone, 0)
             run.save(update_fields=["plan"])
+            self.changed(Run, [run.pk])
 
     def _forget_samples(self, pk: Any) -> None:
         run = Run.objects.select_for_update().only("plan").filter(pk=pk).first()
@@ -108,7 +108,7 @@ class Records:
                 facts["sample"], is_changed = stay, True
         if run and is_changed:
             run.save(update_fields=["plan"])
-            self.changed(Counter({Run._meta.label: 1}))
+            self.changed(Run, [run.pk])
 
     def _act_under_pseudonym(self) -> None:
         """Acts of the person lose their address, and acts on their rows the keys of these."""
@@ -142,7 +142,7 @@ class Records:
         for label in self.found:
             act.target, act.details = self._act_on_them(label, act.target, act.details)
         act.save(update_fields=["origin", "target", "details"])
-        self.changed(Counter({Act._meta.label: 1}))
+        self.changed(Act, [act.pk])
 
     # --- By name ------------------------------------------------------------------------------
 
@@ -150,15 +150,8 @@ class Records:
         """In columns that hold the name of an account, and nothing else."""
         for model, names in columns.NAMES.items():
             for column in names:
-                theirs = model._default_manager.filter(**{column: self.terms.person.name}).order_by()
-                for part in _parts(list(theirs.values_list("pk", flat=True))):
-
-                    def work(model: type[Model] = model, column: str = column, part: Any = part) -> None:
-                        rows = model._default_manager.filter(pk__in=part)
-                        changed = rows.update(**{column: self.terms.pseudonym})
-                        self.changed(Counter({model._meta.label: changed}))
-
-                    transient.transact(work)
+                theirs = model._default_manager.filter(**{column: self.terms.person.name})
+                rows.replace(theirs, {column: self.terms.pseudonym}, self.changed)
 
     def _drop_messages(self) -> None:
         """Delete messages to the person, and switch off channels that lead to them."""
@@ -166,12 +159,12 @@ class Records:
 
             def work(address: str = address) -> None:
                 dropped, _ = Delivery.objects.filter(address__iexact=address).delete()
-                theirs = Channel.objects.filter(address__iexact=address)
-                changed = theirs.update(address=f"{self.terms.pseudonym}@erased.invalid", is_on=False)
                 self.deleted(Counter({Delivery._meta.label: dropped}))
-                self.changed(Counter({Channel._meta.label: changed}))
 
             transient.transact(work)
+            theirs = Channel.objects.filter(address__iexact=address)
+            nobody = {"address": f"{self.terms.pseudonym}@erased.invalid", "is_on": False}
+            rows.replace(theirs, nobody, self.changed)
 
     # --- In texts -----------------------------------------------------------------------------
 
@@ -208,7 +201,7 @@ class Records:
                 )
         if fields:
             model._default_manager.filter(pk=pk).update(**fields)
-            self.changed(Counter({model._meta.label: 1}))
+            self.changed(model, [pk])
             if "result" in fields:
                 self.results.append(pk)
 

@@ -5,7 +5,7 @@ Each transaction is short. The account itself goes last, so that an attempt that
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -30,7 +30,9 @@ LIMITS = SETTINGS | {"lock_timeout": CAREFUL_LOCK_TIMEOUT}
 NO_WORDS = {"username", "email", "first_name", "last_name", "password"}
 
 Count = Callable[[Counter[str]], None]
-"""Counts rows in the transaction that deletes or changes them."""
+"""Counts rows in the transaction that deletes them."""
+Changed = Callable[[type[Model], Collection[Any]], None]
+"""The same for rows that stay, by their keys: each row counts once, however often it changes."""
 
 
 def look(person: Person, found: Found, terms: Terms, checkpoint: Callable[[], None]) -> None:
@@ -164,14 +166,25 @@ def _parts(keys: set[str]) -> Iterator[list[str]]:
     return (ordered[at : at + KEYS_AT_ONCE] for at in range(0, len(ordered), KEYS_AT_ONCE))
 
 
-def rename(person: Person, pseudonym: str, counted: Count) -> None:
+def rename(person: Person, pseudonym: str, changed: Changed) -> None:
     """Put the pseudonym in the place of the names in declared columns of rows that stay."""
     for one in declared():
         for column in one.renamed:
             theirs = reduce(or_, (Q(**{f"{column}__iexact": name}) for name in person.names))
+            replace(cascade.rows_of(one.model).filter(theirs), {column: pseudonym}, changed)
 
-            def work(model: type[Model] = one.model, column: str = column, theirs: Q = theirs) -> None:
-                changed = cascade.rows_of(model).filter(theirs).update(**{column: pseudonym})
-                counted(Counter({model._meta.label: changed}))
 
-            transient.transact(work)
+def replace(rows: QuerySet[Any], values: dict[str, Any], changed: Changed) -> None:
+    """Give the rows these values, some at a time."""
+    keys = list(rows.order_by().values_list("pk", flat=True))
+    for at in range(0, len(keys), KEYS_AT_ONCE):
+
+        def work(part: list[Any] = keys[at : at + KEYS_AT_ONCE]) -> None:
+            there = rows.filter(pk__in=part).order_by("pk")
+            if connection.features.has_select_for_update:
+                there = there.select_for_update()
+            locked = list(there.values_list("pk", flat=True))
+            cascade.rows_of(rows.model).filter(pk__in=locked).update(**values)
+            changed(rows.model, locked)
+
+        transient.transact(work)

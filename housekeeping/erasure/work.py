@@ -3,12 +3,13 @@
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import zstandard
 from django.db import connection
+from django.db.models import Model
 
 from housekeeping.database import clock, transient
 from housekeeping.declared.steps import no_checkpoint
@@ -19,7 +20,7 @@ from housekeeping.erasure.reading import Reading
 from housekeeping.erasure.records import Records
 from housekeeping.erasure.terms import Terms
 from housekeeping.exceptions import NotPossible
-from housekeeping.models import Archive, Erasure
+from housekeeping.models import Archive, Erasure, Run
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +111,7 @@ class _Work:
         self.erasure, self.forget_results, self.checkpoint = erasure, forget_results, checkpoint
         self.person = people.from_json(erasure.person or {})
         self.terms = Terms(self.person, erasure.pseudonym)
-        self.found: Found = _unpacked(erasure)
+        self.found: Found = _unpacked(erasure.found)
         self.counted = 0  # in the pass under way
 
     def carry_out(self) -> None:
@@ -166,6 +167,7 @@ class _Work:
             digest=certificate.digest(issued),
             person=None,
             found=None,
+            touched=None,
         )
 
     # --- Counts, in the transaction of what they count ------------------------------------------
@@ -173,12 +175,23 @@ class _Work:
     def _deleted(self, more: Counter[str]) -> None:
         self._count("rows", more)
 
-    def _from_archives(self, more: Counter[str]) -> None:
+    def _from_archives(self, more: Counter[str], archived: Archive) -> None:
         self._count("archived", more)
-        self._count("changed", Counter({Archive._meta.label: 1}))
+        self._changed(Archive, [archived.pk])
+        self._changed(Run, [archived.run_id])
 
-    def _changed(self, more: Counter[str]) -> None:
-        self._count("changed", more)
+    def _changed(self, model: type[Model], keys: Collection[Any]) -> None:
+        if not keys:
+            return
+        label = model._meta.label
+        row = Erasure.objects.select_for_update().only("touched").get(pk=self.erasure.pk)
+        touched = _unpacked(row.touched)
+        new = set(map(str, keys)) - touched.get(label, set())
+        self.counted += len(keys) - len(new)
+        if new:
+            touched.setdefault(label, set()).update(new)
+            Erasure.objects.filter(pk=self.erasure.pk).update(touched=_packed(touched))
+            self._count("changed", Counter({label: len(new)}))
 
     def _count(self, name: str, more: Counter[str]) -> None:
         if not more.total():
@@ -194,7 +207,7 @@ def _packed(found: Found) -> bytes:
     return zstandard.compress(text.encode(), packing.LEVEL)
 
 
-def _unpacked(erasure: Erasure) -> Found:
-    if not erasure.found:
+def _unpacked(packed: Any) -> Found:
+    if not packed:
         return {}
-    return {label: set(keys) for label, keys in json.loads(packing.unpacked(erasure.found)).items()}
+    return {label: set(keys) for label, keys in json.loads(packing.unpacked(packed)).items()}

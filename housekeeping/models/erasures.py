@@ -18,8 +18,8 @@ class ErasureQuerySet(OwnQuerySet["Erasure"]):
 class Erasure(OwnModel):
     """The erasure of one person, from the request to the certificate.
 
-    ``person`` and ``found`` tell whom to look for. They are emptied at the end, with which the last trace
-    of the person is gone.
+    ``person`` and ``found`` tell whom to look for, and ``touched`` what was changed. They are emptied at the
+    end, with which the last trace of the person is gone.
     """
 
     class State(models.TextChoices):
@@ -34,6 +34,7 @@ class Erasure(OwnModel):
     model = models.CharField(max_length=200, help_text="The model of accounts: app_label.Model.")
     person = models.JSONField(null=True, help_text="The account's key, name and addresses until the end.")
     found = models.BinaryField(null=True, help_text="zstd of JSON: by model, the keys of the person's rows.")
+    touched = models.BinaryField(null=True, help_text="zstd of JSON: by model, the keys of changed rows.")
     requested_by = models.CharField(max_length=254, blank=True)
     requested_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)
