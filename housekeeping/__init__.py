@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from housekeeping.declared.mailing import Mail as Mail
     from housekeeping.declared.mailing import mail_each as mail_each
     from housekeeping.declared.personal import Person as Person
+    from housekeeping.declared.personal import personal_names as personal_names
     from housekeeping.declared.personal import personal_rows as personal_rows
     from housekeeping.declared.policies import Policy as Policy
     from housekeeping.declared.registry import scheduled as scheduled
@@ -47,6 +48,7 @@ _NAMES = {
     "task": "declared.registry",
     # Whose
     "Person": "declared.personal",
+    "personal_names": "declared.personal",
     "personal_rows": "declared.personal",
     # Parameters of a task: a type, and its default
     "Checkpoint": "declared.steps",

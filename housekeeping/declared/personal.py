@@ -17,7 +17,10 @@ from housekeeping.declared import registry
 
 @dataclass(frozen=True)
 class Person:
-    """An account, and what it is called. ``key``: as a hold writes it. ``name``: what one signs in with."""
+    """An account, and what it is called. ``key``: as a hold writes it. ``name``: what one signs in with.
+
+    ``full_names``: its other names, also alone.
+    """
 
     model: type[Model]
     key: str
@@ -52,6 +55,7 @@ class PersonalRows:
 
 
 _declared: list[PersonalRows] = []
+_with_names: dict[str, None] = {}
 
 
 def personal_rows(
@@ -73,6 +77,21 @@ def personal_rows(
     module = sys._getframe(1).f_globals["__name__"]
     made = PersonalRows(model, names, of_accounts, objects, rows, renamed, module)
     _declared.append(made)
+
+
+def personal_names(*columns: str) -> None:
+    """Declare columns of the table of accounts that have a whole name of the person.
+
+    First and last names, and columns with usual names such as ``full_name``, need no declaration.
+    """
+    for column in columns:
+        get_user_model()._meta.get_field(column)  # raises FieldDoesNotExist
+        _with_names[column] = None
+
+
+def columns_with_names() -> list[str]:
+    registry.discover()
+    return list(_with_names)
 
 
 def declared() -> list[PersonalRows]:

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.utils.translation import gettext
 
+from housekeeping.declared import names
 from housekeeping.declared.personal import Person
 from housekeeping.engine import cascade
 from housekeeping.erasure.reading import Reading, archives_of, reading
@@ -121,7 +122,6 @@ def _person(model: Any, values: Mapping[str, Any]) -> Person:
     def text(name: str) -> str:
         return str(values.get(name) or "").strip()
 
-    first, last = text("first_name"), text("last_name")
     mail = text(getattr(model, "EMAIL_FIELD", ""))
     name = str(values.get(model.USERNAME_FIELD) or "")
     return Person(
@@ -129,7 +129,7 @@ def _person(model: Any, values: Mapping[str, Any]) -> Person:
         key=cascade.written_key(model, values[model._meta.pk.attname]),
         name=name or mail or str(values[model._meta.pk.attname]),
         addresses=(mail,) if mail else (),
-        full_names=(f"{first} {last}", f"{last}, {first}") if first and last else (),
+        full_names=names.full_names(values),
     )
 
 

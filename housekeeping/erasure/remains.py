@@ -14,7 +14,10 @@ NOT_COUNTED = -1  # the database took too long
 
 
 def count(person: Person, checkpoint: Callable[[], None]) -> dict[str, int]:
-    """How many rows name the person, by column: a mail address anywhere, a user name as the whole value."""
+    """How many rows name the person, by column.
+
+    A mail address or a full name counts anywhere, a user name as the whole value.
+    """
     found: dict[str, int] = {}
     for model in apps.get_models(include_auto_created=True):
         for field in _texts(model):
@@ -36,8 +39,8 @@ def _texts(model: type[Model]) -> list[Any]:
 
 def _in(model: type[Model], column: str, person: Person) -> int:
     theirs = Q(**{f"{column}__iexact": person.name})
-    for address in person.addresses:
-        theirs |= Q(**{f"{column}__icontains": address})
+    for name in (*person.addresses, *(one for one in person.full_names if " " in one)):
+        theirs |= Q(**{f"{column}__icontains": name})
     try:
         with transaction.atomic():
             locks.set_locally({"statement_timeout": "60s"})
