@@ -13,12 +13,17 @@ from housekeeping.erasure.archives import tables
 from housekeeping.erasure.terms import Terms
 from housekeeping.models import Erasure
 
+PIECES = gettext_noop(
+    "In logs, errors and results: user names within other words, such as those of files, first names alone,"
+    " and single words and pieces of fewer than 25 characters of what the person wrote."
+)
 # What no erasure can reach, in the words of the certificate.
 NOT_REACHED = [
     gettext_noop("Backups of the database and of the queue. Erase the person again after restoring one."),
     gettext_noop("Log files, and what the site has sent elsewhere: mails, webhooks, error reports."),
     gettext_noop("Free space in database files, until the database writes over it."),
     gettext_noop("What other people wrote about the person, and earlier names of the account."),
+    PIECES,
     gettext_noop("Messages of the site's own tasks that wait in the queue."),
 ]
 COMMON_NAME = gettext_noop(

@@ -3,9 +3,11 @@
 Each transaction is short. The account itself goes last, so that an attempt that follows finds the rest.
 """
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -21,7 +23,7 @@ from housekeeping.engine import cascade, holds, locks, packing
 from housekeeping.engine.purge import CAREFUL_LOCK_TIMEOUT, FIRST_BATCH, PACES, SETTINGS, fitted
 from housekeeping.engine.removal import Batch, Removal
 from housekeeping.erasure.archives import Found, tables
-from housekeeping.erasure.reading import model_of
+from housekeeping.erasure.reading import Reading, model_of
 from housekeeping.erasure.terms import Terms
 
 KEYS_AT_ONCE = 1_000
@@ -45,16 +47,32 @@ def look(person: Person, found: Found, terms: Terms, checkpoint: Callable[[], No
             if number % KEYS_AT_ONCE == 0:
                 checkpoint()
             keys.add(str(key))
-            terms.add_words(value for value in values if isinstance(value, str))
+            for value in values:
+                terms.add_words(_in_value(value))
 
 
-def words_of(model: type[Model]) -> list[str]:
-    """The columns of a model that may hold a person's words."""
-    return [str(field.column) for field in _texts(model)]
+def words_in(read: Reading, row: Any) -> Iterator[str]:
+    """The words of a person in one of their archived rows."""
+    for field in _texts(read.model) if read.model else ():
+        text = read.value(row, read.at(field.column)) if field.column in read.columns else None
+        if text and isinstance(field, models.JSONField):
+            with suppress(ValueError):
+                yield from _in_value(json.loads(text))
+        elif text:
+            yield text
+
+
+def _in_value(value: Any) -> Iterator[str]:
+    """The texts in a value, also those in JSON."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for one in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from _in_value(one)
 
 
 def _texts(model: type[Model]) -> list[Any]:
-    kinds = (models.CharField, models.TextField)
+    kinds = (models.CharField, models.TextField, models.JSONField)
     own = [field for field in model._meta.concrete_fields if isinstance(field, kinds) and not field.choices]
     return [field for field in own if field.name not in NO_WORDS and not field.primary_key]
 

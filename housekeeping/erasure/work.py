@@ -140,13 +140,7 @@ class _Work:
 
     def _read(self, read: Reading, row: Any) -> None:
         """Words in archived rows are the person's, too."""
-        if read.model:
-            texts = (read.value(row, read.columns.index(name)) for name in self._words(read))
-            self.terms.add_words(text for text in texts if text)
-
-    @staticmethod
-    def _words(read: Reading) -> list[str]:
-        return [name for name in rows.words_of(read.model) if name in read.columns] if read.model else []
+        self.terms.add_words(rows.words_in(read, row))
 
     def _save_found(self) -> None:
         """Once the rows are gone, nothing else tells which keys to look for in plans and holds."""
