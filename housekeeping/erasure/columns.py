@@ -25,6 +25,7 @@ NAMES: dict[type[Model], tuple[str, ...]] = {
 TEXTS: dict[type[Model], tuple[str, ...]] = {
     models.Act: ("origin", "target"),
     models.Consumer: ("host",),
+    models.Delivery: ("channel",),
     models.Erasure: ("reason",),
     models.Hold: ("reason",),
     models.Incident: ("target", "text"),
@@ -62,12 +63,13 @@ OTHERS: dict[type[Model], tuple[Elsewhere, ...]] = {
     ),
     models.Channel: (
         Elsewhere(("address",), "one that is the person's is emptied, and the channel switched off"),
-        Elsewhere(("name", "kind", "kinds", "tasks"), "names of channels, kinds and tasks"),
+        Elsewhere(("name",), "one that is the person's is replaced (records.py)"),
+        Elsewhere(("kind", "kinds", "tasks"), "kinds and tasks"),
     ),
     models.Consumer: (Elsewhere(("worker_type", "version"), "what Huey and the site call them"),),
     models.Delivery: (
         Elsewhere(("address",), "messages to the person are deleted (records.py)"),
-        Elsewhere(("transport", "channel", "kind", "error", "answer"), "names, classes and codes"),
+        Elsewhere(("transport", "kind", "error", "answer"), "classes and codes"),
     ),
     models.Erasure: (
         Elsewhere(("person", "found", "touched"), "emptied at the end"),

@@ -17,6 +17,7 @@ from housekeeping.erasure import columns, rows
 from housekeeping.erasure.archives import Found
 from housekeeping.erasure.rows import Changed, Count
 from housekeeping.erasure.terms import Terms
+from housekeeping.journal.channels import OPERATORS
 from housekeeping.models import Act, Channel, Delivery, Hold, PlannedRows, Run
 
 AT_ONCE = 500  # rows that are read or changed at a time
@@ -32,6 +33,7 @@ class Records:
 
     def carry_out(self, checkpoint: Checkpoint) -> None:
         self._end_holds()
+        self._rename_channels()
         self._forget_plans(checkpoint)
         self._act_under_pseudonym()
         self._rename_accounts()
@@ -152,6 +154,32 @@ class Records:
             for column in names:
                 theirs = model._default_manager.filter(**{column: self.terms.person.name})
                 rows.replace(theirs, {column: self.terms.pseudonym}, self.changed)
+
+    def _rename_channels(self) -> None:
+        """Channels that are called like the person, together with the messages that go through them."""
+        for name in list(Channel.objects.order_by("pk").values_list("name", flat=True)):
+            if name != OPERATORS and self.terms.are_in(name):
+                transient.transact(partial(self._rename_channel, name))
+
+    def _rename_channel(self, name: str) -> None:
+        if not Channel.objects.select_for_update().filter(name=name).exists():
+            return  # somebody has removed it
+        new = self._free(self.terms.replaced(name))
+        Channel.objects.filter(name=name).update(name=new)
+        messages = Delivery.objects.filter(channel=name).exclude(transport=Delivery.Transport.PING)
+        keys = list(messages.values_list("pk", flat=True))
+        messages.update(channel=new)
+        self.changed(Channel, [new])
+        self.changed(Delivery, keys)
+
+    @staticmethod
+    def _free(name: str) -> str:
+        """The name, or with a number after it if another channel has it."""
+        taken = set(Channel.objects.values_list("name", flat=True))
+        fitting = _cut(Channel._meta.get_field("name"), name)
+        return next(
+            one for one in [fitting, *(f"{fitting[:46]}-{n}" for n in range(2, 999))] if one not in taken
+        )
 
     def _drop_messages(self) -> None:
         """Delete messages to the person, and switch off channels that lead to them."""
