@@ -14,6 +14,7 @@ from housekeeping.declared.personal import Person
 from housekeeping.engine import cascade
 from housekeeping.erasure.reading import Reading, archives_of, reading
 from housekeeping.exceptions import BadField, NotPossible
+from housekeeping.models import storable
 
 KEY = "key:"
 MOST_FOUND = 10
@@ -38,7 +39,7 @@ def find(text: str) -> Person:
     Looks also for accounts that a purge has deleted, in the archives. Raises UnknownPerson, also if one
     account is called like the address or key of another.
     """
-    text = text.strip().replace("\0", "")
+    text = storable(text.strip())
     found = {person.key: person for person in _there(text)} if text else {}
     archived, damage = _archived(text) if text else ([], "")
     found = {person.key: person for person in archived} | found

@@ -135,7 +135,10 @@ def test_an_account_is_found_by_its_name_address_or_key():
         assert people.find(text).key == str(user.pk), text
 
 
-@pytest.mark.parametrize("text", ["", "nobody", "99999999", "x" * 300, "a\0b", "9" * 30])
+@pytest.mark.parametrize(
+    "text",
+    ["", "nobody", "99999999", "x" * 300, "a\0b", "gr\udcffce", "key:", "key:x", "key:\udcff", "9" * 30],
+)
 def test_who_is_not_there_is_not_found(text):
     grace()
 

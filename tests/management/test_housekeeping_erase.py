@@ -58,6 +58,7 @@ def test_a_dry_run_shows_what_would_go():
         (["grace"], "Nobody can be asked here"),
         (["grace", "--confirm", "ada"], "Type the name of the account, grace"),
         (["nobody", "--confirm", "nobody"], "There is no account 'nobody'"),
+        (["gr\udcffce", "--dry-run"], "There is no account"),  # bytes of a shell that are no UTF-8
     ],
 )
 def test_what_is_refused(words, why, monkeypatch):
