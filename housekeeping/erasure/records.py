@@ -88,9 +88,9 @@ class Records:
 
     def _shrink_plan(self, planned: PlannedRows, gone: int) -> None:
         """The numbers of a plan are those of its keys: otherwise it could not be carried out."""
-        run = Run.objects.select_for_update().only("plan").get(pk=planned.run_id)
-        facts = run.plan.get(planned.policy)
-        if facts:
+        run = Run.objects.select_for_update().only("plan").filter(pk=planned.run_id).first()
+        facts = run.plan.get(planned.policy) if run else None
+        if run and facts:
             known = registry.policies().get(planned.policy)
             label = known.model._meta.label if known else ""
             facts["rows"] = max(facts["rows"] - gone, 0)
@@ -138,7 +138,9 @@ class Records:
         return target, details
 
     def _change_act(self, pk: int) -> None:
-        act = Act.objects.select_for_update().get(pk=pk)
+        act = Act.objects.select_for_update().filter(pk=pk).first()
+        if act is None:
+            return  # a purge has deleted it meanwhile
         if act.who == self.terms.person.name:
             act.origin = act.origin.partition(" from ")[0]
         for label in self.found:
