@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
+from django.dispatch import receiver
 
-from housekeeping import recipes
+from housekeeping import recipes, signals
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import scheduled, task
 from housekeeping.declared.steps import Checkpoint, TaskResult, no_checkpoint
@@ -168,3 +170,10 @@ def carry_out_erasures(checkpoint: Checkpoint = no_checkpoint) -> dict[str, int]
     from housekeeping.queue import tasks as queue  # a queue that can't be reached must not hide other tasks
 
     return erasures.carry_out_open(checkpoint, queue.forget_results_with)
+
+
+@receiver(signals.run_ended, dispatch_uid="housekeeping.erasures")
+def carry_out_late_erasures(run: Run, **kwargs: Any) -> None:
+    from housekeeping.queue import tasks as queue
+
+    erasures.request_late(run, send=queue.send)

@@ -3,6 +3,7 @@
 import secrets
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,6 +82,17 @@ def request(person: Person, *, send: control.Send, by: Actor | None = None) -> E
 def _withdraw(erasure: Erasure, reason: QueueUnreachable) -> None:
     Erasure.objects.filter(pk=erasure.pk, state=Erasure.State.REQUESTED).delete()
     acts.failed(erasure.pseudonym, reason)
+
+
+def request_late(run: Run, *, send: control.Send) -> None:
+    """After the end of ``run``: have requests carried out that came after its last look for some.
+
+    They were told that there is a run already. One that was tried and could not begin waits for the night.
+    """
+    late = Erasure.objects.open().filter(state=Erasure.State.REQUESTED, requested_at__gte=run.requested_at)
+    if run.task == TASK and run.status != Run.Status.CANCELLED and late.exists():
+        with suppress(RunInProgress):
+            control.request(TASK, send=send)
 
 
 def store(person: Person, *, by: Actor | None = None) -> Erasure:
