@@ -21,6 +21,7 @@ UPKEEP = {
             retention=timedelta(days=7),
             age="start_time",
             is_upkeep=True,
+            deletes_files=False,
         ),
     )
 }
