@@ -7,6 +7,7 @@ from django.db.migrations import operations
 from django.db.migrations.loader import MigrationLoader
 from django.db.models import NOT_PROVIDED
 
+from housekeeping.migrations._operations import LockTogether
 from tests.prove import releases
 
 # What the old version's SQL names must stay where it is.
@@ -88,6 +89,30 @@ def before(operation, state):
     """The field as it was before its migration; as it becomes, where the migration itself adds it."""
     [model] = [found for (_, name), found in state.models.items() if name == operation.model_name_lower]
     return model.fields.get(operation.name, operation.field)
+
+
+def test_no_later_migration_waits_for_a_table_while_it_holds_another():
+    """The old version may hold the other one, and wait for this one (tests/prove/test_migration_locks.py)."""
+    loader = MigrationLoader(None)
+    known = loader.project_state(list(releases.newest().migrations.items())).models.keys()
+    wrong = []
+    for migration, _ in later_migrations():
+        changed = {
+            operation.model_name_lower
+            for operation in migration.operations
+            if (migration.app_label, getattr(operation, "model_name_lower", "")) in known
+        }
+        is_locked = [set(one.models) for one in migration.operations[:1] if isinstance(one, LockTogether)]
+        if len(changed) > 1 and is_locked != [changed] and not is_one_table_at_a_time(migration):
+            wrong.append(f"{migration}: {sorted(changed)}")
+
+    assert wrong == []
+
+
+def is_one_table_at_a_time(migration):
+    """Outside a transaction. It may be interrupted, so each change must be one that can be repeated."""
+    kinds = {type(one).__name__ for one in migration.operations}
+    return not migration.atomic and kinds == {"WithoutCopying"}
 
 
 @pytest.mark.django_db(transaction=True)  # SQLite changes no table within a transaction

@@ -14,6 +14,8 @@ class WithoutCopying(migrations.AlterField):
 
 
 class Migration(migrations.Migration):
+    atomic = False  # one table at a time (see docs/howto/upgrade.md); each change can be repeated
+
     dependencies = [("chat", "0003_deletion_warned_at")]
 
     operations = [

@@ -2,6 +2,8 @@
 
 from django.db import migrations, models
 
+from housekeeping.migrations._operations import LockTogether
+
 
 class Migration(migrations.Migration):
 
@@ -10,6 +12,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        LockTogether('archive', 'run'),
         migrations.AddField(
             model_name='archive',
             name='batch',

@@ -10,6 +10,8 @@ def stamped(model, name):
 
 
 class Migration(migrations.Migration):
+    atomic = False  # one table at a time (see docs/howto/upgrade.md); each change can be repeated
+
     dependencies = [("housekeeping", "0015_dry_runs_beside")]
 
     operations = [

@@ -9,6 +9,8 @@ def widened(model, name, **options):
 
 
 class Migration(migrations.Migration):
+    atomic = False  # one table at a time (see docs/howto/upgrade.md); each change can be repeated
+
     dependencies = [("housekeeping", "0018_archives_expire_at")]
 
     operations = [
