@@ -149,10 +149,17 @@ def password_changed(user: User, request: HttpRequest) -> None:
     tell_of_new_password(user, request, is_own=True)
 
 
-def tell_of_new_password(user: User, request: HttpRequest, *, is_own: bool) -> None:
+def password_set_by_command(user: User) -> None:
+    """The same, after somebody with a shell on this machine has set it."""
+    with transaction.atomic():
+        record_act(None, "change password", user)
+        tell_of_new_password(user, None, is_own=False)
+
+
+def tell_of_new_password(user: User, request: HttpRequest | None, *, is_own: bool) -> None:
     """Mail the owner, if the account has an address. ``is_own``: it was not an administrator."""
     if user.email and not is_nowhere(user.email):
-        address = request.META.get("REMOTE_ADDR", "")
+        address = request.META.get("REMOTE_ADDR", "") if request else ""
         mail.send_password_changed(user, is_own=is_own, address=address)
 
 

@@ -29,11 +29,11 @@ def visitor(request: Any, face: str) -> Actor:
 def record_act(request: Any, what: str, row: Any, *, by: Any = None, **details: Any) -> None:
     """Record what the user who sent ``request`` did to ``row`` on a page of your own site.
 
-    Call it in the transaction of the act. ``what`` is a word or two: ``change password``. ``by`` is the user
-    if nobody has signed in, as after the link of a mail. ``details`` are JSON, and are shown to everybody
-    with ``view_run``.
+    Call it in the transaction of the act. ``request`` is None for a command, whose actor is the user of this
+    machine. ``what`` is a word or two: ``change password``. ``by`` is the user if nobody has signed in, as
+    after the link of a mail. ``details`` are JSON, and are shown to everybody with ``view_run``.
     """
-    actor = visitor(request, "site")
+    actor = operator() if request is None else visitor(request, "site")
     actor = replace(actor, name=by.get_username()) if by else actor
     record(actor, what, f"{row._meta.label} {row.pk}"[:100], **details)
 

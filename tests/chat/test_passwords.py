@@ -1,10 +1,15 @@
 """A changed password is an act on record, and a mail to its owner."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from django.test import Client
 
-from housekeeping.models import Act
+from housekeeping.models import Act, Delivery
 from tests import make
+from tests.processes import ROOT, database_url
 from tests.visitors import as_user, text
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -69,3 +74,39 @@ def test_an_account_that_waits_for_an_address_gets_no_mail(mailoutbox):
 
     assert mailoutbox == []
     assert Act.objects.count() == 1
+
+
+# --- By a command -----------------------------------------------------------------------------
+
+
+def command(*passwords):
+    """The command as a process without a terminal, which reads what is typed from its input.
+
+    With the site's own settings, by which its mail goes to the outbox.
+    """
+    environment = {"DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "site_config.settings"}
+    return subprocess.run(
+        [sys.executable, "manage.py", "changepassword", "ada"],
+        cwd=ROOT,
+        env=os.environ | environment,
+        input="".join(f"{one}\n" for one in passwords),
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def test_the_owner_is_told_if_it_is_changed_on_the_command_line(ada):
+    before = ada.password
+
+    done = command("admin", "admin", NEW, NEW)  # the first one is refused
+
+    assert done.returncode == 0, done.stderr
+    ada.refresh_from_db()
+    assert ada.password != before
+    act = Act.objects.get()
+    assert (act.what, act.target) == ("change password", f"chat.User {ada.pk}")
+    assert act.origin.startswith("command on ")
+    mail = Delivery.objects.get()
+    assert mail.address == "ada@example.com"
+    assert "an administrator has just changed" in str(mail.payload)
