@@ -60,6 +60,16 @@ def old(dashboard, administrator):
     return dashboard
 
 
+@pytest.fixture
+def undo():
+    """An undo that has failed."""
+    return make.run("conversations", status="failed", undo_of=purged())
+
+
+def is_retried(undo):
+    return Run.objects.filter(undo_of=undo.undo_of).exclude(pk=undo.pk).exists()
+
+
 def did():
     return Act.objects.exists() or Run.objects.exclude(undo_of=None).exists()
 
@@ -98,6 +108,29 @@ def test_an_approval_asks_both_questions(old):
     old.post(*sent_with(asked))
 
     assert Run.objects.get(pk=run.pk).status == "queued"
+
+
+@pytest.mark.parametrize("way", ["its page", "the list"])
+def test_the_retry_of_an_undo_asks_as_the_undo_does(way, undo, old):
+    other = make.run("stats", status="failed")
+    one = f"{HOME}/runs/{undo.pk}/retry", {}
+    several = f"{HOME}/runs/act", {"act": "retry", "query": "", "run": [str(other.pk), str(undo.pk)]}
+
+    asked = old.post(*(one if way == "its page" else several))
+
+    assert (ASKED in text(asked), is_retried(undo)) == (True, False)
+    assert Run.objects.filter(task="stats").count() == 1
+    fields = sent_with(asked)[1]
+    old.post(sent_with(asked)[0], fields | ({"run": several[1]["run"]} if way == "the list" else {}))
+    assert is_retried(undo)
+
+
+def test_no_other_retry_asks(old):
+    run = make.run("stats", status="failed")
+
+    old.post(f"{HOME}/runs/{run.pk}/retry")
+
+    assert Run.objects.filter(task="stats").count() == 2
 
 
 def test_an_erasure_asks_before_it_shows_what_a_person_has(old):
@@ -187,6 +220,20 @@ def test_a_token_of_an_old_sign_in_does_not_do_it(request_for, requests, adminis
     assert (old.status_code, old.json()["code"]) == (401, "sign_in_too_old")
     assert old["WWW-Authenticate"] == 'Bearer error="insufficient_user_authentication"'
     assert recent.status_code in (200, 202)
+
+
+@pytest.mark.parametrize("path", ["runs/{pk}/retry", "runs/retry"])
+def test_nor_does_it_retry_an_undo(path, undo, administrator):
+    other = make.run("stats", status="failed")
+    address = f"{API}/{path.format(pk=undo.pk)}"
+    body = {"ids": [str(other.pk), str(undo.pk)]} if path == "runs/retry" else {}
+
+    old = program(administrator, minutes=16).post(address, body)
+
+    assert (old.status_code, old.json()["code"], is_retried(undo)) == (401, "sign_in_too_old", False)
+    assert Run.objects.filter(task="stats").count() == 1
+    assert program(administrator, minutes=14).post(address, body).status_code in (200, 202)
+    assert is_retried(undo)
 
 
 def test_an_old_token_may_ask_what_a_retention_would_do(administrator):

@@ -116,7 +116,10 @@ class RetryRuns(HousekeepingView):
         opens_run=True,
     )
     def post(self, request: Request) -> Response:
-        retried = bulk.each(self.read()["ids"], lambda run: _retry(self, run))
+        ids = self.read()["ids"]
+        if Run.objects.filter(pk__in=ids).exclude(undo_of=None).exists():
+            self.confirm_sign_in()  # before any of them is retried
+        retried = bulk.each(ids, lambda run: _retry(self, run))
         return _outcomes(retried, status.HTTP_202_ACCEPTED)
 
 
@@ -179,6 +182,8 @@ def _stopped(run: Run, facts: dict[str, Any], status: int, *, code: str) -> Resp
 
 def _retry(view: HousekeepingView, run: Run) -> Run:
     rights.check_retry(view.request.user, run)
+    if run.undo_of_id:
+        view.confirm_sign_in()
     return control.retry(run, send=queue.send, by=view.actor)
 
 

@@ -113,13 +113,19 @@ def retry_run(request: HtmxHttpRequest, pk: uuid.UUID) -> HttpResponse:
     run = get_object_or_404(Run.objects.select_related("plan_of"), pk=pk)
     if not rights.of(request.user).may("retry", run):
         raise PermissionDenied
+    return _retry_undo(request, run) if run.undo_of_id else _retry(request, run)
 
+
+def _retry(request: HtmxHttpRequest, run: Run) -> HttpResponse:
     def start() -> Run:
         return control.retry(run, send=queue.send, by=actor(request))
 
     question = partial(questions.before_retries, [run])
     may_delete = run.can_be_retried and questions.may_delete(run)
     return acting.ask_first(request, question, start, "housekeeping:run", run.task, may_delete)
+
+
+_retry_undo = sign_in_confirmed(_retry)
 
 
 @asked_or_done

@@ -18,7 +18,7 @@ from housekeeping import rights
 from housekeeping.dashboard import answers, polls, questions
 from housekeeping.dashboard.acting import actor
 from housekeeping.dashboard.filters import RunFilters
-from housekeeping.dashboard.guards import may_operate, may_view, signed_in
+from housekeeping.dashboard.guards import may_operate, may_view, sign_in_confirmed, signed_in
 from housekeeping.dashboard.pages import runs as runs_page
 from housekeeping.dashboard.pages.runs import Tab
 from housekeeping.dashboard.parts.rows import rows
@@ -145,9 +145,16 @@ def _people() -> list[str]:
 @may_operate
 def act_on_runs(request: HtmxHttpRequest) -> HttpResponse:
     """Cancel or retry the selected runs; tell how many were, and why the others were not."""
+    found = _to_be_retried(request)
+    act = sign_in_confirmed(_act_on_runs) if any(run.undo_of_id for run in found) else _act_on_runs
+    return act(request, found)
+
+
+def _act_on_runs(request: HtmxHttpRequest, found: list[Run]) -> HttpResponse:
     filters = RunFilters(QueryDict(request.POST.get("query", "").removeprefix("?")))
     chosen = sorted(request.POST.getlist("run"))
-    asked = _to_be_asked(request, chosen)
+    again = [run for run in found if run.can_be_retried]
+    asked = again if any(questions.may_delete(run) for run in again) else []
     about = [*chosen, questions.newest_run({run.task for run in asked})]
     if asked and not questions.is_answered(request, *about):
         fields = [(name, value) for name in ("act", "query", "run") for value in request.POST.getlist(name)]
@@ -160,16 +167,14 @@ def act_on_runs(request: HtmxHttpRequest) -> HttpResponse:
     return redirect(reverse("housekeeping:runs") + filters.address)
 
 
-def _to_be_asked(request: HtmxHttpRequest, chosen: list[str]) -> list[Run]:
-    """The selected runs that can be retried if one of them may delete rows, else none."""
-    if request.POST.get("act") != "retry" or len(chosen) > bulk.MOST:
+def _to_be_retried(request: HtmxHttpRequest) -> list[Run]:
+    """The selected runs, if they are to be retried."""
+    if request.POST.get("act") != "retry" or len(request.POST.getlist("run")) > bulk.MOST:
         return []
     try:
-        found = Run.objects.select_related("plan_of").filter(pk__in=_ids(request))
+        return list(Run.objects.select_related("plan_of").filter(pk__in=_ids(request)))
     except NotPossible:
         return []
-    again = [run for run in found if run.can_be_retried]
-    return again if any(questions.may_delete(run) for run in again) else []
 
 
 def _act_on(request: HtmxHttpRequest) -> tuple[str, int, int]:
