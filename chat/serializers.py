@@ -158,6 +158,7 @@ class SignInSerializer(TokenObtainPairSerializer):
     def __init__(self, *args: Any, context: dict[str, Any], **kwargs: Any) -> None:
         # django-axes marks the request that it is given, and reads the marks from Django's own request.
         super().__init__(*args, context=context | {"request": context["request"]._request}, **kwargs)
+        self.fields["password"].trim_whitespace = False  # type: ignore[attr-defined]  # taken as it was chosen
 
     otp = TextField(required=False, max_length=20)
 

@@ -62,6 +62,17 @@ def test_a_token_request_without_its_fields_names_them(anyone, path):
     assert set(answer.json()["fields"]) == ({"username", "password"} if path == "/api/token" else {"refresh"})
 
 
+def test_a_password_is_taken_with_the_blanks_that_it_was_chosen_with(anyone, client):
+    chosen = f"  {PASSWORD} "
+    make.user(username="ada", password=chosen)
+
+    for typed, right in ((chosen, True), (chosen.strip(), False)):
+        token = anyone.post("/api/token", {"username": "ada", "password": typed})
+        page = client.post("/sign-in", {"username": "ada", "password": typed})
+        assert (token.status_code == 200, page.status_code == 302) == (right, right), typed
+        client.logout()
+
+
 def test_a_wrong_password_gets_no_token(anyone):
     make.user(username="ada", password=PASSWORD)
 
