@@ -133,6 +133,8 @@ CONTENT_SECURITY_POLICY = {
         "form-action": ["'self'"],
     }
 }
+# No page takes a file. Otherwise, Django would write any that somebody sends to the disk, whatever its size.
+FILE_UPLOAD_HANDLERS: list[str] = []
 # True only if a proxy in front of the site sets the headers itself. Otherwise a client could set them.
 BEHIND_PROXY = env.boolean("BEHIND_PROXY", False)
 if BEHIND_PROXY:

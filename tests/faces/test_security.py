@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from housekeeping.models import Act, Run
@@ -257,6 +258,16 @@ def test_a_form_without_its_token_does_nothing(administrator):
     assert answer.status_code == 403
     assert "Please try again" in answer.content.decode()
     assert not Run.objects.exists()
+
+
+def test_no_page_takes_a_file(rf):
+    """Django would write it to the disk before a view has asked for it."""
+    file = SimpleUploadedFile("a.bin", b"x" * 3_000_000)
+
+    request = rf.post("/sign-in", {"username": "ada", "file": file, "next": "/"})
+
+    assert request.POST.dict() == {"username": "ada", "next": "/"}
+    assert list(request.FILES) == []
 
 
 @pytest.mark.parametrize("path", ["..%2f..%2fetc%2fpasswd", "%2e%2e/x", "%00", "x/../../y", "’;DROP TABLE x"])
