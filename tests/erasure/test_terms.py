@@ -47,6 +47,7 @@ def test_it_is_the_person(text):
         "mjollnir@other.example",
         "mjollnir-2",
         "xgrace.h@navy.example",
+        "grace-h@navy_example",  # no pattern
         "dr-grace.h@navy.example",
         "grace.h@navy.example.org",
         "Grâce Hopperson",
