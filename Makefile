@@ -26,6 +26,7 @@ test: $(VENV)/test.stamp
 
 # Slow proofs: storms of kills, upgrades, whole suites behind PgBouncer.
 # Lighthouse runs alone, as it measures how fast a page is.
+# Longer, before a release: make prove ARGS=tests/prove/test_answers.py EXAMPLES=3000 SEEDS=1,2
 prove: $(VENV)/test.stamp
 	@sh tests/install_services.sh prove
 	$(if $(ARGS),,TRIES=4 TEST_DATABASE=postgres $(PYTHON) -m pytest -n 2 --timeout 1800 $(addprefix tests/prove/,test_kills.py test_damaged_archives.py) tests/engine/test_promises.py)

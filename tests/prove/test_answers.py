@@ -1,6 +1,12 @@
-"""The API against its own description: what schemathesis can think of, as three kinds of client."""
+"""The API against its own description: what schemathesis can think of, as four kinds of client.
+
+EXAMPLES and SEEDS make it think longer: with EXAMPLES=3000 SEEDS=1,2, each client sends 3,000 random
+requests, and does so twice. Those that follow from the description alone, such as each limit, come on top.
+"""
 
 import copy
+import math
+import os
 from dataclasses import dataclass, field
 
 import pytest
@@ -20,7 +26,12 @@ from tests import make
 from tests.make import days
 from tests.visitors import account
 
-ROLES = {"superuser": make.administrator, "viewer": lambda: account("view_run"), "nobody": None}
+ROLES = {
+    "superuser": make.administrator,
+    "operator": lambda: account("view_run", "operate"),
+    "viewer": lambda: account("view_run"),
+    "nobody": None,
+}
 CHECKS = {
     "allow_header_conformance",
     "content_type_conformance",
@@ -40,6 +51,8 @@ CHECKS = {
 OPERATIONS = {
     operation["operationId"] for path in WHOLE.document()["paths"].values() for operation in path.values()
 }
+EXAMPLES = max(3, math.ceil(int(os.environ.get("EXAMPLES", 0)) / len(OPERATIONS)))  # of each operation
+SEEDS = [int(seed) for seed in os.environ.get("SEEDS", "1").split(",")]
 SIGNED = {"refresh_token", "blacklist_token", "verify"}  # nobody makes up a token of ours
 # Where a request can be well-formed and wrong all the same, 400 is the right answer to it:
 SENSELESS = {
@@ -81,19 +94,20 @@ def only_a_run_fails(ctx, response, case):
     assert response.status_code != 500 or response.json()["code"] == "run_failed"
 
 
-def config(url, headers, values):
+def config(url, headers, values, seed):
     """``values``: by a part of an address, what is there to be named in it, most of the time."""
     return SchemathesisConfig.from_dict(
         {
-            "seed": 1,
+            "seed": seed,
             "workers": 1,
             "continue-on-failure": True,
             "base-url": url,
+            "request-timeout": 60,  # seconds; a request may wait 30 for the end of a run
             "headers": headers,
             "checks": {"enabled": True},
             "generation": {
-                "max-examples": 3,
-                "deterministic": True,
+                "max-examples": EXAMPLES,
+                "deterministic": "SEEDS" not in os.environ,
                 "database": "none",
                 "allow-x00": False,  # test_problems.py sends it: no schema can say that it is refused
             },
@@ -134,6 +148,7 @@ class Report:
     )  # what the checks found, and the request that shows it
     checks: set[str] = field(default_factory=set)
     succeeded: set[str] = field(default_factory=set)  # operations
+    requests: int = 0
 
 
 def try_all(schema):
@@ -148,6 +163,7 @@ def try_all(schema):
 
 
 def read(recorder, report):
+    report.requests += len(recorder.interactions)
     for case, nodes in recorder.checks.items():
         report.checks |= {node.name for node in nodes}
         for told in (node.failure_info for node in nodes if node.failure_info):
@@ -225,20 +241,22 @@ def quick_server(live_server, monkeypatch):
     return live_server
 
 
-@pytest.mark.timeout(900)  # a minute in all, where nothing else is running
+@pytest.mark.timeout(3600)  # a minute in all without EXAMPLES, where nothing else is running
 @pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("role", ROLES)
-def test_every_answer_is_as_described(role, everything, worker, quick_server):
+def test_every_answer_is_as_described(role, seed, everything, worker, quick_server):
     headers, user = {}, make.user()
     if ROLES[role]:
         user = ROLES[role]()
         headers["Authorization"] = f"Bearer {RefreshToken.for_user(user).access_token}"
     conversations = [make.conversation(user=user, messages=2).pk for _ in range(3)]
     values = everything | {"/conversations/": ("path.id", conversations)}
-    asked = config(quick_server.url, headers, values)
+    asked = config(quick_server.url, headers, values, seed)
 
     report = try_all(schemathesis.openapi.from_dict(strict(WHOLE.document()), config=asked))
 
+    print(f"{role}, seed {seed}: {report.requests} requests to {len(OPERATIONS)} operations")
     assert not report.wrong, "\n\n".join(f"{what}\n{how}" for what, how in report.wrong.items())
     if role == "superuser":
         assert report.checks >= CHECKS
