@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from tests import make
-from tests.browser import world
+from tests.browser import doors, world
 from tests.prove import npm
 from tests.services import need
 
@@ -89,13 +89,23 @@ def test_no_page_has_an_error(visit, errors_in, tmp_path, language):
     assert errors_in(pages, tmp_path) == []
 
 
-def test_nor_has_an_empty_site_nor_the_sign_in_page(visit, errors_in, tmp_path):
+def test_nor_has_an_empty_site(visit, errors_in, tmp_path):
     names = (*world.LISTS, "/tasks/users")
-    outside = ["/sign-in", "/password/forgotten", "/password/forgotten/sent", "/password/new/MQ/made-up"]
-    pages = visit({path: path for path in outside})
-    account = ["/account", "/account/app", "/account/passkeys/add", "/account/sessions", "/account/codes/new"]
-    inside = {f"empty{name}": HOME + name for name in names} | {path: path for path in account}
-    pages |= visit(inside, user=make.administrator())
+
+    pages = visit({f"empty{name}": HOME + name for name in names}, user=make.administrator())
+
+    assert errors_in(pages, tmp_path) == []
+
+
+def test_nor_has_a_page_to_sign_in_or_of_one_s_account(transactional_db, errors_in, tmp_path):
+    shown = {name: client.get(path, follow=True) for name, (client, path) in doors.pages().items()}
+    refused = doors.refused()
+    assert {name: answer.status_code for name, answer in shown.items() if answer.status_code != 200} == {}
+    assert {name: answer.status_code for name, answer in refused.items() if answer.status_code >= 400} == {
+        "question answered wrong": 422
+    }
+
+    pages = {name: answer.text for name, answer in (shown | refused).items()}
 
     assert errors_in(pages, tmp_path) == []
 

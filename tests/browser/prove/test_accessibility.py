@@ -5,7 +5,7 @@ from django.conf import settings
 from django.test import Client
 
 from tests import make
-from tests.browser import world
+from tests.browser import doors, world
 from tests.processes import ROOT
 from tests.services import wait_until
 
@@ -38,11 +38,14 @@ def look(live_server, open_page):
         def barriers(name, path):
             answer = page.goto(live_server.url + path)
             assert answer.status < 500, f"{name}: {answer.status}"
+            return here(name)
+
+        def here(name):
             page.evaluate("for (const one of document.querySelectorAll('main details')) one.open = true")
             page.evaluate(AXE)
             return [f"{name}: {found}" for found in page.evaluate(LOOK, TAGS)]
 
-        barriers.page = page
+        barriers.page, barriers.here = page, here
         return barriers
 
     return with_options
@@ -59,27 +62,31 @@ def test_no_page_has_a_barrier(look, size, theme):
     assert not found, "\n" + "\n".join(found)
 
 
-OUTSIDE = ["/sign-in", "/password/forgotten", "/password/forgotten/sent", "/password/new/MQ/made-up"]
-ACCOUNT = ["/account", "/account/app", "/account/passkeys/add", "/account/sessions", "/account/codes/new"]
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_neither_has_an_empty_site(look, size, theme):
+    empty = look(make.administrator(), viewport=SIZES[size], color_scheme=theme)
+
+    found = [barrier for name in world.LISTS for barrier in empty(f"empty{name}", world.HOME + name)]
+
+    assert not found, "\n" + "\n".join(found)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
-def test_neither_has_the_sign_in_page_nor_an_empty_site(look, size, theme):
-    options = {"viewport": SIZES[size], "color_scheme": theme}
-    out, empty = look(**options), look(make.administrator(), **options)
+def test_nor_has_a_page_to_sign_in_or_of_one_s_account(look, live_server, size, theme):
+    barriers = look(viewport=SIZES[size], color_scheme=theme)
+    found = []
 
-    pages = {f"empty{name}": world.HOME + name for name in world.LISTS} | dict(
-        zip(ACCOUNT, ACCOUNT, strict=True)
-    )
-    found = [barrier for path in OUTSIDE for barrier in out(path, path)]
-    found += [barrier for name, path in pages.items() for barrier in empty(name, path)]
+    for name, (client, path) in doors.pages().items():
+        assert doors.visit(barriers.page, live_server.url, client, path).status == 200, name
+        found += barriers.here(name)
 
     assert not found, "\n" + "\n".join(found)
 
 
 @pytest.mark.parametrize(("size", "theme"), [("desktop", "dark"), ("phone", "light")])
-def test_nor_has_what_opens_on_a_page(look, size, theme):
+def test_nor_has_what_opens_on_a_page(look, live_server, size, theme):
     ada = make.administrator(username="ada")
     made = world.a_night()
     barriers = look(ada, viewport=SIZES[size], color_scheme=theme)
@@ -96,6 +103,11 @@ def test_nor_has_what_opens_on_a_page(look, size, theme):
     press("What does this mean?", ".term-text:popover-open")
     press("Actions: Delete old conversations", "#asked[open]")
     press("Cancel Cleanup orphaned messages", "#question[open]")
+    doors.visit(page, live_server.url, doors.of_long_ago(ada), f"{world.HOME}/runs/{made['purged'].pk}")
+    page.get_by_role("button", name="Undo").click()
+    page.locator("#question [value=yes]").click()
+    page.get_by_role("heading", name="Confirm that it is you").wait_for()
+    found += barriers.here("confirmation")
     barriers("run failed", f"{world.HOME}/runs/{made['failed'].pk}")
     assert page.get_by_role("heading", name="Compared with the run before").is_visible()
     press("Retry", "#asked[open]")

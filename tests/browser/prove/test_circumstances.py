@@ -4,8 +4,9 @@ import pytest
 
 from housekeeping.models import LogLine
 from tests import make
-from tests.browser import world
+from tests.browser import doors, world
 from tests.browser.test_dashboard import SCREENSHOTS
+from tests.chat.sign_in import apps
 
 ZOOMED = {"width": 320, "height": 256}  # 1280 by 1024 at 400 %, as WCAG 1.4.10 has it
 # What stands beyond the window's edge, unless one can scroll to it; and text that its own box cuts off.
@@ -48,6 +49,20 @@ def test_at_400_percent_nothing_is_cut_off_nor_scrolled_sideways(site, visit):
         page.evaluate("for (const one of document.querySelectorAll('main details')) one.open = true")
         if name in ("overview", "runs", "run failed", "holds", "trends", "tables", "table"):
             shoot(page, f"zoom-{name}")
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            found.append(f"{name} scrolls sideways")
+        found += [f"{name}: {cut}" for cut in page.evaluate(CUT_OFF)[:6]]
+
+    assert not found, "\n".join(found)
+
+
+def test_nor_is_a_page_to_sign_in_or_of_one_s_account(site, open_page):
+    page = open_page(viewport=ZOOMED, expect_errors=True)
+    found = []
+
+    for name, (client, path) in doors.pages().items():
+        doors.visit(page, site, client, path)
+        shoot(page, f"zoom-{name.strip('/').replace('/', '-')}")
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             found.append(f"{name} scrolls sideways")
         found += [f"{name}: {cut}" for cut in page.evaluate(CUT_OFF)[:6]]
@@ -193,6 +208,22 @@ def test_on_paper_there_is_what_one_reads_and_none_of_it_is_cut_off(site, visit)
         assert pressed == [], name
         assert len(page.locator("main").inner_text()) > 100, name
         assert page.locator("main").evaluate("it => getComputedStyle(it).color") == "rgb(28, 33, 30)", name
+
+
+def test_on_paper_there_are_the_recovery_codes(site, open_page):
+    """The page asks to print them, and shows them once."""
+    page = open_page(viewport=PAPER, color_scheme="dark")
+    page.emulate_media(media="print")
+    user = make.administrator(username="grace", password=doors.PASSWORD)
+    apps.given(user)
+
+    doors.visit(page, site, doors.with_new_codes(user), "/account/codes")
+    shoot(page, "print-codes")
+
+    assert len(set(doors.codes_on(page))) == 10
+    assert page.evaluate(CUT_OFF) == []
+    assert [one for one in page.locator(PRESSED).all() if one.is_visible()] == []
+    assert page.locator("main").evaluate("it => getComputedStyle(it).color") == "rgb(28, 33, 30)"
 
 
 def test_on_paper_a_long_log_and_a_hidden_result_are_whole(site, visit):
