@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from housekeeping.database import private
-from site_config import env, logs, telemetry
+from site_config import database, env, logs, telemetry
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.read_file(BASE_DIR / env.text("ENV_FILE", ".env"))
@@ -207,37 +207,7 @@ LOGOUT_REDIRECT_URL = "login"
 
 # Whether the site reaches PostgreSQL through PgBouncer in transaction mode. Applies to both URLs.
 BEHIND_PGBOUNCER = env.boolean("BEHIND_PGBOUNCER", False)
-DATABASE: dict[str, Any] = env.database("DATABASE_URL", "sqlite:///db.sqlite3", root=BASE_DIR)
-if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
-    DATABASE["OPTIONS"] = {
-        # A transaction takes the write lock at its start and waits for it. By default it takes the lock
-        # halfway, and then fails with "database is locked" without waiting.
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-        # Readers don't wait for the writer, and writes are 7 times as fast as with the defaults.
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-    }
-    # A file, because the tests share it with real consumers.
-    DATABASE["TEST"] = {"NAME": f"{DATABASE['NAME']}.test"}
-else:
-    DATABASE |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
-    # A server-side cursor needs one connection, and the pooler may use another for each transaction.
-    DATABASE["DISABLE_SERVER_SIDE_CURSORS"] = BEHIND_PGBOUNCER
-    # Never wait forever for a server that is gone (in seconds; tcp_user_timeout in ms), or for the locks of
-    # a process that was stopped inside a transaction. PgBouncer takes no startup options: there, its own
-    # idle_transaction_timeout ends such a transaction.
-    at_start = {} if BEHIND_PGBOUNCER else {"options": "-c idle_in_transaction_session_timeout=30s"}
-    DATABASE["OPTIONS"] = (
-        {
-            "connect_timeout": 5,
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 15_000,
-        }
-        | at_start
-        | DATABASE.get("OPTIONS", {})
-    )
+DATABASE = database.configured("DATABASE_URL", root=BASE_DIR, is_pooled=BEHIND_PGBOUNCER)
 DATABASES = {"default": DATABASE}
 # Throttles count in this table, which all processes on all machines share. Nothing else uses it.
 CACHES = {

@@ -8,7 +8,8 @@ from housekeeping.models.alerts import Channel, Delivery, Incident
 from housekeeping.models.erasures import Erasure
 from housekeeping.models.files import FileToDelete
 from housekeeping.models.kept import Archive, Hold, PlannedRows
-from housekeeping.models.runs import LogLine, Run, RunQuerySet, Tally
+from housekeeping.models.logs import LogLine, Tally
+from housekeeping.models.runs import Run, RunQuerySet
 from housekeeping.models.states import (
     MOST_OFFSET,
     REASON_LENGTH,

@@ -1,4 +1,4 @@
-"""Runs, their logs, and the daily tallies of them."""
+"""Runs: each from its request to its end."""
 
 import uuid
 from collections import Counter
@@ -366,37 +366,3 @@ def _summed(tables: Iterable[dict[str, int]]) -> dict[str, int]:
     for counts in tables:
         rows.update(counts)
     return dict(rows)
-
-
-class LogLine(OwnModel):
-    """A line that was logged during a run."""
-
-    run = models.ForeignKey(Run, models.CASCADE, related_name="log_lines")
-    logged_at = models.DateTimeField()
-    level = models.CharField(max_length=10)
-    text = models.TextField()
-
-    class Meta:
-        ordering = ["pk"]
-
-    def __str__(self) -> str:
-        return self.text
-
-
-class Tally(OwnModel):
-    """How many runs of a task ended on one day with one status. Charts are drawn from tallies."""
-
-    day = models.DateField(help_text="In TIME_ZONE.")
-    task = models.CharField(max_length=100)
-    status = models.CharField(max_length=20)
-    runs = models.PositiveIntegerField(default=0)
-    rows = models.PositiveBigIntegerField(default=0, help_text="Rows of the policies' own that were deleted.")
-    duration_ms = models.PositiveBigIntegerField(default=0, help_text="Of all these runs together.")
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["day", "task", "status"], name="tally_one_per_day_task_status")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.day} {self.task} {self.status}"

@@ -31,7 +31,8 @@ def project(scratch: Path, *words: str, **variables: str) -> "subprocess.Complet
 def fresh_clone(folder: Path) -> Path:
     """The settings alone in a folder of their own, in which nothing has been made yet."""
     (folder / "site_config").mkdir(parents=True)
-    for name in ["__init__.py", "env.py", "logs.py", "refusals.py", "settings.py", "telemetry.py"]:
+    files = ["__init__.py", "database.py", "env.py", "logs.py", "refusals.py", "settings.py", "telemetry.py"]
+    for name in files:
         shutil.copy(PROJECT / "site_config" / name, folder / "site_config")
     (folder / "housekeeping/database").mkdir(parents=True)
     # What the settings import of the app.
