@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import F, Model, QuerySet
 from django.db.models.expressions import Combinable
 
+from housekeeping.declared import columns
 from housekeeping.models import PolicyState
 
 # A cutoff that every row is older than. A day before the calendar's end: Django converts it to TIME_ZONE for
@@ -21,11 +22,12 @@ class Policy:
 
     ``rows(cutoff)`` returns the rows that had expired at ``cutoff``: an unsliced queryset of one
     model that contains each row once. Without a retention, the cutoff is the moment of the run
-    itself. ``age``: the column (never null, best with an index) or expression that a row's age
-    counts from. ``shortest_days``: the shortest retention that an operator may set. ``is_upkeep``:
-    the policy is about housekeeping's own rows, which are neither archived nor braked. ``deletes_files``:
-    whether the files that file fields of deleted rows name are deleted, too, once the rows can't be put
-    back. ``check`` warns if such a policy does not say.
+    itself. ``age``: the column (best with an index) or expression that a row's age counts from. It may
+    be a column of a row that it refers to: ``conversation__updated_at``. Rows without an age go first.
+    ``shortest_days``: the shortest retention that an operator may set. ``is_upkeep``: the policy is
+    about housekeeping's own rows, which are neither archived nor braked. ``deletes_files``: whether the
+    files that file fields of deleted rows name are deleted, too, once the rows can't be put back. ``check``
+    warns if such a policy does not say.
     """
 
     name: str
@@ -39,6 +41,10 @@ class Policy:
     def age_of(self) -> Combinable:
         """The expression by which a purge orders the rows, oldest first."""
         return F(self.age) if isinstance(self.age, str) else self.age()
+
+    def may_lack_age(self) -> bool:
+        """Might the age of a row be null?"""
+        return columns.may_be_null(self.model, self.age_of())
 
     @property
     def model(self) -> type[Model]:

@@ -15,7 +15,7 @@ from statistics import median
 from typing import Any
 
 import zstandard
-from django.db.models import Max, Min, QuerySet
+from django.db.models import DateTimeField, F, Max, Min, QuerySet
 from django.utils.translation import gettext
 
 from housekeeping import conf
@@ -58,7 +58,7 @@ def look(
         "retention_days": in_days(retention),
         "rows": count,
         "tables": tables,
-        **_ends(policy, rows),
+        **{name: end and end.isoformat() for name, end in _ends(policy, rows).items()},
         "sample": _sample(policy, rows),
         "held_back": held_back(policy, cutoff=cutoff),
         "usual": usual(policy),
@@ -84,9 +84,9 @@ def backlog(policy: Policy) -> dict[str, Any]:
     """How many rows a purge would delete now, by table, and since when the oldest of them is due."""
     retention = policy.retention_in_force()
     cutoff = cutoff_for(retention, clock.roughly())
-    oldest = due(policy, cutoff=cutoff).aggregate(oldest=Min(policy.age_of()))["oldest"]
+    oldest = _ends(policy, due(policy, cutoff=cutoff))["oldest"]
     # The age of a policy without a date, such as that of plans, is the key.
-    due_since = oldest + retention if retention and isinstance(oldest, datetime) else None
+    due_since = oldest + retention if retention and oldest else None
     tables = rows_by_table(policy, cutoff, lambda keys: None)
     return {
         "rows": tables[policy.model._meta.label],
@@ -118,13 +118,18 @@ def warning(policy: Policy, rows: int) -> str | None:
     return f"{rows:,} rows are more than {UNUSUAL} times the usual {expected:,}."
 
 
-def _ends(policy: Policy, rows: QuerySet[Any]) -> dict[str, str | None]:
-    ends = rows.aggregate(oldest=Min(policy.age_of()), newest=Max(policy.age_of()))
-    return {name: end.isoformat() if isinstance(end, datetime) else None for name, end in ends.items()}
+def _ends(policy: Policy, rows: QuerySet[Any]) -> dict[str, datetime | None]:
+    """The first and the last moment in the ages of ``rows``; None where an age is not a moment."""
+    # Annotated first: an age may be an aggregate itself, such as the newest of a row's children.
+    rows = rows.annotate(aged=policy.age_of())
+    if not isinstance(rows.query.annotations["aged"].output_field, DateTimeField):
+        return {"oldest": None, "newest": None}  # PostgreSQL has no smallest UUID
+    return rows.aggregate(oldest=Min("aged"), newest=Max("aged"))
 
 
 def _sample(policy: Policy, rows: QuerySet[Any]) -> list[dict[str, str | None]]:
-    oldest = rows.annotate(aged=policy.age_of()).order_by("aged", "pk").values_list("pk", "aged")[:SAMPLE]
+    first = F("aged").asc(nulls_first=True) if policy.may_lack_age() else F("aged")  # as a walk goes
+    oldest = rows.annotate(aged=policy.age_of()).order_by(first, "pk").values_list("pk", "aged")[:SAMPLE]
     return [
         {
             "key": str(key),

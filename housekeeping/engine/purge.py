@@ -159,14 +159,13 @@ def purge_batches(
     source = Walk(policy, cutoff) if plan is None else _Plan(plan)
     is_wary = is_careful
     while found := source.take(size):
-        is_last = len(found) < size
         one = _Try(policy, cutoff, found, digest, archiver, save_progress, is_wary, on_retry)
         batch = transient.transact(one.carry_out, on_retry=one.be_careful, checkpoint=checkpoint)
         took = time.monotonic() - one.began
         digest = batch.digest
         is_wary = is_careful or (one.is_careful and batch.in_use > 0)
         yield batch
-        if is_last:
+        if source.is_over:
             break
         if batch_size is None:
             size = fitted(size, took, sum(batch.rows.values()), pace)
@@ -176,14 +175,29 @@ def purge_batches(
 class Walk:
     """The rows that are due, oldest first.
 
-    By age, along its index: by key, the walk would look at every row that stays.
+    By age, along its index: by key, the walk would look at every row that stays. Rows without an age come
+    first, by key: the databases disagree on where they belong, and no comparison finds them.
     """
 
     def __init__(self, policy: Policy, cutoff: datetime) -> None:
-        self.due = due(policy, cutoff=cutoff).annotate(aged=policy.age_of()).order_by("aged", "pk")
+        rows = due(policy, cutoff=cutoff).annotate(aged=policy.age_of())
+        self.ageless = rows.filter(aged=None).order_by("pk") if policy.may_lack_age() else None
+        self.due = (rows if self.ageless is None else rows.exclude(aged=None)).order_by("aged", "pk")
         self.last: tuple[Any, Any] | None = None
+        self.is_over = False
 
     def take(self, size: int) -> dict[Any, None]:
+        found = self._take_ageless(size)
+        return found if len(found) == size else found | self._take_aged(size - len(found))
+
+    def _take_ageless(self, size: int) -> dict[Any, None]:
+        if self.ageless is None:
+            return {}
+        found = dict.fromkeys(self.ageless.values_list("pk", flat=True)[:size])
+        self.ageless = self.ageless.filter(pk__gt=list(found)[-1]) if len(found) == size else None
+        return found
+
+    def _take_aged(self, size: int) -> dict[Any, None]:
         rows = self.due
         if self.last:
             age, pk = self.last
@@ -193,7 +207,8 @@ class Walk:
         # meanwhile, the walk continues from the one before it.
         places = (rows.filter(pk=key).values_list("aged", "pk").first() for key in reversed(keys))
         self.last = next((place for place in places if place), self.last)
-        return dict.fromkeys(keys)
+        self.is_over = len(keys) < size
+        return dict.fromkeys(keys)  # a policy that joins to many may give a row several times
 
 
 class _Plan:
@@ -201,9 +216,12 @@ class _Plan:
 
     def __init__(self, rows: Iterable[tuple[Any, int]]) -> None:
         self.rows = iter(rows)
+        self.is_over = False
 
     def take(self, size: int) -> dict[Any, int]:
-        return dict(islice(self.rows, size))
+        found = dict(islice(self.rows, size))
+        self.is_over = len(found) < size
+        return found
 
 
 def fitted(size: int, took: float, rows: int, pace: Pace) -> int:
@@ -297,7 +315,7 @@ class _Try:
 
     def _due(self, keys: list[Any]) -> list[Any]:
         rows = due(self.policy, cutoff=self.cutoff).filter(packing.Among("pk", keys)).order_by()
-        return list(rows.values_list("pk", flat=True))
+        return list(dict.fromkeys(rows.values_list("pk", flat=True)))
 
     def _free(self, keys: list[Any]) -> list[Any]:
         """Those of ``keys``, which are locked, that have no row below them that somebody else has locked."""
