@@ -3,6 +3,6 @@
 The docs list every message with its hint: docs/extensions/code.py reads them from these modules.
 """
 
-from housekeeping.checks import addresses, declarations, settings
+from housekeeping.checks import addresses, declarations, policies, settings
 
-__all__ = ["addresses", "declarations", "settings"]
+__all__ = ["addresses", "declarations", "policies", "settings"]

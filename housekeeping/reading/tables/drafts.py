@@ -21,6 +21,7 @@ from django.utils.translation import gettext
 from housekeeping import conf
 from housekeeping.database import sizes
 from housekeeping.declared import registry
+from housekeeping.declared.columns import indexes
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import SCHEDULES, TASKS
 from housekeeping.engine import obstacles
@@ -134,12 +135,7 @@ def _columns(model: type[Model]) -> list[str]:
 
 def _indexed(model: type[Model]) -> set[str]:
     """The fields that lead an index of the table."""
-    meta = model._meta
-    led = [index.fields for index in meta.indexes if not index.condition]
-    led += [list(one.fields) for one in meta.constraints if isinstance(one, models.UniqueConstraint)]
-    fields: list[Any] = list(meta.local_fields)
-    alone = [field.name for field in fields if field.db_index or field.unique]
-    return {*(names[0].removeprefix("-") for names in led if names), *alone}
+    return {names[0] for names in indexes(model)}
 
 
 def _retention(ages: dict[str, Any] | None) -> int:

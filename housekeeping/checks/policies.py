@@ -1,0 +1,47 @@
+"""What policies need to be fast: the indexes that their declarations want."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.checks import CheckMessage
+from django.core.checks import Warning as CheckWarning
+from django.db.models import Model
+
+from housekeeping.checks.registration import check
+from housekeeping.declared import registry
+from housekeeping.declared.columns import along, has_index
+from housekeeping.declared.policies import Policy
+
+# A model, the fields that its rows are picked by, and the one that they are ordered by.
+Wanted = tuple[type[Model], tuple[str, ...], str]
+
+
+@check
+def policies_have_the_indexes_that_they_want(**kwargs: Any) -> list[CheckMessage]:
+    return [
+        CheckWarning(
+            f"The policy {policy.name!r} reads {model._meta.label} by {', '.join([*first, then])},"
+            " and no index serves that.",
+            hint=f"Add models.Index(fields={[*first, then]}) to its Meta: otherwise the whole table is read.",
+            id="housekeeping.W007",
+        )
+        for policy in registry.policies().values()
+        if policy.known_model
+        for model, first, then in dict.fromkeys(_wanted(policy, policy.model))
+        if not has_index(model, first, then)
+    ]
+
+
+def _wanted(policy: Policy, model: type[Model]) -> Iterator[Wanted]:
+    if isinstance(policy.age, str):
+        yield from _along_age(model, policy.age)
+
+
+def _along_age(model: type[Model], age: str) -> Iterator[Wanted]:
+    """The age of another row is walked along there; from each row, its key leads to the rows that go."""
+    fields = along(model, age)
+    for field in fields[1:]:
+        yield field.model, (), field.name
+    for field in fields[:-1]:
+        if field.concrete:
+            yield field.model, (), field.name
