@@ -28,6 +28,10 @@ class Policy:
     about housekeeping's own rows, which are neither archived nor braked. ``deletes_files``: whether the
     files that file fields of deleted rows name are deleted, too, once the rows can't be put back. ``check``
     warns if such a policy does not say.
+
+    ``keep_newest`` and ``of_each``: of those that ``rows`` returns, the newest so many rows of each owner
+    stay. ``of_each`` names the owner's column, or several: ``("user", "kind")``. All rows of the table
+    count, and those without an owner or an age stay.
     """
 
     name: str
@@ -37,6 +41,23 @@ class Policy:
     is_upkeep: bool = False
     shortest_days: int = 1
     deletes_files: bool | None = None
+    keep_newest: int = 0
+    of_each: str | tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.keep_newest < 0 or bool(self.keep_newest) != bool(self.of_each):
+            raise ValueError(
+                f"The policy {self.name!r} has to have both keep_newest, a number, and of_each, a column."
+            )
+
+    def more_rules(self) -> list[Any]:
+        """What else decides which rows expire, as a figure that depends on it is marked with it."""
+        return [self.keep_newest, *self.owner_names] if self.keep_newest else []
+
+    @property
+    def owner_names(self) -> tuple[str, ...]:
+        """The columns of ``of_each``."""
+        return (self.of_each,) if isinstance(self.of_each, str) else tuple(self.of_each)
 
     def age_of(self) -> Combinable:
         """The expression by which a purge orders the rows, oldest first."""

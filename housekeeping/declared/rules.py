@@ -40,6 +40,6 @@ def in_force() -> str:
 
 
 def digest(mark: str | None, policies: Iterable[Policy]) -> str:
-    """32 characters for the mark and the retentions of ``policies`` as this version declares them."""
-    text = repr([mark, *((policy.name, policy.retention) for policy in policies)])
+    """32 characters for the mark and the rules of ``policies`` as this version declares them."""
+    text = repr([mark, *((policy.name, policy.retention, *policy.more_rules()) for policy in policies)])
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import Manager, QuerySet
+from django.db.models import AutoField, Manager, QuerySet
 
 from housekeeping.declared import columns
 from housekeeping.declared.policies import FAR, Policy
@@ -17,12 +17,18 @@ def to(policy: Policy) -> list[tuple[str, str]]:
         if not isinstance(rows, QuerySet | Manager):
             return [("its rows", f"rows returns a {type(rows).__name__}, not a queryset")]
         rows.annotate(aged=policy.age_of()).order_by("aged", "pk")  # as a purge does; this asks nothing yet
-        problems = [*cascade.elsewhere(rows.all()), *cascade.problems(policy.model), *_of_age(policy)]
+        problems = [*cascade.elsewhere(rows.all()), *cascade.problems(policy.model), *_of_declaration(policy)]
         return [(policy.model._meta.label, problem) for problem in problems]
     except Exception as error:  # code of the project
         return [("its rows", f"asking for them raises {type(error).__name__}: {error}")]
 
 
-def _of_age(policy: Policy) -> Iterator[str]:
+def _of_declaration(policy: Policy) -> Iterator[str]:
     if isinstance(policy.age, str) and columns.leads_to_many(policy.model, policy.age):
         yield f"its age {policy.age!r} leads to several rows: use an expression for the newest of them"
+    own = {name for one in policy.model._meta.concrete_fields for name in (one.name, one.attname)}
+    for name in policy.owner_names:
+        if name not in own:
+            yield f"of_each {name!r} is not a column of it"
+    if policy.keep_newest and policy.age == "pk" and not isinstance(policy.model._meta.pk, AutoField):
+        yield "its newest rows can't be told by its key: name the column of their age"

@@ -22,7 +22,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Protocol
 
-from django.db import DEFAULT_DB_ALIAS, connection
+from django.db import connection
 from django.db.models import Model, Q, QuerySet
 
 from housekeeping import conf
@@ -30,6 +30,7 @@ from housekeeping.database import clock, transient
 from housekeeping.declared.policies import FAR, Policy
 from housekeeping.engine import archive, cascade, holds, locks, packing
 from housekeeping.engine.archive import Archiver
+from housekeeping.engine.expiry import expired_rows
 from housekeeping.engine.files import Notes
 from housekeeping.engine.removal import Batch, Removal
 from housekeeping.exceptions import WrongDatabase
@@ -87,18 +88,12 @@ def preview(policy: Policy) -> int:
 def due(policy: Policy, *, cutoff: datetime) -> QuerySet[Any]:
     """The rows that a purge would delete: expired before ``cutoff``, not held, not protected."""
     stays = spared(policy.model, clock.Now())
-    return _expired_rows(policy, cutoff).exclude(stays)
+    return expired_rows(policy, cutoff).exclude(stays)
 
 
 def spared(model: type[Model], now: clock.Moment) -> Q:
     """The rows of ``model`` that no purge deletes at ``now``: held, or protected by another row."""
     return holds.held(model, now) | cascade.protected(model)
-
-
-def _expired_rows(policy: Policy, cutoff: datetime) -> QuerySet[Any]:
-    # A router may read from a replica that lags behind. A row that was changed or held a moment ago would
-    # be deleted, so read from the database that the purge writes to.
-    return policy.rows(cutoff).using(DEFAULT_DB_ALIAS)
 
 
 def check_database(policy: Policy) -> None:
@@ -117,7 +112,7 @@ def expired(policy: Policy, *, cutoff: datetime) -> int:
 
 def held_back(policy: Policy, *, cutoff: datetime) -> dict[str, int]:
     """The number of expired rows that stay, by the reason: ``held``, ``protected``."""
-    rows = _expired_rows(policy, cutoff)
+    rows = expired_rows(policy, cutoff)
     return {
         "held": rows.filter(holds.held(policy.model, clock.Now())).count(),
         "protected": rows.filter(cascade.protected(policy.model)).count(),

@@ -91,3 +91,25 @@ class Postcard(models.Model):
     """It may name the file of a photo, too."""
 
     picture = models.FileField()
+
+
+class Owner(models.Model):
+    """Whose entries are kept for as long as it wants: in days, or as a duration."""
+
+    kept_days = models.IntegerField(null=True)
+    kept_for = models.DurationField(null=True)
+
+
+class Entry(models.Model):
+    owner = models.ForeignKey(Owner, models.CASCADE, null=True, related_name="entries")
+    kind = models.CharField(max_length=10, default="note")
+    written_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["owner", "written_at"], name="entry_by_owner")]
+
+
+class Line(models.Model):
+    """Goes with its entry."""
+
+    entry = models.ForeignKey(Entry, models.CASCADE)
