@@ -33,8 +33,12 @@ def policies_have_the_indexes_that_they_want(**kwargs: Any) -> list[CheckMessage
 
 
 def _wanted(policy: Policy, model: type[Model]) -> Iterator[Wanted]:
-    if isinstance(policy.age, str):
-        yield from _along_age(model, policy.age)
+    if not isinstance(policy.age, str):
+        return  # an expression: which index serves it, only the database can tell
+    yield from _along_age(model, policy.age)
+    if policy.keep_newest and policy.age != "pk" and len(along(model, policy.age)) == 1:
+        owner = tuple(model._meta.get_field(name).name for name in policy.owner_names)
+        yield model, owner, policy.age
 
 
 def _along_age(model: type[Model], age: str) -> Iterator[Wanted]:

@@ -5,7 +5,7 @@ from django.core.checks import run_checks
 
 from chat.models import ChatMessage, Conversation
 from housekeeping.declared.policies import Policy
-from tests.zoo.models import Meal
+from tests.zoo.models import Entry, Meal, Park
 
 pytestmark = pytest.mark.django_db
 
@@ -31,3 +31,38 @@ def test_an_age_of_another_row_wants_an_index_there(add_task):
     [warning] = found("W007")
     assert warning.msg == "The policy 'by_name' reads zoo.Park by opened_at, and no index serves that."
     assert warning.hint.startswith("Add models.Index(fields=['opened_at']) to its Meta")
+
+
+def newest(name, **fields):
+    return Policy(name, lambda cutoff: Entry.objects.all(), keep_newest=2, **fields)
+
+
+def test_the_newest_of_each_owner_want_an_index_of_owner_and_age(add_task):
+    for policy in (
+        newest("served", age="written_at", of_each="owner"),
+        newest("unserved", age="written_at", of_each=("kind", "owner_id")),
+    ):
+        add_task(policy.name, lambda purge: {}, policy=policy)
+
+    [warning] = found("W007")
+    text = "The policy 'unserved' reads zoo.Entry by kind, owner, written_at, and no index serves that."
+    assert warning.msg == text
+
+
+@pytest.mark.parametrize(
+    ("policy", "problem"),
+    [
+        (newest("x", age="written_at", of_each="nobody"), "of_each 'nobody' is not a column of it"),
+        (newest("x", age="written_at", of_each="owner__kept_days"), "of_each 'owner__kept_days' is not"),
+        (
+            Policy("x", lambda cutoff: Park.objects.all(), keep_newest=2, of_each="name"),
+            "its newest rows can't",
+        ),
+    ],
+    ids=lambda one: getattr(one, "owner_names", ""),
+)
+def test_newest_rows_that_can_t_be_told_are_an_error(policy, problem, add_task):
+    add_task("x", lambda purge: {}, policy=policy)
+
+    [error] = found("E003")
+    assert problem in error.msg
