@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from housekeeping.database import clock as clock
     from housekeeping.declared.mailing import Mail as Mail
     from housekeeping.declared.mailing import mail_each as mail_each
+    from housekeeping.declared.owners import ByOwner as ByOwner
     from housekeeping.declared.personal import Person as Person
     from housekeeping.declared.personal import personal_names as personal_names
     from housekeeping.declared.personal import personal_rows as personal_rows
@@ -43,6 +44,7 @@ _NAMES = {
     "Interval": "declared.triggers",
     # What
     "Policy": "declared.policies",
+    "ByOwner": "declared.owners",
     "scheduled": "declared.registry",
     "statistic": "declared.registry",
     "task": "declared.registry",

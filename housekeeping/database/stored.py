@@ -165,7 +165,17 @@ def _in_use(facts: dict[str, Any]) -> dict[str, Any]:
 def _with_days(facts: dict[str, Any]) -> dict[str, Any]:
     """Replaces a retention that is not a number by None."""
     names = [name for name in ("retention_days", "declared_retention_days") if name in facts]
-    return facts | {name: facts[name] if _is_number(facts[name]) else None for name in names}
+    known = facts | {name: facts[name] if _is_number(facts[name]) else None for name in names}
+    return known | {"retention_range": days_range(facts)} if "retention_range" in facts else known
+
+
+def days_range(facts: dict[str, Any]) -> dict[str, float | None] | None:
+    """The shortest and the longest retention in ``facts``, in days; None for anything else there."""
+    found = facts.get("retention_range")
+    if not isinstance(found, dict):
+        return None
+    ends = {name: found.get(name) for name in ("shortest_days", "longest_days")}
+    return {name: days if _is_number(days) else None for name, days in ends.items()}
 
 
 def _object(value: Any) -> dict[str, Any]:

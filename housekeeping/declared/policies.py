@@ -9,6 +9,7 @@ from django.db.models import F, Model, QuerySet
 from django.db.models.expressions import Combinable
 
 from housekeeping.declared import columns
+from housekeeping.declared.owners import ByOwner
 from housekeeping.models import PolicyState
 
 # A cutoff that every row is older than. A day before the calendar's end: Django converts it to TIME_ZONE for
@@ -32,6 +33,10 @@ class Policy:
     ``keep_newest`` and ``of_each``: of those that ``rows`` returns, the newest so many rows of each owner
     stay. ``of_each`` names the owner's column, or several: ``("user", "kind")``. All rows of the table
     count, and those without an owner or an age stay.
+
+    ``retention_by``, in place of ``retention``: each owner has a retention of its own, and operators can't
+    change it. ``rows`` then gets the cutoff of ``shortest_days``, and of what it returns, rows whose
+    ``age``, a moment, is past the retention of their owner go.
     """
 
     name: str
@@ -43,16 +48,21 @@ class Policy:
     deletes_files: bool | None = None
     keep_newest: int = 0
     of_each: str | tuple[str, ...] = ()
+    retention_by: ByOwner | None = None
 
     def __post_init__(self) -> None:
         if self.keep_newest < 0 or bool(self.keep_newest) != bool(self.of_each):
             raise ValueError(
                 f"The policy {self.name!r} has to have both keep_newest, a number, and of_each, a column."
             )
+        if self.retention and self.retention_by:
+            raise ValueError(f"The policy {self.name!r} has both retention and retention_by: remove one.")
 
     def more_rules(self) -> list[Any]:
         """What else decides which rows expire, as a figure that depends on it is marked with it."""
-        return [self.keep_newest, *self.owner_names] if self.keep_newest else []
+        rules = [self.keep_newest, *self.owner_names] if self.keep_newest else []
+        by = self.retention_by
+        return [*rules, by.owner, by.kept if isinstance(by.kept, str) else "", by.otherwise] if by else rules
 
     @property
     def owner_names(self) -> tuple[str, ...]:

@@ -3,13 +3,15 @@
 All are conditions of one query: previews, counts, plans and the transaction of a batch ask the same.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, Min, OuterRef, Q, QuerySet
 
-from housekeeping.declared.policies import Policy
+from housekeeping.database.durations import Before
+from housekeeping.declared.owners import KEPT, ByOwner
+from housekeeping.declared.policies import Policy, in_days
 from housekeeping.engine import cascade
 
 # A name that no model has. Each row's age is under it, to be compared with others.
@@ -20,8 +22,34 @@ def expired_rows(policy: Policy, cutoff: datetime) -> QuerySet[Any]:
     """The rows that had expired at ``cutoff``. Some of them may be held or protected."""
     # A router may read from a replica that lags behind. A row that was changed or held a moment ago would
     # be deleted, so read from the database that the purge writes to.
-    rows: QuerySet[Any] = policy.rows(cutoff).using(DEFAULT_DB_ALIAS)
+    latest = cutoff - timedelta(days=policy.shortest_days) if policy.retention_by else cutoff
+    rows: QuerySet[Any] = policy.rows(latest).using(DEFAULT_DB_ALIAS)
+    if policy.retention_by:
+        rows = _past_owners(policy, policy.retention_by, rows, cutoff)
     return _beyond_newest(policy, rows) if policy.keep_newest else rows
+
+
+def _past_owners(policy: Policy, by: ByOwner, rows: QuerySet[Any], now: datetime) -> QuerySet[Any]:
+    """Those of ``rows`` that are older than their owner wants at ``now``, the cutoff of such a policy."""
+    rows = by.with_kept(rows, policy.shortest_days).alias(**{AGE: policy.age_of()})
+    return rows.filter(**{f"{AGE}__lt": Before(now, F(KEPT))})
+
+
+def due_since(policy: Policy, rows: QuerySet[Any]) -> datetime | None:
+    """Since when the first of ``rows``, which are past the retention of their owners, is due."""
+    ends = ExpressionWrapper(F(AGE) + F(KEPT), DateTimeField())
+    since: datetime | None = rows.annotate(ends=ends).aggregate(since=Min("ends"))["since"]
+    return since
+
+
+def range_in_force(policy: Policy) -> dict[str, float | None] | None:
+    """For JSON: the shortest and the longest retention of the owners, in days; None without any."""
+    by = policy.retention_by
+    owner = by and by.model(policy.model)
+    if not by or not owner:
+        return None
+    shortest, longest = by.range(cascade.rows_of(owner), policy.shortest_days)
+    return {"shortest_days": in_days(shortest), "longest_days": in_days(longest)}
 
 
 def _beyond_newest(policy: Policy, rows: QuerySet[Any]) -> QuerySet[Any]:

@@ -3,9 +3,19 @@
 from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import AutoField, Manager, QuerySet
+from django.db.models import (
+    AutoField,
+    DateTimeField,
+    DecimalField,
+    DurationField,
+    FloatField,
+    IntegerField,
+    Manager,
+    QuerySet,
+)
 
 from housekeeping.declared import columns
+from housekeeping.declared.owners import OWN, ByOwner
 from housekeeping.declared.policies import FAR, Policy
 from housekeeping.engine import cascade
 
@@ -32,3 +42,17 @@ def _of_declaration(policy: Policy) -> Iterator[str]:
             yield f"of_each {name!r} is not a column of it"
     if policy.keep_newest and policy.age == "pk" and not isinstance(policy.model._meta.pk, AutoField):
         yield "its newest rows can't be told by its key: name the column of their age"
+    if policy.retention_by:
+        yield from _of_owners(policy, policy.retention_by)
+
+
+def _of_owners(policy: Policy, by: ByOwner) -> Iterator[str]:
+    if by.model(policy.model) is None or columns.leads_to_many(policy.model, by.owner):
+        yield f"{by.owner!r} does not lead from a row to its owner"
+        return
+    rows = by.with_kept(policy.rows(FAR).all(), policy.shortest_days).annotate(aged=policy.age_of())
+    kept, age = (rows.query.annotations[name].output_field for name in (OWN, "aged"))
+    if not isinstance(kept, IntegerField | FloatField | DecimalField | DurationField):
+        yield f"how long an owner keeps rows is neither a number of days nor a duration: {by.kept}"
+    if not isinstance(age, DateTimeField):
+        yield "its age is not a moment, which the retention of an owner is counted from"

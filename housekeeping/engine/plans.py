@@ -23,6 +23,7 @@ from housekeeping.database import clock, guard
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy, cutoff_for, in_days
 from housekeeping.engine import cascade, packing
+from housekeeping.engine.expiry import due_since, range_in_force
 from housekeeping.engine.purge import Walk, check_database, due, expired, held_back
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import PlannedRows, Run
@@ -81,17 +82,25 @@ def rows_by_table(policy: Policy, cutoff: datetime, save: Callable[[list[Any]], 
 
 
 def backlog(policy: Policy) -> dict[str, Any]:
-    """How many rows a purge would delete now, by table, and since when the oldest of them is due."""
+    """How many rows a purge would delete now, by table, and since when the oldest of them is due.
+
+    ``retention_range``: how long the owners want rows to be kept, if the policy leaves it to them.
+    """
     retention = policy.retention_in_force()
     cutoff = cutoff_for(retention, clock.roughly())
-    oldest = _ends(policy, due(policy, cutoff=cutoff))["oldest"]
-    # The age of a policy without a date, such as that of plans, is the key.
-    due_since = oldest + retention if retention and oldest else None
+    rows = due(policy, cutoff=cutoff)
+    if policy.retention_by:
+        since, more = due_since(policy, rows), {"retention_range": range_in_force(policy)}
+    else:
+        oldest, more = _ends(policy, rows)["oldest"], {}
+        # The age of a policy without a date, such as that of plans, is the key.
+        since = oldest + retention if retention and oldest else None
     tables = rows_by_table(policy, cutoff, lambda keys: None)
     return {
         "rows": tables[policy.model._meta.label],
         "tables": {table: rows for table, rows in tables.items() if rows},
-        "due_since": due_since.isoformat() if due_since else None,
+        "due_since": since.isoformat() if since else None,
+        **more,
     }
 
 

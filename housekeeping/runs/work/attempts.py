@@ -23,6 +23,7 @@ from housekeeping.declared import registry
 from housekeeping.declared.mailing import Mailed, mail_each
 from housekeeping.declared.policies import Policy, cutoff_for, in_days
 from housekeeping.engine import cascade, plans
+from housekeeping.engine.expiry import range_in_force
 from housekeeping.engine.purge import check_database, expired
 from housekeeping.exceptions import AmbiguousPolicy, BrakeApplied, Cancelled, ClaimLost, ConsumerStopping
 from housekeeping.journal.logs import RunLog
@@ -134,6 +135,8 @@ class Attempt:
                 retention = policy.retention_in_force()
                 cutoff = cutoff_for(retention, self.run.as_of)
                 cutoffs[policy.name] = {"cutoff": cutoff.isoformat(), "retention_days": in_days(retention)}
+                if policy.retention_by:
+                    cutoffs[policy.name]["retention_range"] = range_in_force(policy)
         return cutoffs
 
     def _in_time(self, facts: dict[str, Any]) -> dict[str, Any]:
