@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from math import ceil
 from typing import Any
 
 from django.core import signing
@@ -164,10 +163,11 @@ def _delete(rows: str) -> str:
 
 def _in_words(one: Impact) -> str:
     rows = gettext("not counted") if one.rows is None else words.rows(one.rows)
-    days = one.retention_days
-    if days is None:
+    if one.policy.retention_by:
+        return gettext("%(rows)s, older than their owner keeps them") % {"rows": rows}
+    if one.retention_days is None:
         return gettext("%(rows)s, regardless of age") % {"rows": rows}
-    age = ngettext("%(days)s day", "%(days)s days", ceil(days)) % {"days": words.number(days)}
+    age = words.days(one.retention_days)
     return gettext("%(rows)s, older than %(age)s") % {"rows": rows, "age": age}
 
 

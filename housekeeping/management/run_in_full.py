@@ -50,7 +50,10 @@ def _write(command: OperatorCommand, title: str, facts: dict[str, Any], tables: 
 def _lines(facts: dict[str, Any]) -> Iterator[str]:
     if cutoff := stored.moment(facts.get("cutoff")):
         days = facts.get("retention_days")
-        yield f"older than {plain(cutoff)}" + ("" if days is None else f" (kept for {days} days)")
+        if ends := facts.get("retention_range"):
+            yield f"as of {plain(cutoff)} (kept for {words.kept(ends)})"
+        else:
+            yield f"older than {plain(cutoff)}" + ("" if days is None else f" (kept for {days} days)")
     oldest, newest = stored.moment(facts.get("oldest")), stored.moment(facts.get("newest"))
     if oldest and newest:
         yield f"from {plain(oldest)} to {plain(newest)}"

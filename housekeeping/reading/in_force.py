@@ -55,6 +55,7 @@ class InForce:
     is_set: bool = True
     problem: str = ""
     policy: str = ""
+    is_by_owner: bool = False
     changed_by: str = ""
     changed_at: datetime | None = None
 
@@ -122,7 +123,9 @@ def _retention(policy: Policy, state: PolicyState | None) -> InForce:
     source, variable = _source(name, is_set=True, is_default=False)
     source = DECLARED if source == SETTINGS else source
     is_changed = state is not None and state.retention_days is not None and declared is not None
-    if declared is None:
+    if policy.retention_by:
+        meaning = _("As long as each owner wants.")
+    elif declared is None:
         meaning = _("No retention: its rows are deleted regardless of age.")
     else:
         meaning = _("How long its rows are kept, in days.")
@@ -135,6 +138,7 @@ def _retention(policy: Policy, state: PolicyState | None) -> InForce:
         variable,
         default=declared,
         policy=policy.name,
+        is_by_owner=policy.retention_by is not None,
         changed_by=state.changed_by if state and is_changed else "",
         changed_at=state.changed_at if state and is_changed else None,
     )

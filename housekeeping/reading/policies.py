@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from housekeeping.database import stored
 from housekeeping.declared import registry
 from housekeeping.declared.counting import counting
 from housekeeping.declared.policies import Policy, cutoff_for, in_days
@@ -31,6 +32,13 @@ class PolicyCard:
     @property
     def is_changed(self) -> bool:
         return self.state is not None and self.state.retention_days is not None
+
+    @property
+    def retention_range(self) -> dict[str, float | None] | None:
+        """The shortest and the longest retention of the owners, if the policy leaves it to them."""
+        if not self.policy.retention_by:
+            return None
+        return stored.days_range(self.backlog.value) or {"shortest_days": None, "longest_days": None}
 
     @property
     def model(self) -> str | None:

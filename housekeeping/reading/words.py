@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from math import ceil
 
 from django.apps import apps
 from django.utils.formats import number_format
@@ -76,6 +77,27 @@ def unusual(run: Run) -> list[str]:
         facts = {"rows": rows(run.purged), "usual": number(run.usual_rows)}
         told.append(gettext("It deleted %(rows)s, usually %(usual)s.") % facts)
     return told
+
+
+# --- Retentions -------------------------------------------------------------------------------
+
+
+def days(number_of_days: float) -> str:
+    """``1 day``, ``30 days``"""
+    return ngettext("%(days)s day", "%(days)s days", ceil(number_of_days)) % {"days": number(number_of_days)}
+
+
+def kept(ends: Mapping[str, float | None]) -> str:
+    """How long owners want rows to be kept, from the shortest to the longest retention."""
+    shortest, longest = ends["shortest_days"], ends["longest_days"]
+    if shortest is None:
+        return gettext("as long as each owner wants")
+    if longest is None:
+        return gettext("%(days)s or longer, by owner") % {"days": days(shortest)}
+    if shortest == longest:
+        return gettext("%(days)s, by owner") % {"days": days(shortest)}
+    text = gettext("%(shortest)s to %(longest)s, by owner")
+    return text % {"shortest": number(shortest), "longest": days(longest)}
 
 
 # --- Tasks and runs ---------------------------------------------------------------------------

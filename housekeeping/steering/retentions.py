@@ -116,6 +116,11 @@ def _set(name: str, days: int | None, act: str, by: Actor | None) -> Policy:
 
 
 def _in_force(policy: Policy) -> timedelta:
+    if policy.retention_by:
+        text = gettext(
+            "Each owner of rows of the policy %(policy)s has a retention of its own: change it there."
+        )
+        raise BadRetention(text % {"policy": repr(policy.name)})
     retention = policy.retention_in_force()
     if retention is None:
         text = gettext("The policy %(policy)s has no retention: its rows are deleted regardless of age.")

@@ -4,6 +4,7 @@ import pytest
 from django.core.checks import run_checks
 
 from chat.models import ChatMessage, Conversation
+from housekeeping import ByOwner
 from housekeeping.declared.policies import Policy
 from tests.zoo.models import Entry, Meal, Park
 
@@ -31,6 +32,35 @@ def test_an_age_of_another_row_wants_an_index_there(add_task):
     [warning] = found("W007")
     assert warning.msg == "The policy 'by_name' reads zoo.Park by opened_at, and no index serves that."
     assert warning.hint.startswith("Add models.Index(fields=['opened_at']) to its Meta")
+
+
+def by_owner(owner="owner", kept="kept_days", age="written_at"):
+    return Policy("x", lambda cutoff: Entry.objects.all(), age=age, retention_by=ByOwner(owner, kept))
+
+
+@pytest.mark.parametrize(
+    ("policy", "problem"),
+    [
+        (by_owner("nobody"), "'nobody' does not lead from a row to its owner"),
+        (by_owner("kind"), "'kind' does not lead from a row to its owner"),
+        (by_owner("line"), "'line' does not lead from a row to its owner"),
+        (by_owner(kept="entries__kind"), "neither a number of days nor a duration: entries__kind"),
+        (by_owner(kept="nope"), "asking for them raises FieldError"),
+        (by_owner(age="pk"), "its age is not a moment"),
+    ],
+    ids=lambda one: "" if isinstance(one, Policy) else one,
+)
+def test_owners_whose_retention_can_t_be_read_are_an_error(policy, problem, add_task):
+    add_task("x", lambda purge: {}, policy=policy)
+
+    [error] = found("E003")
+    assert problem in error.msg
+
+
+def test_owners_whose_retention_can_be_read_are_none(add_task):
+    add_task("x", lambda purge: {}, policy=by_owner())
+
+    assert found("E003") == found("W007") == []
 
 
 def newest(name, **fields):

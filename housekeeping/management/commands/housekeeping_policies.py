@@ -9,7 +9,7 @@ from housekeeping.declared import registry
 from housekeeping.journal import acts
 from housekeeping.management import tables
 from housekeeping.management.base import JSON, ActionCommand
-from housekeeping.reading import as_json, policies
+from housekeeping.reading import as_json, policies, words
 from housekeeping.steering import retentions
 
 NAME = "the policy's name, as `list` shows it"
@@ -85,5 +85,7 @@ class Command(ActionCommand):
 
 def _line(card: policies.PolicyCard) -> list[tables.Cell]:
     retention = "any age" if card.retention_days is None else f"{card.retention_days} days"
+    if card.retention_range:
+        retention = words.kept(card.retention_range)
     declared = f" (declared: {card.declared_days})" if card.is_changed else ""
     return [card.policy.name, retention + declared, tables.number(card.rows_due), card.error or ""]

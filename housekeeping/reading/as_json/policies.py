@@ -36,6 +36,19 @@ class Backlog(Stored[models.Gauge]):
     )
     measured_at = Moment()
 
+    @classmethod
+    def of(cls, source: models.Gauge, **given: Any) -> dict[str, Any]:
+        backlog = super().of(source, **given)
+        backlog.pop("retention_range", None)  # it is a field of the policy
+        return backlog
+
+
+class RetentionRange(Stored[dict[str, Any]]):
+    """How long the owners of rows want them to be kept."""
+
+    shortest_days = Number(STORED, nullable=True, help="null if no owner has a retention.")
+    longest_days = Number(STORED, nullable=True, help="null if some owner keeps its rows for good.")
+
 
 class Policy(Object[PolicyCard]):
     """A policy: which rows expire, and how long they are kept."""
@@ -49,6 +62,9 @@ class Policy(Object[PolicyCard]):
     model = Text(nullable=True, help="null if the policy raises an error.")
     retention_days = Number(nullable=True)
     declared_retention_days = Number("declared_days", nullable=True)
+    retention_range = One(
+        RetentionRange, nullable=True, help="In place of the retention, if each owner of rows has its own."
+    )
     changed = Flag("is_changed")
     changed_by = Text(lambda card: card.state.changed_by if card.state else None, nullable=True)
     changed_at = Moment(lambda card: card.state.changed_at if card.state else None, nullable=True)
