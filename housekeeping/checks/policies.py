@@ -36,7 +36,7 @@ def _wanted(policy: Policy, model: type[Model]) -> Iterator[Wanted]:
     if not isinstance(policy.age, str):
         return  # an expression: which index serves it, only the database can tell
     yield from _along_age(model, policy.age)
-    if policy.retention_by and len(along(model, policy.age)) == 1:
+    if (policy.retention_by or policy.at_most) and policy.age != "pk" and len(along(model, policy.age)) == 1:
         yield model, (), policy.age
     if policy.keep_newest and policy.age != "pk" and len(along(model, policy.age)) == 1:
         owner = tuple(model._meta.get_field(name).name for name in policy.owner_names)

@@ -37,6 +37,9 @@ class Policy:
     ``retention_by``, in place of ``retention``: each owner has a retention of its own, and operators can't
     change it. ``rows`` then gets the cutoff of ``shortest_days``, and of what it returns, rows whose
     ``age``, a moment, is past the retention of their owner go.
+
+    ``at_most``, in place of all these: the oldest rows go until the table has so many. Rows without an
+    age stay and do not count.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Policy:
     keep_newest: int = 0
     of_each: str | tuple[str, ...] = ()
     retention_by: ByOwner | None = None
+    at_most: int = 0
 
     def __post_init__(self) -> None:
         if self.keep_newest < 0 or bool(self.keep_newest) != bool(self.of_each):
@@ -57,12 +61,23 @@ class Policy:
             )
         if self.retention and self.retention_by:
             raise ValueError(f"The policy {self.name!r} has both retention and retention_by: remove one.")
+        if self.at_most < 0 or (self.at_most and (self.retention or self.retention_by or self.keep_newest)):
+            raise ValueError(
+                f"The policy {self.name!r} can have at_most, a number, or other rules, not both."
+            )
 
     def more_rules(self) -> list[Any]:
         """What else decides which rows expire, as a figure that depends on it is marked with it."""
+        if self.at_most:
+            return [self.at_most]
         rules = [self.keep_newest, *self.owner_names] if self.keep_newest else []
         by = self.retention_by
         return [*rules, by.owner, by.kept if isinstance(by.kept, str) else "", by.otherwise] if by else rules
+
+    @property
+    def counts_newer(self) -> bool:
+        """Does it depend on newer rows whether a row stays? Then any new row may make another one expire."""
+        return bool(self.keep_newest or self.at_most)
 
     @property
     def owner_names(self) -> tuple[str, ...]:

@@ -13,19 +13,23 @@ from housekeeping.database.durations import Before
 from housekeeping.declared.owners import KEPT, ByOwner
 from housekeeping.declared.policies import Policy, in_days
 from housekeeping.engine import cascade
-
-# A name that no model has. Each row's age is under it, to be compared with others.
-AGE = "housekeeping_age"
+from housekeeping.engine.budget import AGE, Budget
 
 
-def expired_rows(policy: Policy, cutoff: datetime) -> QuerySet[Any]:
-    """The rows that had expired at ``cutoff``. Some of them may be held or protected."""
+def expired_rows(policy: Policy, cutoff: datetime, budget: Budget | None = None) -> QuerySet[Any]:
+    """The rows that had expired at ``cutoff``. Some of them may be held or protected.
+
+    For a policy with a budget, this asks the database, unless ``budget`` was counted a moment ago.
+    """
     # A router may read from a replica that lags behind. A row that was changed or held a moment ago would
     # be deleted, so read from the database that the purge writes to.
     latest = cutoff - timedelta(days=policy.shortest_days) if policy.retention_by else cutoff
     rows: QuerySet[Any] = policy.rows(latest).using(DEFAULT_DB_ALIAS)
     if policy.retention_by:
         rows = _past_owners(policy, policy.retention_by, rows, cutoff)
+    if policy.at_most:
+        beyond = (budget or Budget(policy)).beyond()
+        rows = rows.alias(**{AGE: policy.age_of()}).filter(beyond)
     return _beyond_newest(policy, rows) if policy.keep_newest else rows
 
 

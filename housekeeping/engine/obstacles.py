@@ -40,7 +40,7 @@ def _of_declaration(policy: Policy) -> Iterator[str]:
     for name in policy.owner_names:
         if name not in own:
             yield f"of_each {name!r} is not a column of it"
-    if policy.keep_newest and policy.age == "pk" and not isinstance(policy.model._meta.pk, AutoField):
+    if policy.counts_newer and policy.age == "pk" and not isinstance(policy.model._meta.pk, AutoField):
         yield "its newest rows can't be told by its key: name the column of their age"
     if policy.retention_by:
         yield from _of_owners(policy, policy.retention_by)

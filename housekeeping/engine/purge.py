@@ -30,6 +30,7 @@ from housekeeping.database import clock, transient
 from housekeeping.declared.policies import FAR, Policy
 from housekeeping.engine import archive, cascade, holds, locks, packing
 from housekeeping.engine.archive import Archiver
+from housekeeping.engine.budget import Budget
 from housekeeping.engine.expiry import expired_rows
 from housekeeping.engine.files import Notes
 from housekeeping.engine.removal import Batch, Removal
@@ -85,10 +86,10 @@ def preview(policy: Policy) -> int:
     return expired(policy, cutoff=policy.cutoff(clock.now()))
 
 
-def due(policy: Policy, *, cutoff: datetime) -> QuerySet[Any]:
+def due(policy: Policy, *, cutoff: datetime, budget: Budget | None = None) -> QuerySet[Any]:
     """The rows that a purge would delete: expired before ``cutoff``, not held, not protected."""
     stays = spared(policy.model, clock.Now())
-    return expired_rows(policy, cutoff).exclude(stays)
+    return expired_rows(policy, cutoff, budget).exclude(stays)
 
 
 def spared(model: type[Model], now: clock.Moment) -> Q:
@@ -151,10 +152,13 @@ def purge_batches(
     check_database(policy)
     pace = pace or PACES[conf.PACE]
     size = batch_size or FIRST_BATCH
-    source = Walk(policy, cutoff) if plan is None else _Plan(plan)
+    budget = Budget(policy) if policy.at_most else None
+    source = Walk(policy, cutoff, budget) if plan is None else _Plan(plan)
     is_wary = is_careful
     while found := source.take(size):
-        one = _Try(policy, cutoff, found, digest, archiver, save_progress, is_wary, on_retry)
+        if budget:
+            budget.refresh()
+        one = _Try(policy, cutoff, found, digest, archiver, save_progress, is_wary, on_retry, budget)
         batch = transient.transact(one.carry_out, on_retry=one.be_careful, checkpoint=checkpoint)
         took = time.monotonic() - one.began
         digest = batch.digest
@@ -174,8 +178,8 @@ class Walk:
     first, by key: the databases disagree on where they belong, and no comparison finds them.
     """
 
-    def __init__(self, policy: Policy, cutoff: datetime) -> None:
-        rows = due(policy, cutoff=cutoff).annotate(aged=policy.age_of())
+    def __init__(self, policy: Policy, cutoff: datetime, budget: Budget | None = None) -> None:
+        rows = due(policy, cutoff=cutoff, budget=budget).annotate(aged=policy.age_of())
         self.ageless = rows.filter(aged=None).order_by("pk") if policy.may_lack_age() else None
         self.due = (rows if self.ageless is None else rows.exclude(aged=None)).order_by("aged", "pk")
         self.last: tuple[Any, Any] | None = None
@@ -246,6 +250,7 @@ class _Try:
     save_progress: Callable[[Batch], None]
     is_careful: bool
     on_retry: Callable[[], None]
+    budget: Budget | None = None
     batch: Batch = field(default_factory=Batch)
     began: float = 0.0  # when the newest try began, by the monotonic clock
 
@@ -309,7 +314,11 @@ class _Try:
         return self._due([key for key in keys if key in mine])
 
     def _due(self, keys: list[Any]) -> list[Any]:
-        rows = due(self.policy, cutoff=self.cutoff).filter(packing.Among("pk", keys)).order_by()
+        rows = (
+            due(self.policy, cutoff=self.cutoff, budget=self.budget)
+            .filter(packing.Among("pk", keys))
+            .order_by()
+        )
         return list(dict.fromkeys(rows.values_list("pk", flat=True)))
 
     def _free(self, keys: list[Any]) -> list[Any]:

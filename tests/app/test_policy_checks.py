@@ -63,6 +63,18 @@ def test_owners_whose_retention_can_be_read_are_none(add_task):
     assert found("E003") == found("W007") == []
 
 
+def test_a_budget_wants_an_index_of_the_age(add_task):
+    for policy in (
+        Policy("served", lambda cutoff: Entry.objects.all(), age="written_at", at_most=9),
+        Policy("unserved", lambda cutoff: Park.objects.all(), age="opened_at", at_most=9),
+    ):
+        add_task(policy.name, lambda purge: {}, policy=policy)
+
+    assert [one.msg for one in found("W006")] == [
+        "The policy 'unserved' reads zoo.Park by opened_at, and no index serves that."
+    ]
+
+
 def newest(name, **fields):
     return Policy(name, lambda cutoff: Entry.objects.all(), keep_newest=2, **fields)
 

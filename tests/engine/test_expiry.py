@@ -8,6 +8,7 @@ from django.utils import timezone
 from housekeeping.declared import rules
 from housekeeping.declared.policies import Policy
 from housekeeping.engine import plans
+from housekeeping.engine.budget import DUTY, Budget
 from housekeeping.engine.purge import expired, held_back, purge, purge_batches
 from housekeeping.models import Hold
 from housekeeping.runs import control
@@ -163,3 +164,100 @@ def test_a_figure_is_measured_again_once_another_number_is_declared():
     other = replace(newest_two, keep_newest=3)
 
     assert rules.digest(None, [newest_two]) != rules.digest(None, [other])
+
+
+# --- A budget of rows -------------------------------------------------------------------------
+
+
+def budget(rows, **fields):
+    return Policy("budget", lambda cutoff: Entry.objects.all(), age="written_at", at_most=rows, **fields)
+
+
+def test_the_oldest_go_until_the_table_has_at_most_so_many():
+    made = entries(owner(), 1, 2, 3, 3, 3, 4)
+
+    assert purge(budget(7)) == 0
+    assert purge(budget(6)) == 0
+    assert purge(budget(4)) == 2
+    assert set(Entry.objects.all()) == {*made[:2], *made[3:5]}
+
+
+def test_a_budget_is_counted_alike_by_previews_and_by_the_purge():
+    for made in entries(owner(), *range(6)):
+        Line.objects.create(entry=made)
+    held = Entry.objects.order_by("written_at").first()
+    Hold.objects.create(model="zoo.Entry", key=str(held.pk), reason="A dispute")
+
+    seen = plans.look(budget(2), cutoff=NOW, retention=None)
+
+    assert (seen["rows"], seen["tables"], seen["held_back"]["held"]) == (
+        3,
+        {"zoo.Entry": 3, "zoo.Line": 3},
+        1,
+    )
+    assert plans.backlog(budget(2))["rows"] == expired(budget(2), cutoff=NOW) == 3
+    assert purge(budget(2)) == 3
+    assert Entry.objects.count() == 3  # two, and the one on hold
+
+
+def test_rows_that_others_delete_meanwhile_are_not_deleted_twice_over():
+    made = entries(owner(), 1, 2, 3, 4, 5, 6)
+    batches = purge_batches(budget(3), cutoff=NOW, batch_size=1)
+
+    next(batches)
+    made[0].delete()
+    made[1].delete()
+
+    assert sum(len(batch.keys) for batch in batches) == 0
+    assert Entry.objects.count() == 3
+
+
+def test_a_count_that_takes_long_is_repeated_now_and_then(monkeypatch):
+    entries(owner(), 1, 2, 3)
+    monkeypatch.setattr("housekeeping.engine.budget.FEW", 0)
+    counted = Budget(budget(1))
+    counted.refresh()
+    counted.took = 100.0  # as if it had
+    Entry.objects.latest("written_at").delete()
+
+    before = counted.beyond()
+    counted.refresh()
+    assert counted.beyond() == before  # so many seconds have not passed
+    counted.counted_at -= 100.0 * DUTY
+    counted.refresh()
+    assert counted.beyond() != before
+
+
+@pytest.mark.parametrize("policy", [budget(2), newest_two], ids=["budget", "newest"])
+def test_rows_that_keep_coming_are_no_failure(declared, policy, settings):
+    task, one = declared(policy), owner()
+    entries(one, *range(6))
+    run = control.request(task, send=lambda run: None, by=ADA)
+
+    run = execution.execute(
+        execution.claim(run.pk, run.attempts), batch_size=2, gone=lambda policy, keys: entry(one)
+    )
+
+    assert run.status == "succeeded", run.error
+    assert run.receipt[task]["left"] > 0
+
+
+def test_a_plan_of_a_budget_deletes_no_more_than_is_above_it_by_then(declared, settings):
+    settings.HOUSEKEEPING_BRAKE_ROWS = 3
+    task, one = declared(budget(2)), owner()
+    made = entries(one, *range(6))
+    run = carry_out(task)
+    assert (run.status, run.plan[task]["rows"]) == ("held", 4)
+    Entry.objects.filter(pk__in=[each.pk for each in made[:3]]).delete()
+
+    approved = control.approve(run, send=lambda run: None, by=ADA)
+    run = execution.execute(execution.claim(approved.pk, approved.attempts))
+
+    assert (run.status, run.result) == ("succeeded", {"deleted": 1}), run.error
+    assert set(Entry.objects.all()) == set(made[3:5])
+
+
+def test_a_budget_stands_alone():
+    for more in ({"retention": days(3)}, {"keep_newest": 2, "of_each": "owner"}):
+        with pytest.raises(ValueError, match="can have at_most, a number, or other rules, not both"):
+            budget(2, **more)

@@ -50,6 +50,9 @@ class _Purge:
 
     def __init__(self, attempt: Attempt, policy: Policy) -> None:
         self.attempt, self.policy = attempt, policy
+        # Rows that the newest pass has deleted. If there were some, what is left of a policy that counts
+        # newer rows became due meanwhile.
+        self.last_pass = 0
 
     @property
     def run(self) -> Run:
@@ -74,7 +77,8 @@ class _Purge:
         if in_use:
             logger.warning("%s rows of %s were in use and stay for the next run", in_use, self.policy.name)
         self._note(**self._facts(in_use, left))
-        if left > in_use and not self.attempt.is_planned and not self._is_out_of_time():
+        is_stuck = left > in_use and not (self.policy.counts_newer and self.last_pass)
+        if is_stuck and not self.attempt.is_planned and not self._is_out_of_time():
             raise RowsLeft(
                 f"{left:,} rows of the policy {self.policy.name!r} are still past due; {self.deleted:,} were"
                 " deleted."
@@ -91,8 +95,10 @@ class _Purge:
         """Go over what is due until nothing is left, or until what is left stays in use. Returns how
         many rows were in use in the last pass, and how many are left."""
         for pause in (*PAUSES, None):
+            before = self.deleted
             in_use = self._go_over(is_careful=pause != PAUSES[0])
             left = self._left()
+            self.last_pass = self.deleted - before
             if not left or pause is None or self._is_out_of_time():
                 break
             if in_use:
