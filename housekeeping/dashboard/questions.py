@@ -165,6 +165,8 @@ def _in_words(one: Impact) -> str:
     rows = gettext("not counted") if one.rows is None else words.rows(one.rows)
     if one.policy.retention_by:
         return gettext("%(rows)s, older than their owner keeps them") % {"rows": rows}
+    if one.retention_days is None and one.policy.counts_newer:
+        return f"{rows}: {words.stays(one.policy)}"
     if one.retention_days is None:
         return gettext("%(rows)s, regardless of age") % {"rows": rows}
     age = words.days(one.retention_days)

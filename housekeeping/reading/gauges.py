@@ -22,9 +22,11 @@ from typing import Any
 
 from django.db import DatabaseError, transaction
 from django.db.models import Q, Subquery
+from django.utils.translation import gettext
 
 from housekeeping import conf
 from housekeeping.database import clock, stored
+from housekeeping.database.limits import TooSlow, time_limit
 from housekeeping.declared import registry, rules, statistics
 from housekeeping.declared.counting import counting
 from housekeeping.declared.policies import Policy
@@ -39,6 +41,8 @@ FRESH = timedelta(seconds=20)
 OLD = timedelta(seconds=30)
 # Measuring may take this part of the time at most, however large the database is.
 DUTY = 0.1
+# How long a page may try to count the rows beyond a budget.
+PAGE_SECONDS = 0.3
 ARCHIVE = "archive"
 BACKLOG = "backlog:"
 LONGEST_POLICY = (Gauge._meta.get_field("name").max_length or 0) - len(BACKLOG)  # characters of its name
@@ -63,11 +67,14 @@ def _numbers() -> dict[str, int | str]:
     return numbers | {name: failure.reason for name, failure in failures.items()}
 
 
-def _backlog(policy: Policy) -> dict[str, Any]:
+def _backlog(policy: Policy, seconds: float | None = None) -> dict[str, Any]:
+    """Raises TooSlow after so many ``seconds``."""
     try:
-        with counting(policy):
+        with counting(policy), time_limit(seconds and time.monotonic() + seconds):
             return plans.backlog(policy)
     except PolicyFailed as failure:
+        if isinstance(failure.__cause__, TooSlow):
+            raise failure.__cause__ from None
         return {"rows": None, "tables": {}, "due_since": None, "error": failure.reason}
 
 
@@ -86,9 +93,24 @@ def read_all(names: list[str]) -> dict[str, Gauge]:
 def _current(name: str, saved: Gauge | None, oldest: datetime, mark: str | None) -> Gauge:
     soon = clock.roughly() + conf.ahead()
     if saved is None or _is_outdated(saved, mark) or saved.measured_at > soon:
-        return measure(name)
+        return _measure_for_page(name, saved)
     is_fresh = oldest < saved.measured_at and not saved.errors
-    return saved if is_fresh or saved.took_ms >= EXPENSIVE_MS else measure(name)
+    return saved if is_fresh or saved.took_ms >= EXPENSIVE_MS else _measure_for_page(name, saved)
+
+
+def _measure_for_page(name: str, saved: Gauge | None) -> Gauge:
+    """The figure as it is now. A budget may count millions of rows for it: then the saved one will do."""
+    policy = _policy_of(name)
+    if policy is None or not policy.at_most:
+        return measure(name)
+    try:
+        return measure(name, seconds=PAGE_SECONDS)
+    except TooSlow:
+        if saved and _is_readable(saved):
+            return saved
+    error = gettext("counting takes too long for a page, so a consumer does it")
+    value: dict[str, Any] = {"rows": None, "tables": {}, "due_since": None, "error": error}
+    return Gauge(name=name, value=value, measured_at=clock.roughly(), took_ms=round(PAGE_SECONDS * 1000))
 
 
 def read_now(name: str) -> Gauge:
@@ -123,11 +145,16 @@ def _is_readable(gauge: Gauge) -> bool:
     return stored.is_backlog(gauge.value) if gauge.name.startswith(BACKLOG) else stored.is_count(gauge.value)
 
 
-def measure(name: str) -> Gauge:
-    """Measure one gauge now, and store the figure. It is returned even if it can't be stored."""
+def measure(name: str, *, seconds: float | None = None) -> Gauge:
+    """Measure one gauge now, and store the figure. It is returned even if it can't be stored.
+
+    Raises TooSlow if a backlog can't be counted in so many ``seconds``.
+    """
     began = time.monotonic()
     under = _rules_of(name, rules.mark())  # before it is measured
-    value = stored.in_order(measures()[name]())  # as a saved one: the same figure is the same answer
+    policy = _policy_of(name)
+    measured = _backlog(policy, seconds) if policy else measures()[name]()
+    value = stored.in_order(measured)  # as a saved one: the same figure is the same answer
     took_ms = round((time.monotonic() - began) * 1000)
     gauge = Gauge(name=name, value=value, measured_at=clock.roughly(), took_ms=took_ms, rules=under)
     try:

@@ -22,6 +22,7 @@ from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy, in_days
 from housekeeping.journal.alerting import recipients
 from housekeeping.models import PolicyState
+from housekeeping.reading import words
 
 # Where a value comes from.
 DEFAULT, SETTINGS, ENVIRONMENT = "default", "settings", "environment"
@@ -40,7 +41,8 @@ class InForce:
     """A setting, its value, and where that comes from.
 
     ``value`` is JSON; None for a secret, and for a policy without a retention. ``variable``: the
-    environment variable that the project reads it from, if the project has told us. ``problem``: why the
+    environment variable that the project reads it from, if the project has told us. ``rule``: what decides
+    in place of a retention. ``problem``: why the
     value can't be used.
     """
 
@@ -55,7 +57,7 @@ class InForce:
     is_set: bool = True
     problem: str = ""
     policy: str = ""
-    is_by_owner: bool = False
+    rule: str = ""
     changed_by: str = ""
     changed_at: datetime | None = None
 
@@ -125,6 +127,8 @@ def _retention(policy: Policy, state: PolicyState | None) -> InForce:
     is_changed = state is not None and state.retention_days is not None and declared is not None
     if policy.retention_by:
         meaning = _("As long as each owner wants.")
+    elif declared is None and policy.counts_newer:
+        meaning = words.stays(policy)
     elif declared is None:
         meaning = _("No retention: its rows are deleted regardless of age.")
     else:
@@ -138,7 +142,7 @@ def _retention(policy: Policy, state: PolicyState | None) -> InForce:
         variable,
         default=declared,
         policy=policy.name,
-        is_by_owner=policy.retention_by is not None,
+        rule=_("by owner") if policy.retention_by else _("by number") if policy.counts_newer else "",
         changed_by=state.changed_by if state and is_changed else "",
         changed_at=state.changed_at if state and is_changed else None,
     )

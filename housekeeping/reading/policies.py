@@ -1,10 +1,16 @@
 """Policies: the retention in force, the rows that are past due, and what a purge would delete."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils.translation import gettext
+
 from housekeeping.database import stored
+from housekeeping.database.limits import TooSlow, time_limit
 from housekeeping.declared import registry
 from housekeeping.declared.counting import counting
 from housekeeping.declared.policies import Policy, cutoff_for, in_days
@@ -12,7 +18,7 @@ from housekeeping.declared.registry import TASKS, Task
 from housekeeping.engine import plans
 from housekeeping.models import Gauge, PolicyState
 from housekeeping.reading import gauges
-from housekeeping.reading.previews import samples
+from housekeeping.reading.previews import impact, samples
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,16 @@ def card(name: str) -> PolicyCard:
     return PolicyCard(found, in_days(found.retention_in_force()), state, backlog, TASKS.get(name))
 
 
+@contextmanager
+def _in_time(policy: Policy) -> Iterator[None]:
+    """A budget may count millions of rows, which is not done while a person waits."""
+    try:
+        with time_limit(time.monotonic() + impact.SECONDS if policy.at_most else None):
+            yield
+    except TooSlow:
+        raise TimeoutError(gettext("it takes too long to wait for, so start a dry run")) from None
+
+
 def preview(name: str, now: datetime, *, retention_days: int | None = None) -> dict[str, Any]:
     """What a purge by the policy would delete now, and how many rows other retentions would.
 
@@ -111,7 +127,7 @@ def preview(name: str, now: datetime, *, retention_days: int | None = None) -> d
     retention = found.retention_in_force()
     if retention is not None and retention_days is not None:
         retention = timedelta(days=retention_days)
-    with counting(found):
+    with counting(found), _in_time(found):
         facts = plans.look(found, cutoff=cutoff_for(retention, now), retention=retention)
         what_if = plans.what_if(found, now)
     seen = samples.Texts([{name: facts}]).added_to({name: facts})[name]

@@ -10,6 +10,7 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext, ngettext
 
 from housekeeping.declared import registry
+from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import TASKS
 from housekeeping.models import Run, in_words
 
@@ -98,6 +99,16 @@ def kept(ends: Mapping[str, float | None]) -> str:
         return gettext("%(days)s, by owner") % {"days": days(shortest)}
     text = gettext("%(shortest)s to %(longest)s, by owner")
     return text % {"shortest": number(shortest), "longest": days(longest)}
+
+
+def stays(policy: Policy) -> str:
+    """What the policy keeps by its number; empty if it keeps nothing so."""
+    if policy.at_most:
+        return gettext("the newest %(rows)s stay") % {"rows": rows(policy.at_most)}
+    if policy.keep_newest:
+        facts = {"rows": rows(policy.keep_newest), "owner": ", ".join(policy.owner_names)}
+        return gettext("the newest %(rows)s of each %(owner)s stay") % facts
+    return ""
 
 
 # --- Tasks and runs ---------------------------------------------------------------------------

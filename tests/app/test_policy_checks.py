@@ -70,7 +70,7 @@ def test_a_budget_wants_an_index_of_the_age(add_task):
     ):
         add_task(policy.name, lambda purge: {}, policy=policy)
 
-    assert [one.msg for one in found("W006")] == [
+    assert [one.msg for one in found("W007")] == [
         "The policy 'unserved' reads zoo.Park by opened_at, and no index serves that."
     ]
 

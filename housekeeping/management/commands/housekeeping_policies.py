@@ -87,5 +87,7 @@ def _line(card: policies.PolicyCard) -> list[tables.Cell]:
     retention = "any age" if card.retention_days is None else f"{card.retention_days} days"
     if card.retention_range:
         retention = words.kept(card.retention_range)
+    elif card.policy.counts_newer:
+        retention = words.stays(card.policy)
     declared = f" (declared: {card.declared_days})" if card.is_changed else ""
     return [card.policy.name, retention + declared, tables.number(card.rows_due), card.error or ""]

@@ -65,6 +65,17 @@ class Policy(Object[PolicyCard]):
     retention_range = One(
         RetentionRange, nullable=True, help="In place of the retention, if each owner of rows has its own."
     )
+    keep_newest = Whole(
+        lambda card: card.policy.keep_newest or None,
+        nullable=True,
+        help="So many of the newest rows of each owner stay.",
+    )
+    of_each = Many(Text(), "policy.owner_names", help="The columns of that owner.")
+    at_most = Whole(
+        lambda card: card.policy.at_most or None,
+        nullable=True,
+        help="The oldest rows go until the table has so many.",
+    )
     changed = Flag("is_changed")
     changed_by = Text(lambda card: card.state.changed_by if card.state else None, nullable=True)
     changed_at = Moment(lambda card: card.state.changed_at if card.state else None, nullable=True)
