@@ -117,6 +117,17 @@ class PolicyFailed(HousekeepingError):
         self.reason = reason
 
 
+class HookFailed(HousekeepingError):
+    """A policy's ``on_deleted`` has raised an error. The rows are deleted, and the call is made again."""
+
+    def __init__(self, policy: str, rows: int, reason: str) -> None:
+        text = _(
+            "on_deleted of the policy %(policy)s failed for %(rows)s deleted rows, and is called again by the"
+            " next run: %(error)s"
+        )
+        super().__init__(text % {"policy": repr(policy), "rows": rows, "error": reason})
+
+
 class StatisticFailed(HousekeepingError):
     """A statistic can't be counted. ``reason``: what its function raised, or returned instead."""
 

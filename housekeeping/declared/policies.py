@@ -40,6 +40,9 @@ class Policy:
 
     ``at_most``, in place of all these: the oldest rows go until the table has so many. Rows without an
     age stay and do not count.
+
+    ``on_deleted(keys)`` is called after each batch, with the keys of the policy's own rows in it: once,
+    or again after a crash or an error, which is the run's failure.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Policy:
     of_each: str | tuple[str, ...] = ()
     retention_by: ByOwner | None = None
     at_most: int = 0
+    on_deleted: Callable[[list[Any]], object] | None = None
 
     def __post_init__(self) -> None:
         if self.keep_newest < 0 or bool(self.keep_newest) != bool(self.of_each):

@@ -28,7 +28,7 @@ from django.db.models import Model, Q, QuerySet
 from housekeeping import conf
 from housekeeping.database import clock, transient
 from housekeeping.declared.policies import FAR, Policy
-from housekeeping.engine import archive, cascade, holds, locks, packing
+from housekeeping.engine import archive, cascade, holds, hooks, locks, packing
 from housekeeping.engine.archive import Archiver
 from housekeeping.engine.budget import Budget
 from housekeeping.engine.expiry import expired_rows
@@ -77,8 +77,16 @@ class Purge(Protocol):
 
 def purge(policy: Policy) -> int:
     """Delete the rows that are expired now. Returns how many of the policy's own rows were deleted."""
-    batches = purge_batches(policy, cutoff=policy.cutoff(clock.now()))
-    return sum(len(batch.keys) for batch in batches)
+    deleted = 0
+    hooks.make(policy)
+    for batch in purge_batches(
+        policy,
+        cutoff=policy.cutoff(clock.now()),
+        save_progress=lambda batch: hooks.store(policy, batch.keys),
+    ):
+        deleted += len(batch.keys)
+        hooks.make(policy)
+    return deleted
 
 
 def preview(policy: Policy) -> int:

@@ -7,7 +7,7 @@ what must never happen: two runs for one fire time, or one task running twice at
 from housekeeping.models.alerts import Channel, Delivery, Incident
 from housekeeping.models.erasures import Erasure
 from housekeeping.models.files import FileToDelete
-from housekeeping.models.kept import Archive, Hold, PlannedRows
+from housekeeping.models.kept import Archive, Hold, OpenCall, PlannedRows
 from housekeeping.models.logs import LogLine, Tally
 from housekeeping.models.runs import Run, RunQuerySet
 from housekeeping.models.states import (
@@ -38,6 +38,7 @@ __all__ = [
     "Hold",
     "Incident",
     "LogLine",
+    "OpenCall",
     "PlannedRows",
     "PolicyState",
     "Run",

@@ -26,6 +26,20 @@ class PlannedRows(OwnModel):
         return f"{self.rows} rows of the plan {self.run_id}"
 
 
+class OpenCall(OwnModel):
+    """A call of a policy's ``on_deleted`` that is not known to have been made: the keys of one batch.
+
+    Without a foreign key: it outlives its run, as the next one of the policy makes the call.
+    """
+
+    policy = models.CharField(max_length=100, db_index=True)
+    run = models.UUIDField(null=True, help_text="Null for a purge in a shell.")
+    payload = models.BinaryField(help_text="zstd of JSON: the keys.")
+
+    def __str__(self) -> str:
+        return f"on_deleted of {self.policy}"
+
+
 class Archive(OwnModel):
     """The rows that one batch of a run removed from one table, until the undo window closes."""
 

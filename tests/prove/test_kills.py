@@ -5,6 +5,7 @@ On PostgreSQL: TEST_DATABASE=postgres.
 
 import pytest
 
+from tests.engine import test_hooks as hooks
 from tests.engine import test_promises as promises
 from tests.zoo import tasks
 
@@ -26,3 +27,10 @@ def test_a_kill_before_each_statement_of_a_purge_ends_the_same():
 def test_a_kill_before_each_statement_of_an_undo_ends_the_same():
     for number in range(promises.statements_of_an_undo()):
         promises.undo_killed_before(number)
+
+
+def test_a_kill_before_each_statement_loses_no_call_of_on_deleted(add_task):
+    add_task("entries", lambda purge: {"deleted": purge(hooks.POLICY)}, policy=hooks.POLICY)
+
+    for number in range(hooks.statements()):
+        hooks.killed_before(number)

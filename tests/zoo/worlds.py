@@ -19,7 +19,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 
 from chat.models import ChatMessage, Conversation, User
 from housekeeping.declared.policies import Policy
-from housekeeping.models import Act, Archive, Hold, LogLine, PlannedRows, Run, Tally
+from housekeeping.models import Act, Archive, Hold, LogLine, OpenCall, PlannedRows, Run, Tally
 from tests.zoo.models import Animal, Contract, House, Keeper, Loan, Meal, Park, Passport, Visit
 
 AS_OF = datetime(2026, 3, 8, 7, tzinfo=UTC)
@@ -69,7 +69,7 @@ def tables() -> list[type[models.Model]]:
 def empty() -> None:
     quoted = connection.ops.quote_name
     with connection.cursor() as cursor:
-        for model in [*tables(), Archive, Hold, PlannedRows, LogLine, Run, Act, Tally]:
+        for model in [*tables(), Archive, Hold, OpenCall, PlannedRows, LogLine, Run, Act, Tally]:
             cursor.execute(f"DELETE FROM {quoted(model._meta.db_table)}")
 
 

@@ -19,7 +19,7 @@ from django.db.models.functions import Coalesce
 from housekeeping import conf
 from housekeeping.database import clock
 from housekeeping.declared.policies import Policy, in_days
-from housekeeping.engine import plans
+from housekeeping.engine import hooks, plans
 from housekeeping.engine.archive import Archiver
 from housekeeping.engine.purge import expired, held_back, purge_batches
 from housekeeping.engine.removal import Batch
@@ -39,9 +39,10 @@ def purge(attempt: Attempt, policy: Policy) -> int:
 
     Raises RowsLeft if rows are still past due at the end and neither the run's time budget nor
     its plan explains them. Raises AmbiguousPolicy, and NotPossible if the plan was made under a
-    shorter retention.
+    shorter retention. Raises HookFailed if the policy's ``on_deleted`` does.
     """
     attempt.begin(policy)
+    hooks.make(policy, run=attempt.run.pk, checkpoint=attempt.checkpoint)  # those of earlier attempts
     return _Purge(attempt, policy).carry_out()
 
 
@@ -147,13 +148,14 @@ class _Purge:
             self.run.deleted, self.run.receipt = self.counted
             in_use += batch.in_use
             self.attempt.gone(self.policy, batch.keys)
+            hooks.make(self.policy, run=self.run.pk, checkpoint=self.attempt.checkpoint)
             self.attempt.checkpoint()
             if self._is_out_of_time():
                 break
         return in_use
 
     def _count(self, batch: Batch) -> None:
-        """Count a batch in its own transaction. Raises ClaimLost."""
+        """Count a batch in its own transaction, and store the call of its hook. Raises ClaimLost."""
         deleted = {**self.run.deleted, self.policy.name: self.deleted + len(batch.keys)}
         receipt = self._receipt_with(batch)
         self.counted = deleted, receipt  # what the run gets once the batch is committed
@@ -165,6 +167,7 @@ class _Purge:
             written["archives_expire_at"] = self._archives_expire_at
         if not own(self.run).update(**written):
             raise ClaimLost
+        hooks.store(self.policy, batch.keys, run=self.run.pk)
 
     # --- The archive ----------------------------------------------------------------------------
 
