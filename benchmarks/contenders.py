@@ -3,7 +3,7 @@
 Each runs as its own process, on the database that the environment names:
 
     contenders.py build MESSAGES    fill a migrated database
-    contenders.py raw|django|ours|signal DAYS    purge, and print the measurements as JSON
+    contenders.py raw|django|ours|signal|told|django-told DAYS    purge, and print the measurements as JSON
     contenders.py raw-undo|undo DAYS    purge flat-out, put all rows back, and print the measurements
     contenders.py writer    insert a message every few milliseconds until stdin ends
 
@@ -18,6 +18,7 @@ import select
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -33,6 +34,8 @@ from django.db.models.signals import post_delete  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from chat.models import ChatMessage, Conversation  # noqa: E402
+from chat.tasks import old_conversations  # noqa: E402
+from housekeeping.declared import registry  # noqa: E402
 from housekeeping.models import Run  # noqa: E402
 from housekeeping.runs import control  # noqa: E402
 from housekeeping.runs.work import execution  # noqa: E402
@@ -151,9 +154,26 @@ def _end(asked: Run) -> Run:
 
 
 def signal(days: float) -> int:
+    _listen()
+    return ours(days)
+
+
+def django_told(days: float) -> int:
+    _listen()
+    return naive(days)
+
+
+def told(days: float) -> int:
+    """A run of a policy that sends the signals."""
+    _listen()
+    policy = replace(old_conversations, name="told", send_signals=True)
+    registry.task(policy=policy)(lambda purge: {"deleted": purge(policy)})
+    return sum(_carried_out("told").receipt["told"]["rows"].values())
+
+
+def _listen() -> None:
     for model in (Conversation, ChatMessage):
         post_delete.connect(_seen, sender=model)
-    return ours(days)
 
 
 def _seen(**_: object) -> None:
@@ -224,6 +244,8 @@ CONTENDERS: dict[str, Callable[[float], int]] = {
     "django": naive,
     "ours": ours,
     "signal": signal,
+    "django-told": django_told,
+    "told": told,
     "raw-undo": raw_undo,
     "undo": undo,
 }

@@ -1,7 +1,7 @@
 """Compares our purge with a raw DELETE and Django's ``.delete()``: speed, memory, effect on other traffic.
 
     python benchmarks/purge.py [--database sqlite|postgres|all] [--messages N …] [--rounds N]
-        [--quick] [--speed] [--undo]
+        [--quick] [--speed] [--undo] [--signals]
 
 The data is conversations with ten messages each, whose ages are spread evenly over 100 days. The purge
 deletes those older than 50 days ("half"), or those older than 99 days ("few", 1 %). In the smallest size it
@@ -21,6 +21,8 @@ With --undo, it instead compares ways to put back half of the messages after a p
 
 - raw INSERT … SELECT: from copies of the old rows of both tables, in one transaction.
 - undo: the run that undoes the purge, as a consumer executes it, including all that it verifies.
+
+With --signals, it compares what delete signals cost, with a receiver of both models that does nothing.
 
 The numbers:
 
@@ -92,6 +94,12 @@ NORMAL = [
 ]
 WAYS = [*FLAT_OUT, *NORMAL]
 RAW, DJANGO = WAYS[:2]
+SIGNALS = [
+    RAW,
+    Way("Django `.delete()`, signals", "django-told"),
+    Way("batches, archive, signals not sent", "signal", "flat-out", 7),
+    Way("batches, archive, signals sent", "told", "flat-out", 7),
+]
 RAW_UNDO = Way("raw INSERT … SELECT", "raw-undo")
 UNDO = [RAW_UNDO, Way("undo", "undo", "flat-out", 7), Way("undo", "undo", "normal", 7)]
 
@@ -255,7 +263,7 @@ def compare(
             note(found[way], took)
             found[way].speeds.append(speed)
             found[way].ratios.append(speed / raw_speed)
-            if ways != FLAT_OUT and way.pace != "flat-out":
+            if ways not in (FLAT_OUT, SIGNALS) and way.pace != "flat-out":
                 beside_a_writer(found[way], copies, way, days)
     return found
 
@@ -377,6 +385,7 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3, help="default: 3")
     parser.add_argument("--quick", action="store_true", help="one round of 20,000 and 100,000 messages")
+    parser.add_argument("--signals", action="store_true", help="measure delete signals instead")
     parser.add_argument("--undo", action="store_true", help="measure undo instead")
     parser.add_argument("--speed", action="store_true", help="measure flat-out only, without a writer")
     options = parser.parse_args()
@@ -385,19 +394,21 @@ def main() -> None:
     for database in DATABASES if options.database == "all" else [options.database]:
         try:
             if options.undo:
-                measure_undo(database, sizes, rounds)
+                measure_half(database, "undo", UNDO, sizes, rounds)
+            elif options.signals:
+                measure_half(database, "signals", SIGNALS, sizes, rounds)
             else:
                 measure(database, sizes, FLAT_OUT if options.speed else WAYS, rounds)
         except pytest.skip.Exception as missing:
             print(f"Not measured: {missing}")
 
 
-def measure_undo(database: str, sizes: list[int], rounds: int) -> None:
-    print(f"\n## {database}, undo\n{HEAD}", flush=True)
+def measure_half(database: str, what: str, ways: list[Way], sizes: list[int], rounds: int) -> None:
+    print(f"\n## {database}, {what}\n{HEAD}", flush=True)
     for messages in sizes:
         with DATABASES[database]() as copies:
             build(copies.url, messages)
-            for way, found in compare(copies, UNDO, SHARES["half"], rounds).items():
+            for way, found in compare(copies, ways, SHARES["half"], rounds).items():
                 print(line(messages, "half", way, found), flush=True)
 
 

@@ -128,6 +128,14 @@ class HookFailed(HousekeepingError):
         super().__init__(text % {"policy": repr(policy), "rows": rows, "error": reason})
 
 
+class ReceiverFailed(HousekeepingError):
+    """A receiver of a delete signal has raised an error. The batch is rolled back."""
+
+    def __init__(self, signal: str, model: str, reason: str) -> None:
+        text = _("A receiver of %(signal)s for %(model)s failed, so its batch was rolled back: %(error)s")
+        super().__init__(text % {"signal": signal, "model": model, "error": reason})
+
+
 class StatisticFailed(HousekeepingError):
     """A statistic can't be counted. ``reason``: what its function raised, or returned instead."""
 

@@ -1,4 +1,4 @@
-"""What policies need to be fast: the indexes that their declarations want."""
+"""What policies ask of a project: the indexes that they want, and whether they send delete signals."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +11,7 @@ from housekeeping.checks.registration import check
 from housekeeping.declared import registry
 from housekeeping.declared.columns import along, has_index
 from housekeeping.declared.policies import Policy
+from housekeeping.engine import receivers
 
 # A model, the fields that its rows are picked by, and the one that they are ordered by.
 Wanted = tuple[type[Model], tuple[str, ...], str]
@@ -29,6 +30,21 @@ def policies_have_the_indexes_that_they_want(**kwargs: Any) -> list[CheckMessage
         if policy.known_model
         for model, first, then in dict.fromkeys(_wanted(policy, policy.model))
         if not has_index(model, first, then)
+    ]
+
+
+@check
+def policies_say_whether_signals_are_sent(**kwargs: Any) -> list[CheckMessage]:
+    return [
+        CheckWarning(
+            f"The policy {policy.name!r} deletes rows of {label} without the signals that"
+            f" {', '.join(names)} would receive.",
+            hint="Declare it with send_signals=True, which is slower, or with False if they need not know.",
+            id="housekeeping.W008",
+        )
+        for policy in registry.policies().values()
+        if policy.known_model and policy.send_signals is None
+        for label, names in receivers.unheard(policy).items()
     ]
 
 

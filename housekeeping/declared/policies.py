@@ -43,6 +43,10 @@ class Policy:
 
     ``on_deleted(keys)`` is called after each batch, with the keys of the policy's own rows in it: once,
     or again after a crash or an error, which is the run's failure.
+
+    ``send_signals``: whether Django's ``pre_delete`` and ``post_delete`` are sent for each row that
+    somebody listens for. It is slower, as these rows are read one by one. ``check`` warns if there are
+    such receivers and the policy does not say.
     """
 
     name: str
@@ -57,6 +61,7 @@ class Policy:
     retention_by: ByOwner | None = None
     at_most: int = 0
     on_deleted: Callable[[list[Any]], object] | None = None
+    send_signals: bool | None = None
 
     def __post_init__(self) -> None:
         if self.keep_newest < 0 or bool(self.keep_newest) != bool(self.of_each):

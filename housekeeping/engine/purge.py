@@ -11,8 +11,8 @@ Guarantees:
 - A batch that conflicts with another transaction is rolled back and tried again. A row in use (somebody
   has locked it, or a row below it) is spared, and delays the others only for a moment.
 - Memory is bounded by the batch. Time depends on what is deleted, not on what stays.
-- No delete signal is sent and no ``delete()`` method is called: rows are deleted by SQL on their keys.
-  Django's CASCADE, SET_NULL, PROTECT and RESTRICT apply all the same.
+- No ``delete()`` method is called, and no delete signal is sent unless the policy asks for it: rows are
+  deleted by SQL on their keys. Django's CASCADE, SET_NULL, PROTECT and RESTRICT apply all the same.
 """
 
 import time
@@ -33,6 +33,7 @@ from housekeeping.engine.archive import Archiver
 from housekeeping.engine.budget import Budget
 from housekeeping.engine.expiry import expired_rows
 from housekeeping.engine.files import Notes
+from housekeeping.engine.receivers import Told
 from housekeeping.engine.removal import Batch, Removal
 from housekeeping.exceptions import WrongDatabase
 
@@ -287,7 +288,12 @@ class _Try:
             self.batch.keys = self._as_planned()
         if self.batch.keys:
             stored = packing.stored_keys(packing.key_of(model), self.batch.keys)
+            told = Told(self.policy, self.batch.keys) if self.policy.send_signals else None
+            if told:
+                told.before()
             Removal(self.batch, self.archiver, self._notes()).remove(model, stored)
+            if told:
+                told.after()
         self.save_progress(self.batch)
         return self.batch
 

@@ -63,6 +63,7 @@ UPKEEP = {
             retention=timedelta(days=1),
             age="attempt_time",
             is_upkeep=True,
+            send_signals=False,  # axes listens itself, and does nothing then
         ),
     )
 }
