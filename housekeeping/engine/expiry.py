@@ -64,8 +64,12 @@ def _beyond_newest(policy: Policy, rows: QuerySet[Any]) -> QuerySet[Any]:
     """
     newer = cascade.rows_of(policy.model).alias(**{AGE: policy.age_of()})
     newer = newer.filter(**{name: OuterRef(name) for name in policy.owner_names})
-    later = Q(**{f"{AGE}__gt": OuterRef(AGE)}) | Q(**{AGE: OuterRef(AGE), "pk__gt": OuterRef("pk")})
-    newer = newer.filter(later, **{f"{AGE}__gte": OuterRef(AGE)}).order_by()
-    last_to_stay = newer[policy.keep_newest - 1 : policy.keep_newest]
-    beyond: QuerySet[Any] = rows.alias(**{AGE: policy.age_of()}).filter(Exists(last_to_stay))
+    younger, twins = newer.filter(**{f"{AGE}__gt": OuterRef(AGE)}), newer.filter(**{AGE: OuterRef(AGE)})
+    twins = twins.filter(pk__gt=OuterRef("pk"))
+    either = Q(**{f"{AGE}__gt": OuterRef(AGE)}) | Q(**{AGE: OuterRef(AGE), "pk__gt": OuterRef("pk")})
+    newer = newer.filter(either, **{f"{AGE}__gte": OuterRef(AGE)})
+    last = slice(policy.keep_newest - 1, policy.keep_newest)  # of those that stay
+    # The younger ones are counted in the index alone. Keys, which are not in it, matter only between twins.
+    is_beyond = Exists(younger.order_by()[last]) | (Exists(twins) & Exists(newer.order_by()[last]))
+    beyond: QuerySet[Any] = rows.alias(**{AGE: policy.age_of()}).filter(is_beyond)
     return beyond
