@@ -86,6 +86,10 @@ OTHERS: dict[type[Model], tuple[Elsewhere, ...]] = {
     models.Hold: (Elsewhere(("model", "key"), "holds on the person's rows are deleted (records.py)"),),
     models.Incident: (Elsewhere(("kind", "task"), "kinds and tasks"),),
     models.LogLine: (Elsewhere(("level",), "one of logging's words"),),
+    models.OpenCall: (
+        Elsewhere(("payload",), "keys of deleted rows, for a call of the site's own code that must be made"),
+        Elsewhere(("policy",), "a policy"),
+    ),
     models.PlannedRows: (
         Elsewhere(("payload",), "keys of the person's rows are removed (records.py)"),
         Elsewhere(("policy",), "a policy"),

@@ -291,7 +291,7 @@ def test_a_task_without_a_tool_to_replace_is_refused_a_dry_run(add_task):
 
 
 def test_a_task_may_be_declared_to_have_no_dry_run(add_task):
-    add_task("files", lambda purge: {}, has_dry_run=False)
+    add_task("papers", lambda purge: {}, has_dry_run=False)
 
     with pytest.raises(CannotPreview, match="declared with has_dry_run=False"):
-        control.request("files", send=lambda run: None, dry_run=True)
+        control.request("papers", send=lambda run: None, dry_run=True)
