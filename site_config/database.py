@@ -1,9 +1,6 @@
-"""The database of the site, from its URL: what Django, SQLite and PostgreSQL need to run day and night."""
+"""The database of the site: what Django, SQLite and PostgreSQL need to run day and night."""
 
-from pathlib import Path
 from typing import Any
-
-from site_config import env
 
 SQLITE = {
     # A transaction takes the write lock at its start and waits for it. By default it takes the lock halfway,
@@ -25,12 +22,11 @@ POSTGRES = {
 AT_START = {"options": "-c idle_in_transaction_session_timeout=30s"}
 
 
-def configured(variable: str, *, root: Path, is_pooled: bool) -> dict[str, Any]:
-    """Django's configuration of the database that the variable names; a file below ``root`` without it.
+def configured(found: dict[str, Any], *, is_pooled: bool) -> dict[str, Any]:
+    """Django's configuration of the database whose place is ``found``.
 
     ``is_pooled``: the site reaches PostgreSQL through PgBouncer in transaction mode.
     """
-    found: dict[str, Any] = env.database(variable, "sqlite:///db.sqlite3", root=root)
     if found["ENGINE"] == "django.db.backends.sqlite3":
         # A file for the tests, too, because they share it with real consumers.
         return found | {"OPTIONS": SQLITE, "TEST": {"NAME": f"{found['NAME']}.test"}}

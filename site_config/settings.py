@@ -207,7 +207,9 @@ LOGOUT_REDIRECT_URL = "login"
 
 # Whether the site reaches PostgreSQL through PgBouncer in transaction mode. Applies to both URLs.
 BEHIND_PGBOUNCER = env.boolean("BEHIND_PGBOUNCER", False)
-DATABASE = database.configured("DATABASE_URL", root=BASE_DIR, is_pooled=BEHIND_PGBOUNCER)
+DATABASE = database.configured(
+    env.database("DATABASE_URL", "sqlite:///db.sqlite3", root=BASE_DIR), is_pooled=BEHIND_PGBOUNCER
+)
 DATABASES = {"default": DATABASE}
 # Throttles count in this table, which all processes on all machines share. Nothing else uses it.
 CACHES = {
