@@ -16,8 +16,9 @@ def declaring_a_task() -> list[str]:
         for document in documents
         for block in re.findall(r"```python\n(.*?)```", document.read_text(), re.DOTALL)
     ]
-    # One with imports is for a project of its own (tests/prove/test_wheel.py).
-    return [block for block in blocks if "\n@task" in block and "import " not in block]
+    # One with imports, or of the tutorial's app, is for a project of its own (tests/prove/test_wheel.py).
+    here = [block for block in blocks if not block.startswith("# notes/") and "import " not in block]
+    return [block for block in here if "\n@task" in block]
 
 
 def name_of(example: str) -> str:
