@@ -4,6 +4,7 @@ import base64
 import json
 
 import pytest
+from allauth.account.utils import user_pk_to_url_str
 from axes.models import AccessAttempt, AccessFailureLog
 from django.test import Client
 
@@ -37,7 +38,7 @@ def passkey_of(user):
         "clientDataJSON": json.dumps(text).encode(),
         "authenticatorData": bytes(37),
         "signature": b"x",
-        "userHandle": str(user.pk).encode(),
+        "userHandle": user_pk_to_url_str(user).encode(),
     }
     encoded = {name: base64.urlsafe_b64encode(part).decode().rstrip("=") for name, part in parts.items()}
     return json.dumps(
