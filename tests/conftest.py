@@ -97,19 +97,24 @@ def throttled(answer):
 
 
 # The tests in these folders send messages to the queue and look at them.
-FACES = {"api", "chat", "dashboard", "docs", "faces", "management", "monitoring"}
+SENDERS = {"api", "chat", "dashboard", "docs", "erasure", "faces", "management", "monitoring"}
+
+
+def _room(request):
+    """The folder of tests that the test belongs to."""
+    return request.path.relative_to(Path(__file__).parent).parts[0]
 
 
 @pytest.fixture(autouse=True)
 def _empty_queue(request):
-    if request.path.parent.name in FACES:
+    if _room(request) in SENDERS:
         HUEY.flush()
 
 
 @pytest.fixture(autouse=True)
 def _no_glance(request, monkeypatch):
     """A page waits a moment for a run to end. Without a consumer or the fixture ``worker``, none does."""
-    if request.path.parent.name in FACES:
+    if _room(request) in SENDERS:
         monkeypatch.setattr("housekeeping.dashboard.acting.GLANCE", 0)
 
 

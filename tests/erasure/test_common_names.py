@@ -42,7 +42,6 @@ def history():
 )
 def test_a_name_that_is_a_word_leaves_the_history_of_others_alone(name, settings):
     settings.HOUSEKEEPING_BRAKE_SHARE = 1
-    HUEY.flush()
     for number in range(5):
         make.conversation(age=days(40 + number), messages=1)
     ada = Actor("ada", "dashboard from 10.0.0.1")

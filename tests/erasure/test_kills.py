@@ -17,7 +17,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def _settings(settings):
     settings.HOUSEKEEPING_BRAKE_SHARE = 1
-    HUEY.flush()
 
 
 def full():

@@ -16,11 +16,6 @@ from tests.erasure.people import NAME, grace
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture(autouse=True)
-def _empty_queue():
-    HUEY.flush()
-
-
 def unsent():
     """A request whose message can't be sent."""
     with pytest.raises(QueueUnreachable):

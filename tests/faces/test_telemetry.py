@@ -78,7 +78,7 @@ def facts(span):
 
 def test_the_error_of_a_run_is_reported_once_with_its_run(processes, outside):
     processes.consumer()
-    run = make.run("no such task", requested_by="ada")
+    run = make.run("no such task", requested_by="olga")
 
     wait_until(Run.objects.filter(status="failed").exists)
     wait_until(lambda: events(outside), what="the event")
@@ -89,7 +89,7 @@ def test_the_error_of_a_run_is_reported_once_with_its_run(processes, outside):
     assert event["exception"]["values"][-1]["type"] == "UnknownTask"
     [span] = [span for span in spans(outside) if span.name == "run no such task"]
     assert (facts(span)["run_id"], facts(span)["status"], span.status.code) == (str(run.pk), "failed", 2)
-    assert "ada" not in json.dumps(event) + str(span)
+    assert "olga" not in json.dumps(event) + str(span)
 
 
 def test_a_run_that_succeeds_is_a_span_and_no_event(processes, outside):

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 import pytest
 from django.db import DatabaseError, connections, transaction
-from huey.contrib.djhuey import HUEY
 
 from chat import conversations
 from chat.models import Conversation, User
@@ -24,7 +23,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def _settings(settings):
     settings.HOUSEKEEPING_BRAKE_SHARE = 1
-    HUEY.flush()
 
 
 @contextmanager
