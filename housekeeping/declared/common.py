@@ -8,7 +8,7 @@ import keyword
 import logging
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from types import CodeType, ModuleType
 from typing import Any
@@ -25,14 +25,14 @@ FACES = {"admin", "api", "command", "dashboard", "site"}
 RESULTS = 5  # the newest ones of a task, which show the names that all of its results have
 
 
-def is_common(name: str) -> bool:
-    """Is a user name too short to be looked for in texts, a number, or made of words of the site?"""
-    words = words_of_site()
+def is_common(name: str, words: Collection[str]) -> bool:
+    """Is a user name too short to be looked for in texts, a number, or made of ``words_of_site``?"""
     parts = name.casefold().split()
     return len(name) < SHORTEST_NAME or all(part in words or part.isdigit() for part in parts)
 
 
 def words_of_site() -> set[str]:
+    """Asks the database, and goes through all modules: once is enough for a person."""
     names = [*registry.TASKS, *registry.SCHEDULES, *registry.STATISTICS, *registry.policies()]
     names += [*Run.Status.values, *Run.Cause.values, *FACES, *keyword.kwlist, *_in_results()]
     names += Consumer.objects.order_by().values_list("host", flat=True).distinct()

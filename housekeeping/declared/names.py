@@ -10,7 +10,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -41,15 +41,10 @@ def full_names(account: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*both, *alone, *several]))
 
 
-def is_searched(person: Person) -> bool:
-    """Is the user name looked for in texts?"""
-    return not common.is_common(person.name)
-
-
-def pattern(person: Person) -> re.Pattern[str]:
-    """Finds all names of the person that count in texts."""
-    full = [name for name in person.full_names if " " in name or not common.is_common(name)]
-    texts = [*person.addresses, *full, *([person.name] if is_searched(person) else [])]
+def pattern(person: Person, words: Collection[str]) -> re.Pattern[str]:
+    """Finds all names of the person that count in texts, beside ``words`` of the site (``common``)."""
+    full = [name for name in person.full_names if " " in name or not common.is_common(name, words)]
+    texts = [*person.addresses, *full, *([] if common.is_common(person.name, words) else [person.name])]
     written = {form for text in texts for form in [*forms(text), quote(text), quote(text, safe="")]}
     if not written:
         return re.compile("(?!)")  # nothing

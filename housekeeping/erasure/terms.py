@@ -29,11 +29,11 @@ class Terms:
     def __init__(self, person: Person, pseudonym: str) -> None:
         self.person, self.pseudonym = person, pseudonym
         self.names = {name.casefold() for name in person.names}
-        self.is_searched = names.is_searched(person)
-        self._pattern = names.pattern(person)
+        self._words_of_site = common.words_of_site()
+        self.is_searched = not common.is_common(person.name, self._words_of_site)
+        self._pattern = names.pattern(person, self._words_of_site)
         self._windows: dict[str, tuple[str, int]] = {}  # each with a text that has it, and where
         self._short: dict[str, set[str]] = {}  # whole texts, by their first characters
-        self._words_of_site = common.words_of_site()
 
     def add_words(self, texts: Iterable[str]) -> None:
         """Look for pieces of these texts of the person's rows, too."""

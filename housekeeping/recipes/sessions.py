@@ -16,7 +16,7 @@ from django.db.models import IntegerField, QuerySet, UUIDField
 from django.utils.http import int_to_base36
 
 from housekeeping import Person, Policy, personal_rows
-from housekeeping.declared import names
+from housekeeping.declared import common, names
 
 # Of django-allauth, in a sign-in that waits for a second factor.
 WAITING, METHODS_OF = "account_login", "account_authentication_methods_user"
@@ -24,7 +24,8 @@ WAITING, METHODS_OF = "account_login", "account_authentication_methods_user"
 
 def sessions_of(person: Person) -> QuerySet[Any]:
     """Sessions are not stored by account: each has to be decoded."""
-    every, pattern = Session.objects.only("session_key", "session_data"), names.pattern(person)
+    every = Session.objects.only("session_key", "session_data")
+    pattern = names.pattern(person, common.words_of_site())
     keys = []
     for one in every.iterator(chunk_size=500):
         facts = one.get_decoded()
