@@ -1,19 +1,16 @@
 """What the apps declare: tasks, policies and schedules."""
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
-from django.db.models import Model
 
 from housekeeping.checks.registration import check
 from housekeeping.declared import registry
-from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import PREVIEWED, SCHEDULES, STATISTICS, TASKS
-from housekeeping.engine import cascade, files, obstacles
+from housekeeping.engine import obstacles
 from housekeeping.exceptions import AmbiguousPolicy
 from housekeeping.reading import gauges
 
@@ -82,45 +79,6 @@ def policies_have_names_of_their_own(**kwargs: Any) -> list[CheckMessage]:
         except AmbiguousPolicy as error:
             found.append(Error(str(error), id="housekeeping.E005"))
     return found
-
-
-@check
-def policies_say_what_becomes_of_files(**kwargs: Any) -> list[CheckMessage]:
-    return [
-        CheckWarning(
-            f"The policy {policy.name!r} deletes rows of {table._meta.label}, and does not say whether their"
-            f" files go, too ({', '.join(one.name for one in files.fields_of(table))}).",
-            hint="Declare it with deletes_files=True, or with deletes_files=False to keep them.",
-            id="housekeeping.W006",
-        )
-        for policy, table in _policies_and_tables()
-        if policy.deletes_files is None and files.fields_of(table)
-    ]
-
-
-@check
-def policies_agree_about_files(**kwargs: Any) -> list[CheckMessage]:
-    deletes: dict[type[Model], dict[bool, str]] = defaultdict(dict)
-    for policy, table in _policies_and_tables():
-        if files.fields_of(table):
-            deletes[table].setdefault(bool(policy.deletes_files), policy.name)
-    return [
-        Error(
-            f"Only one of the policies {found[True]!r} and {found[False]!r} deletes the files of"
-            f" {table._meta.label}: a file that the other one could put back might be gone.",
-            hint="Give both the same deletes_files.",
-            id="housekeeping.E019",
-        )
-        for table, found in deletes.items()
-        if len(found) == 2
-    ]
-
-
-def _policies_and_tables() -> Iterator[tuple[Policy, type[Model]]]:
-    """Each policy with each table that it deletes rows of."""
-    for policy in registry.policies().values():
-        if model := policy.known_model:
-            yield from ((policy, table) for table in cascade.tables(model))
 
 
 @check

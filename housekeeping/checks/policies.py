@@ -1,9 +1,10 @@
-"""What policies ask of a project: the indexes that they want, and whether they send delete signals."""
+"""What policies should say, and ask of a project: indexes, delete signals, and what becomes of files."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.checks import CheckMessage
+from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
 from django.db.models import Model
 
@@ -11,7 +12,7 @@ from housekeeping.checks.registration import check
 from housekeeping.declared import registry
 from housekeeping.declared.columns import along, has_index
 from housekeeping.declared.policies import Policy
-from housekeeping.engine import receivers
+from housekeeping.engine import cascade, files, receivers
 
 # A model, the fields that its rows are picked by, and the one that they are ordered by.
 Wanted = tuple[type[Model], tuple[str, ...], str]
@@ -26,8 +27,7 @@ def policies_have_the_indexes_that_they_want(**kwargs: Any) -> list[CheckMessage
             hint=f"Add models.Index(fields={[*first, then]}) to its Meta: otherwise the whole table is read.",
             id="housekeeping.W007",
         )
-        for policy in registry.policies().values()
-        if policy.known_model
+        for policy in _usable()
         for model, first, then in dict.fromkeys(_wanted(policy, policy.model))
         if not has_index(model, first, then)
     ]
@@ -42,10 +42,53 @@ def policies_say_whether_signals_are_sent(**kwargs: Any) -> list[CheckMessage]:
             hint="Declare it with send_signals=True, which is slower, or with False if they need not know.",
             id="housekeeping.W008",
         )
-        for policy in registry.policies().values()
-        if policy.known_model and policy.send_signals is None
+        for policy in _usable()
+        if policy.send_signals is None
         for label, names in receivers.unheard(policy).items()
     ]
+
+
+@check
+def policies_say_what_becomes_of_files(**kwargs: Any) -> list[CheckMessage]:
+    return [
+        CheckWarning(
+            f"The policy {policy.name!r} deletes rows of {table._meta.label}, and does not say whether their"
+            f" files go, too ({', '.join(one.name for one in files.fields_of(table))}).",
+            hint="Declare it with deletes_files=True, or with deletes_files=False to keep them.",
+            id="housekeeping.W006",
+        )
+        for policy, table in _policies_and_tables()
+        if policy.deletes_files is None and files.fields_of(table)
+    ]
+
+
+@check
+def policies_agree_about_files(**kwargs: Any) -> list[CheckMessage]:
+    deletes: dict[type[Model], dict[bool, str]] = defaultdict(dict)
+    for policy, table in _policies_and_tables():
+        if files.fields_of(table):
+            deletes[table].setdefault(bool(policy.deletes_files), policy.name)
+    return [
+        Error(
+            f"Only one of the policies {found[True]!r} and {found[False]!r} deletes the files of"
+            f" {table._meta.label}: a file that the other one could put back might be gone.",
+            hint="Give both the same deletes_files.",
+            id="housekeeping.E019",
+        )
+        for table, found in deletes.items()
+        if len(found) == 2
+    ]
+
+
+def _policies_and_tables() -> Iterator[tuple[Policy, type[Model]]]:
+    """Each policy with each table that it deletes rows of."""
+    for policy in _usable():
+        yield from ((policy, table) for table in cascade.tables(policy.model))
+
+
+def _usable() -> list[Policy]:
+    """The policies whose rows can be asked for: E003 tells of the others."""
+    return [policy for policy in registry.policies().values() if policy.known_model]
 
 
 def _wanted(policy: Policy, model: type[Model]) -> Iterator[Wanted]:
