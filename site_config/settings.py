@@ -182,10 +182,11 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True  # a changed factor is a mail to its owner
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_RATE_LIMITS = {
     "login_failed": "30/m/ip,5/15m/key",  # codes; passwords are counted by django-axes
+    "passkey_question": "60/m/ip",
     "reset_password": "10/h/ip,3/h/key",  # each may send a mail; the key is the address
 }
 PASSWORD_RESET_TIMEOUT = 60 * 60  # seconds
-MFA_RATE_LIMITS = {"webauthn_login": "30/m/ip", "webauthn_question": "60/m/ip"}
+MFA_RATE_LIMITS = {"webauthn_login": "30/m/ip"}
 MFA_ADAPTER = "chat.sign_in.adapters.MFAAdapter"
 MFA_FORMS = {
     "authenticate": "chat.sign_in.factor_forms.AuthenticateForm",

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from allauth.account.internal.flows.login import perform_password_login
 from allauth.account.models import Login
-from allauth.core.internal import ratelimit
+from allauth.decorators import rate_limit
 from allauth.mfa.webauthn.views import login_webauthn
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.forms import AuthenticationForm
@@ -33,9 +33,7 @@ class SignInPage(LoginView):
 
 
 # Each question for a passkey is a session, and anybody may ask. The library limits the answers alone.
-by_passkey = ratelimit.decorator(app="allauth.mfa", action="webauthn_question", limit_get=True)(
-    login_webauthn
-)
+by_passkey = rate_limit(action="passkey_question", limit_get=True)(login_webauthn)
 
 
 def of_admin(request: HttpRequest, **options: Any) -> HttpResponse:

@@ -127,7 +127,7 @@ def test_the_library_s_other_doors_are_not_there(client):
 
 
 def test_a_stranger_does_not_fill_the_table_of_sessions_with_questions_for_a_passkey(settings):
-    settings.MFA_RATE_LIMITS = {"webauthn_question": "3/m/ip"}
+    settings.ACCOUNT_RATE_LIMITS = {"passkey_question": "3/m/ip"}
     asked = {"headers": {"X-Requested-With": "XMLHttpRequest"}}
     cache.clear()
 
