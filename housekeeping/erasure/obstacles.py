@@ -17,11 +17,16 @@ from housekeeping.erasure.archives import Found
 def reasons(person: Person, found: Found | None = None) -> list[str]:
     """A sentence for each reason why the person can't be erased; empty if they can.
 
-    ``found``: the keys of the person's rows, if the archives have been searched for more of them.
+    ``found``: the keys of the person's rows, if the caller has them, perhaps with more from the archives.
     """
-    unfit = [*_unknown(), *_unfit(person)]
-    declared_rows = [] if unfit else _about(person, rows.there(person) if found is None else found)
-    return list(dict.fromkeys([*unfit, *_protected(person), *_held(person), *declared_rows]))
+    problems = unfit(person)
+    declared_rows = [] if problems else _about(person, rows.there(person) if found is None else found)
+    return list(dict.fromkeys([*problems, *_protected(person), *_held(person), *declared_rows]))
+
+
+def unfit(person: Person) -> list[str]:
+    """Why the tables with rows about the person are not known, or can't be followed by foreign keys."""
+    return [*_unknown(), *_unfit(person)]
 
 
 def _unknown() -> list[str]:

@@ -41,9 +41,10 @@ class Preview:
 
 
 def preview(person: Person) -> Preview:
-    reasons = obstacles.reasons(person)
-    # Tables that can't be purged can't be counted along their foreign keys either.
-    counts = Counter[str]() if reasons else rows.count(person)
+    # Tables that can't be purged can't be followed by foreign keys either.
+    found = {} if obstacles.unfit(person) else rows.there(person)
+    reasons = obstacles.reasons(person, found)
+    counts = Counter[str]() if reasons else rows.count(person, found)
     return Preview(person, counts, Archive.objects.count(), reasons)
 
 

@@ -86,9 +86,8 @@ def there(person: Person) -> Found:
     return found
 
 
-def count(person: Person) -> Counter[str]:
-    """How many rows an erasure would delete, by table: the account's cascade, and what is declared."""
-    found = there(person)
+def count(person: Person, found: Found) -> Counter[str]:
+    """How many rows an erasure would delete, by table: those ``there``, and what is declared."""
     counted = {label: set(keys) for label, keys in found.items()}
     if not _theirs(person, person.model).exists():  # the account lives only in archives
         counted[person.model._meta.label].clear()
