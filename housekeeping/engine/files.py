@@ -150,8 +150,8 @@ class _Sweep:
         result |= self.counts
         result.failures = [
             StorageFailed(
-                f"{self.failed[label]} files of {label} could not be deleted, and are tried again with the"
-                f" next run ({type(error).__name__}: {error})."
+                f"The storage of {label} did not delete {self.failed[label]:,} of its files. The next run"
+                f" tries again ({type(error).__name__}: {error})."
             )
             for label, error in self.failures.items()
         ]

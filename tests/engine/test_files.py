@@ -11,31 +11,17 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from housekeeping.declared import registry
-from housekeeping.declared.policies import Policy
 from housekeeping.engine import files
 from housekeeping.engine.purge import purge, purge_batches
 from housekeeping.models import Archive, FileToDelete, Run
 from housekeeping.runs import control
-from tests.make import ago, days
+from tests.make import ago
 from tests.zoo.models import Park, Photo, Postcard
-from tests.zoo.tasks import carry_out, task_of
+from tests.zoo.tasks import PHOTOS, POLICIES, carry_out, task_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PHOTOS = Policy(
-    "photos",
-    rows=lambda cutoff: Photo.objects.filter(taken_at__lt=cutoff),
-    retention=days(30),
-    age="taken_at",
-    deletes_files=True,
-)
-PARKS = Policy(
-    "parks_with_files",
-    rows=lambda cutoff: Park.objects.filter(opened_at__lt=cutoff),
-    retention=days(30),
-    age="opened_at",
-    deletes_files=True,
-)
+PARKS = replace(POLICIES[0], name="parks_with_files", deletes_files=True)
 
 
 @pytest.fixture(autouse=True)
@@ -179,7 +165,7 @@ def test_without_an_archive_a_file_is_due_at_once(tasks, settings):
 
 def test_files_stay_where_the_policy_does_not_ask_for_it():
     one = photo()
-    quiet = Policy("quiet", PHOTOS.rows, days(30), "taken_at")
+    quiet = replace(PHOTOS, deletes_files=None)
     assert purge(quiet) == 1
 
     assert not FileToDelete.objects.exists()
@@ -195,7 +181,7 @@ def test_a_storage_that_fails_is_reported_and_asked_again(tasks):
     run = run_of("files")
 
     assert (run.status, run.result["deleted_files"], run.result["failed_files"]) == ("failed", 1, 1)
-    assert "1 files of zoo.Photo.file could not be deleted" in run.error
+    assert "The storage of zoo.Photo.file did not delete 1 of its files." in run.error
     assert there(one.file.name) == []
     note = FileToDelete.objects.get()
     assert (note.name, note.attempts) == ("folder", 1)

@@ -20,20 +20,11 @@ from django.core.files.storage import default_storage  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from housekeeping.declared import registry  # noqa: E402
-from housekeeping.declared.policies import Policy  # noqa: E402
 from housekeeping.engine import files  # noqa: E402
 from housekeeping.models import FileToDelete  # noqa: E402
 from housekeeping.runs import control  # noqa: E402
 from tests.zoo.models import Photo  # noqa: E402
-from tests.zoo.tasks import carry_out, task_of  # noqa: E402
-
-PHOTOS = Policy(
-    "photos",
-    rows=lambda cutoff: Photo.objects.filter(taken_at__lt=cutoff),
-    retention=timedelta(days=30),
-    age="taken_at",
-    deletes_files=True,
-)
+from tests.zoo.tasks import PHOTOS, carry_out, task_of  # noqa: E402
 
 
 def photo(name):

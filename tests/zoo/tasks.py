@@ -10,7 +10,7 @@ from housekeeping.declared.policies import Policy
 from housekeeping.models import Run
 from housekeeping.runs import control
 from housekeeping.runs.work import execution
-from tests.zoo.models import Animal, House, Keeper, Meal, OldPark, Park
+from tests.zoo.models import Animal, House, Keeper, Meal, OldPark, Park, Photo
 from tests.zoo.worlds import AS_OF
 
 MONTH = timedelta(days=30)
@@ -23,6 +23,11 @@ POLICIES = [
     Policy("houses", lambda cutoff: House.objects.filter(park__opened_at__lt=cutoff), MONTH, "code"),
     Policy("meals", lambda cutoff: Meal.objects.filter(animal__seen_at__lt=cutoff), MONTH),
 ]
+
+# Not declared with the others, so that their purges keep the files.
+PHOTOS = Policy(
+    "photos", lambda cutoff: Photo.objects.filter(taken_at__lt=cutoff), MONTH, "taken_at", deletes_files=True
+)
 
 
 @contextmanager
