@@ -21,19 +21,23 @@ from tests.other_database import _other_database, other  # noqa: F401 (fixtures)
 from tests.visitors import account
 
 # Tests that start processes with their own databases, or need no database, run on SQLite only. So do those
-# of the faces, and of what is declared: tests/prove/test_pgbouncer.py runs these on PostgreSQL.
+# of the chat, the faces, erasures, and what is declared or read: tests/prove/test_pgbouncer.py runs these on
+# PostgreSQL.
 ON_SQLITE_ALONE = [
     "api",
     "app",
     "browser",
+    "chat",
     "consumer",
     "dashboard",
     "declared",
     "docs",
+    "erasure",
     "faces",
     "hosts",
     "management",
     "monitoring",
+    "reading",
     "recipes",
     "site_config",
     *Path(__file__).parent.glob("test_*.py"),

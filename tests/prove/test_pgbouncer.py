@@ -9,7 +9,7 @@ import pytest
 from tests import services
 from tests.processes import ROOT
 
-CORE = ("database", "declared", "engine", "journal", "runs", "steering", "reading")
+CORE = ("chat", "database", "declared", "engine", "erasure", "journal", "runs", "steering", "reading")
 FACES = ("api", "dashboard", "management", "monitoring", "faces", "docs/test_use_the_api.py")
 # test_read_only.py makes a session read-only for good, and PgBouncer would hand it to others.
 LEFT_OUT = ["test_matrix.py", "test_read_only.py"]
