@@ -12,7 +12,8 @@ from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import scheduled, task
 from housekeeping.declared.steps import Checkpoint, TaskResult, no_checkpoint
 from housekeeping.declared.triggers import Cron
-from housekeeping.engine import files, verification
+from housekeeping.engine import verification
+from housekeeping.engine.effects import files
 from housekeeping.engine.purge import Purge, purge
 from housekeeping.erasure import requests as erasures
 from housekeeping.models import (

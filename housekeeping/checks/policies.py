@@ -12,7 +12,8 @@ from housekeeping.checks.registration import check
 from housekeeping.declared import registry
 from housekeeping.declared.columns import along, has_index
 from housekeeping.declared.policies import Policy
-from housekeeping.engine import cascade, files, receivers
+from housekeeping.engine import cascade
+from housekeeping.engine.effects import files, receivers
 
 # A model, the fields that its rows are picked by, and the one that they are ordered by.
 Wanted = tuple[type[Model], tuple[str, ...], str]

@@ -23,7 +23,7 @@ from housekeeping.database import clock, guard
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy, cutoff_for, in_days
 from housekeeping.engine import cascade, packing
-from housekeeping.engine.expiry import due_since, range_in_force
+from housekeeping.engine.due.expiry import due_since, range_in_force
 from housekeeping.engine.purge import Walk, check_database, due, expired, held_back
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import PlannedRows, Run

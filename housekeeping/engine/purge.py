@@ -28,12 +28,13 @@ from django.db.models import Model, Q, QuerySet
 from housekeeping import conf
 from housekeeping.database import clock, transient
 from housekeeping.declared.policies import FAR, Policy
-from housekeeping.engine import archive, cascade, holds, hooks, locks, packing
+from housekeeping.engine import archive, cascade, holds, locks, packing
 from housekeeping.engine.archive import Archiver
-from housekeeping.engine.budget import Budget
-from housekeeping.engine.expiry import expired_rows
-from housekeeping.engine.files import Notes
-from housekeeping.engine.receivers import Told
+from housekeeping.engine.due.budget import Budget
+from housekeeping.engine.due.expiry import expired_rows
+from housekeeping.engine.effects import hooks
+from housekeeping.engine.effects.files import Notes
+from housekeeping.engine.effects.receivers import Told
 from housekeeping.engine.removal import Batch, Removal
 from housekeeping.exceptions import WrongDatabase
 

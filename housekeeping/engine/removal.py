@@ -14,7 +14,7 @@ from django.db.models import Model
 
 from housekeeping.engine import archive, cascade, locks, packing
 from housekeeping.engine.archive import Archiver
-from housekeeping.engine.files import Notes
+from housekeeping.engine.effects.files import Notes
 
 
 @dataclass

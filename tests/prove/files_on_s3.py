@@ -20,7 +20,7 @@ from django.core.files.storage import default_storage  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from housekeeping.declared import registry  # noqa: E402
-from housekeeping.engine import files  # noqa: E402
+from housekeeping.engine.effects import files  # noqa: E402
 from housekeeping.models import FileToDelete  # noqa: E402
 from housekeeping.runs import control  # noqa: E402
 from tests.zoo.models import Photo  # noqa: E402

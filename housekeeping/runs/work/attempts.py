@@ -23,7 +23,7 @@ from housekeeping.declared import registry
 from housekeeping.declared.mailing import Mailed, mail_each
 from housekeeping.declared.policies import Policy, cutoff_for, in_days
 from housekeeping.engine import cascade, plans
-from housekeeping.engine.expiry import range_in_force
+from housekeeping.engine.due.expiry import range_in_force
 from housekeeping.engine.purge import check_database, expired
 from housekeeping.exceptions import AmbiguousPolicy, BrakeApplied, Cancelled, ClaimLost, ConsumerStopping
 from housekeeping.journal.logs import RunLog

@@ -19,8 +19,9 @@ from django.db.models.functions import Coalesce
 from housekeeping import conf
 from housekeeping.database import clock
 from housekeeping.declared.policies import Policy, in_days
-from housekeeping.engine import hooks, plans
+from housekeeping.engine import plans
 from housekeeping.engine.archive import Archiver
+from housekeeping.engine.effects import hooks
 from housekeeping.engine.purge import expired, held_back, purge_batches
 from housekeeping.engine.removal import Batch
 from housekeeping.exceptions import ClaimLost, RowsLeft

@@ -8,7 +8,7 @@ from django.utils import timezone
 from housekeeping.declared import rules
 from housekeeping.declared.policies import Policy
 from housekeeping.engine import plans
-from housekeeping.engine.budget import DUTY, Budget
+from housekeeping.engine.due.budget import DUTY, Budget
 from housekeeping.engine.purge import expired, held_back, purge, purge_batches
 from housekeeping.models import Hold
 from housekeeping.runs import control
@@ -214,7 +214,7 @@ def test_rows_that_others_delete_meanwhile_are_not_deleted_twice_over():
 
 def test_a_count_that_takes_long_is_repeated_now_and_then(monkeypatch):
     entries(owner(), 1, 2, 3)
-    monkeypatch.setattr("housekeeping.engine.budget.FEW", 0)
+    monkeypatch.setattr("housekeeping.engine.due.budget.FEW", 0)
     counted = Budget(budget(1))
     counted.refresh()
     counted.took = 100.0  # as if it had

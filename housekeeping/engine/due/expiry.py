@@ -13,7 +13,7 @@ from housekeeping.database.durations import Before
 from housekeeping.declared.owners import KEPT, ByOwner
 from housekeeping.declared.policies import Policy, in_days
 from housekeeping.engine import cascade
-from housekeeping.engine.budget import AGE, Budget
+from housekeeping.engine.due.budget import AGE, Budget
 
 
 def expired_rows(policy: Policy, cutoff: datetime, budget: Budget | None = None) -> QuerySet[Any]:

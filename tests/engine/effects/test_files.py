@@ -11,7 +11,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from housekeeping.declared import registry
-from housekeeping.engine import files
+from housekeeping.engine.effects import files
 from housekeeping.engine.purge import purge, purge_batches
 from housekeeping.models import Archive, FileToDelete, Run
 from housekeeping.runs import control

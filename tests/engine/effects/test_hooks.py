@@ -7,7 +7,7 @@ from django.db import connection
 from django.utils import timezone
 
 from housekeeping.declared.policies import Policy
-from housekeeping.engine import hooks
+from housekeeping.engine.effects import hooks
 from housekeeping.engine.purge import preview, purge
 from housekeeping.exceptions import HookFailed
 from housekeeping.models import OpenCall, Run
