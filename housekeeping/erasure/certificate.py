@@ -9,7 +9,7 @@ from django.db.models import FileField
 from django.utils.translation import gettext_noop
 
 from housekeeping import __version__
-from housekeeping.erasure.archives import tables
+from housekeeping.erasure.copies.archives import tables
 from housekeeping.erasure.terms import Terms
 from housekeeping.models import Erasure
 

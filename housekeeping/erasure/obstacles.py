@@ -10,8 +10,9 @@ from housekeeping import recipes
 from housekeeping.declared import registry
 from housekeeping.declared.personal import Person, declared
 from housekeeping.engine import cascade, holds
-from housekeeping.erasure import people, rows
-from housekeeping.erasure.archives import Found
+from housekeeping.erasure import people
+from housekeeping.erasure.copies.archives import Found
+from housekeeping.erasure.tables import rows
 
 
 def reasons(person: Person, found: Found | None = None) -> list[str]:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from housekeeping.declared import names
 from housekeeping.declared.personal import Person
 from housekeeping.engine import cascade
-from housekeeping.erasure.reading import Reading, archives_of, reading
+from housekeeping.erasure.copies.reading import Reading, archives_of, reading
 from housekeeping.exceptions import BadField, NotPossible
 from housekeeping.models import storable
 

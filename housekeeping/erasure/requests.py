@@ -14,7 +14,8 @@ from housekeeping.database.transactions import writing
 from housekeeping.declared.personal import Person
 from housekeeping.declared.steps import no_checkpoint
 from housekeeping.engine import holds
-from housekeeping.erasure import obstacles, people, rows, work
+from housekeeping.erasure import obstacles, people, work
+from housekeeping.erasure.tables import rows
 from housekeeping.erasure.work import ForgetResults, forget_none
 from housekeeping.exceptions import BadField, NotAllowed, NotPossible, QueueUnreachable, RunInProgress, each
 from housekeeping.journal import acts

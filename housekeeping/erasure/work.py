@@ -14,10 +14,12 @@ from django.db.models import Model
 from housekeeping.database import clock, transient
 from housekeeping.declared.steps import no_checkpoint
 from housekeeping.engine import packing
-from housekeeping.erasure import archives, certificate, obstacles, people, remains, rows
-from housekeeping.erasure.archives import Found
-from housekeeping.erasure.reading import Reading
-from housekeeping.erasure.records import Records
+from housekeeping.erasure import certificate, obstacles, people, remains
+from housekeeping.erasure.copies import archives
+from housekeeping.erasure.copies.archives import Found
+from housekeeping.erasure.copies.reading import Reading
+from housekeeping.erasure.tables import rows
+from housekeeping.erasure.tables.records import Records
 from housekeeping.erasure.terms import Terms
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Archive, Erasure, Run

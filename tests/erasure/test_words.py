@@ -7,7 +7,9 @@ from django.utils import timezone
 from huey.contrib.djhuey import HUEY
 
 from housekeeping.declared.personal import Person
-from housekeeping.erasure import archives, certificate, people, requests, rows, work
+from housekeeping.erasure import certificate, people, requests, work
+from housekeeping.erasure.copies import archives
+from housekeeping.erasure.tables import rows
 from housekeeping.erasure.terms import MOST_WINDOWS, Terms
 from housekeeping.models import LogLine, Run
 from housekeeping.queue import tasks as queue

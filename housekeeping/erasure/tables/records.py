@@ -13,9 +13,9 @@ from django.db.models.functions import Cast
 from housekeeping.database import transient
 from housekeeping.declared import registry, rules
 from housekeeping.engine import packing
-from housekeeping.erasure import columns, rows
-from housekeeping.erasure.archives import Found
-from housekeeping.erasure.rows import Changed, Count
+from housekeeping.erasure.copies.archives import Found
+from housekeeping.erasure.tables import columns, rows
+from housekeeping.erasure.tables.rows import Changed, Count
 from housekeeping.erasure.terms import Terms
 from housekeeping.journal.channels import OPERATORS
 from housekeeping.models import Act, Channel, Delivery, Hold, PlannedRows, Run

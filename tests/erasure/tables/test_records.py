@@ -5,7 +5,7 @@ from django.db import transaction
 
 from housekeeping.declared.personal import Person
 from housekeeping.erasure import people
-from housekeeping.erasure.records import Records
+from housekeeping.erasure.tables.records import Records
 from housekeeping.erasure.terms import Terms
 from housekeeping.journal import acts
 from housekeeping.journal.acts import Actor

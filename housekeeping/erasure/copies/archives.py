@@ -11,7 +11,7 @@ from django.db.models import Model
 from housekeeping.database import transient
 from housekeeping.declared.personal import PersonalRows, declared
 from housekeeping.engine import archive, cascade, restore
-from housekeeping.erasure.reading import Reading, model_of, readings, written
+from housekeeping.erasure.copies.reading import Reading, model_of, readings, written
 from housekeeping.erasure.terms import Terms
 from housekeeping.models import Archive, Run
 

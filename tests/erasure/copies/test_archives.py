@@ -6,7 +6,8 @@ import pytest
 
 from housekeeping.declared.personal import Person, PersonalRows
 from housekeeping.engine import verification
-from housekeeping.erasure import archives, people
+from housekeeping.erasure import people
+from housekeeping.erasure.copies import archives
 from housekeeping.erasure.terms import Terms
 from housekeeping.models import Archive, Run
 from tests.zoo import tasks

@@ -3,7 +3,7 @@
 from django.apps import apps
 from django.db import models
 
-from housekeeping.erasure import columns
+from housekeeping.erasure.tables import columns
 
 TEXTS = (models.CharField, models.TextField, models.JSONField, models.BinaryField)
 REPLACED = (columns.NAMES, columns.TEXTS, columns.JSON, columns.OUR_JSON)

@@ -22,8 +22,8 @@ from housekeeping.declared.personal import Person, PersonalRows, declared
 from housekeeping.engine import cascade, holds, locks, packing
 from housekeeping.engine.purge import CAREFUL_LOCK_TIMEOUT, FIRST_BATCH, PACES, SETTINGS, fitted
 from housekeeping.engine.removal import Batch, Removal
-from housekeeping.erasure.archives import Found, tables
-from housekeeping.erasure.reading import Reading, model_of
+from housekeeping.erasure.copies.archives import Found, tables
+from housekeeping.erasure.copies.reading import Reading, model_of
 from housekeeping.erasure.terms import Terms
 
 KEYS_AT_ONCE = 1_000

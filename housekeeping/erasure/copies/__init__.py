@@ -1,0 +1,1 @@
+"""The person in copies of rows: archives, which an undo needs."""

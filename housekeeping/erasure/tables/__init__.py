@@ -1,0 +1,1 @@
+"""The person in tables of the site and of housekeeping."""
