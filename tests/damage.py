@@ -5,7 +5,7 @@ from typing import Any
 
 import zstandard
 
-from housekeeping.engine import packing
+from housekeeping.engine import unpacking
 from housekeeping.models import Archive
 
 COLUMNS = [field.attname for field in Archive._meta.concrete_fields]
@@ -37,7 +37,7 @@ def flipped(rows: list[dict[str, Any]], chance: random.Random) -> str:
 def _is_harmless(payload: bytes, changed: bytes) -> bool:
     """Whether both unpack to the same rows: zstd ignores some bits of its header."""
     try:
-        return packing.unpacked(payload) == packing.unpacked(changed)
+        return unpacking.unpacked(payload) == unpacking.unpacked(changed)
     except zstandard.ZstdError:
         return False
 

@@ -23,7 +23,7 @@ from django.db.models import Model, Sum
 from housekeeping import conf
 from housekeeping.database import stored
 from housekeeping.declared.policies import Policy
-from housekeeping.engine import packing
+from housekeeping.engine import packing, unpacking
 from housekeeping.models import Archive, Run
 
 NOTHING = "00" * 32  # the chain of digests before the first archive
@@ -109,7 +109,7 @@ def replace(archived: Archive, rows: list[Any], *, is_vouched: bool = True) -> N
     It no longer is a link of the receipt's chain: that covers the rows that were packed first. One that
     nothing vouches for, of version 1.0, gets no digest.
     """
-    packed = packing.joined(rows, archived.vendor)
+    packed = unpacking.joined(rows, archived.vendor)
     archived.rows, archived.before = len(rows), NOTHING
     archived.digest = sealed(archived, digest(NOTHING, packed)) if is_vouched else None
     Archive.objects.filter(pk=archived.pk).delete()

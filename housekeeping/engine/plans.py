@@ -22,7 +22,7 @@ from housekeeping import conf
 from housekeeping.database import clock, guard
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy, cutoff_for, in_days
-from housekeeping.engine import cascade, packing
+from housekeeping.engine import cascade, packing, unpacking
 from housekeeping.engine.due.expiry import due_since, range_in_force
 from housekeeping.engine.purge import Walk, check_database, due, expired, held_back
 from housekeeping.exceptions import NotPossible
@@ -215,4 +215,4 @@ def read(run: Run, policy: Policy) -> Iterator[tuple[Any, int]]:
     numbers = run.planned_rows.filter(policy=policy.name).order_by("pk").values_list("pk", flat=True)
     for number in list(numbers):
         payload = PlannedRows.objects.values_list("payload", flat=True).get(pk=number)
-        yield from ((to_key(key), rows) for key, rows in json.loads(packing.unpacked(payload)))
+        yield from ((to_key(key), rows) for key, rows in json.loads(unpacking.unpacked(payload)))

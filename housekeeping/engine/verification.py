@@ -25,7 +25,7 @@ from django.db.models.functions import Coalesce, Concat
 from housekeeping import conf
 from housekeeping.database import clock
 from housekeeping.declared.steps import TaskResult, no_checkpoint
-from housekeeping.engine import archive, packing
+from housekeeping.engine import archive, unpacking
 from housekeeping.models import Archive, Run, RunQuerySet
 
 VERIFY_AGAIN_AFTER = timedelta(days=30)
@@ -80,11 +80,11 @@ def content(archived: Archive) -> tuple[bytes, str]:
     Damaged if the archive does not hold what was written.
     """
     try:
-        packed = packing.unpacked(archived.payload)
+        packed = unpacking.unpacked(archived.payload)
         after = archive.digest(archived.before or archive.NOTHING, packed)
         if archived.digest is not None and archive.sealed(archived, after) != archived.digest:
             raise Damaged("its digest does not match")
-        if archived.digest is None and packing.number_of_rows(packed, archived.vendor) != archived.rows:
+        if archived.digest is None and unpacking.number_of_rows(packed, archived.vendor) != archived.rows:
             raise Damaged("the number of its rows does not match")
     except zstandard.ZstdError as error:
         raise Damaged(f"it can't be unpacked: {error}") from None

@@ -13,7 +13,7 @@ from django.db.models import Model
 
 from housekeeping.database import clock, transient
 from housekeeping.declared.steps import no_checkpoint
-from housekeeping.engine import packing
+from housekeeping.engine import packing, unpacking
 from housekeeping.erasure import certificate, obstacles, people, remains
 from housekeeping.erasure.copies import archives
 from housekeeping.erasure.copies.archives import Found
@@ -206,4 +206,4 @@ def _packed(found: Found) -> bytes:
 def _unpacked(packed: Any) -> Found:
     if not packed:
         return {}
-    return {label: set(keys) for label, keys in json.loads(packing.unpacked(packed)).items()}
+    return {label: set(keys) for label, keys in json.loads(unpacking.unpacked(packed)).items()}

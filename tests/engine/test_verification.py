@@ -8,7 +8,7 @@ import zstandard
 from django.db import connection
 
 from chat.models import ChatMessage, Conversation
-from housekeeping.engine import packing, verification
+from housekeeping.engine import unpacking, verification
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Archive, Run
 from housekeeping.runs import control
@@ -52,7 +52,7 @@ def damaged(run, *, at=0):
 def garbled(run, *, at):
     """One archive holds a role that its table does not know; in version 1.0, no digest tells."""
     kept = run.archives.order_by("pk")[at]
-    packed = packing.unpacked(kept.payload)
+    packed = unpacking.unpacked(kept.payload)
     changed = zstandard.compress(packed.replace(b"user", b"loser").replace(b"assistant", b"loser"))
     Archive.objects.filter(pk=kept.pk).update(payload=changed)
 
@@ -404,7 +404,7 @@ def night(add_task, settings):
         Animal.objects.create(tag=code, house_id=code, seen_at=make.ago(days=40))
     run = carry_out(control.request("night", send=lambda run: None), batch_size=1)
     for kept in run.archives.filter(model="zoo.House"):
-        if b"first" in packing.unpacked(kept.payload):
+        if b"first" in unpacking.unpacked(kept.payload):
             damaged(run, at=list(run.archives.order_by("pk")).index(kept))
     House.objects.create(code="first", park=lasting)
     return run

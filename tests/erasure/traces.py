@@ -13,7 +13,7 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 from huey.contrib.djhuey import HUEY
 
-from housekeeping.engine import packing
+from housekeeping.engine import unpacking
 from housekeeping.models import Archive, PlannedRows
 
 
@@ -23,9 +23,9 @@ def everywhere() -> dict[str, str]:
     for session in Session.objects.all():
         found[f"session {session.pk}"] = _text(session.get_decoded())
     for archived in Archive.objects.all():
-        found[f"archive {archived.pk} of {archived.model}"] = _text(packing.unpacked(archived.payload))
+        found[f"archive {archived.pk} of {archived.model}"] = _text(unpacking.unpacked(archived.payload))
     for planned in PlannedRows.objects.all():
-        found[f"plan {planned.pk}"] = _text(packing.unpacked(planned.payload))
+        found[f"plan {planned.pk}"] = _text(unpacking.unpacked(planned.payload))
     for key, data in HUEY.storage.result_items().items():
         found[f"result {key}"] = _text(bytes(data))
     for data in [*HUEY.storage.enqueued_items(), *HUEY.storage.scheduled_items()]:

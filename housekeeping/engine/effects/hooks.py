@@ -17,7 +17,7 @@ import zstandard
 
 from housekeeping.database import discreet
 from housekeeping.declared.policies import Policy
-from housekeeping.engine import cascade, packing
+from housekeeping.engine import cascade, packing, unpacking
 from housekeeping.exceptions import HookFailed
 from housekeeping.models import OpenCall, Run
 
@@ -51,7 +51,7 @@ def make(
 
 def _call(policy: Policy, on_deleted: Callable[[list[Any]], object], payload: bytes | memoryview) -> None:
     to_key = cascade.value_field(policy.model._meta.pk).to_python  # JSON has no UUIDs
-    keys = [to_key(key) for key in json.loads(packing.unpacked(payload))]
+    keys = [to_key(key) for key in json.loads(unpacking.unpacked(payload))]
     try:
         on_deleted(keys)
     except Exception as error:  # the project's own code may raise anything

@@ -11,7 +11,7 @@ from django.db import connection, models
 from django.db.models import Model
 from django.utils.functional import cached_property
 
-from housekeeping.engine import archive, packing, verification
+from housekeeping.engine import archive, packing, unpacking, verification
 from housekeeping.engine.packing import quoted
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Archive
@@ -81,13 +81,13 @@ class Contents(Layout):
     @cached_property
     def json_rows(self) -> list[Any]:
         """The rows that SQLite packed."""
-        return packing.json_rows(self.packed)
+        return unpacking.json_rows(self.packed)
 
     def rows(self) -> Iterator[tuple[str, Any]]:
         """Each row, as it is packed, with its key as text."""
         is_copied = self.archived.vendor == "postgresql"
-        rows = packing.copied_rows(self.packed) if is_copied else self.json_rows
-        return packing.keyed(rows, self.archived.vendor)
+        rows = unpacking.copied_rows(self.packed) if is_copied else self.json_rows
+        return unpacking.keyed(rows, self.archived.vendor)
 
     def row_keys(self) -> list[str]:
         return [key for key, _ in self.rows()]
@@ -100,9 +100,9 @@ class Contents(Layout):
         """The nodes of the rows that a row refers to."""
         if self.archived.emptied:
             yield (self.label, "", key)
-        values = packing.values_in(row)
+        values = unpacking.values_in(row)
         for at, _, label in self.links:
-            yield (label, "", packing.text_of(values[at]))
+            yield (label, "", unpacking.text_of(values[at]))
 
     def archive_part(self, part: int, rows: list[Any]) -> bool:
         """Archive some of its rows as a part of the batch. False if there are none."""
@@ -117,7 +117,7 @@ class Contents(Layout):
     def _archive(self, rows: list[Any], *, part: int) -> None:
         same = {name: getattr(self.archived, name) for name in SAME}
         made = Archive(run_id=self.archived.run_id, part=part, **same)
-        packed = packing.joined(rows, self.archived.vendor)
+        packed = unpacking.joined(rows, self.archived.vendor)
         made.rows, made.before = len(rows), archive.NOTHING
         made.digest = archive.sealed(made, archive.digest(made.before, packed))
         archive.save(made, zstandard.compress(packed, packing.LEVEL))

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import Model, QuerySet
 from django.utils.translation import gettext
 
-from housekeeping.engine import cascade, packing, verification
+from housekeeping.engine import cascade, packing, unpacking, verification
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Archive
 
@@ -26,7 +26,7 @@ class Reading:
         try:
             self.packed, _ = verification.content(archived)
             is_copied = archived.vendor == "postgresql"
-            self.rows: list[Any] = (packing.copied_rows if is_copied else packing.json_rows)(self.packed)
+            self.rows: list[Any] = (unpacking.copied_rows if is_copied else unpacking.json_rows)(self.packed)
         except (verification.Damaged, ValueError) as why:
             problem = gettext(
                 "An archive of run %(run)s is damaged and can't be searched (%(archive)s: %(why)s). It"
@@ -49,8 +49,8 @@ class Reading:
 
     def value(self, row: Any, at: int) -> str | None:
         """A value of a row as text; None for NULL."""
-        value = packing.values_in(row)[at]
-        return None if value is None or value == NULL else packing.text_of(value)
+        value = unpacking.values_in(row)[at]
+        return None if value is None or value == NULL else unpacking.text_of(value)
 
     def key(self, row: Any) -> str:
         """As a hold writes it."""
@@ -58,7 +58,7 @@ class Reading:
 
     def with_value(self, row: Any, at: int, text: str | None) -> Any:
         """The row with another value in one of its columns: NULL, or a text without special characters."""
-        values = list(packing.values_in(row))
+        values = list(unpacking.values_in(row))
         if isinstance(row, bytes):
             values[at] = NULL if text is None else text.encode()
             return b"\t".join(values) + b"\n"

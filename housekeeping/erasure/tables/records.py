@@ -12,7 +12,7 @@ from django.db.models.functions import Cast
 
 from housekeeping.database import transient
 from housekeeping.declared import registry, rules
-from housekeeping.engine import packing
+from housekeeping.engine import packing, unpacking
 from housekeeping.erasure.copies.archives import Found
 from housekeeping.erasure.tables import columns, rows
 from housekeeping.erasure.tables.rows import Changed, Count
@@ -75,7 +75,7 @@ class Records:
         keys = self._keys_of(planned.policy) if planned else set()
         if planned is None or keys == set():
             return
-        rows = json.loads(packing.unpacked(planned.payload))
+        rows = json.loads(unpacking.unpacked(planned.payload))
         # Of a policy that is gone, nobody knows the table. Its plan can't be carried out either.
         stay = [] if keys is None else [row for row in rows if str(row[0]) not in keys]
         if len(stay) == len(rows):

@@ -3,7 +3,7 @@
 import pytest
 
 from chat.models import ChatMessage, Conversation
-from housekeeping.engine import archive, packing, restore, verification
+from housekeeping.engine import archive, restore, unpacking, verification
 from housekeeping.models import Archive, Run
 from housekeeping.reading import receipts
 from housekeeping.runs import control
@@ -29,11 +29,11 @@ def erase(run, *keys):
     """As the erasure of a person: the conversations with these keys, and their messages."""
     counts = {}
     for archived in run.archives.order_by("pk"):
-        packed = packing.unpacked(archived.payload)
+        packed = unpacking.unpacked(archived.payload)
         column = 0 if archived.model == "chat.Conversation" else 1
         vendor = archived.vendor
-        rows = packing.copied_rows(packed) if vendor == "postgresql" else packing.json_rows(packed)
-        rest = [row for row in rows if packing.text_of(packing.values_in(row)[column]) not in keys]
+        rows = unpacking.copied_rows(packed) if vendor == "postgresql" else unpacking.json_rows(packed)
+        rest = [row for row in rows if unpacking.text_of(unpacking.values_in(row)[column]) not in keys]
         if len(rest) < len(rows):
             counts[archived.model] = len(rows) - len(rest)
             archive.replace(archived, rest)
@@ -58,10 +58,10 @@ def test_a_rewritten_archive_is_intact_and_the_chain_can_t_be_checked():
 
 
 def first_key():
-    contents = packing.unpacked(Archive.objects.get(is_own=True).payload)
+    contents = unpacking.unpacked(Archive.objects.get(is_own=True).payload)
     vendor = Archive.objects.get(is_own=True).vendor
-    rows = packing.copied_rows(contents) if vendor == "postgresql" else packing.json_rows(contents)
-    return packing.text_of(packing.values_in(rows[0])[0])
+    rows = unpacking.copied_rows(contents) if vendor == "postgresql" else unpacking.json_rows(contents)
+    return unpacking.text_of(unpacking.values_in(rows[0])[0])
 
 
 def test_damage_to_a_rewritten_archive_and_to_its_neighbour_is_still_found():
