@@ -2,12 +2,12 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.apps import apps
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_noop, ngettext
 
 if TYPE_CHECKING:
     from housekeeping.models import Run
@@ -136,6 +136,26 @@ class ReceiverFailed(HousekeepingError):
         super().__init__(text % {"signal": signal, "model": model, "error": reason})
 
 
+class EndRefused(HousekeepingError):
+    """What a policy declares as the end of its rows can't be done, whatever the rows are."""
+
+    def __init__(self, policy: str, reason: str) -> None:
+        text = _("The policy %(policy)s can't be carried out: %(reason)s.")
+        super().__init__(text % {"policy": repr(policy), "reason": reason})
+
+
+class EndFailed(HousekeepingError):
+    """Rows can't get the values that their policy gives them. The batch is rolled back."""
+
+    def __init__(self, policy: str, reason: str) -> None:
+        text = _("The policy %(policy)s can't change its rows, so their batch was rolled back: %(reason)s")
+        super().__init__(text % {"policy": repr(policy), "reason": reason})
+
+
+class ExportFailed(HousekeepingError):
+    """Rows could not be exported, or an export not be read. The text says why, in English."""
+
+
 class StatisticFailed(HousekeepingError):
     """A statistic can't be counted. ``reason``: what its function raised, or returned instead."""
 
@@ -145,12 +165,37 @@ class StatisticFailed(HousekeepingError):
         self.reason = reason
 
 
+class RowsStayed(HousekeepingError):
+    """The database has not deleted rows as it was asked to. The batch is rolled back."""
+
+    def __init__(self, table: str, rows: int) -> None:
+        text = ngettext(
+            "The database keeps %(rows)s row of %(table)s that was to be deleted, perhaps by a trigger."
+            " Nothing was changed in this batch.",
+            "The database keeps %(rows)s rows of %(table)s that were to be deleted, perhaps by a trigger."
+            " Nothing was changed in this batch.",
+            rows,
+        )
+        super().__init__(text % {"rows": f"{rows:,}", "table": table})
+
+
 class WrongDatabase(HousekeepingError):
-    """The policy's rows are written to another database than the one that purges run on."""
+    """Rows below the policy's rows are written to another database than these."""
 
     def __init__(self, policy: str, reason: str) -> None:
         text = _("The policy %(policy)s can't be carried out: %(reason)s.")
         super().__init__(text % {"policy": repr(policy), "reason": reason})
+
+
+class NotMigrated(HousekeepingError):
+    """The database of a policy's rows lacks the table that a purge needs beside them."""
+
+    def __init__(self, database: str) -> None:
+        text = _(
+            "The database %(database)s lacks the table of handovers: run migrate housekeeping"
+            " --database=%(database)s."
+        )
+        super().__init__(text % {"database": database})
 
 
 class WriteInDryRun(HousekeepingError):
@@ -290,13 +335,13 @@ READ_ONLY = ("25006", sqlite3.SQLITE_READONLY)
 NO_WRITES = (*READ_ONLY, "53100", sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY)
 
 
-def is_database_gone(error: BaseException) -> bool:
-    """Is the connection lost or the database read-only? Then nothing is wrong with the request."""
+def is_database_gone(error: BaseException, *, of: Any = connection) -> bool:
+    """Is a connection lost or the database read-only? Then nothing is wrong with the request."""
     if _code_of(error) in READ_ONLY:
         return True
     if not isinstance(error, OperationalError | InterfaceError):
         return False
-    return connection.connection is None or not connection.is_usable()
+    return of.connection is None or not of.is_usable()
 
 
 def takes_no_writes(error: BaseException) -> bool:
