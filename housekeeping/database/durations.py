@@ -34,7 +34,8 @@ class Before(Func):
     """The moment that is so long before ``moment``: on SQLite, up to a second earlier if that is not in whole
     seconds.
 
-    Django's own subtraction calls a function in Python there for each row, which takes ten times as long.
+    Django's own subtraction calls a function in Python there for each row, which takes five times as long
+    (measured with 200,000 rows, SQLite 3.40).
     """
 
     arity = 1

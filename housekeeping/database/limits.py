@@ -1,11 +1,14 @@
-"""A limit for the time that statements may take, on either database."""
+"""A limit for the time that statements on the chosen database may take, of either vendor."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
+
+from housekeeping.database import chosen
+from housekeeping.database.chosen import connection
 
 SQLITE_STEPS = 10_000  # of its virtual machine between two checks of the time: below a millisecond
 
@@ -43,7 +46,7 @@ def time_limit(deadline: float | None) -> Iterator[Callable[[], None]]:
 @contextmanager
 def _postgresql_limit(deadline: float) -> Iterator[None]:
     milliseconds = max(int((deadline - time.monotonic()) * 1000), 1)
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(using=chosen.alias()), connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL statement_timeout = {milliseconds}")
         yield
         cursor.execute("SET LOCAL statement_timeout TO DEFAULT")  # in case this is inside another transaction

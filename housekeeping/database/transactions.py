@@ -8,7 +8,7 @@ such a transaction reads first and writes later while another process writes, it
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 
 from housekeeping.exceptions import is_database_gone
 
@@ -19,28 +19,28 @@ LOCK = 0x7475726E
 
 
 @contextmanager
-def writing() -> Iterator[None]:
+def writing(using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
     """As ``transaction.atomic``, but on SQLite take the write lock first, and wait for it up to PATIENCE.
 
     Inside a transaction of the caller it is a savepoint, as with ``atomic``. If the project has set a
     ``transaction_mode`` that begins with a lock, the project's timeout applies.
     """
-    if connection.in_atomic_block or not _begins_without_lock():
-        with transaction.atomic():
+    if connections[using].in_atomic_block or not _begins_without_lock(using):
+        with transaction.atomic(using):
             yield
         return
-    with waiting(PATIENCE), transaction.atomic():
-        take_write_lock()
+    with waiting(PATIENCE, using), transaction.atomic(using):
+        take_write_lock(using)
         yield
 
 
-def take_write_lock() -> None:
+def take_write_lock(using: str = DEFAULT_DB_ALIAS) -> None:
     """On SQLite, begin the current transaction again, with the write lock. Call it before anything else.
 
     Raises OperationalError if another process has the lock for longer than SQLite waits.
     """
-    if _begins_without_lock():
-        with connection.cursor() as cursor:
+    if _begins_without_lock(using):
+        with connections[using].cursor() as cursor:
             cursor.execute("COMMIT")  # Django's BEGIN, which has done nothing yet
             cursor.execute("BEGIN IMMEDIATE")
 
@@ -52,23 +52,23 @@ def take_turns() -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
 
 
-def _begins_without_lock() -> bool:
-    if connection.vendor != "sqlite":
+def _begins_without_lock(using: str) -> bool:
+    if connections[using].vendor != "sqlite":
         return False
-    mode = connection.settings_dict["OPTIONS"].get("transaction_mode") or "deferred"
+    mode = connections[using].settings_dict["OPTIONS"].get("transaction_mode") or "deferred"
     return str(mode).lower() == "deferred"
 
 
 @contextmanager
-def waiting(seconds: float) -> Iterator[None]:
+def waiting(seconds: float, using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
     """Let SQLite wait so long for locks, including the one that a commit needs."""
-    with connection.cursor() as cursor:
+    with connections[using].cursor() as cursor:
         [before] = cursor.execute("PRAGMA busy_timeout").fetchone()
         cursor.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
     try:
         yield
     finally:
-        with connection.cursor() as cursor:
+        with connections[using].cursor() as cursor:
             cursor.execute(f"PRAGMA busy_timeout = {before}")
 
 

@@ -9,9 +9,10 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
-from django.db import DatabaseError, connection
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 
 from housekeeping.database.transactions import writing
 
@@ -46,6 +47,7 @@ def conflict(error: BaseException) -> str:
 def transact(
     work: Callable[[], T],
     *,
+    apart: str = DEFAULT_DB_ALIAS,
     on_retry: Callable[[], None] = lambda: None,
     checkpoint: Callable[[], None] = lambda: None,
 ) -> T:
@@ -56,20 +58,29 @@ def transact(
     failed try is rolled back. Before each further try, outside of any transaction, ``on_retry`` is called
     to count it, then ``checkpoint``; an error of either one ends the tries.
 
+    ``apart``: another database whose rows ``work`` changes, too. It gets a transaction of its own, which is
+    committed just before that of our own tables: an error before undoes both. If only the second commit
+    fails, nothing is tried again.
+
     Inside a transaction of the caller, ``work`` is called once: after a conflict, the caller has to repeat
     the whole transaction. Raises the last conflict after the last try, and any other error at once.
     """
-    is_inside = connection.in_atomic_block
+    is_inside = any(connections[alias].in_atomic_block for alias in (DEFAULT_DB_ALIAS, apart))
     began, tries = time.monotonic(), 0
     while True:
         tries += 1
+        committed: list[str] = []
         try:
             with writing():
-                return work()
+                if apart == DEFAULT_DB_ALIAS:
+                    return work()
+                with writing(apart):
+                    transaction.on_commit(partial(committed.append, apart), using=apart)
+                    return work()
         except DatabaseError as error:
             reason = conflict(error)
             is_last = tries == MOST_TRIES or time.monotonic() - began > PATIENCE
-            if not reason or is_inside or is_last:
+            if not reason or is_inside or is_last or committed:
                 raise
         logger.info("Trying again after %s (try %s of %s)", reason, tries + 1, MOST_TRIES)
         # Two transactions that collided must not start again at the same moment.

@@ -1,4 +1,4 @@
-"""How many rows and bytes each table of the default database has, and how old its rows are.
+"""How many rows and bytes each table of the chosen database has, and how old its rows are.
 
 All SQL for this is here: each database has a module of its own. Nothing here scans a large table. What
 would need a scan is estimated, from the database's statistics or from a sample, and marked so.
@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 
+from housekeeping.database.chosen import connection
 from housekeeping.database.limits import TooSlow, time_limit
 from housekeeping.database.sizes import postgresql, sqlite
 from housekeeping.database.sizes.ages import OLDER_THAN, Ages, Column
@@ -23,6 +24,10 @@ from housekeeping.exceptions import is_database_gone
 __all__ = ["OLDER_THAN", "Ages", "Column", "Found", "Size", "Space", "TooSlow", "measure", "space", "tables"]
 
 SECONDS = 2.0
+VENDORS: dict[str, type[postgresql.Sizes | sqlite.Sizes]] = {
+    "postgresql": postgresql.Sizes,
+    "sqlite": sqlite.Sizes,
+}
 
 
 def tables() -> list[Found]:
@@ -45,7 +50,7 @@ def measure(found: Found, columns: Sequence[Column], now: datetime) -> Size:
         with time_limit(time.monotonic() + SECONDS):
             return replace(size, ages=ours.ages(found, columns, now, size.rows))
     except (TooSlow, DatabaseError) as error:
-        if is_database_gone(error):
+        if is_database_gone(error, of=connection):
             raise
         return size
 
@@ -56,4 +61,4 @@ def space() -> Space:
 
 
 def _ours() -> postgresql.Sizes | sqlite.Sizes:
-    return postgresql.Sizes() if connection.vendor == "postgresql" else sqlite.Sizes()
+    return VENDORS[connection.vendor]()

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db import connection
 from django.utils import timezone
+
+from housekeeping.database.chosen import connection
 
 # Days. Two and five years are the last ones.
 OLDER_THAN = (30, 90, 180, 365, 730, 1825)

@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connection
-
+from housekeeping.database.chosen import connection
 from housekeeping.database.sizes.ages import Ages, Column, Tally, cutoffs, of_epoch, quoted
 from housekeeping.database.sizes.found import Found, Size, Space
 

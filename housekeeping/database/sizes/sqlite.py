@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.utils.dateparse import parse_datetime
 
+from housekeeping.database.chosen import connection
 from housekeeping.database.sizes.ages import Ages, Column, Tally, quoted
 from housekeeping.database.sizes.found import Found, Size, Space
 
