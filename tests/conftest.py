@@ -220,6 +220,7 @@ def worker(transactional_db, monkeypatch):
     yield
     done.set()
     thread.join()
+    outbox.settle()  # what ends a run sends messages, also after the test has seen the run's end
 
 
 @pytest.fixture
