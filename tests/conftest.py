@@ -16,7 +16,7 @@ from rest_framework_simplejwt.tokens import RefreshToken
 from housekeeping.declared import registry
 from housekeeping.journal import outbox
 from housekeeping.reading.runs import half_hours
-from tests import make, services
+from tests import flushing, make, services
 from tests.other_database import _other_database, other  # noqa: F401 (fixtures)
 from tests.visitors import account
 
@@ -58,10 +58,18 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: turns[item.path])
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown():
     """A thread that sends mails must end before the test loses its database."""
     outbox.settle()
+    with flushing.quickly():
+        return (yield)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock():
+        flushing.keep()
 
 
 # These machines are noisy, so the duration of an example means nothing.
