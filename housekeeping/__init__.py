@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from housekeeping.database import clock as clock
+    from housekeeping.declared.ends import anonymise as anonymise
+    from housekeeping.declared.ends import export as export
+    from housekeeping.declared.generic import generic_rows as generic_rows
     from housekeeping.declared.mailing import Mail as Mail
     from housekeeping.declared.mailing import mail_each as mail_each
     from housekeeping.declared.owners import ByOwner as ByOwner
@@ -45,9 +48,13 @@ _NAMES = {
     # What
     "Policy": "declared.policies",
     "ByOwner": "declared.owners",
+    "anonymise": "declared.ends",
+    "export": "declared.ends",
     "scheduled": "declared.registry",
     "statistic": "declared.registry",
     "task": "declared.registry",
+    # What goes along
+    "generic_rows": "declared.generic",
     # Whose
     "Person": "declared.personal",
     "personal_names": "declared.personal",
