@@ -1,6 +1,6 @@
 """Policies: which rows expire, and how long rows are kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,7 +8,9 @@ from typing import Any
 from django.db.models import F, Model, QuerySet
 from django.db.models.expressions import Combinable
 
+from housekeeping.database import chosen
 from housekeeping.declared import columns
+from housekeeping.declared.ends import Anonymise, End, Export
 from housekeeping.declared.owners import ByOwner
 from housekeeping.models import PolicyState
 
@@ -16,10 +18,12 @@ from housekeeping.models import PolicyState
 # an age that is a date.
 FAR = datetime(9999, 12, 30, tzinfo=UTC)
 
+ORDERS = [[], [Export], [Anonymise], [Export, Anonymise]]
+
 
 @dataclass(frozen=True)
 class Policy:
-    """Rows that are kept for ``retention`` and deleted afterwards.
+    """Rows that are kept for ``retention`` and deleted afterwards, or what ``then`` says.
 
     ``rows(cutoff)`` returns the rows that had expired at ``cutoff``: an unsliced queryset of one
     model that contains each row once. Without a retention, the cutoff is the moment of the run
@@ -47,6 +51,9 @@ class Policy:
     ``send_signals``: whether Django's ``pre_delete`` and ``post_delete`` are sent for each row that
     somebody listens for. It is slower, as these rows are read one by one. ``check`` warns if there are
     such receivers and the policy does not say.
+
+    ``then``: what becomes of expired rows instead, such as :func:`anonymise` or :func:`export`, or both in
+    a list, in this order.
     """
 
     name: str
@@ -62,8 +69,15 @@ class Policy:
     at_most: int = 0
     on_deleted: Callable[[list[Any]], object] | None = None
     send_signals: bool | None = None
+    then: End | Sequence[End] = ()
 
     def __post_init__(self) -> None:
+        if not isinstance(self.then, End):  # a policy is a key in dictionaries, and a list can't be
+            object.__setattr__(self, "then", tuple(self.then))
+        if [type(one) for one in self.ends] not in ORDERS:
+            raise ValueError(
+                f"The policy {self.name!r} can have one export, one anonymise, or both in this order."
+            )
         if self.keep_newest < 0 or bool(self.keep_newest) != bool(self.of_each):
             raise ValueError(
                 f"The policy {self.name!r} has to have both keep_newest, a number, and of_each, a column."
@@ -81,7 +95,27 @@ class Policy:
             return [self.at_most]
         rules = [self.keep_newest, *self.owner_names] if self.keep_newest else []
         by = self.retention_by
+        rules += [str(self.anonymises.done)] if self.anonymises else []
         return [*rules, by.owner, by.kept if isinstance(by.kept, str) else "", by.otherwise] if by else rules
+
+    @property
+    def ends(self) -> Sequence[End]:
+        """What becomes of its expired rows, in this order. They are deleted unless one says otherwise."""
+        return (self.then,) if isinstance(self.then, End) else self.then
+
+    @property
+    def anonymises(self) -> Anonymise | None:
+        """How its rows are changed, if they stay."""
+        return next((one for one in self.ends if isinstance(one, Anonymise)), None)
+
+    @property
+    def exports(self) -> Export | None:
+        """Where its rows are written to before anything else becomes of them."""
+        return next((one for one in self.ends if isinstance(one, Export)), None)
+
+    def told(self) -> dict[str, str]:
+        """For plans and receipts: what becomes of its rows, if they are not deleted."""
+        return {"then": "anonymise"} if self.anonymises else {}
 
     @property
     def counts_newer(self) -> bool:
@@ -106,6 +140,11 @@ class Policy:
         """The model of the table, even if ``rows`` is a queryset of a proxy."""
         model = self.rows(FAR).model
         return model._meta.concrete_model or model
+
+    @property
+    def database(self) -> str:
+        """The alias of the database that its rows are written to."""
+        return chosen.of(self.rows(FAR))
 
     @property
     def known_model(self) -> type[Model] | None:

@@ -1,0 +1,25 @@
+"""The databases that this project's rows are in."""
+
+from django.apps import apps
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from housekeeping.database import chosen
+from housekeeping.declared import registry
+
+
+def written() -> list[str]:
+    """Those that rows of a model or of a policy are written to, the one of our own tables first."""
+    homes = [chosen.home(model) for model in apps.get_models(include_auto_created=True)]
+    return [one for one in dict.fromkeys([DEFAULT_DB_ALIAS, *homes, *of_policies()]) if one in connections]
+
+
+def others() -> list[str]:
+    """Those of them without our own tables."""
+    return [one for one in written() if one != DEFAULT_DB_ALIAS]
+
+
+def of_policies() -> list[str]:
+    """The other databases that policies delete rows from."""
+    known = [policy for policy in registry.policies().values() if policy.known_model]
+    found = dict.fromkeys(policy.database for policy in known)
+    return [one for one in found if one != DEFAULT_DB_ALIAS and one in connections]
