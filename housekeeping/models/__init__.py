@@ -6,6 +6,7 @@ what must never happen: two runs for one fire time, or one task running twice at
 
 from housekeeping.models.alerts import Channel, Delivery, Incident
 from housekeeping.models.erasures import Erasure
+from housekeeping.models.exports import Export, Import
 from housekeeping.models.files import FileToDelete
 from housekeeping.models.kept import Archive, Hold, OpenCall, PlannedRows
 from housekeeping.models.logs import LogLine, Tally
@@ -33,9 +34,11 @@ __all__ = [
     "Consumer",
     "Delivery",
     "Erasure",
+    "Export",
     "FileToDelete",
     "Gauge",
     "Hold",
+    "Import",
     "Incident",
     "LogLine",
     "OpenCall",

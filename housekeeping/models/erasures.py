@@ -42,6 +42,12 @@ class Erasure(OwnModel):
     reason = models.TextField(blank=True, help_text="Why it was stopped.")
     rows = StoredJSON(default=dict, read=stored.counts, help_text="Deleted rows by table, so far.")
     archived = StoredJSON(default=dict, read=stored.counts, help_text="Rows removed from archives, by table.")
+    exported = StoredJSON(
+        null=True, default=dict, read=stored.counts, help_text="Rows removed from exports, by table."
+    )
+    files = StoredJSON(
+        null=True, default=dict, read=stored.counts, help_text="Deleted files by field, so far."
+    )
     changed = StoredJSON(default=dict, read=stored.counts, help_text="Rows that stay, changed, by table.")
     certificate = models.JSONField(null=True)
     digest = models.CharField(max_length=64, blank=True, help_text="SHA-256 of the certificate.")

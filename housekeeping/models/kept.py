@@ -84,7 +84,7 @@ class Hold(OwnModel):
     """A row that no policy may delete, neither directly nor by a cascade."""
 
     model = models.CharField(max_length=200, help_text="app_label.Model")
-    key = models.CharField(max_length=100)
+    key = models.TextField()
     until = models.DateTimeField(null=True, blank=True, db_index=True, help_text="Empty: for good.")
     reason = models.CharField(max_length=200)
     made_by = models.CharField(max_length=254, blank=True)
