@@ -8,6 +8,7 @@ from housekeeping.models.alerts import Channel, Delivery, Incident
 from housekeeping.models.erasures import Erasure
 from housekeeping.models.exports import Export, Import
 from housekeeping.models.files import FileToDelete
+from housekeeping.models.handovers import Handover, Received
 from housekeeping.models.kept import Archive, Hold, OpenCall, PlannedRows
 from housekeeping.models.logs import LogLine, Tally
 from housekeeping.models.runs import Run, RunQuerySet
@@ -37,6 +38,7 @@ __all__ = [
     "Export",
     "FileToDelete",
     "Gauge",
+    "Handover",
     "Hold",
     "Import",
     "Incident",
@@ -44,6 +46,7 @@ __all__ = [
     "OpenCall",
     "PlannedRows",
     "PolicyState",
+    "Received",
     "Run",
     "RunQuerySet",
     "ScheduleState",

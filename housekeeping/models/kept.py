@@ -1,11 +1,12 @@
 """Rows that outlive the execution of a run: its plan, its archives, and holds."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, ClassVar
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
-from django.db import DEFAULT_DB_ALIAS, connection, models
+from django.db import DEFAULT_DB_ALIAS, connections, models, router
 from django.utils.translation import gettext as _
 
 from housekeeping.database import clock
@@ -40,6 +41,12 @@ class OpenCall(OwnModel):
         return f"on_deleted of {self.policy}"
 
 
+class ArchiveQuerySet(OwnQuerySet["Archive"]):
+    def counted(self) -> "ArchiveQuerySet":
+        """Those of rows that receipts count, as :attr:`Archive.is_counted` tells."""
+        return self.filter(models.Q(emptied="") | models.Q(is_own=True))
+
+
 class Archive(OwnModel):
     """The rows that one batch of a run removed from one table, until the undo window closes."""
 
@@ -47,7 +54,9 @@ class Archive(OwnModel):
     policy = models.CharField(max_length=100)
     model = models.CharField(max_length=200, help_text="The table's model: app_label.Model.")
     is_own = models.BooleanField(help_text="Rows of the policy itself, not of its cascade.")
-    # Empty for whole rows. Otherwise the foreign key with SET_NULL that was emptied.
+    # Empty for whole rows. Otherwise the foreign key that was set to NULL, or to a default: then the schema
+    # ends with ["=", that key]. Of the policy's own rows, the columns that were changed: then the schema ends
+    # with ["=", column] for each, and a row has first what they had, then what they got.
     emptied = models.CharField(max_length=100, blank=True)
     schema = StoredJSON(help_text="The columns as they were: [[name, type], …], key first.")
     vendor = models.CharField(max_length=20, help_text="The database that wrote the payload.")
@@ -63,9 +72,27 @@ class Archive(OwnModel):
     position = models.PositiveIntegerField(null=True)
     before = models.CharField(max_length=64, null=True, help_text="The receipt's digest before it.")
     digest = models.CharField(max_length=64, null=True, help_text="Of what it is and of what it holds.")
+    database = models.CharField(max_length=100, null=True, help_text="Of the rows; null: the default one.")
 
     def __str__(self) -> str:
         return f"{self.rows} rows of {self.model}"
+
+    objects: ClassVar[ArchiveQuerySet] = ArchiveQuerySet.as_manager()  # type: ignore[assignment]
+
+    @property
+    def is_changed(self) -> bool:
+        """Of rows that stay, and got other values."""
+        return self.is_own and bool(self.emptied)
+
+    @property
+    def is_counted(self) -> bool:
+        """Of rows that the receipt counts: deleted ones, and changed ones."""
+        return self.is_own or not self.emptied
+
+    @property
+    def alias(self) -> str:
+        """Of the database that its rows came from."""
+        return self.database or DEFAULT_DB_ALIAS
 
     @property
     def name(self) -> str:
@@ -93,6 +120,9 @@ class Hold(OwnModel):
     undo = models.ForeignKey(
         Run, models.SET_NULL, null=True, blank=True, related_name="holds", db_index=False
     )
+
+    # The databases that may have the row; empty: the one that a router writes it to.
+    aliases: Collection[str] = ()
 
     objects: ClassVar[HoldQuerySet] = HoldQuerySet.as_manager()  # type: ignore[assignment]
 
@@ -128,14 +158,18 @@ class Hold(OwnModel):
         self.model = concrete._meta.label
         # Inside a transaction, lock the row: that waits for a batch of a purge that is deleting it. The
         # key is stored as the database writes it: "042" becomes 42.
-        rows: models.QuerySet[Any] = models.QuerySet(concrete, using=DEFAULT_DB_ALIAS)
-        if connection.in_atomic_block:
-            rows = rows.select_for_update(no_key=True)
-        try:
-            key = rows.filter(pk=self.key).values_list("pk", flat=True).first()
-        except (TypeError, ValueError, ValidationError):
-            key = None
+        found = (self._key_in(alias, concrete) for alias in self.aliases or [router.db_for_write(concrete)])
+        key = next((key for key in found if key is not None), None)
         if key is None:
             text = _("There is no %(model)s with the key %(key)s.")
             raise ValidationError({"key": text % {"model": self.model, "key": repr(self.key)}})
         self.key = str(key)
+
+    def _key_in(self, alias: str, model: type[models.Model]) -> Any:
+        rows: models.QuerySet[Any] = models.QuerySet(model, using=alias)
+        if connections[alias].in_atomic_block:
+            rows = rows.select_for_update(no_key=True)
+        try:
+            return rows.filter(pk=self.key).values_list("pk", flat=True).first()
+        except (TypeError, ValueError, ValidationError):
+            return None

@@ -273,11 +273,20 @@ class Run(OwnModel):
 
     @property
     def purged(self) -> int:
-        """Rows that policies have deleted; each of these policies has a receipt.
+        """Rows that policies have deleted, or made anonymous; each of these policies has a receipt.
 
         Mails that were sent, and rows that were counted or put back, are not among them.
         """
         return sum(rows for policy, rows in self.deleted.items() if policy in self.receipt)
+
+    @property
+    def made_anonymous(self) -> int:
+        """Those of the purged rows that stay."""
+        return sum(
+            rows
+            for policy, rows in self.deleted.items()
+            if self.receipt.get(policy, {}).get("then") == "anonymise"
+        )
 
     @property
     def restored(self) -> dict[str, int]:
