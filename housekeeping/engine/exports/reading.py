@@ -1,0 +1,42 @@
+"""Reads the files of an export, each only if it is what was written."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import DEFAULT_DB_ALIAS
+
+from housekeeping.declared.steps import no_checkpoint
+from housekeeping.engine.exports.formats import FORMATS, Row
+from housekeeping.engine.exports.storing import Folder
+from housekeeping.engine.exports.values import Field
+from housekeeping.exceptions import ExportFailed
+
+LOOK_EACH = 1_000  # rows
+
+
+def database_of(manifest: dict[str, Any]) -> str:
+    """That the rows came from. The first exports were all of the default one."""
+    return str(manifest.get("database", DEFAULT_DB_ALIAS))
+
+
+def rows_in(
+    folder: Folder,
+    form: str,
+    table: dict[str, Any],
+    fields: list[Field],
+    checkpoint: Callable[[], None] = no_checkpoint,
+) -> list[Row]:
+    """The rows of one file. ``table``: what the manifest says of it. Raises ExportFailed if it is another."""
+    name, found = f"{folder.name}/{table['file']}", list[Row]()
+    try:
+        with folder.fetched(name, (table["sha256"], table["bytes"])) as file:
+            for number, row in enumerate(FORMATS[form].read(file, fields)):
+                if number % LOOK_EACH == 0:
+                    checkpoint()
+                found.append(row)
+    except (ValueError, KeyError, TypeError, EOFError, ValidationError) as error:
+        raise ExportFailed(f"{name} can't be read ({type(error).__name__}: {error}).") from error
+    if len(found) != table["rows"]:
+        raise ExportFailed(f"{name} has {len(found):,} rows instead of {table['rows']:,}.")
+    return found
