@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db.models import Q
 
+from housekeeping.database import chosen
 from housekeeping.declared.policies import Policy
 from housekeeping.engine import cascade
 
@@ -34,6 +35,10 @@ class Budget:
             self.count()
 
     def count(self) -> None:
+        with chosen.on(self.policy.database):
+            self._count()
+
+    def _count(self) -> None:
         began = time.monotonic()
         rows = cascade.rows_of(self.policy.model).annotate(**{AGE: self.policy.age_of()})
         if self.policy.may_lack_age():

@@ -1,14 +1,16 @@
 """Which rows a policy has expired: those that its ``rows`` returns and that its other conditions don't keep.
 
+Rows that stay after their end are left out once it has come.
+
 All are conditions of one query: previews, counts, plans and the transaction of a batch ask the same.
 """
 
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS
 from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, Min, OuterRef, Q, QuerySet
 
+from housekeeping.database import chosen
 from housekeeping.database.durations import Before
 from housekeeping.declared.owners import KEPT, ByOwner
 from housekeeping.declared.policies import Policy, in_days
@@ -21,10 +23,18 @@ def expired_rows(policy: Policy, cutoff: datetime, budget: Budget | None = None)
 
     For a policy with a budget, this asks the database, unless ``budget`` was counted a moment ago.
     """
+    latest = cutoff - timedelta(days=policy.shortest_days) if policy.retention_by else cutoff
+    rows = policy.rows(latest)
     # A router may read from a replica that lags behind. A row that was changed or held a moment ago would
     # be deleted, so read from the database that the purge writes to.
-    latest = cutoff - timedelta(days=policy.shortest_days) if policy.retention_by else cutoff
-    rows: QuerySet[Any] = policy.rows(latest).using(DEFAULT_DB_ALIAS)
+    alias = chosen.of(rows)
+    with chosen.on(alias):
+        return _to_go(policy, rows.using(alias), cutoff, budget)
+
+
+def _to_go(policy: Policy, rows: QuerySet[Any], cutoff: datetime, budget: Budget | None) -> QuerySet[Any]:
+    if policy.anonymises:
+        rows = policy.anonymises.still_to_do(rows)
     if policy.retention_by:
         rows = _past_owners(policy, policy.retention_by, rows, cutoff)
     if policy.at_most:
@@ -52,7 +62,8 @@ def range_in_force(policy: Policy) -> dict[str, float | None] | None:
     owner = by and by.model(policy.model)
     if not by or not owner:
         return None
-    shortest, longest = by.range(cascade.rows_of(owner), policy.shortest_days)
+    with chosen.on(policy.database):
+        shortest, longest = by.range(cascade.rows_of(owner), policy.shortest_days)
     return {"shortest_days": in_days(shortest), "longest_days": in_days(longest)}
 
 
