@@ -12,21 +12,25 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import django.db
 import zstandard
-from django.db import connection
-from django.db.models import Model, Sum
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models import Field, Model, Sum
 
 from housekeeping import conf
-from housekeeping.database import stored
-from housekeeping.declared.policies import Policy
+from housekeeping.database import chosen, stored
+from housekeeping.database.chosen import connection
 from housekeeping.engine import packing, unpacking
 from housekeeping.models import Archive, Run
 
 NOTHING = "00" * 32  # the chain of digests before the first archive
+FALLBACK = "="  # in a schema, the name of what is no column: what an emptied or a changed one got
+LONGEST_NAMES = 100  # of the changed columns, as a text; the schema has all of them
 
 
 @dataclass
@@ -34,45 +38,109 @@ class Archiver:
     """Archives what the batches of a run remove; the archives expire at ``expires_at``.
 
     ``batch``: the newest batch that the run has archives of. ``position``: the newest within the batch.
+    ``made``: those of the batch with their payloads, if its rows are in another database.
     """
 
     run: Run
-    policy: Policy
+    policy: str
+    model: type[Model]  # the policy's
     expires_at: datetime
     batch: int = 0
     position: int = 0
+    made: list[tuple[Archive, bytes]] = field(default_factory=list)
 
-    def add(self, model: type[Model], packed: packing.Packed, rows: int, emptied: str = "") -> None:
-        payload = packed.payload()
+    def begin(self, batch: int) -> None:
+        """Begin a batch, or try it again: a try that was rolled back has left no archives."""
+        self.batch, self.position = batch, 0
+        self.made.clear()
+
+    def add(
+        self, model: type[Model], packed: packing.Packed, rows: int, emptied: str = "", fallback: Any = None
+    ) -> None:
+        """``fallback``: what the emptied column was set to, as the database stores it."""
         fields = packing.columns(model)
         if emptied:
             fields = [fields[0], *(field for field in fields if field.column == emptied)]
+        schema = _typed(fields)
+        schema = schema if fallback is None else [*schema, [FALLBACK, str(fallback)]]
+        self._add(model, packed, rows, schema, emptied, is_own=model is self.model and not emptied)
+
+    def add_changed(
+        self, model: type[Model], packed: packing.Packed, rows: int, fields: Sequence[Field[Any, Any]]
+    ) -> None:
+        """Archive what the policy's own rows had in ``fields``, after their key, and then what they got."""
+        names = [str(field.column) for field in fields]
+        schema = [*_typed([packing.key_of(model), *fields]), *([FALLBACK, name] for name in names)]
+        self._add(model, packed, rows, schema, ", ".join(names)[:LONGEST_NAMES], is_own=True)
+
+    def add_columns(
+        self,
+        model: type[Model],
+        packed: packing.Packed,
+        rows: int,
+        fields: Sequence[Field[Any, Any]],
+        *,
+        is_own: bool,
+    ) -> None:
+        """Archive whole rows that had only these columns, the key first."""
+        self._add(model, packed, rows, _typed(fields), "", is_own=is_own)
+
+    def _add(
+        self,
+        model: type[Model],
+        packed: packing.Packed,
+        rows: int,
+        schema: list[list[Any]],
+        emptied: str,
+        *,
+        is_own: bool,
+    ) -> None:
+        payload = packed.payload()
         self.position += 1
         archived = Archive(
             run=self.run,
-            policy=self.policy.name,
-            is_own=model is self.policy.model and not emptied,
+            policy=self.policy,
+            is_own=is_own,
             model=model._meta.label,
             emptied=emptied,
-            schema=[[field.column, field.db_type(connection)] for field in fields],
+            schema=schema,
             vendor=connection.vendor,
             rows=rows,
             expires_at=self.expires_at,
             batch=self.batch,
             position=self.position,
             before=packed.before,
+            database=chosen.alias() if chosen.is_apart() else None,
         )
         archived.digest = sealed(archived, packed.digest)
         save(archived, payload)
+        if chosen.is_apart():
+            self.made.append((archived, payload))
+
+
+def _typed(fields: Iterable[Field[Any, Any]]) -> list[list[Any]]:
+    return [[field.column, field.db_type(connection)] for field in fields]
+
+
+def columns(archived: Archive) -> list[str]:
+    """The names of the archived columns, the key first."""
+    return [name for name, _ in archived.schema if not (archived.emptied and name == FALLBACK)]
+
+
+def fallback(archived: Archive) -> str | None:
+    """The key, as text, that an emptied column was set to; None for NULL."""
+    return str(archived.schema[2][1]) if archived.emptied and len(archived.schema) > 2 else None
 
 
 def save(archived: Archive, payload: bytes) -> None:
     """Insert an archive with its payload."""
     archived.size = len(payload)
-    archived.payload = b"" if connection.vendor == "postgresql" else payload
-    archived.save(force_insert=True)
-    if connection.vendor == "postgresql":
-        packing.fill(archived, payload)
+    if django.db.connection.vendor == "postgresql":
+        with chosen.on(DEFAULT_DB_ALIAS):
+            packing.insert(archived, payload)
+    else:
+        archived.payload = payload
+        archived.save(force_insert=True)
 
 
 def sealed(archived: Archive, after: str) -> str:
@@ -93,6 +161,7 @@ def sealed(archived: Archive, after: str) -> str:
         archived.part,
         archived.position,
         archived.before,
+        *([archived.database] if archived.database else []),
     ]
     header = json.dumps(facts, separators=(",", ":")).encode()
     return hashlib.sha256(header + bytes.fromhex(after)).hexdigest()

@@ -11,25 +11,33 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any
+from uuid import UUID
 
 import zstandard
-from django.db import connection, models
+from django.db import models
 from django.db.models import Func, Model
 
-from housekeeping.models import Archive
+from housekeeping.database import chosen
+from housekeeping.database.chosen import connection
+from housekeeping.engine import unpacking
+from housekeeping.models import Archive, Handover
 
 # zstd's fastest level: three times as fast as zlib's, and half the size.
 LEVEL = 1
+INSERTED_AT_ONCE = 1_000  # rows
 BLOCK = 64 * 1024  # bytes that are compressed at a time
+SMALL = 512 * 1024  # bytes that take no longer to compress than a thread may take to start
 
 # --- Names ------------------------------------------------------------------------------------
 
 
 def quoted(name: str) -> str:
-    return connection.ops.quote_name(name)
+    found: str = connection.ops.quote_name(name)
+    return found
 
 
 def table(model: type[Model]) -> str:
@@ -75,11 +83,19 @@ def among(expression: str, keys: Sequence[Any]) -> tuple[str, list[Any]]:
         if keys and all(type(key) is int for key in keys):
             # As one text, which the server parses: psycopg would convert a list key by key, in Python.
             return f"{expression} = ANY(%s::bigint[])", [f"{{{','.join(map(str, keys))}}}"]
+        if keys and all(type(key) is UUID for key in keys):
+            return f"{expression} = ANY(%s::uuid[])", [f"{{{','.join(map(str, keys))}}}"]
         return f"{expression} = ANY(%s)", [list(keys)]
     text = json.dumps(list(keys))
     if "\\u0000" in text:  # json_each ends a text at a NUL, and would give another row's key
         return f"{expression} IN ({', '.join(['%s'] * len(keys))})", list(keys)
     return f"{expression} IN (SELECT value FROM json_each(%s))", [text]
+
+
+def parts(keys: Iterable[Any], size: int = 1_000) -> Iterator[list[Any]]:
+    """The keys, so many at a time: for queries whose other conditions are not one parameter."""
+    ordered = list(keys)
+    return (ordered[at : at + size] for at in range(0, len(ordered), size))
 
 
 class Among(Func):
@@ -94,13 +110,23 @@ class Among(Func):
     def as_sql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
         [field] = self.source_expressions
         expression, values = compiler.compile(field)
-        where, keys = among(expression, stored_keys(field.output_field, self.keys))
+        with chosen.on(connection.alias):
+            where, keys = among(expression, stored_keys(field.output_field, self.keys))
         return where, [*values, *keys]
 
 
-def delete(model: type[Model], column: str, keys: Sequence[Any]) -> int:
-    """Delete the rows whose ``column`` is one of ``keys``, and archive nothing. Returns their number."""
+Also = tuple[str, Any] | None
+"""A column and the value that it must have, too."""
+
+
+def _where(column: str, keys: Sequence[Any], also: Also) -> tuple[str, list[Any]]:
     where, values = among(quoted(column), keys)
+    return (f"{where} AND {quoted(also[0])} = %s", [*values, also[1]]) if also else (where, values)
+
+
+def delete(model: type[Model], column: str, keys: Sequence[Any], also: Also = None) -> int:
+    """Delete the rows whose ``column`` is one of ``keys``, and archive nothing. Returns their number."""
+    where, values = _where(column, keys, also)
     with connection.cursor() as cursor:
         cursor.execute(f"DELETE FROM {table(model)} WHERE {where}", values)
         rows: int = cursor.rowcount
@@ -108,10 +134,14 @@ def delete(model: type[Model], column: str, keys: Sequence[Any]) -> int:
 
 
 def values_of(
-    model: type[Model], fields: Sequence[models.Field[Any, Any]], column: str, keys: Sequence[Any]
+    model: type[Model],
+    fields: Sequence[models.Field[Any, Any]],
+    column: str,
+    keys: Sequence[Any],
+    also: Also = None,
 ) -> list[tuple[Any, ...]]:
     """The values of ``fields`` in the rows whose ``column`` is one of ``keys``."""
-    where, values = among(quoted(column), keys)
+    where, values = _where(column, keys, also)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {names(fields)} FROM {table(model)} WHERE {where}", values)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
@@ -143,38 +173,59 @@ class Packed:
         return self._hash.hexdigest()
 
 
-def take(model: type[Model], column: str, keys: Sequence[Any], before: str) -> tuple[int, Packed]:
+def take(
+    model: type[Model], column: str, keys: Sequence[Any], before: str, also: Also = None
+) -> tuple[int, Packed]:
     """Delete the rows whose ``column`` is one of ``keys``. Returns their number and the packed rows.
 
     ``before`` is the chain of digests so far.
     """
-    where, values = among(quoted(column), keys)
+    where, values = _where(column, keys, also)
     statement, packed = f"DELETE FROM {table(model)} WHERE {where}", Packed(before)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             _copy_out(cursor, f"{statement} RETURNING {names(columns(model))}", values, packed)
         else:
-            rows = _read(cursor, model, columns(model), where, values)
+            rows = _read(cursor, table(model), columns(model), where, values)
             _compress_beside(cursor, statement, values, packed, rows)
         return cursor.rowcount, packed
 
 
 def empty(
-    model: type[Model], column: models.Field[Any, Any], keys: Sequence[Any], before: str
+    model: type[Model], column: models.Field[Any, Any], keys: Sequence[Any], fallback: Any, before: str
 ) -> tuple[int, Packed]:
-    """Set a foreign key to NULL where it is one of ``keys``. Returns how many, and the packed values."""
+    """Set a foreign key to ``fallback``, as the database stores it, where it is one of ``keys``.
+
+    Returns how many, and the packed values.
+    """
     name, packed = quoted(str(column.column)), Packed(before)
     where, values = among(name, keys)
-    statement, fields = f"UPDATE {table(model)} SET {name} = NULL WHERE {where}", [key_of(model), column]
+    statement, fields = f"UPDATE {table(model)} SET {name} = %s WHERE {where}", [key_of(model), column]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             select = f"SELECT {names(fields)} FROM {table(model)} WHERE {where}"
             _copy_out(cursor, select, values, packed)
-            cursor.execute(statement, values)
+            cursor.execute(statement, [fallback, *values])
         else:
-            rows = _read(cursor, model, fields, where, values)
-            _compress_beside(cursor, statement, values, packed, rows)
+            rows = _read(cursor, table(model), fields, where, values)
+            _compress_beside(cursor, statement, [fallback, *values], packed, rows)
         return cursor.rowcount, packed
+
+
+def read(
+    model: type[Model], fields: Sequence[models.Field[Any, Any]], keys: Sequence[Any]
+) -> dict[Any, list[Any]]:
+    """The values of ``fields`` in the rows with these keys, as the database packs them, by packed key."""
+    where, values = among(quoted(key_column(model)), keys)
+    fields = [key_of(model), *fields]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            copy = f"COPY (SELECT {names(fields)} FROM {table(model)} WHERE {where}) TO STDOUT"
+            with connection.wrap_database_errors, cursor.cursor.copy(copy, values) as copied:
+                rows = [unpacking.values_in(bytes(row)) for row in copied]
+        else:
+            rows = unpacking.json_rows(_read(cursor, table(model), fields, where, values))
+    return {row[0]: row[1:] for row in rows}
 
 
 def _copy_out(cursor: Any, query: str, values: list[Any], packed: Packed) -> None:
@@ -192,17 +243,47 @@ def _copy_out(cursor: Any, query: str, values: list[Any], packed: Packed) -> Non
         packed.add(b"".join(waiting))
 
 
-def _read(cursor: Any, model: type[Model], fields: list[Any], where: str, values: list[Any]) -> bytes:
+def packed_anew(
+    model: type[Model], fields: Sequence[models.Field[Any, Any]], rows: Iterable[Sequence[Any]], before: str
+) -> tuple[int, Packed]:
+    """Pack rows that are in no table. ``rows``: their values as models have them. Returns their number, too.
+
+    The database packs them, in a temporary table, so that they look as if they had been in their table.
+    """
+    into, packed, number = quoted("housekeeping_packing"), Packed(before), 0
+    marks = ", ".join(["%s"] * len(fields))
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TEMPORARY TABLE {into} AS SELECT {names(fields)} FROM {table(model)} LIMIT 0")
+        stored = (
+            [field.get_db_prep_save(value, connection) for field, value in zip(fields, row, strict=True)]
+            for row in rows
+        )
+        while some := list(islice(stored, INSERTED_AT_ONCE)):
+            cursor.executemany(f"INSERT INTO {into} VALUES ({marks})", some)
+            number += len(some)
+        if connection.vendor == "postgresql":
+            _copy_out(cursor, f"SELECT * FROM {into}", [], packed)
+        else:
+            packed.add(_read(cursor, into, list(fields), "true", []))
+        cursor.execute(f"DROP TABLE {into}")
+    return number, packed
+
+
+def _read(cursor: Any, source: str, fields: list[Any], where: str, values: list[Any]) -> bytes:
     row = ", ".join(_as_json(field) for field in fields)
     # As bytes: Python would keep one more copy of a text.
     packed = f"CAST(json_group_array(json_array({row})) AS BLOB)"
-    cursor.execute(f"SELECT {packed} FROM {table(model)} WHERE {where}", values)
+    cursor.execute(f"SELECT {packed} FROM {source} WHERE {where}", values)
     rows: bytes = cursor.fetchone()[0]
     return rows
 
 
 def _compress_beside(cursor: Any, statement: str, values: list[Any], packed: Packed, rows: bytes) -> None:
     """Compress while SQLite works, as neither needs Python's lock meanwhile. Raises what either raises."""
+    if len(rows) < SMALL:
+        cursor.execute(statement, values)
+        packed.add(rows)
+        return
     with ThreadPoolExecutor(1) as pool:
         done = pool.submit(packed.add, rows)
         cursor.execute(statement, values)
@@ -228,17 +309,24 @@ def _is_real(column: models.Field[Any, Any]) -> bool:
     return any(word in str(column.db_type(connection)).lower() for word in ("real", "decimal", "double"))
 
 
-def fill(archived: Archive, payload: bytes) -> None:
-    """Store the payload of an archive on PostgreSQL, as a parameter that is sent separately.
+def insert(row: Archive | Handover, payload: bytes) -> None:
+    """Insert a row of ours in a chosen PostgreSQL, with its payload as a parameter that is sent separately.
 
     Django's cursor would write it into the text of the statement, and the server would parse it there:
     for a megabyte that takes seven times as long.
     """
     import psycopg  # a project on SQLite need not have it
 
+    row.payload = payload
+    fields = [field for field in row._meta.concrete_fields if not field.primary_key or row.pk]
+    values = [
+        payload if field.name == "payload" else field.get_db_prep_save(field.pre_save(row, True), connection)
+        for field in fields
+    ]
+    places = ", ".join("%b" if field.name == "payload" else "%s" for field in fields)
     with connection.cursor() as cursor, connection.wrap_database_errors:
-        update = f"UPDATE {table(Archive)} SET payload = %b WHERE id = %b"
-        psycopg.Cursor(cursor.connection).execute(update, [payload, archived.pk])
+        into = f"INSERT INTO {table(type(row))} ({names(fields)}) VALUES ({places})"
+        psycopg.Cursor(cursor.connection).execute(into, values)
 
 
 # --- Back into a table ------------------------------------------------------------------------
@@ -287,3 +375,12 @@ def table_of(texts: list[str]) -> tuple[str, Any]:
     if connection.vendor == "postgresql":
         return "unnest(%s::text[])", texts
     return "(SELECT value FROM json_each(%s))", json.dumps(texts)
+
+
+def pairs(texts: Sequence[tuple[str, str]]) -> tuple[str, list[Any]]:
+    """A query for pairs of texts, as the columns model and key, and its parameters."""
+    if connection.vendor == "postgresql":
+        models, keys = [one for one, _ in texts], [one for _, one in texts]
+        return "SELECT * FROM unnest(%s::text[], %s::text[]) AS pair(model, key)", [models, keys]
+    each = "json_extract(value, '$[0]') AS model, json_extract(value, '$[1]') AS key"
+    return f"SELECT {each} FROM json_each(%s)", [json.dumps(texts)]

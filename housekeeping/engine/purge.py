@@ -278,7 +278,7 @@ class _Try:
         self.began = time.monotonic()
         self.batch = Batch(digest=self.digest or archive.NOTHING)
         if self.archiver:
-            self.archiver.batch, self.archiver.position = self.number, 0
+            self.archiver.begin(self.number)
         self._set_limits()
         holds.wait_for_new_holds()
         model = self.policy.model

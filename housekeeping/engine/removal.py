@@ -70,7 +70,7 @@ class Removal:
             self.batch.rows[model._meta.label] += rows
 
     def _empty(self, link: cascade.Link, keys: Sequence[Any]) -> None:
-        rows, packed = packing.empty(link.model, link.field, keys, self.batch.digest)
+        rows, packed = packing.empty(link.model, link.field, keys, None, self.batch.digest)
         if self.archiver:
             self._archive(link.model, rows, packed, emptied=link.column)
 

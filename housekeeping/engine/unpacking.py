@@ -64,6 +64,11 @@ def _uncopied(value: bytes) -> str:
     return re.sub(rb"\\(.)", lambda found: COPIED.get(found[1], found[1]), value).decode()
 
 
+def row_of(values: list[Any], vendor: str) -> Any:
+    """A row with these packed values."""
+    return b"\t".join(values) + b"\n" if vendor == "postgresql" else values
+
+
 def joined(rows: list[Any], vendor: str) -> bytes:
     """Rows packed again, as ``vendor`` packs them."""
     if vendor == "postgresql":

@@ -177,7 +177,7 @@ class _Purge:
             return None
         newest = self.run.archives.aggregate(batch=Max("batch"), count=Count("pk"))
         last = newest["batch"] or newest["count"]  # batches of version 1.0 are numbered by their undo
-        return Archiver(self.run, self.policy, self._archives_expire_at, last)
+        return Archiver(self.run, self.policy.name, self.policy.model, self._archives_expire_at, last)
 
     @property
     def _archives_expire_at(self) -> datetime:
