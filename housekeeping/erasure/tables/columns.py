@@ -16,6 +16,7 @@ NAMES: dict[type[Model], tuple[str, ...]] = {
     models.Channel: ("changed_by",),
     models.Erasure: ("requested_by",),
     models.Hold: ("made_by",),
+    models.Import: ("requested_by",),
     models.PolicyState: ("changed_by",),
     models.Run: ("requested_by", "approved_by"),
     models.TaskState: ("changed_by", "acknowledged_by"),
@@ -28,6 +29,7 @@ TEXTS: dict[type[Model], tuple[str, ...]] = {
     models.Delivery: ("channel",),
     models.Erasure: ("reason",),
     models.Hold: ("reason",),
+    models.Import: ("error",),
     models.Incident: ("target", "text"),
     models.LogLine: ("text",),
     models.Run: ("archive_damage", "error", "idempotency_key", "traceback", "worker"),
@@ -58,7 +60,9 @@ OTHERS: dict[type[Model], tuple[Elsewhere, ...]] = {
     models.Act: (Elsewhere(("what",), "one of our words"),),
     models.Archive: (
         Elsewhere(("payload",), "rewritten (archives.py)"),
-        Elsewhere(("policy", "model", "emptied", "schema", "vendor"), "policies, tables and columns"),
+        Elsewhere(
+            ("policy", "model", "emptied", "schema", "vendor", "database"), "policies, tables and columns"
+        ),
         Elsewhere(("before", "digest"), "digests; those of a rewritten archive are new"),
     ),
     models.Channel: (
@@ -74,15 +78,35 @@ OTHERS: dict[type[Model], tuple[Elsewhere, ...]] = {
     models.Erasure: (
         Elsewhere(("person", "found", "touched"), "emptied at the end"),
         Elsewhere(
-            ("state", "pseudonym", "model", "rows", "archived", "changed", "certificate", "digest"),
+            (
+                "state",
+                "pseudonym",
+                "model",
+                "rows",
+                "archived",
+                "exported",
+                "files",
+                "changed",
+                "certificate",
+                "digest",
+            ),
             "pseudonyms, tables and numbers",
         ),
     ),
+    models.Export: (
+        Elsewhere(("manifest", "rows", "files"), "tables, numbers and names of files"),
+        Elsewhere(("policy", "model", "storage", "folder", "state", "digest"), "policies, tables and places"),
+    ),
+    models.Import: (Elsewhere(("storage", "folder", "rows"), "places of exports, tables and numbers"),),
     models.FileToDelete: (
-        Elsewhere(("name", "error"), "goes with the file that it names"),
+        Elsewhere(("name", "error"), "goes with the file that it names (files.py)"),
         Elsewhere(("field", "policy"), "fields and policies"),
     ),
     models.Gauge: (Elsewhere(("name", "rules"), "names of policies, and marks"),),
+    models.Handover: (
+        Elsewhere(("facts", "payload"), "brought into the bookkeeping first (work.py)"),
+        Elsewhere(("kind", "policy"), "a kind and a policy"),
+    ),
     models.Hold: (Elsewhere(("model", "key"), "holds on the person's rows are deleted (records.py)"),),
     models.Incident: (Elsewhere(("kind", "task"), "kinds and tasks"),),
     models.LogLine: (Elsewhere(("level",), "one of logging's words"),),
@@ -95,6 +119,7 @@ OTHERS: dict[type[Model], tuple[Elsewhere, ...]] = {
         Elsewhere(("policy",), "a policy"),
     ),
     models.PolicyState: (Elsewhere(("name",), "a policy"),),
+    models.Received: (Elsewhere(("database",), "a database"),),
     models.Run: (
         Elsewhere(("task", "schedule", "cause", "status"), "names of tasks and schedules, and our words"),
         Elsewhere(("cutoffs", "deleted", "receipt", "erased"), "policies, tables, moments and numbers"),
