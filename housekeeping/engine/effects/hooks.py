@@ -6,27 +6,69 @@ Guarantees:
   between leaves it to the next attempt, so it is made at least once.
 - An error loses nothing: the run fails, and the next one makes the call before it deletes anything.
 - No call is made within a transaction of the purge.
+- A call that nobody can make, as the policy has lost its function, stays, and each run tells of it.
 """
 
 import json
+import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import zstandard
+from django.db.models import Model
 
-from housekeeping.database import discreet
-from housekeeping.declared.policies import Policy
+from housekeeping.database import chosen, discreet
+from housekeeping.declared import registry
+from housekeeping.declared.policies import FAR, Policy
 from housekeeping.engine import cascade, packing, unpacking
 from housekeeping.exceptions import HookFailed
 from housekeeping.models import OpenCall, Run
+
+logger = logging.getLogger(__name__)
+_LOST = (
+    "Calls of on_deleted that nobody makes, as the policy %s no longer has one: %s. They stay in"
+    " housekeeping.OpenCall, until it has one again, or until you delete them."
+)
 
 
 def store(policy: Policy, keys: Sequence[Any], *, run: uuid.UUID | None = None) -> None:
     """Store the call for a batch. Call it in the transaction of that batch."""
     if policy.on_deleted and keys:
-        payload = zstandard.compress(json.dumps(list(keys), default=str).encode(), packing.LEVEL)
-        OpenCall.objects.create(policy=policy.name, run=run, payload=payload)
+        store_for(policy.name, keys, run)
+
+
+def store_for(policy: str, keys: Sequence[Any], run: uuid.UUID | None) -> None:
+    """The same for the name of a policy that asks for calls."""
+    payload = zstandard.compress(json.dumps(list(keys), default=str).encode(), packing.LEVEL)
+    OpenCall.objects.create(policy=policy, run=run, payload=payload)
+
+
+def calls_of(model: type[Model], keys: Sequence[Any]) -> Iterator[tuple[Policy, list[Any]]]:
+    """The policies that want to be called when these rows go, each with the keys of those that it would
+    delete some day. Call it where the rows are, before they go."""
+    for policy in registry.policies().values():
+        if policy.on_deleted and policy.known_model is model:
+            rows = policy.rows(FAR).using(chosen.alias()).filter(packing.Among("pk", keys)).order_by()
+            if found := list(dict.fromkeys(rows.values_list("pk", flat=True))):
+                yield policy, found
+
+
+def make_erased(erasure: uuid.UUID, checkpoint: Callable[[], None]) -> None:
+    """Make the calls that an erasure has stored. Raises HookFailed."""
+    stored = OpenCall.objects.filter(run=erasure).order_by().values_list("policy", flat=True).distinct()
+    for name in list(stored):
+        if policy := registry.policies().get(name):
+            make(policy, checkpoint=checkpoint)
+
+
+def warn_of_lost(policy: Policy) -> None:
+    """Log that a policy has open calls and nothing to call any more.
+
+    They stay: it may get its ``on_deleted`` back, as after a release that was withdrawn.
+    """
+    if policy.on_deleted is None and (number := OpenCall.objects.filter(policy=policy.name).count()):
+        logger.warning(_LOST, policy.name, number)
 
 
 def make(
