@@ -6,14 +6,16 @@ of a conversation).
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import reduce
 from operator import or_
 from typing import Any
 
+import django.db
 from django.apps import apps
 from django.core.exceptions import ValidationError
-from django.db import DEFAULT_DB_ALIAS, connection, models
-from django.db.models import CharField, Exists, Model, OuterRef, Q, QuerySet, Subquery, Value
+from django.db import models, router
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet, Subquery, TextField, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Coalesce, Concat, Substr
 from django.db.models.lookups import Exact
@@ -21,8 +23,9 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from housekeeping.database import clock
-from housekeeping.engine import cascade
+from housekeeping.database import chosen, clock
+from housekeeping.database.chosen import connection
+from housekeeping.engine import cascade, packing
 from housekeeping.models import Hold
 
 # The key of PostgreSQL's advisory lock that batches share and a new hold takes exclusively.
@@ -46,8 +49,8 @@ def wait_for_new_holds() -> None:
 
 def _lock(function: str) -> None:
     # Here and not in packing or locks, since only the two functions above use this lock.
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
+    if django.db.connection.vendor == "postgresql":
+        with django.db.connection.cursor() as cursor:
             cursor.execute(f"SELECT {function}(%s)", [LOCK])
 
 
@@ -61,14 +64,22 @@ def without_row(found: Iterable[Hold]) -> frozenset[int]:
 
 
 def _existing(label: str, keys: list[str]) -> set[str]:
-    """Those of ``keys`` that the model has rows for; empty if the model no longer exists."""
+    """Those of ``keys`` that the model has rows for; empty if the model no longer exists.
+
+    All of them if a database can't be asked: no hold is called useless while its row may be there.
+    """
     try:
         model = apps.get_model(label)
     except (LookupError, ValueError):
         return set()
-    rows: QuerySet[Model] = QuerySet(model)
-    found = rows.filter(pk__in=[key for key in keys if _is_key(model, key)])
-    return {str(key) for key in found.values_list("pk", flat=True)}
+    usable, there = [key for key in keys if _is_key(model, key)], set[str]()
+    for alias in cascade.databases(model):
+        rows: QuerySet[Model] = QuerySet(model, using=alias)
+        found: Iterable[Any] = usable
+        with chosen.shown(alias):
+            found = list(rows.filter(pk__in=usable).values_list("pk", flat=True))
+        there.update(map(str, found))
+    return there
 
 
 def _is_key(model: type[Model], key: str) -> bool:
@@ -81,19 +92,46 @@ def _is_key(model: type[Model], key: str) -> bool:
 
 def held(model: type[Model], now: clock.Moment) -> Q:
     """The rows of ``model`` that are held at ``now``."""
+    if not cascade.is_tree_both_ways(model):
+        return _held_by_walk(model, Hold.objects.active(now))
     children = [(link.model, path) for link, path in cascade.walk(model) if link.is_cascade]
     tables = [model, *(child for child, _ in children)]
     names = _held_models([*tables, *(owner for table in tables for owner, _ in _owners(table))])
     condition = Q(pk__in=[])
     if not names:
         return condition
-    active = Hold.objects.active(now)
+    active: Any = Hold.objects.active(now)
+    active = _Apart(active) if chosen.is_apart() else active
     for reason in _reasons(model, names, active):
         condition |= reason
     for child, path in children:
         for reason in _reasons(child, names, active, reached_by=path):
             condition |= Q(Exists(QuerySet(child).filter(reason, **{path: OuterRef("pk")})))
     return condition
+
+
+def _held_by_walk(model: type[Model], those: QuerySet[Hold]) -> Q:
+    ways, end = _walk(model, those)
+    return cascade.reach.condition(model, ways, [end] if end else [])
+
+
+def _walk(model: type[Model], those: QuerySet[Hold]) -> tuple[list[cascade.reach.Way], Any]:
+    """The way down to all rows that go with a row, and up to all that would take these along, and its end:
+    a row that one of ``those`` holds names."""
+    below = cascade.tables(model)
+    names = _held_models(dict.fromkeys(owner for table in below for owner in cascade.owners(table)))
+    if not names:
+        return [], None
+
+    def is_held(one: type[Model]) -> bool:
+        return one._meta.label in names
+
+    named: Any = those.order_by().values("model", "key")
+    if chosen.is_apart():
+        named = [(hold["model"], hold["key"]) for hold in named.filter(model__in=names)]
+    down = cascade.reach.down(cascade.Node(model), lambda node: cascade.leads_up_to(node.model, is_held))
+    up = cascade.reach.up(down, is_held)
+    return [down, up], cascade.reach.is_named(up, is_held, named)
 
 
 def named_by(model: type[Model], those: QuerySet[Hold]) -> Q:
@@ -106,15 +144,23 @@ def is_held(row: Model) -> bool:
     """Is there a hold on ``row``, on a row below it or on a row above it?
 
     To delete ``row`` unless it is held: in a transaction, call :func:`wait_for_new_holds`, lock the row,
-    then ask this, then delete. No hold can be made between the answer and the delete.
+    then ask this, then delete. No hold can be made between the answer and the delete. If the row is in
+    another database than the holds, begin a transaction there within that of the default database.
     """
-    rows = only(row)
-    return rows.filter(held(rows.model, clock.now())).exists()
+    with chosen.on(_database_of(row)):
+        rows = only(row)
+        with cascade.walking(rows.model):
+            return rows.filter(held(rows.model, clock.now())).exists()
 
 
 def reason_held(row: Model) -> str:
     """A sentence for each hold that :func:`is_held` finds, with its end and its reason. Empty for none."""
-    return " ".join(in_words(hold) for hold in active_on(only(row)))
+    with chosen.on(_database_of(row)):
+        return " ".join(in_words(hold) for hold in active_on(only(row)))
+
+
+def _database_of(row: Model) -> str:
+    return router.db_for_write(type(row), instance=row)
 
 
 def in_words(hold: Hold) -> str:
@@ -131,17 +177,37 @@ def active_on(rows: QuerySet[Any]) -> list[Hold]:
 
     Looks at no more than :data:`SHOWN` held rows of each table.
     """
+    with chosen.on(chosen.of(rows)):
+        return _active_on(rows)
+
+
+def _active_on(rows: QuerySet[Any]) -> list[Hold]:
     model = rows.model._meta.concrete_model or rows.model
+    if not cascade.is_tree_both_ways(model):
+        with cascade.walking(model):
+            return _active_by_walk(rows.using(chosen.alias()), model)
     below = [(link.model, path) for link, path in cascade.walk(model) if link.is_cascade]
     places = [(table, path, *place) for table, path in [(model, "pk"), *below] for place in _places(table)]
     names = _held_models(owner for _table, _path, owner, _column in places)
-    keys = rows.using(DEFAULT_DB_ALIAS).order_by().values("pk")
+    keys = rows.using(chosen.alias()).order_by().values("pk")
     found: dict[int, Hold] = {}
     for table, path, owner, column in places:
         if owner._meta.label in names:
             reached = cascade.rows_of(table).filter(**{f"{path}__in": keys})
             found |= {hold.pk: hold for hold in _holds_at(reached, owner, column)}
     return list(found.values())
+
+
+def _active_by_walk(rows: QuerySet[Any], model: type[Model]) -> list[Hold]:
+    ways, end = _walk(model, Hold.objects.active(clock.Now()))
+    if not end:
+        return []
+    labels = {number: node.model._meta.label for node, number in ways[1].numbers.items()}
+    with connection.cursor() as cursor:
+        cursor.execute(*cascade.reach.query(cascade.reach.rows(rows), ways, [end]))
+        found = {(labels[number], key) for number, key in cursor.fetchmany(SHOWN)}
+    named = reduce(or_, (Q(model=label, key=key) for label, key in found), Q(pk__in=[]))
+    return list(Hold.objects.active(clock.Now()).filter(named).order_by("pk"))
 
 
 def only(row: Model) -> QuerySet[Any]:
@@ -175,9 +241,7 @@ def _held_models(asked_for: Iterable[type[Model]]) -> set[str]:
     return {label for answers in row for label, there in zip(labels, answers, strict=True) if there}
 
 
-def _reasons(
-    model: type[Model], names: set[str], those: QuerySet[Hold], *, reached_by: str = ""
-) -> Iterator[Q]:
+def _reasons(model: type[Model], names: set[str], those: Any, *, reached_by: str = "") -> Iterator[Q]:
     """Conditions: a row of ``model`` is held itself, or is below a row that is.
 
     Leaves out the rows on the path that it is ``reached_by``, and above it: they are asked about there.
@@ -193,21 +257,64 @@ def _is_on_the_way(path: str, way: str) -> bool:
     return bool(way) and (f"{path}__".startswith(f"{way}__") or f"{way}__".startswith(f"{path}__"))
 
 
-def _is_held(model: type[Model], path: str, those: QuerySet[Hold]) -> Q:
+def _is_held(model: type[Model], path: str, those: Any) -> Q:
     """Whether a hold names the key at ``path``: one look into the index for each row.
 
     As a value, not as EXISTS: PostgreSQL may hash all holds for that, again for each batch. And compared
     with a number: the planner then expects nearly all rows to differ from it, and walks by age instead of
     sorting.
     """
+    if isinstance(those, _Apart):
+        return those.name(model, path)
+    if chosen.is_apart():
+        return _Apart(those).name(model, path)
     held = those.filter(model=model._meta.label, key=_written(model, path)).order_by()
     found = Coalesce(Subquery(held.values(there=Value(1))[:1]), 0)
     return Q(Exact(found, 1))
 
 
+class _Apart:
+    """Holds on rows of another database. Its queries can't look into our table, so they get the keys."""
+
+    def __init__(self, those: QuerySet[Hold]) -> None:
+        self.those = those
+        self.keys: dict[type[Model], list[Any]] = {}  # as the chosen database stores them
+
+    def name(self, model: type[Model], path: str) -> Q:
+        """Whether one of them names the key at ``path``."""
+        if model not in self.keys:
+            self.keys[model] = self._read(model)
+        if not self.keys[model]:
+            return Q(pk__in=[])
+        # A key that is null is none of them: otherwise the answer would be null, too, and the row never due.
+        return Q(_AmongStored(path, self.keys[model]), **{f"{path}__isnull": False})
+
+    def _read(self, model: type[Model]) -> list[Any]:
+        to_key, written = cascade.value_field(model._meta.pk).to_python, list[Any]()
+        for key in self.those.filter(model=model._meta.label).order_by().values_list("key", flat=True):
+            with suppress(ValidationError):  # the table used to have other keys
+                written.append(to_key(key))
+        return packing.stored_keys(packing.key_of(model), written)
+
+
+class _AmongStored(packing.Among):
+    """A field is one of some keys, which are as the database stores them."""
+
+    def as_sql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
+        [field] = self.source_expressions
+        expression, values = compiler.compile(field)
+        if connection.vendor == "sqlite":
+            # Without an index: SQLite would look up all of the keys for each row, instead of the few rows
+            # below that one.
+            expression = f"+{expression}"
+        with chosen.on(connection.alias):
+            where, keys = packing.among(expression, self.keys)
+        return where, [*values, *keys]
+
+
 def _written(model: type[Model], path: str) -> Combinable:
     """The key of ``model`` at ``path``, the way that a hold writes it."""
-    text = Cast(OuterRef(path), CharField(max_length=100))
+    text = Cast(OuterRef(path), TextField())
     is_uuid = isinstance(cascade.value_field(model._meta.pk), models.UUIDField)
     if not is_uuid or connection.features.has_native_uuid_field:
         return text

@@ -288,11 +288,12 @@ class _Try:
         if None not in self.found.values():
             self.batch.keys = self._as_planned()
         if self.batch.keys:
-            stored = packing.stored_keys(packing.key_of(model), self.batch.keys)
+            removal = Removal(self.batch, self.archiver, self._notes())
+            removal.reach(model, self.batch.keys)
             told = Told(self.policy, self.batch.keys) if self.policy.send_signals else None
             if told:
                 told.before()
-            Removal(self.batch, self.archiver, self._notes()).remove(model, stored)
+            removal.remove()
             if told:
                 told.after()
         self.save_progress(self.batch)

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import zstandard
 from django.apps import apps
-from django.db import connection, models
+from django.db import connections, models
 from django.db.models import Model
 from django.utils.functional import cached_property
 
-from housekeeping.engine import archive, packing, unpacking, verification
+from housekeeping.database.chosen import connection
+from housekeeping.engine import archive, cascade, packing, unpacking, verification
 from housekeeping.engine.packing import quoted
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Archive
 
 # What the parts of an archive, and what is left of it, have in common with it.
-SAME = ["policy", "is_own", "model", "emptied", "schema", "vendor", "expires_at", "batch", "position"]
+SAME = [
+    *("policy", "is_own", "model", "emptied", "schema", "vendor", "database"),
+    *("expires_at", "batch", "position"),
+]
 
 
 class Layout:
-    """An archive's table and columns as they are today. Raises NotPossible if they are gone."""
+    """An archive's table and columns as they are today. Raises NotPossible if they are gone.
+
+    Use it while the archive's database is the chosen one.
+    """
 
     def __init__(self, archived: Archive) -> None:
         self.archived = archived
+        if archived.alias not in connections:
+            raise NotPossible(f"There is no database {archived.alias!r} any more, which its rows came from.")
         if archived.vendor != connection.vendor:
             raise NotPossible(
                 f"The archive was written by {archived.vendor}, and this database is {connection.vendor}."
@@ -35,7 +44,7 @@ class Layout:
             raise NotPossible(f"The table of {archived.model} no longer exists.") from None
         self.label = label_of(self.model)
         today = {field.column: field for field in packing.columns(self.model)}
-        self.names = [name for name, _ in archived.schema]
+        self.names = archive.columns(archived)
         if gone := [name for name in self.names if name not in today]:
             raise NotPossible(f"{archived.model} has lost the column {', '.join(gone)} since the purge.")
         self.fields = [today[name] for name in self.names]
@@ -43,10 +52,19 @@ class Layout:
         self.added = [field for field in added if field.db_default is models.NOT_PROVIDED]
         self.table, self.key = packing.table(self.model), quoted(self.names[0])
         self.links = [
-            (at, field, label_of(field.related_model))
+            (at, field, place_of(field))
             for at, field in enumerate(self.fields)
             if isinstance(field, models.ForeignKey)
         ]
+        # Generic relations by which rows of other tables take its rows along: the content type, and the key.
+        self.generics = [
+            (self.names.index(str(one.kind.column)), self.names.index(str(one.key.column)), one)
+            for one in cascade.generics_to(self.model)
+            if {one.kind.column, one.key.column} <= {*self.names}
+        ]
+        # Columns other than the key that foreign keys refer to.
+        other = {link.field.target_field.column for link in cascade.links(self.model) if not link.is_to_key}
+        self.referred = [(at, f"{self.label}.{name}") for at, name in enumerate(self.names) if name in other]
 
     def defaults(self) -> list[Any]:
         """The values of the columns that were added since, as a migration gave them to existing rows."""
@@ -92,6 +110,13 @@ class Contents(Layout):
     def row_keys(self) -> list[str]:
         return [key for key, _ in self.rows()]
 
+    def add_absent(self, absent: dict[str, set[str]], rows: Iterable[tuple[str, Any]]) -> None:
+        """Note what nothing may refer to: the keys of these rows, and their values that keys refer to."""
+        for key, row in rows:
+            absent[self.label].add(key)
+            for at, place in self.referred:
+                absent[place].add(unpacking.text_of(unpacking.values_in(row)[at]))
+
     def node(self, key: str) -> Any:
         """What identifies a row among the rows of its batch."""
         return (self.label, self.archived.emptied, key)
@@ -101,8 +126,18 @@ class Contents(Layout):
         if self.archived.emptied:
             yield (self.label, "", key)
         values = unpacking.values_in(row)
-        for at, _, label in self.links:
-            yield (label, "", unpacking.text_of(values[at]))
+        for at, _, place in self.links:
+            yield (place, "", unpacking.text_of(values[at]))
+
+        for kind, key_at, generic in self.generics:
+            if unpacking.text_of(values[kind]) == str(generic.content_type):
+                yield (label_of(generic.owner), "", generic.owner_key(unpacking.text_of(values[key_at])))
+
+    def other_nodes(self, row: Any) -> Iterator[Any]:
+        """What other rows refer to a row by, apart from its key."""
+        values = unpacking.values_in(row)
+        for at, place in self.referred:
+            yield (place, "", unpacking.text_of(values[at]))
 
     def archive_part(self, part: int, rows: list[Any]) -> bool:
         """Archive some of its rows as a part of the batch. False if there are none."""
@@ -121,6 +156,12 @@ class Contents(Layout):
         made.rows, made.before = len(rows), archive.NOTHING
         made.digest = archive.sealed(made, archive.digest(made.before, packed))
         archive.save(made, zstandard.compress(packed, packing.LEVEL))
+
+
+def place_of(link: Any) -> str:
+    """What a foreign key refers to: the keys of a model, by its label, or the values of another column."""
+    label, target = label_of(link.related_model), link.target_field
+    return label if target.primary_key else f"{label}.{target.column}"
 
 
 def label_of(model: Any) -> str:

@@ -102,7 +102,7 @@ def _theirs(person: Person, model: type[Model]) -> QuerySet[Any]:
     rows = cascade.rows_of(model).order_by()
     if model is person.model:
         return rows.filter(pk=person.key)
-    paths = cascade.Below(person.model).paths[model]
+    paths = cascade.paths(person.model)[model]
     # Not as a join: two paths would give a row twice.
     return rows.filter(reduce(or_, (Q(**{path: person.key}) for path in paths))).distinct()
 
@@ -146,7 +146,9 @@ def _delete(model: type[Model], keys: list[Any], counted: Count) -> int:
         if not there:
             return 0
         batch = Batch(digest="00" * 32)
-        Removal(batch).remove(model, packing.stored_keys(packing.key_of(model), there))
+        removal = Removal(batch)
+        removal.reach(model, there)
+        removal.remove()
         counted(batch.rows)
         return batch.rows.total()
 
