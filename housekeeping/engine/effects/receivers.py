@@ -10,11 +10,10 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Model, QuerySet
 from django.db.models.signals import ModelSignal, post_delete, pre_delete
 
-from housekeeping.database import discreet, transient
+from housekeeping.database import chosen, discreet, transient
 from housekeeping.declared.policies import FAR, Policy
 from housekeeping.engine import cascade, packing
 from housekeeping.exceptions import ReceiverFailed
@@ -68,10 +67,13 @@ def _path(receiver: Any) -> str:
 
 
 class Told:
-    """Tells the receivers of a batch. ``keys``: of the policy's own rows, which are locked."""
+    """Tells the receivers of a batch. ``keys``: of the policy's own rows, which are locked.
 
-    def __init__(self, policy: Policy, keys: Sequence[Any]) -> None:
-        self.policy, self.keys = policy, keys
+    ``closure``: those and all rows below them, if they are no tree.
+    """
+
+    def __init__(self, policy: Policy, keys: Sequence[Any], closure: cascade.Closure | None = None) -> None:
+        self.policy, self.keys, self.closure = policy, list(keys), closure
         self.origin = self._of(sender_of(policy), "pk")  # the rows whose delete was asked for
         self.rows = list(self._rows())  # the lowest tables first
 
@@ -85,6 +87,9 @@ class Told:
 
     def _rows(self) -> Iterator[Model]:
         """The rows that somebody listens for, each once, with the model that its signal is sent for."""
+        if self.closure:
+            yield from self._in_closure(self.closure)
+            return
         met: set[tuple[type[Model], Any]] = set()
         for link, path in reversed(list(cascade.walk(self.policy.model))):
             if link.is_cascade and _is_heard(link.model):
@@ -96,13 +101,26 @@ class Told:
         if _is_heard(sender):
             yield from self._of(sender, "pk")
 
+    def _in_closure(self, closure: cascade.Closure) -> Iterator[Model]:
+        met: set[tuple[type[Model], Any]] = set()
+        for edge, values in closure.leaves:
+            for row in edge.rows(list(values)).order_by("pk") if _is_heard(edge.model) else ():
+                if (edge.model, row.pk) not in met:
+                    met.add((edge.model, row.pk))
+                    yield row
+        for table in closure.order():
+            sender = sender_of(self.policy) if table is self.policy.model else table
+            if _is_heard(sender):
+                rows = cascade.rows_of(sender).filter(packing.Among("pk", closure.keys(table)))
+                yield from rows.order_by("pk")
+
     def _of(self, model: type[Model], path: str) -> QuerySet[Any]:
         return cascade.rows_of(model).filter(packing.Among(path, self.keys)).order_by("pk")
 
     def _send(self, name: str, row: Model) -> None:
         model = type(row)
         try:
-            SIGNALS[name].send(sender=model, instance=row, using=DEFAULT_DB_ALIAS, origin=self.origin)
+            SIGNALS[name].send(sender=model, instance=row, using=chosen.alias(), origin=self.origin)
         except Exception as error:  # the project's own code may raise anything
             if transient.conflict(error):
                 raise  # the batch is tried again
