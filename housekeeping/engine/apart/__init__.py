@@ -1,0 +1,1 @@
+"""Rows in another database than our bookkeeping: how a batch becomes a part of both."""
