@@ -105,7 +105,7 @@ def look(run: Run, *, checkpoint: Callable[[], None] = no_checkpoint) -> Report:
             report.without_digest[archived.policy].append(archived.pk)
         else:
             places[archived.batch, archived.part, archived.position] += 1
-        if not archived.emptied:
+        if archived.is_counted:
             rows[archived.policy][archived.model] += archived.rows
         chains[archived.policy] = _follow(report, archived, chains.get(archived.policy, archive.NOTHING))
     if in_undo_window().filter(pk=run.pk).exists() or run.undos.active().exists():
@@ -158,7 +158,7 @@ def is_unvouched(run: Run) -> bool:
     if not bare or run.archive_damage:
         return bool(bare)
     rows: dict[str, Counter[str]] = defaultdict(Counter)
-    archives = run.archives.filter(emptied="").values_list("policy", "model")
+    archives = run.archives.counted().values_list("policy", "model")
     for policy, model, count in archives.annotate(count=Sum("rows")):
         rows[policy][model] = count
     return any(rows[policy] != _counted(run, policy) for policy in bare)

@@ -23,6 +23,9 @@ class Groups:
         self.nodes = [[contents.node(key) for key, _ in rows] for contents, rows in each]
         self.leaders = {node: node for nodes in self.nodes for node in nodes}
         for contents, rows, nodes in zip(archives, self.rows, self.nodes, strict=True):
+            for (_, row), node in zip(rows, nodes, strict=True) if contents.referred else ():
+                self.leaders |= dict.fromkeys(contents.other_nodes(row), node)
+        for contents, rows, nodes in zip(archives, self.rows, self.nodes, strict=True):
             for (key, row), node in zip(rows, nodes, strict=True):
                 for other in contents.relatives(key, row):
                     if other in self.leaders:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from django.apps import apps
@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Greatest
 from django.utils.translation import gettext
 
-from housekeeping.database import clock
+from housekeeping.database import chosen, clock
 from housekeeping.database.transactions import writing
 from housekeeping.engine import archive, verification
 from housekeeping.engine.restore.contents import Layout, label_of
@@ -72,9 +72,12 @@ class Preflight:
     def _check_layouts(self, report: verification.Report) -> None:
         # A damaged archive may name any table. It is refused for its damage, not for that table.
         intact = self.purged.archives.exclude(pk__in=report.damaged)
-        kinds = intact.values("model", "emptied", "schema", "vendor", "rows").distinct()
+        names = ("model", "is_own", "emptied", "schema", "vendor", "database", "rows")
+        kinds = intact.values(*names).distinct()
         for kind in {json.dumps({**kind, "rows": 0}): kind for kind in kinds}.values():
-            Layout(Archive(**kind)).defaults()
+            archived = Archive(**kind)
+            with chosen.on(archived.alias):
+                Layout(archived).defaults()
 
     def _refuse(self, report: verification.Report) -> None:
         if self.is_intact_only:
@@ -120,15 +123,18 @@ class Preflight:
         return {place(batch, part) for pk, batch, part in archives if pk in unusable or batch in incomplete}
 
     def _incomplete(self, unusable: set[int]) -> set[int]:
-        """The batches that lack an archive: positions count from 1, and the last has the batch's own rows."""
+        """The batches that lack an archive: positions count from 1, and the last has the batch's own rows.
+
+        If their model inherits from other tables, the parts of the rows in these tables come after them.
+        """
         archives = self.purged.archives.exclude(pk__in=unusable).filter(still_to_come(self.done.at))
-        positions, own = defaultdict[int, set[int]](set), dict[int, int]()
-        places: Any = archives.values_list("batch", "position", "is_own")
-        for batch, position, is_own in places:
-            positions[batch].add(position)
+        positions, own = defaultdict[int, dict[int, str]](dict), dict[int, int]()
+        places: Any = archives.values_list("batch", "position", "model", "is_own")
+        for batch, position, model, is_own in places:
+            positions[batch][position] = model
             if is_own:
                 own[batch] = position
-        return {batch for batch, there in positions.items() if there != {*range(1, own.get(batch, 0) + 1)}}
+        return {batch for batch, there in positions.items() if not _is_whole(there, own.get(batch))}
 
     def _doubtful(self, report: verification.Report) -> set[str]:
         archives = self.purged.archives.filter(emptied="").values_list("model", "batch", "part")
@@ -142,7 +148,7 @@ class Preflight:
         rows = Counter(self.purged.removed)
         for policy in self.purged.receipt:
             rows.subtract(archive.erased(self.purged, policy))
-        archives = self.purged.archives.filter(emptied="").values_list("model", "batch", "part", "rows")
+        archives = self.purged.archives.counted().values_list("model", "batch", "part", "rows")
         for model, batch, part, count in archives:
             if place(batch, part) not in skipped:
                 rows[model] -= count
@@ -159,6 +165,15 @@ class Preflight:
         for model, rows in self.missing.items():
             found[f"{model}: its archive is missing"] += rows
         return found
+
+
+def _is_whole(there: Mapping[int, str], own: int | None) -> bool:
+    """Whether no archive of a batch is missing. ``there``: the models by position; ``own``: the policy's."""
+    if own is None or there.keys() != {*range(1, max(there) + 1)}:
+        return False
+    parents = apps.get_model(there[own])._meta.get_parent_list() if _is_known(there[own]) else []
+    missing = {label_of(parent) for parent in parents} - {*there.values()}
+    return not missing and (max(there) == own or bool(parents))
 
 
 def complete(purged: Run) -> None:
