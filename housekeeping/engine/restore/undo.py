@@ -6,21 +6,25 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db import DataError, IntegrityError, transaction
+from django.db import DEFAULT_DB_ALIAS, DataError, IntegrityError, transaction
 from django.db.models import Sum
 from django.utils.functional import cached_property
 
 from housekeeping import conf
-from housekeeping.database import discreet
+from housekeeping.database import chosen, discreet
 from housekeeping.database.transient import transact
 from housekeeping.engine import locks
+from housekeeping.engine.apart import handover
 from housekeeping.engine.purge import CAREFUL_LOCK_TIMEOUT, PACES, SETTINGS, Pace, fitted
+from housekeeping.engine.restore.changes import Change
 from housekeeping.engine.restore.contents import Contents
+from housekeeping.engine.restore.handed import hand_over
 from housekeeping.engine.restore.insertion import Insertion, Terms
+from housekeeping.engine.restore.knots import Knot, is_circle, tied
 from housekeeping.engine.restore.parts import Groups
 from housekeeping.engine.restore.preflight import Preflight
 from housekeeping.engine.restore.progress import Place, Restored, place, still_to_come
@@ -59,6 +63,7 @@ class Undo:
 
     def __post_init__(self) -> None:
         self.preflight = Preflight(self.purged, self.run)
+        self._databases: dict[int | None, str] = {}  # by batch
 
     def check(self) -> None:
         """Find out what can be put back. Raises NotPossible if nothing may be."""
@@ -74,7 +79,7 @@ class Undo:
         done, size = self._done(), self.batch_size or round(pace.target * ROWS_PER_SECOND)
         waiting = deque(self._in_order(done.at))
         while waiting:
-            places, rows = _next(waiting, size)
+            places, rows = _next(waiting, size, self._database_of)
             began = time.monotonic()
             is_long = rows > (CUT if pace.pause else CUT_FLAT_OUT) * size
             if is_long and (parts := self._cut(places[0], size, done)):
@@ -96,16 +101,19 @@ class Undo:
         if done.at:
             behind = self.purged.archives.filter(emptied="").exclude(still_to_come(done.at))
             for archived in behind.order_by("pk").iterator(chunk_size=1):
-                if place(archived.batch, archived.part) not in self.preflight.skipped:
+                if place(archived.batch, archived.part) in self.preflight.skipped:
+                    continue
+                with chosen.on(archived.alias):
                     contents = Contents(archived)
-                    done.absent[contents.label].update(contents.row_keys())
+                    contents.add_absent(done.absent, contents.rows())
         return done
 
     def _in_order(self, at: Place | None) -> list[tuple[Place, int]]:
         """Batches with their rows, the newest first: the rest refers to what was deleted last."""
         archives = self.purged.archives.filter(still_to_come(at)).exclude(batch=None)
-        found = archives.values_list("batch", "part").annotate(count=Sum("rows"))
-        places = [(place(batch, part), rows) for batch, part, rows in found]
+        found = archives.values_list("batch", "part", "database").annotate(count=Sum("rows"))
+        self._databases = {batch: database or DEFAULT_DB_ALIAS for batch, _, database, _ in found}
+        places = [(place(batch, part), rows) for batch, part, _, rows in found]
         places = [(each, rows) for each, rows in places if each not in self.preflight.skipped]
         return sorted(places, key=lambda found: (-found[0][0], found[0][1]))
 
@@ -117,11 +125,21 @@ class Undo:
                 return self._put_back_as_read(places, done)
 
     def _put_back_as_read(self, places: list[Place], done: Restored) -> Restored:
+        with chosen.on(self._database_of(places[0])):
+            return self._put_back_together(places, done)
+
+    def _put_back_together(self, places: list[Place], done: Restored) -> Restored:
+        """Put back these places, which are of the chosen database."""
         batches = [(each, self._insertions(each, done)) for each in places]
+        read = [one for _, insertions in batches for one in insertions]
+        handed = None
 
         def work() -> Restored:
+            nonlocal handed
+            for one in read:  # of a try before
+                one.stayed = one.held = None
             locks.set_locally(LIMITS)
-            _check_unchanged([one for _, insertions in batches for one in insertions])
+            _check_unchanged(read)
             more = Restored()
             for each, insertions in batches:
                 self._put_back_one(insertions, more)
@@ -129,15 +147,23 @@ class Undo:
             whole = done + more
             whole.archives = more.archives
             self.save_progress(whole)
+            if chosen.is_apart():
+                handed = hand_over(read, more, undo=self.run, held_until=self.held_until)
             return whole
 
-        return transact(work, on_retry=self.on_retry, checkpoint=self.checkpoint)
+        whole = transact(work, apart=chosen.alias(), on_retry=self.on_retry, checkpoint=self.checkpoint)
+        handover.forget(handed)
+        return whole
+
+    def _database_of(self, at: Place) -> str:
+        return self._databases.get(at[0], DEFAULT_DB_ALIAS)
 
     def _insertions(self, at: Place, done: Restored) -> list[Insertion]:
         """A batch's archives, its own rows first, unpacked before the transaction begins."""
         archives = self.purged.archives.filter(batch=at[0], part=at[1] or None)
         insertions = [
-            Insertion(archived, self._terms, done) for archived in archives.order_by("-position", "-pk")
+            (Change if archived.is_changed else Insertion)(archived, self._terms, done)
+            for archived in archives.order_by("-position", "-pk")
         ]
         doubtful = [each for each in insertions if not each.archived.emptied and each.is_doubtful]
         for each in insertions:
@@ -158,12 +184,17 @@ class Undo:
         here = Restored(absent=more.absent)
         name = ""
         try:
-            with transaction.atomic():
-                for insertion in insertions:
-                    name = insertion.archived.name
-                    insertion.put_back(here)
+            with _savepoint():
+                for group in tied(insertions):
+                    name = group[0].archived.name
+                    if is_circle(group):
+                        Knot(group).put_back(here)
+                    else:
+                        group[0].put_back(here)
         except (DataError, IntegrityError, UnicodeError) as error:
             self._refuse_batch(f"{name}: the database does not accept its rows ({discreet.clean(error)}).")
+            for each in insertions:
+                each.stayed = each.held = None
             here = _left_as_a_whole(insertions, more)
         more.rows.update(here.rows)
         more.left.update(here.left)
@@ -193,8 +224,9 @@ class Undo:
                 return self._cut_as_read(at, size, done)
 
     def _cut_as_read(self, at: Place, size: int, done: Restored) -> list[tuple[Place, int]]:
-        batch, archives = at[0], self._insertions(at, done)
-        parts = Groups(archives).parts(size)
+        with chosen.on(self._database_of(at)):
+            batch, archives = at[0], self._insertions(at, done)
+            parts = Groups(archives).parts(size)
         if len(parts) < 2:
             return []
 
@@ -214,6 +246,15 @@ class Undo:
         return [((batch, number), sum(map(len, part))) for number, part in enumerate(parts, 1)]
 
 
+@contextmanager
+def _savepoint() -> Iterator[None]:
+    """In our own transaction, and in that of the chosen database."""
+    with ExitStack() as stack:
+        for alias in dict.fromkeys((DEFAULT_DB_ALIAS, chosen.alias())):
+            stack.enter_context(transaction.atomic(using=alias))
+        yield
+
+
 class _Changed(Exception):
     """An archive was rewritten after it was read."""
 
@@ -229,11 +270,18 @@ def _check_unchanged(read: list[Insertion]) -> None:
         raise _Changed
 
 
-def _next(waiting: deque[tuple[Place, int]], size: int) -> tuple[list[Place], int]:
-    """Take places for one transaction: at least one, and more while they have no more than ``size`` rows."""
+def _next(
+    waiting: deque[tuple[Place, int]], size: int, database_of: Callable[[Place], str]
+) -> tuple[list[Place], int]:
+    """Take places for one transaction: at least one, and more while they have no more than ``size`` rows.
+
+    All of them are of one database.
+    """
     places: list[Place] = []
     rows = 0
     while waiting and (not places or rows + waiting[0][1] <= size):
+        if places and database_of(waiting[0][0]) != database_of(places[0]):
+            break
         at, more = waiting.popleft()
         places.append(at)
         rows += more
@@ -245,5 +293,5 @@ def _left_as_a_whole(insertions: list[Insertion], more: Restored) -> Restored:
     for each in insertions:
         left.left[f"{each.name}: the database does not accept its batch"] += each.archived.rows
         if not each.archived.emptied:
-            left.absent[each.label].update(each.row_keys())
+            each.add_absent(left.absent, each.rows())
     return left
