@@ -21,6 +21,7 @@ from housekeeping.models import Run
 from housekeeping.models.runs import WAITING_RETRY
 from housekeeping.runs import endings, pauses, retries
 from housekeeping.runs.control import Send
+from housekeeping.runs.work import takeover
 from housekeeping.runs.work.attempts import own
 
 logger = logging.getLogger(__name__)
@@ -136,6 +137,7 @@ def _take_back(run: Run, now: datetime) -> None:
             logger.warning("Run %s is taken back: %s", run, silent)
             resend_all()
     else:
+        takeover.as_far_as_possible()  # what the last attempt has deleted counts, too
         error = f"Abandoned: {silent}, and {MOST_LOSSES} attempts were lost that way."
         losses = F("losses") + 1
         endings.end(run, Run.Status.FAILED, rows=mine, level=logging.ERROR, losses=losses, error=error)

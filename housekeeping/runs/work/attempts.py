@@ -18,16 +18,17 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce
 
 from housekeeping import conf
-from housekeeping.database import guard, transient, waits
+from housekeeping.database import chosen, guard, transient, waits
 from housekeeping.declared import registry
 from housekeeping.declared.mailing import Mailed, mail_each
 from housekeeping.declared.policies import Policy, cutoff_for, in_days
-from housekeeping.engine import cascade, plans
+from housekeeping.engine import cascade, ends, plans
 from housekeeping.engine.due.expiry import range_in_force
 from housekeeping.engine.purge import check_database, expired
 from housekeeping.exceptions import AmbiguousPolicy, BrakeApplied, Cancelled, ClaimLost, ConsumerStopping
 from housekeeping.journal.logs import RunLog
 from housekeeping.models import Run
+from housekeeping.runs.work import takeover
 
 
 def own(run: Run) -> QuerySet[Run]:
@@ -55,6 +56,7 @@ class Attempt:
     due: dict[Policy, int] = field(default_factory=dict)  # rows when the attempt began
     # The policies that the attempt uses, by name, including those that the task did not declare.
     begun: dict[str, Policy] = field(default_factory=dict)
+    taken_over: set[str] = field(default_factory=set)  # databases whose open batches were looked for
 
     def checkpoint(self) -> None:
         """Between two batches: is the run still ours, and is it still wanted?
@@ -94,7 +96,7 @@ class Attempt:
     def prepare(self, policies: Iterable[Policy]) -> None:
         """Check the task's policies, fix the cutoffs, and count what is due, before anything is deleted.
 
-        Raises AmbiguousPolicy, WrongDatabase, NotPossible or BrakeApplied.
+        Raises AmbiguousPolicy, WrongDatabase, NotMigrated, EndRefused, NotPossible or BrakeApplied.
         """
         if self.is_planned:  # a policy that has begun continues with its cutoff
             not_begun = self.run.plan.keys() - self.run.deleted.keys()
@@ -102,12 +104,26 @@ class Attempt:
         for policy in policies:
             registry.check_policy(policy)
             check_database(policy)
+            ends.check(policy)
+        self.take_over(policy.database for policy in policies)
         self.run.cutoffs = self._with_cutoffs(policies)
         self.due = {policy: self.rows_due(policy) for policy in policies}
         total = self.run.total or self.run.done + sum(self.due.values())
         self.write(cutoffs=self.run.cutoffs, total=total)
         if not (self.run.dry_run or self.run.approved_by):
             self._brake()
+
+    def take_over(self, databases: Iterable[str]) -> bool:
+        """Bring batches that a process has left open in other databases into the bookkeeping.
+
+        Some of them may be of an earlier attempt at this run. Returns whether there were any.
+        """
+        new = set(databases) - self.taken_over
+        self.taken_over |= new
+        if self.run.dry_run or not takeover.of(new):
+            return False
+        self.run.refresh_from_db()
+        return True
 
     def begin(self, policy: Policy) -> None:
         """Check a policy that the task may not have declared. Raises AmbiguousPolicy, NotPossible.
@@ -118,6 +134,7 @@ class Attempt:
         first = self.begun.setdefault(policy.name, policy)
         if (first.model, first.retention) != (policy.model, policy.retention):
             raise AmbiguousPolicy(policy.name)
+        self.take_over([policy.database])
         if self.is_planned and policy.name not in self.run.deleted:
             plans.check_retention(policy, self.run.plan)
 
@@ -169,12 +186,14 @@ class Attempt:
             if is_begun or policy.is_upkeep or share >= 1 or rows < least or not rows:
                 continue
             # Count only as far as needed: a large table is not counted to its end.
-            there = cascade.rows_of(policy.model).order_by()[: int(rows / share) + 1].count()
+            with chosen.on(policy.database):
+                there = cascade.rows_of(policy.model).order_by()[: int(rows / share) + 1].count()
             if rows > share * there:
                 # Stored together, once all are complete: a part of a plan would look like the whole.
                 self.write(plan={each.name: self._plan(each) for each in self.due})
+                would = "change" if policy.anonymises else "delete"
                 raise BrakeApplied(
-                    f"The policy {policy.name!r} would delete {rows:,} of {there:,} rows,"
+                    f"The policy {policy.name!r} would {would} {rows:,} of {there:,} rows,"
                     f" more than {share:.0%} of the table."
                 )
 
