@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import (
     AutoField,
     DateTimeField,
@@ -27,10 +28,19 @@ def to(policy: Policy) -> list[tuple[str, str]]:
         if not isinstance(rows, QuerySet | Manager):
             return [("its rows", f"rows returns a {type(rows).__name__}, not a queryset")]
         rows.annotate(aged=policy.age_of()).order_by("aged", "pk")  # as a purge does; this asks nothing yet
-        problems = [*cascade.elsewhere(rows.all()), *cascade.problems(policy.model), *_of_declaration(policy)]
+        tables = cascade.key_problems if policy.anonymises else cascade.problems  # below, nothing changes
+        problems = [*_of_database(policy.database), *cascade.elsewhere(rows.all())]
+        problems += [*tables(policy.model), *_of_declaration(policy)]
         return [(policy.model._meta.label, problem) for problem in problems]
     except Exception as error:  # code of the project
         return [("its rows", f"asking for them raises {type(error).__name__}: {error}")]
+
+
+def _of_database(alias: str) -> Iterator[str]:
+    if alias not in connections:
+        yield f"there is no database {alias!r}"
+    elif alias != DEFAULT_DB_ALIAS and connections[alias].vendor not in ("sqlite", "postgresql"):
+        yield f"its database {alias!r} is neither SQLite nor PostgreSQL"
 
 
 def _of_declaration(policy: Policy) -> Iterator[str]:

@@ -9,6 +9,7 @@ Guarantees:
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from statistics import median
@@ -19,10 +20,10 @@ from django.db.models import DateTimeField, F, Max, Min, QuerySet
 from django.utils.translation import gettext
 
 from housekeeping import conf
-from housekeeping.database import clock, guard
+from housekeeping.database import chosen, clock, guard
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy, cutoff_for, in_days
-from housekeeping.engine import cascade, packing, unpacking
+from housekeeping.engine import cascade, ends, packing, unpacking
 from housekeeping.engine.due.expiry import due_since, range_in_force
 from housekeeping.engine.purge import Walk, check_database, due, expired, held_back
 from housekeeping.exceptions import NotPossible
@@ -49,36 +50,45 @@ def look(
     ``rows``: the policy's own; ``tables``: with the rows below them, by table; ``oldest`` and ``newest``:
     when the first and the last row began to age; ``sample``: the oldest rows; ``held_back``: expired rows
     that stay, by the reason; ``usual``: the median of the last runs; ``warning``: set if this purge is far
-    beyond it. ``save`` is called with the keys, some thousands at a time.
+    beyond it; ``then``: ``anonymise`` if they are changed instead. ``save`` is called with the keys, some
+    thousands at a time.
     """
     rows = due(policy, cutoff=cutoff)
-    tables = rows_by_table(policy, cutoff, save)
-    count = tables[policy.model._meta.label]
+    count, tables = rows_by_table(policy, cutoff, save)
+    with chosen.on(policy.database), cascade.walking(policy.model):
+        ends, sample = _ends(policy, rows), _sample(policy, rows)
     return {
         "cutoff": cutoff.isoformat(),
         "retention_days": in_days(retention),
         "rows": count,
         "tables": tables,
-        **{name: end and end.isoformat() for name, end in _ends(policy, rows).items()},
-        "sample": _sample(policy, rows),
+        **{name: end and end.isoformat() for name, end in ends.items()},
+        "sample": sample,
         "held_back": held_back(policy, cutoff=cutoff),
         "usual": usual(policy),
         "warning": warning(policy, count),
+        **policy.told(),
     }
 
 
-def rows_by_table(policy: Policy, cutoff: datetime, save: Callable[[list[Any]], None]) -> dict[str, int]:
-    """How many rows a purge would delete, by table. ``save`` is called with the policy's own keys.
+def rows_by_table(
+    policy: Policy, cutoff: datetime, save: Callable[[list[Any]], None]
+) -> tuple[int, dict[str, int]]:
+    """How many rows a purge would delete: the policy's own, and all of them by table.
 
+    In a circle, more rows than its own may go from the policy's table. ``save`` is called with its own keys.
     Some thousands of keys at a time, as SQLite can't parse one query for all of them.
     """
-    below, own = cascade.Below(policy.model), 0
+    below, own = None if policy.anonymises else cascade.Below(policy.model), 0
     walk = Walk(policy, cutoff)
     while keys := list(walk.take(KEYS_AT_ONCE)):
         save(keys)
-        below.add(keys)
+        with chosen.on(walk.database):
+            if below:
+                below.add(keys)
         own += len(keys)
-    return {policy.model._meta.label: own, **below.rows}
+    label, rows = policy.model._meta.label, below.rows if below else Counter[str]()
+    return own, {label: 0, **rows} | {label: own + rows[label]}
 
 
 def backlog(policy: Policy) -> dict[str, Any]:
@@ -89,15 +99,16 @@ def backlog(policy: Policy) -> dict[str, Any]:
     retention = policy.retention_in_force()
     cutoff = cutoff_for(retention, clock.roughly())
     rows = due(policy, cutoff=cutoff)
-    if policy.retention_by:
-        since, more = due_since(policy, rows), {"retention_range": range_in_force(policy)}
-    else:
-        oldest, more = _ends(policy, rows)["oldest"], {}
-        # The age of a policy without a date, such as that of plans, is the key.
-        since = oldest + retention if retention and oldest else None
-    tables = rows_by_table(policy, cutoff, lambda keys: None)
+    with chosen.on(policy.database), cascade.walking(policy.model):
+        if policy.retention_by:
+            since, more = due_since(policy, rows), {"retention_range": range_in_force(policy)}
+        else:
+            oldest, more = _ends(policy, rows)["oldest"], {}
+            # The age of a policy without a date, such as that of plans, is the key.
+            since = oldest + retention if retention and oldest else None
+    own, tables = rows_by_table(policy, cutoff, lambda keys: None)
     return {
-        "rows": tables[policy.model._meta.label],
+        "rows": own,
         "tables": {table: rows for table, rows in tables.items() if rows},
         "due_since": since.isoformat() if since else None,
         **more,
@@ -165,13 +176,15 @@ def write(
     raises, a part of a plan is left, which nobody can carry out.
     """
     check_database(policy)
+    ends.check(policy)
     with guard.bookkeeping():
         run.planned_rows.filter(policy=policy.name).delete()
 
     def save(keys: list[Any]) -> None:
         checkpoint()
-        below = cascade.weights(policy.model, keys)
-        text = json.dumps([[key, below[str(key)]] for key in keys], default=str)
+        with chosen.on(policy.database):
+            below = ends.of(policy).below(keys)
+        text = json.dumps([[key, below.get(str(key), 0)] for key in keys], default=str)
         payload = zstandard.compress(text.encode(), packing.LEVEL)
         with guard.bookkeeping():
             PlannedRows.objects.create(run=run, policy=policy.name, rows=len(keys), payload=payload)

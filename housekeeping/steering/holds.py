@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
 
+from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Max, Min, Model, QuerySet
 from django.utils import timezone
@@ -168,6 +169,8 @@ def _check(hold: Hold) -> None:
         raise BadHold("reason", gettext("Enter a reason for the hold."))
     if "\0" in hold.reason:
         raise BadHold("reason", gettext("The reason must be text without NUL characters."))
+    if hold._state.adding:
+        hold.aliases = cascade.databases(apps.get_model(hold.model))
     try:
         hold.clean_fields(exclude=["undo"])
         hold.clean()

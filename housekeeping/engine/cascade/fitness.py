@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.contrib.contenttypes.fields import GenericRelation
-from django.db import DEFAULT_DB_ALIAS, models, router
+from django.db import models, router
 from django.db.models import Model, QuerySet
 from django.db.models.base import ModelState
 from django.db.models.expressions import Combinable
@@ -27,8 +27,7 @@ def elsewhere(rows: QuerySet[Any]) -> list[str]:
     below = dict.fromkeys([*tables(model)[1:], *(link.model for link in _links(model))])
     hints = {"instance": _row_in(home, model)} if rows._db else {}  # type: ignore[attr-defined]
     written = {table: router.db_for_write(table, **hints) for table in below}
-    own = f"{model._meta.label} is written to the database {home!r}, and purges run on {DEFAULT_DB_ALIAS!r}"
-    return ([own] if home != DEFAULT_DB_ALIAS else []) + [
+    return [
         f"{table._meta.label} is written to the database {alias!r}, and {model._meta.label} to {home!r}"
         for table, alias in written.items()
         if alias != home

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from housekeeping.database import clock
+from housekeeping.database import chosen, clock
 from housekeeping.database.limits import TooSlow, time_limit
 from housekeeping.declared.counting import counting
 from housekeeping.declared.policies import Policy, cutoff_for, in_days
@@ -55,8 +55,8 @@ def _of(policy: Policy, deadline: float) -> Impact:
 
 def _in_time(policy: Policy, cutoff: datetime, deadline: float) -> dict[str, int] | None:
     try:
-        with time_limit(deadline) as check:
-            return plans.rows_by_table(policy, cutoff, lambda keys: check())
+        with chosen.on(policy.database), time_limit(deadline) as check:
+            return plans.rows_by_table(policy, cutoff, lambda keys: check())[1]
     except TooSlow:
         return None
 

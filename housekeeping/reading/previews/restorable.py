@@ -37,6 +37,6 @@ def of(run: Run, now: datetime) -> Restorable | None:
         return None
     tables: Counter[str] = Counter()
     for one in found:
-        if not one["emptied"]:
+        if one["is_own"] or not one["emptied"]:
             tables[one["model"]] += one["count"]
     return Restorable(dict(tables), sum(one["bytes"] for one in found), min(one["until"] for one in found))

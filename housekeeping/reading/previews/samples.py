@@ -10,6 +10,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 
+from housekeeping.database import chosen
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy
 
@@ -26,7 +27,10 @@ class Texts:
         self._texts = {name: _texts(known[name], of) for name, of in keys.items() if name in known}
 
     def added_to(self, plan: dict[str, Any]) -> dict[str, Any]:
-        """The plan with a ``text`` for each row of its samples; None for a row that is gone."""
+        """The plan with a ``text`` for each row of its samples; None for a row that is gone.
+
+        Empty if the row's database can't be read.
+        """
         return {policy: self._added_to(policy, facts) for policy, facts in plan.items()}
 
     def _added_to(self, policy: str, facts: dict[str, Any]) -> dict[str, Any]:
@@ -42,9 +46,11 @@ def _texts(policy: Policy, keys: set[str]) -> dict[str, str]:
     model = policy.known_model
     if not keys or model is None:
         return {}
-    rows: QuerySet[Any] = QuerySet(model)
+    rows: QuerySet[Any] = QuerySet(model, using=policy.database)
     try:
-        return {str(row.pk): str(row) for row in rows.filter(pk__in=keys)}
+        with chosen.shown(policy.database):
+            return {str(row.pk): str(row) for row in rows.filter(pk__in=keys)}
+        return dict.fromkeys(keys, "")  # they may be there
     except (
         TypeError,
         ValueError,

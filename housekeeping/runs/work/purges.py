@@ -13,13 +13,14 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Count, F, Max
 from django.db.models.functions import Coalesce
 
 from housekeeping import conf
 from housekeeping.database import clock
 from housekeeping.declared.policies import Policy, in_days
-from housekeeping.engine import plans
+from housekeeping.engine import cascade, exports, plans
 from housekeeping.engine.archive import Archiver
 from housekeeping.engine.effects import hooks
 from housekeeping.engine.purge import expired, held_back, purge_batches
@@ -34,6 +35,12 @@ logger = logging.getLogger(__name__)
 PAUSES = (1.0, 4.0)
 CHECKED_EACH = 0.5  # seconds, during such a pause
 
+CHANGED = {
+    "Deleting %s%s": "Making %s%s anonymous",
+    "Successfully deleted %s": "Successfully made %s anonymous",
+    " deleted.": " made anonymous.",
+}
+
 
 def purge(attempt: Attempt, policy: Policy) -> int:
     """Delete what the policy has expired, batch by batch. Returns the number of its own rows.
@@ -43,6 +50,7 @@ def purge(attempt: Attempt, policy: Policy) -> int:
     shorter retention. Raises HookFailed if the policy's ``on_deleted`` does.
     """
     attempt.begin(policy)
+    hooks.warn_of_lost(policy)
     hooks.make(policy, run=attempt.run.pk, checkpoint=attempt.checkpoint)  # those of earlier attempts
     return _Purge(attempt, policy).carry_out()
 
@@ -52,9 +60,10 @@ class _Purge:
 
     def __init__(self, attempt: Attempt, policy: Policy) -> None:
         self.attempt, self.policy = attempt, policy
-        # Rows that the newest pass has deleted. If there were some, what is left of a policy that counts
-        # newer rows became due meanwhile.
+        # Rows that the newest pass has deleted. If there were some, what is left became due meanwhile, of a
+        # policy that counts newer rows, or whose rows protect each other.
         self.last_pass = 0
+        self.frees = not policy.anonymises and cascade.frees(policy.model)
 
     @property
     def run(self) -> Run:
@@ -72,21 +81,27 @@ class _Purge:
     def carry_out(self) -> int:
         due = self.attempt.due.get(self.policy)
         due = self.attempt.rows_due(self.policy) if due is None else due
-        logger.info("Deleting %s%s", self.policy.in_words(due), self._age_in_words())
+        logger.info(self._words("Deleting %s%s"), self.policy.in_words(due), self._age_in_words())
         if warning := plans.warning(self.policy, due):
             self._note(warning=warning)
+        if self.policy.database != DEFAULT_DB_ALIAS and self.policy.name not in self.run.receipt:
+            self._note()  # a batch that is counted after a crash finds its receipt begun
         in_use, left = self._in_passes()
         if in_use:
             logger.warning("%s rows of %s were in use and stay for the next run", in_use, self.policy.name)
         self._note(**self._facts(in_use, left))
-        is_stuck = left > in_use and not (self.policy.counts_newer and self.last_pass)
+        is_stuck = left > in_use and not ((self.policy.counts_newer or self.frees) and self.last_pass)
         if is_stuck and not self.attempt.is_planned and not self._is_out_of_time():
             raise RowsLeft(
                 f"{left:,} rows of the policy {self.policy.name!r} are still past due; {self.deleted:,} were"
-                " deleted."
+                + self._words(" deleted.")
             )
-        logger.info("Successfully deleted %s", self.policy.in_words(self.deleted))
+        logger.info(self._words("Successfully deleted %s"), self.policy.in_words(self.deleted))
         return self.deleted
+
+    def _words(self, deleted: str) -> str:
+        """What is said of rows that are deleted; of rows that stay, what is said instead."""
+        return CHANGED[deleted] if self.policy.anonymises else deleted
 
     def _age_in_words(self) -> str:
         self.attempt.cutoff(self.policy)  # fixes it, if the task did not declare the policy
@@ -95,13 +110,17 @@ class _Purge:
 
     def _in_passes(self) -> tuple[int, int]:
         """Go over what is due until nothing is left, or until what is left stays in use. Returns how
-        many rows were in use in the last pass, and how many are left."""
+        many rows were in use in the last pass, and how many are left.
+
+        Rows that only this run has freed are left to the next one: no preview has counted them.
+        """
         for pause in (*PAUSES, None):
             before = self.deleted
             in_use = self._go_over(is_careful=pause != PAUSES[0])
             left = self._left()
             self.last_pass = self.deleted - before
-            if not left or pause is None or self._is_out_of_time():
+            is_over = self.frees and not in_use and self.last_pass
+            if not left or is_over or pause is None or self._is_out_of_time():
                 break
             if in_use:
                 self._rest(pause)
@@ -141,10 +160,12 @@ class _Purge:
             archiver=self._archiver(),
             digest=self.run.receipt.get(self.policy.name, {}).get("digest", ""),
             plan=plans.read(self.run, self.policy) if self.attempt.is_planned else None,
+            run=self.run.pk,
             save_progress=self._count,
             is_careful=is_careful,
             on_retry=self.attempt.count_retry,
             checkpoint=self.attempt.checkpoint,
+            moment=self.run.as_of,
         ):
             self.run.deleted, self.run.receipt = self.counted
             in_use += batch.in_use
@@ -193,6 +214,8 @@ class _Purge:
         facts = {"left": left, "in_use": in_use, "held_back": held_back(self.policy, cutoff=self.cutoff)}
         if self.attempt.is_planned:
             facts["planned"] = self.attempt.rows_due(self.policy)
+        if self.policy.exports:
+            facts["exports"] = exports.summary(self.run.pk, self.policy)
         if left and self._is_out_of_time():
             facts["stopped"] = (
                 f"The run's time budget of {conf.TIME_BUDGET_MINUTES} min is over;"
@@ -206,6 +229,7 @@ class _Purge:
             "model": self.policy.model._meta.label,
             **self.run.cutoffs[self.policy.name],
             "declared_retention_days": in_days(self.policy.retention),
+            **self.policy.told(),
             "rows": {},
         }
         rows = dict(Counter(before["rows"]) + batch.rows)

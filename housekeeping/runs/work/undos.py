@@ -26,6 +26,9 @@ def put_back(attempt: Attempt, purged: Run) -> Mapping[str, Any]:
     """Undo ``purged``, batch by batch. Returns the result of the run that does it."""
     run = attempt.run
     assert run.as_of is not None
+    databases = purged.archives.order_by().values_list("database", flat=True).distinct()
+    if attempt.take_over(alias for alias in databases if alias):
+        purged.refresh_from_db()
     if run.result:  # an earlier attempt did all of it, but was lost before it could end the run
         return dict(run.result)
     _end(purged, run)
