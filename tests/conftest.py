@@ -17,12 +17,18 @@ from housekeeping.declared import registry
 from housekeeping.journal import outbox
 from housekeeping.reading.runs import half_hours
 from tests import flushing, make, services
-from tests.other_database import _other_database, other  # noqa: F401 (fixtures)
+from tests.other_database import (  # noqa: F401 (fixtures)
+    _database_of_another_kind,
+    _other_database,
+    any_other,
+    other,
+    other_sqlite,
+    zoo_apart,
+)
 from tests.visitors import account
 
 # Tests that start processes with their own databases, or need no database, run on SQLite only. So do those
-# of the chat, the faces, erasures, and what is declared or read: tests/prove/test_pgbouncer.py runs these on
-# PostgreSQL.
+# that `make prove` runs on PostgreSQL: rooms and long files by tests/prove/test_pgbouncer.py, and promises.
 ON_SQLITE_ALONE = [
     "api",
     "app",
@@ -35,12 +41,17 @@ ON_SQLITE_ALONE = [
     "erasure",
     "faces",
     "hosts",
+    "journal",
     "management",
     "monitoring",
     "reading",
     "recipes",
     "site_config",
+    "steering",
     *Path(__file__).parent.glob("test_*.py"),
+    *Path(__file__).parent.glob("engine/**/*promises.py"),
+    "engine/due/test_retention.py",
+    "engine/test_verification.py",
 ]
 if os.environ.get("TEST_DATABASE") == "postgres":
     collect_ignore = ON_SQLITE_ALONE

@@ -111,7 +111,7 @@ def archive(run: Run, **fields: Any) -> Archive:
     fields = {
         "policy": "messages",
         "model": "chat.ChatMessage",
-        "is_own": True,
+        "is_own": not fields.get("emptied"),
         "schema": [[one.column, one.db_type(connection)] for one in columns(ChatMessage)],
         "vendor": connection.vendor,
         "rows": 1,

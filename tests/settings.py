@@ -2,7 +2,7 @@
 
 from site_config.settings import *  # noqa: F403
 
-INSTALLED_APPS = [*INSTALLED_APPS, "tests.zoo"]  # noqa: F405
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.zoo", "tests.shapes"]  # noqa: F405
 
 # Mails of the chat go to mail.outbox at once. Tests of the outbox itself use the site's setting.
 EMAIL_OUTBOX = None

@@ -84,6 +84,7 @@ class Photo(models.Model):
     park = models.ForeignKey(Park, models.CASCADE, null=True)
     file = models.FileField(upload_to="photos")
     print = models.FileField(blank=True, null=True)
+    taken_by = models.CharField(max_length=150, blank=True)
     taken_at = models.DateTimeField(default=timezone.now)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
-from django.db import connection, models, transaction
+from django.db import connections, models, router, transaction
 from django.utils import timezone
 from hypothesis import strategies as st
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
@@ -44,10 +44,10 @@ class World:
 
     def create(self) -> None:
         """Replace everything in the database with this world."""
-        with transaction.atomic():
+        with transaction.atomic(), transaction.atomic(using=connection_of(Park).alias):
             empty()
             for row in self.rows:
-                row._state.adding = True
+                row._state.adding, row._state.db = True, None
                 row.save(force_insert=True)
             Hold.objects.bulk_create(self.holds)
 
@@ -66,11 +66,15 @@ def tables() -> list[type[models.Model]]:
     return [model for model in found if not model._meta.proxy]
 
 
+def connection_of(model: type[models.Model]) -> Any:
+    """The zoo may live in another database."""
+    return connections[router.db_for_write(model)]
+
+
 def empty() -> None:
-    quoted = connection.ops.quote_name
-    with connection.cursor() as cursor:
-        for model in [*tables(), Archive, Hold, OpenCall, PlannedRows, LogLine, Run, Act, Tally]:
-            cursor.execute(f"DELETE FROM {quoted(model._meta.db_table)}")
+    for model in [*tables(), Archive, Hold, OpenCall, PlannedRows, LogLine, Run, Act, Tally]:
+        with connection_of(model).cursor() as cursor:
+            cursor.execute(f"DELETE FROM {cursor.db.ops.quote_name(model._meta.db_table)}")
 
 
 # --- Random rows ------------------------------------------------------------------------------
@@ -234,10 +238,10 @@ Rows = dict[Row, dict[str, Any]]
 
 def everything() -> Rows:
     """Every column of every row, as the database stores it."""
-    quoted, found = connection.ops.quote_name, {}
-    with connection.cursor() as cursor:
-        for model in tables():
-            cursor.execute(f"SELECT * FROM {quoted(model._meta.db_table)}")
+    found = {}
+    for model in tables():
+        with connection_of(model).cursor() as cursor:
+            cursor.execute(f"SELECT * FROM {cursor.db.ops.quote_name(model._meta.db_table)}")
             names = [column[0] for column in cursor.description]
             for values in cursor.fetchall():
                 row = {name: _plain(value) for name, value in zip(names, values, strict=True)}
@@ -253,7 +257,7 @@ def roots(policy: Policy, cutoff: datetime) -> list[Row]:
     """The rows that are expired by the policy."""
     key = policy.model._meta.pk
     return [
-        (policy.model, key.get_db_prep_value(pk, connection))
+        (policy.model, key.get_db_prep_value(pk, connection_of(policy.model)))
         for pk in policy.rows(cutoff).values_list("pk", flat=True)
     ]
 
