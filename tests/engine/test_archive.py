@@ -86,6 +86,17 @@ def test_whatever_was_written_comes_back(messages):
     Hold.objects.all().delete()
 
 
+def test_an_archive_of_a_megabyte_comes_back():
+    conversation = make.conversation(age=days(40))
+    make.message(conversation=conversation, content="A long text. " * 100_000)
+    before = rows()
+
+    undo = undone(purged("conversations"))
+
+    assert undo.status == "succeeded", undo.error
+    assert rows() == before
+
+
 def test_what_came_back_is_spared_by_the_next_run():
     kept = make.conversation(age=days(40))
     undone(purged("conversations"))

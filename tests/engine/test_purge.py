@@ -8,8 +8,9 @@ from django.utils import timezone
 
 from chat.models import ChatMessage, Conversation, User
 from chat.tasks import never_verified_users, old_conversations, orphaned_messages
+from housekeeping.database.others import FIRST_LOOK
 from housekeeping.declared.policies import Policy
-from housekeeping.engine.purge import Pace, expired, preview, purge, purge_batches
+from housekeeping.engine.purge import PACES, Pace, expired, fitted, preview, purge, purge_batches
 from tests import make
 from tests.make import days
 
@@ -117,6 +118,39 @@ def test_a_few_rows_that_wait_for_something_else_do_not_shrink_the_next_batch():
     )
 
     assert [len(batch.keys) for batch in batches] == [200, 200, 50]
+
+
+@pytest.mark.parametrize(
+    ("size", "took", "rows", "fitting"),
+    [
+        (200, 0.12, 22_000, 20),
+        (200, 0.24, 2_200, 181),  # not 10: a slow disk makes few rows slow, too
+        (10, 0.02, 100, 20),  # most of the time may be what each batch does
+        (10, 0.05, 100, 10),  # these rows may be slow themselves
+    ],
+)
+def test_batches_are_fitted_to_the_pace_but_keep_some_two_thousand_rows(size, took, rows, fitting):
+    assert fitted(size, took, rows, PACES["normal"]) == fitting
+
+
+def test_gentle_batches_shrink_to_five_hundred_rows():
+    assert fitted(200, 0.4, 2_200, PACES["gentle"]) == 45
+
+
+def test_a_purge_that_is_alone_does_not_leave_the_pauses_that_others_need():
+    make.conversation(age=days(40))
+    began = time.monotonic()
+
+    batches = purge_batches(
+        old_conversations,
+        cutoff=make.ago(days=30),
+        batch_size=1,
+        pace=Pace(target=0.01, pause=100, alone=Pace(target=0.01, pause=0)),
+        save_progress=lambda batch: time.sleep(FIRST_LOOK),
+    )
+
+    assert rows(batches) == 1
+    assert time.monotonic() - began < 50 * FIRST_LOOK
 
 
 def test_who_stops_iterating_leaves_whole_batches_behind():
@@ -239,11 +273,11 @@ def test_memory_is_bounded_by_the_batch(django_assert_max_num_queries):
         Conversation(user=user, created_at=make.ago(days=40)) for _ in range(100)
     )
 
-    with django_assert_max_num_queries(4 * 12 + 4) as queries:
+    with django_assert_max_num_queries(4 * 14 + 4) as queries:
         list(purge_batches(old_conversations, cutoff=make.ago(days=30), batch_size=25))
 
     selects = [query["sql"] for query in queries if query["sql"].startswith("SELECT")]
-    bounds = ("LIMIT 25", "LIMIT 1", " IN (", "= ANY(", "hold", "pg_advisory")
+    bounds = ("LIMIT 25", "LIMIT 1", " IN (", "= ANY(", "hold", "pg_advisory", "pg_snapshot")
     assert all(any(bound in sql for bound in bounds) for sql in selects)
 
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from django.core.checks import run_checks
 from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
-from django.db import IntegrityError
+from django.core.files.storage import FileSystemStorage, default_storage
+from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from housekeeping.declared import registry
@@ -17,6 +17,7 @@ from housekeeping.models import Archive, FileToDelete, Run
 from housekeeping.runs import control
 from tests.make import ago
 from tests.zoo.models import Park, Photo, Postcard
+from tests.zoo.tables import in_schema, in_table
 from tests.zoo.tasks import PHOTOS, POLICIES, carry_out, task_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -116,6 +117,28 @@ def test_a_file_that_another_row_names_stays(tasks, elsewhere):
     assert there(one.file.name) == [one.file.name]
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no schemas")
+def test_a_file_that_a_row_in_another_schema_names_stays(tasks):
+    one = photo()
+    run_of("photos")
+    close_windows()
+    with in_schema(Postcard):
+        Postcard.objects.create(picture=one.file.name)
+
+        assert files.delete_due()["files_still_named"] == 1
+    assert there(one.file.name) == [one.file.name]
+
+
+def test_a_model_that_is_not_managed_may_have_no_table(tasks):
+    one = photo()
+    run_of("photos")
+    close_windows()
+
+    with in_table(Postcard, "nowhere", managed=False):
+        assert files.delete_due()["deleted_files"] == 1
+    assert there(one.file.name) == []
+
+
 def test_a_file_stays_while_another_row_that_named_it_can_still_be_put_back(tasks):
     one = photo()
     run_of("photos")
@@ -185,7 +208,10 @@ def test_a_storage_that_fails_is_reported_and_asked_again(tasks):
     assert there(one.file.name) == []
     note = FileToDelete.objects.get()
     assert (note.name, note.attempts) == ("folder", 1)
-    assert "OSError" in note.error
+    assert run.result["refused_files"] == {"zoo.Photo.file: folder": note.error}
+    assert note.error.startswith("OSError: ")
+    again = run_of("files").result["refused_files"]
+    assert again == {"zoo.Photo.file: folder": f"{note.error} (tried 2 times)"}
 
     default_storage.delete("folder/inside.txt")
 
@@ -205,8 +231,34 @@ def test_a_storage_that_is_down_is_not_asked_for_every_file(tasks):
     assert FileToDelete.objects.filter(attempts=1).count() == files.GIVE_UP
 
 
-def test_a_file_that_is_gone_already_is_no_failure(tasks):
+def test_files_that_are_refused_every_night_keep_no_others_waiting(tasks):
+    for number in range(files.GIVE_UP):
+        default_storage.save(f"{number}/inside.txt", ContentFile(b"x"))
+        Photo.objects.create(file=str(number), taken_at=ago(days=50))
+    one = photo()
+    run_of("photos")
+    close_windows()
+
+    assert files.delete_due()["deleted_files"] == 0
+    assert files.delete_due()["deleted_files"] == 1
+    assert there(one.file.name) == []
+    assert {note.attempts for note in FileToDelete.objects.all()} == {2}
+
+
+class Strict(FileSystemStorage):
+    """As storages that tell of a file that is not there."""
+
+    def delete(self, name):
+        if not self.exists(name):
+            raise FileNotFoundError(name)
+        super().delete(name)
+
+
+@pytest.mark.parametrize("kind", [FileSystemStorage, Strict])
+def test_a_file_that_is_gone_already_is_no_failure(tasks, settings, kind):
     """As after a kill between the file and its note."""
+    backend = {"BACKEND": f"{kind.__module__}.{kind.__name__}"}
+    settings.STORAGES = {**settings.STORAGES, "default": backend}
     one = photo()
     run_of("photos")
     close_windows()

@@ -1,11 +1,13 @@
 """``on_deleted``: each batch's keys, after its commit, and again after a crash or an error."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 
+from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy
 from housekeeping.engine.effects import hooks
 from housekeeping.engine.purge import preview, purge
@@ -17,7 +19,7 @@ from tests.engine.test_promises import statements_of, survive
 from tests.make import ADA, days
 from tests.zoo import worlds
 from tests.zoo.models import Entry, Park
-from tests.zoo.tasks import carry_out
+from tests.zoo.tasks import carry_out, task_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -118,6 +120,24 @@ def test_while_it_fails_nothing_more_is_deleted():
     again = carry_out(request(), batch_size=1)
 
     assert (again.status, again.deleted, Entry.objects.count()) == ("failed", {}, 2)
+
+
+def test_a_policy_that_has_lost_it_keeps_the_call_and_each_run_tells_so():
+    entries(1)
+    calls.fails = 1
+    carry_out(request())
+    entries(2)
+    quiet, loud = replace(POLICY, on_deleted=None), registry.TASKS["entries"]
+
+    registry.TASKS["entries"] = replace(loud, policies=(quiet,), function=task_of(quiet))
+    run = carry_out(request(), batch_size=1)
+    registry.TASKS["entries"] = loud
+
+    assert run.status == "succeeded", run.error
+    told = [line.text for line in run.log_lines.filter(level="WARNING")]
+    [told] = [text for text in told if "on_deleted" in text]
+    assert "nobody makes, as the policy entries no longer has one: 1." in told
+    assert (carry_out(request()).status, len(calls.keys)) == ("succeeded", 1)
 
 
 def test_in_a_shell_too_it_is_called_again():

@@ -180,6 +180,21 @@ def test_a_unique_value_that_is_taken_leaves_the_row_in_the_archive():
     assert Passport.objects.get().animal == animal
 
 
+def test_rows_of_a_table_that_two_ways_lead_to_come_back_with_what_is_below_them():
+    """The table has two archives in the batch, each with archives of other tables after it."""
+    park = Park.objects.create(opened_at=OLD)
+    house = House.objects.create(code="a", park=park)
+    for animal in (Animal.objects.create(park=park), Animal.objects.create(house=house)):
+        Passport.objects.create(animal=animal)
+        Meal.objects.create(animal=animal)
+    before = worlds.everything()
+
+    undone = undo(purge("parks"))
+
+    assert undone.result["not_restored"] == {}
+    assert worlds.everything() == before
+
+
 @contextmanager
 def not_looked_after(table, column):
     """PostgreSQL lets the column refer to nothing, as after somebody has dropped its constraint."""
