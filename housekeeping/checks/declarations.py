@@ -10,7 +10,7 @@ from django.core.checks import Warning as CheckWarning
 from housekeeping.checks.registration import check
 from housekeeping.declared import registry
 from housekeeping.declared.registry import PREVIEWED, SCHEDULES, STATISTICS, TASKS
-from housekeeping.engine import obstacles
+from housekeeping.engine import ends, exports, obstacles
 from housekeeping.exceptions import AmbiguousPolicy
 from housekeeping.reading import gauges
 
@@ -67,6 +67,33 @@ def policies_can_be_carried_out_and_undone(**kwargs: Any) -> list[CheckMessage]:
         )
         for policy in registry.policies().values()
         for table, problem in obstacles.to(policy)
+    ]
+
+
+@check
+def rows_that_stay_can_get_their_values(**kwargs: Any) -> list[CheckMessage]:
+    return [
+        Error(
+            f"The policy {policy.name!r} can't make rows of {policy.model_name} anonymous: {problem}.",
+            hint="See what anonymise takes in the guide “Make rows anonymous”.",
+            id="housekeeping.E020",
+        )
+        for policy in registry.policies().values()
+        if policy.known_model
+        for problem in ends.problems(policy)
+    ]
+
+
+@check
+def exports_can_be_written(**kwargs: Any) -> list[CheckMessage]:
+    return [
+        Error(
+            f"The policy {policy.name!r} can't export its rows: {problem}.",
+            hint="See the guide “Export rows before they go”.",
+            id="housekeeping.E021",
+        )
+        for policy in registry.policies().values()
+        for problem in exports.problems(policy)
     ]
 
 

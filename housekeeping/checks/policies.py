@@ -6,13 +6,15 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
-from django.db.models import Model
+from django.db import connections
+from django.db.models import FileField, Model
 
 from housekeeping.checks.registration import check
 from housekeeping.declared import registry
 from housekeeping.declared.columns import along, has_index
 from housekeeping.declared.policies import Policy
 from housekeeping.engine import cascade
+from housekeeping.engine.apart import handover
 from housekeeping.engine.effects import files, receivers
 
 # A model, the fields that its rows are picked by, and the one that they are ordered by.
@@ -29,7 +31,7 @@ def policies_have_the_indexes_that_they_want(**kwargs: Any) -> list[CheckMessage
             id="housekeeping.W007",
         )
         for policy in _usable()
-        for model, first, then in dict.fromkeys(_wanted(policy, policy.model))
+        for model, first, then in dict.fromkeys([*_wanted(policy, policy.model), *_to_look_below(policy)])
         if not has_index(model, first, then)
     ]
 
@@ -44,7 +46,7 @@ def policies_say_whether_signals_are_sent(**kwargs: Any) -> list[CheckMessage]:
             id="housekeeping.W008",
         )
         for policy in _usable()
-        if policy.send_signals is None
+        if policy.send_signals is None and not policy.anonymises
         for label, names in receivers.unheard(policy).items()
     ]
 
@@ -53,22 +55,36 @@ def policies_say_whether_signals_are_sent(**kwargs: Any) -> list[CheckMessage]:
 def policies_say_what_becomes_of_files(**kwargs: Any) -> list[CheckMessage]:
     return [
         CheckWarning(
-            f"The policy {policy.name!r} deletes rows of {table._meta.label}, and does not say whether their"
-            f" files go, too ({', '.join(one.name for one in files.fields_of(table))}).",
+            f"The policy {policy.name!r} {'changes' if policy.anonymises else 'deletes'} rows of"
+            f" {table._meta.label}, and does not say whether their files go, too"
+            f" ({', '.join(one.name for one in lost)}).",
             hint="Declare it with deletes_files=True, or with deletes_files=False to keep them.",
             id="housekeeping.W006",
         )
-        for policy, table in _policies_and_tables()
-        if policy.deletes_files is None and files.fields_of(table)
+        for policy, table, lost in _policies_and_files()
+        if policy.deletes_files is None
+    ]
+
+
+@check
+def other_databases_have_the_table_that_purges_need(**kwargs: Any) -> list[CheckMessage]:
+    asked = dict.fromkeys(policy.database for policy in _usable())
+    return [
+        CheckWarning(
+            f"The database {alias!r} has rows that policies delete, and lacks housekeeping's table there.",
+            hint=f"Run `manage.py migrate housekeeping --database={alias}`; routers must let it be made.",
+            id="housekeeping.W009",
+        )
+        for alias in asked
+        if alias in connections and not handover.has_table(alias)
     ]
 
 
 @check
 def policies_agree_about_files(**kwargs: Any) -> list[CheckMessage]:
     deletes: dict[type[Model], dict[bool, str]] = defaultdict(dict)
-    for policy, table in _policies_and_tables():
-        if files.fields_of(table):
-            deletes[table].setdefault(bool(policy.deletes_files), policy.name)
+    for policy, table, _ in _policies_and_files():
+        deletes[table].setdefault(bool(policy.deletes_files), policy.name)
     return [
         Error(
             f"Only one of the policies {found[True]!r} and {found[False]!r} deletes the files of"
@@ -81,10 +97,32 @@ def policies_agree_about_files(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
-def _policies_and_tables() -> Iterator[tuple[Policy, type[Model]]]:
-    """Each policy with each table that it deletes rows of."""
+@check
+def policies_keep_what_a_project_decides_about(**kwargs: Any) -> list[CheckMessage]:
+    return [
+        CheckWarning(
+            f"The policy {policy.name!r} keeps rows of {link.owner._meta.label} that"
+            f" {link.model._meta.label}.{link.field.name} refers to: its on_delete"
+            f" ({getattr(link.on_delete, '__name__', link.on_delete)}) decides row by row.",
+            hint="Delete the rows that have the key first, by a policy of their own. Then silence this.",
+            id="housekeeping.W010",
+        )
+        for policy in _usable()
+        if not policy.anonymises
+        for table in cascade.tables(policy.model)
+        for link in cascade.links(table)
+        if link.decides_itself
+    ]
+
+
+def _policies_and_files() -> Iterator[tuple[Policy, type[Model], list[FileField]]]:
+    """Each policy with each table whose rows lose files by it, and the fields that named these."""
     for policy in _usable():
-        yield from ((policy, table) for table in cascade.tables(policy.model))
+        changed = policy.anonymises.values if policy.anonymises else None
+        for table in cascade.tables(policy.model) if changed is None else [policy.model]:
+            lost = [one for one in files.fields_of(table) if changed is None or one.name in changed]
+            if lost:
+                yield policy, table, lost
 
 
 def _usable() -> list[Policy]:
@@ -111,3 +149,11 @@ def _along_age(model: type[Model], age: str) -> Iterator[Wanted]:
     for field in fields[:-1]:
         if field.concrete:
             yield field.model, (), field.name
+
+
+def _to_look_below(policy: Policy) -> Iterator[Wanted]:
+    """Of a foreign key, Django makes an index; of a content type and a key, it does not."""
+    nodes = [] if policy.anonymises else cascade.nodes(policy.model)
+    for edge in (edge for node in nodes for edge, _ in node.edges()):
+        if isinstance(edge, cascade.Generic) and not has_index(edge.model, (), edge.key.name):
+            yield edge.model, (edge.kind.name,), edge.key.name

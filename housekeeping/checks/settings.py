@@ -35,7 +35,7 @@ def our_own_tables_are_in_the_default_database(**kwargs: Any) -> list[CheckMessa
     return [
         Error(
             f"A database router writes housekeeping's own tables to {alias!r}.",
-            hint=f"Keep them in {DEFAULT_DB_ALIAS!r}, next to the rows that are purged.",
+            hint=f"Keep them in {DEFAULT_DB_ALIAS!r}; rows that are purged may be in another database.",
             id="housekeeping.E006",
         )
         for alias in wrong
