@@ -13,6 +13,7 @@ from housekeeping.declared.registry import scheduled, task
 from housekeeping.declared.steps import Checkpoint, TaskResult, no_checkpoint
 from housekeeping.declared.triggers import Cron
 from housekeeping.engine import verification
+from housekeeping.engine.apart import handover
 from housekeeping.engine.effects import files
 from housekeeping.engine.purge import Purge, purge
 from housekeeping.erasure import requests as erasures
@@ -28,6 +29,8 @@ from housekeeping.models import (
     Snapshot,
     TableSize,
 )
+from housekeeping.runs.work import takeover
+from housekeeping.steering import imports
 
 # --- Policies ---------------------------------------------------------------------------------
 
@@ -153,6 +156,8 @@ def tidy_history(purge: Purge = purge) -> dict[str, int]:
 @task("verification", done="Archives verified", has_dry_run=False)
 def verify_archives(checkpoint: Checkpoint = no_checkpoint) -> TaskResult:
     """Verify the archives that purges have made since the last verification."""
+    takeover.as_far_as_possible()
+    handover.prune()
     return verification.verify_new(checkpoint)
 
 
@@ -171,6 +176,12 @@ def carry_out_erasures(checkpoint: Checkpoint = no_checkpoint) -> dict[str, int]
     from housekeeping.queue import tasks as queue  # a queue that can't be reached must not hide other tasks
 
     return erasures.carry_out_open(checkpoint, queue.forget_results_with)
+
+
+@task(imports.TASK, done="Exports read", has_dry_run=False)
+def read_exports(checkpoint: Checkpoint = no_checkpoint) -> dict[str, int]:
+    """Read exports that are to be imported. An undo of the run puts their rows back."""
+    return imports.carry_out_open(checkpoint)
 
 
 @receiver(signals.run_ended, dispatch_uid="housekeeping.erasures")

@@ -22,6 +22,7 @@ SHIPPED = {
     "verification",
     "files",
     "erasures",
+    "imports",
 }
 
 

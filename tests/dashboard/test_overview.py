@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 HOME = "/scheduler-admin"
 OVERVIEW = f"{HOME}/"
-UPKEEP = ["history", "verification", "files", "erasures"]
+UPKEEP = ["history", "verification", "files", "erasures", "imports"]
 RUNS = f"{HOME}/runs"
 
 

@@ -72,7 +72,7 @@ def test_tasks_are_found_when_they_are_first_read_and_the_upkeep_comes_last(proj
     early, tasks, statistics, unreadable = json.loads(project(READ, cleaning=OURS).stdout)
 
     assert (early, unreadable) == ([], [])
-    assert tasks == ["wipe", "history", "verification", "files", "erasures"]
+    assert tasks == ["wipe", "history", "verification", "files", "erasures", "imports"]
     assert statistics == ["dust"]
 
 
@@ -80,7 +80,7 @@ def test_a_tasks_file_of_celery_s_is_passed_over_in_silence(project):
     done = project(READ, mails=CELERY, cleaning=OURS)
 
     _, tasks, _, unreadable = json.loads(done.stdout)
-    assert tasks == ["wipe", "history", "verification", "files", "erasures"]
+    assert tasks == ["wipe", "history", "verification", "files", "erasures", "imports"]
     assert unreadable == [["mails.tasks", False]]
     assert done.stderr == ""
 
@@ -130,7 +130,7 @@ def test_of_a_tasks_file_of_ours_that_fails_halfway_nothing_stays(project):
     done = project(READ, cleaning=OURS + "\n    import a_missing_package")
 
     _, tasks, statistics, unreadable = json.loads(done.stdout)
-    assert (tasks, statistics) == (["history", "verification", "files", "erasures"], [])
+    assert (tasks, statistics) == (["history", "verification", "files", "erasures", "imports"], [])
     assert unreadable == [["cleaning.tasks", True]]
     assert "cleaning.tasks can't be imported, so what it declares is missing" in done.stderr
 
@@ -149,7 +149,10 @@ def test_what_another_module_has_declared_meanwhile_stays(project):
     done = project(READ, a_report="import cleaning.tasks, a_missing_package", cleaning=OURS)
 
     _, tasks, statistics, unreadable = json.loads(done.stdout)
-    assert (tasks, statistics) == (["wipe", "history", "verification", "files", "erasures"], ["dust"])
+    assert (tasks, statistics) == (
+        ["wipe", "history", "verification", "files", "erasures", "imports"],
+        ["dust"],
+    )
     assert unreadable == [["a_report.tasks", True]]
 
 
@@ -208,4 +211,4 @@ def test_a_recipe_that_fails_takes_no_upkeep_away_and_check_names_it(project):
 
     assert "E009 HOUSEKEEPING_RECIPES: 'admin_log' can't be used: it can't be imported: Mod" in done.stdout
     assert "housekeeping.E008" not in done.stdout
-    assert done.stdout.endswith("['history', 'verification', 'files', 'erasures'] True\n")
+    assert done.stdout.endswith("['history', 'verification', 'files', 'erasures', 'imports'] True\n")
