@@ -22,7 +22,7 @@ from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy, in_days
 from housekeeping.journal.alerting import recipients
 from housekeeping.models import PolicyState
-from housekeeping.reading import words
+from housekeeping.reading import ends, words
 
 # Where a value comes from.
 DEFAULT, SETTINGS, ENVIRONMENT = "default", "settings", "environment"
@@ -130,7 +130,7 @@ def _retention(policy: Policy, state: PolicyState | None) -> InForce:
     elif declared is None and policy.counts_newer:
         meaning = words.stays(policy)
     elif declared is None:
-        meaning = _("No retention: its rows are deleted regardless of age.")
+        meaning = ends.told(policy, "No retention: its rows are deleted regardless of age.")
     else:
         meaning = _("How long its rows are kept, in days.")
     return InForce(

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils.translation import gettext
 
-from housekeeping.database import stored
+from housekeeping.database import chosen, stored
 from housekeeping.database.limits import TooSlow, time_limit
 from housekeeping.declared import registry
 from housekeeping.declared.counting import counting
@@ -111,8 +111,9 @@ def card(name: str) -> PolicyCard:
 @contextmanager
 def _in_time(policy: Policy) -> Iterator[None]:
     """A budget may count millions of rows, which is not done while a person waits."""
+    deadline = time.monotonic() + impact.SECONDS if policy.at_most else None
     try:
-        with time_limit(time.monotonic() + impact.SECONDS if policy.at_most else None):
+        with chosen.on(policy.database), time_limit(deadline):
             yield
     except TooSlow:
         raise TimeoutError(gettext("it takes too long to wait for, so start a dry run")) from None

@@ -25,6 +25,8 @@ COLUMNS = (
     "rows_deleted",
     "sha256",
     "rows_erased",
+    "then",
+    "rows_read",
 )
 
 
@@ -72,14 +74,20 @@ def document(run: Run) -> dict[str, Any]:
 
 
 def as_csv(run: Run) -> str:
-    """One line for each table that rows were deleted from, with the facts of its policy and run."""
+    """One line for each table that rows were deleted from, with the facts of its policy and run.
+
+    ``then`` is ``anonymise`` if the rows were made anonymous instead; they are counted in the same column.
+    It is ``import`` if they were read from exports.
+    """
     stream = io.StringIO()
     writer = csv.DictWriter(stream, COLUMNS, extrasaction="ignore")
     writer.writeheader()
     facts = document(run)
     for policy in facts["policies"]:
         for table, rows in policy["rows"].items():
-            line = {**facts, **policy, "table": table, "rows_deleted": rows, "sha256": policy.get("digest")}
+            is_read = policy.get("then") == "import"
+            line = {**facts, **policy, "table": table, "sha256": policy.get("digest")}
+            line |= {"rows_deleted": 0 if is_read else rows, "rows_read": rows if is_read else 0}
             line["rows_erased"] = policy.get("erased", {}).get(table, 0)
             writer.writerow({name: _harmless(line.get(name)) for name in COLUMNS})
     return stream.getvalue()

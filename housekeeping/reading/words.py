@@ -13,6 +13,7 @@ from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import TASKS
 from housekeeping.models import Run, in_words
+from housekeeping.reading import ends
 
 
 def number(value: float) -> str:
@@ -76,7 +77,7 @@ def unusual(run: Run) -> list[str]:
         told.append(gettext("It took %(took)s, usually %(usual)s.") % facts)
     if run.usual_rows is not None:
         facts = {"rows": rows(run.purged), "usual": number(run.usual_rows)}
-        told.append(gettext("It deleted %(rows)s, usually %(usual)s.") % facts)
+        told.append(ends.told(run, "It deleted %(rows)s, usually %(usual)s.") % facts)
     return told
 
 
@@ -137,7 +138,7 @@ def message(run: Run) -> str:
         if run.undo_of_id:
             words = gettext("%(task)s: rows restored")
         elif run.dry_run:
-            words = gettext("%(task)s: a dry run, nothing was deleted")
+            words = ends.told(run, "%(task)s: a dry run, nothing was deleted")
         elif task:
             return gettext(task.done)
     return words % {"task": name}

@@ -26,18 +26,21 @@ from housekeeping.dashboard.parts import charts
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.dashboard.terms import TERMS
 from housekeeping.database import stored
+from housekeeping.declared.policies import Policy
 from housekeeping.models import in_words
-from housekeeping.reading import words
+from housekeeping.reading import ends, words
 
 register = template.Library()
 register.filter(intcomma)
 register.filter("declared", wording.declared)
 register.filter("described", wording.described)
+register.filter("end", ends.of)
 register.filter("in_rows", words.rows)
 register.filter("kept", words.kept)
 register.filter("stays", words.stays)
 register.filter("put_off", wording.put_off)
 register.filter("result_of", wording.result)
+register.filter("says", ends.told)
 register.filter("skipped", wording.skipped)
 register.filter("title_of", wording.title_of)
 
@@ -55,6 +58,13 @@ _WORDS |= {
 def word(value: str) -> Any:
     """A status or cause in words. Other text stays as it is."""
     return _WORDS.get(value, value)
+
+
+@register.filter("ends")
+def ends_of(policy: Policy) -> list[dict[str, Any]]:
+    """If the rows of a policy stay: the columns with the values that they get, and which rows are done."""
+    one = policy.anonymises
+    return [{"columns": ends.columns(one), "done": ends.done(one)}] if one else []
 
 
 @register.filter

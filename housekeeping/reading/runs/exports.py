@@ -14,11 +14,15 @@ MOST = 10_000  # runs in one file, so that it is done within the time of a reque
 COLUMNS = (
     "id", "task", "schedule", "cause", "status", "dry_run", "requested_by", "requested_at", "started_at",
     "finished_at", "waited_seconds", "took_seconds", "attempts", "rows_deleted", "result", "error",
+    "rows_made_anonymous",
 )  # fmt: skip
 
 
 def as_csv(runs: QuerySet[Run]) -> str:
-    """The first :data:`MOST` of ``runs``, a line each, below a line with the names of the columns."""
+    """The first :data:`MOST` of ``runs``, a line each, below a line with the names of the columns.
+
+    ``rows_deleted`` counts the rows that were made anonymous, too: scripts of older versions read it.
+    """
     stream = StringIO(newline="")
     writer = csv.writer(stream)
     writer.writerow(COLUMNS)
@@ -34,6 +38,7 @@ def _values(run: Run) -> tuple[object, ...]:
         run.pk, run.task, run.schedule, run.cause, run.status, run.dry_run, run.requested_by,
         *map(_iso, moments), _seconds(run.waited), _seconds(ended), run.attempts, run.purged,
         json.dumps(run.result, ensure_ascii=False) if run.result is not None else "", run.error,
+        run.made_anonymous,
     )  # fmt: skip
 
 
