@@ -7,7 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from housekeeping.engine import verification
 from housekeeping.journal import acts
-from housekeeping.management import by_hand, ids, run_in_full, tables
+from housekeeping.management import by_hand, ids, importing, run_in_full, tables
 from housekeeping.management.base import JSON, OperatorCommand, plain
 from housekeeping.models import Run
 from housekeeping.models.text import whole
@@ -24,7 +24,7 @@ HEADS = ("run", "requested", "status", "cause", "task", "result or error")
 class Command(OperatorCommand):
     help = (
         "Lists the runs, shows one with its result, cancels, retries, approves, undoes, verifies"
-        " or carries out one."
+        " or carries out one. Puts back what runs have exported."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -71,7 +71,17 @@ class Command(OperatorCommand):
         )
         verify.add_argument("--json", action="store_true", help=JSON)
 
+        bringing = actions.add_parser(
+            "import", help="put back rows that were exported, here and now; exit 1 if some stay out"
+        )
+        bringing.add_argument("source", help=f"{ids.RUN}; or, with --storage, a folder with exports")
+        bringing.add_argument("--storage", help="the name of the folder's storage in STORAGES")
+        bringing.add_argument("--json", action="store_true", help=JSON)
+
     def handle(self, *args: Any, action: str, **options: Any) -> None:
+        if action == "import":
+            importing.put_back(self, options)
+            return
         if action == "list":
             self._list(options)
             return

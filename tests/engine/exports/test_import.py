@@ -1,0 +1,213 @@
+"""``housekeeping_runs import``: what was exported comes back, years later too."""
+
+import json
+import math
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.management import CommandError, call_command
+from django.db.models import JSONField, Value
+
+from housekeeping.declared.ends import export
+from housekeeping.models import Archive, Export, Hold, Import, Run
+from housekeeping.runs import control
+from housekeeping.steering import imports
+from tests.engine.exports.cold import PARKS, declare, old_parks
+from tests.engine.test_promises import killed_at, survive
+from tests.zoo import tasks, worlds
+from tests.zoo.models import Animal, Park, Photo
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def bring(source, *options):
+    out = StringIO()
+    call_command("housekeeping_runs", "import", str(source), *options, stdout=out)
+    return out.getvalue()
+
+
+def years_later():
+    """No archive is left, and no trace of the run."""
+    Archive.objects.all().delete()
+    Run.objects.all().delete()
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_everything_comes_back_as_it_was(form):
+    declare(replace(PARKS, then=export("cold", form)))
+    worlds.full().create()
+    before = worlds.everything()
+    run = tasks.purge("exported")
+    assert run.status == "succeeded", run.error
+    years_later()
+
+    bring(run.pk)
+
+    assert worlds.everything() == before
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_null_in_json_is_not_the_same_as_no_value(form):
+    declare(replace(PARKS, then=export("cold", form)))
+    [park] = old_parks(1)
+    for facts in (Value(None, JSONField()), None, [None]):
+        Animal.objects.create(park=park, facts=facts)
+    run = tasks.purge("exported")
+    years_later()
+
+    bring(run.pk)
+
+    assert [animal.facts for animal in Animal.objects.order_by("pk")] == [None, None, [None]]
+    assert [animal.facts for animal in Animal.objects.exclude(facts__isnull=True)] == [None, [None]]
+
+
+def test_a_folder_is_enough_on_a_site_that_knows_nothing_of_it(cold):
+    old_parks()
+    run = tasks.purge("exported")
+    years_later()
+    Export.objects.all().delete()
+
+    out = bring("exported", "--storage", "cold")
+
+    assert out == "2 rows of zoo.Park\n2 rows of zoo.Photo\n"
+    assert (Park.objects.count(), Photo.objects.count()) == (2, 2)
+    assert not Archive.objects.exists()
+    with pytest.raises(CommandError, match="No export of the run"):
+        bring(run.pk)
+
+
+def test_what_is_there_stays_as_it_is_and_is_named(cold):
+    one, _ = old_parks()
+    run = tasks.purge("exported")
+    years_later()
+    Park.objects.create(pk=one.pk, name="a new one")
+
+    with pytest.raises(CommandError, match=r"Not put back:\n  1 row of zoo\.Park: its key is taken"):
+        bring(run.pk)
+
+    assert (Park.objects.count(), Photo.objects.count()) == (2, 1)
+    assert Park.objects.get(pk=one.pk).name == "a new one"
+
+
+def exported_twice():
+    """The places of two exports with the same rows, which have changed between them."""
+    park, _ = old_parks()
+    tasks.undo(tasks.purge("exported"))
+    Hold.objects.all().delete()
+    Park.objects.filter(pk=park.pk).update(name="newer")
+    before = worlds.everything()
+    tasks.purge("exported")
+    return before, [(one.storage, one.folder) for one in Export.objects.order_by("made_at")]
+
+
+def read_again(places):
+    """A run that is to read them, as if none had."""
+    Park.objects.all().delete()
+    Import.objects.all().delete()
+    years_later()
+    imports.store(places, by=None)
+    return tasks.request("imports")
+
+
+def test_a_row_of_several_exports_comes_back_once_and_as_the_newest_has_it():
+    before, places = exported_twice()
+
+    for order in (places, places[::-1]):
+        undo = tasks.undo(tasks.carry_out(read_again(order)))
+
+        assert (undo.status, undo.result["not_restored"]) == ("succeeded", {}), undo.error
+        assert worlds.everything() == before
+
+
+def test_an_import_that_was_killed_between_two_exports_reads_both_again():
+    before, places = exported_twice()
+    whole = read_again(places)
+    with killed_at(math.inf) as statements:
+        tasks.carry_out(whole)
+    _, second = [at for at, sql in enumerate(statements) if sql.startswith('UPDATE "housekeeping_import"')]
+
+    run = survive(read_again(places), [second])
+    assert run.receipt["exported"]["rows"] == {"zoo.Park": 2, "zoo.Photo": 2}
+    undo = tasks.undo(run)
+
+    assert (undo.status, undo.result["not_restored"]) == ("succeeded", {}), undo.error
+    assert worlds.everything() == before
+
+
+def damage_file(cold, one):
+    name = f"{one.folder}/zoo.Photo.jsonl.gz"
+    cold.delete(name)
+    cold.save(name, ContentFile(b"x"))
+    return "zoo.Photo.jsonl.gz is not what was written: its digest is another one."
+
+
+def remove_file(cold, one):
+    cold.delete(f"{one.folder}/zoo.Photo.jsonl.gz")
+    return "The storage 'cold' could not be read from (FileNotFoundError"
+
+
+def change_manifest(cold, one):
+    name = f"{one.folder}/manifest.json"
+    with cold.open(name) as file:
+        facts = json.loads(file.read())
+    cold.delete(name)
+    cold.save(name, ContentFile(json.dumps({**facts, "policy": "x"}).encode()))
+    return "manifest.json is not the manifest that was written."
+
+
+def make_newer(cold, one):
+    change_manifest(cold, one)
+    Export.objects.all().delete()
+    name = f"{one.folder}/manifest.json"
+    cold.delete(name)
+    cold.save(name, ContentFile(b'{"version": 2}'))
+    return "manifest.json has the version 2; this one reads 1."
+
+
+@pytest.mark.parametrize("damage", [damage_file, remove_file, change_manifest, make_newer])
+def test_an_export_that_is_not_intact_is_refused_as_a_whole(cold, damage):
+    old_parks()
+    tasks.purge("exported")
+    years_later()
+    problem = damage(cold, Export.objects.get())
+
+    with pytest.raises(CommandError) as why:
+        bring("exported", "--storage", "cold")
+
+    assert str(why.value).startswith("Nothing was put back.")
+    assert problem in str(why.value)
+    assert not Park.objects.exists()
+    assert not Archive.objects.exists()
+
+
+def test_a_retry_reads_what_could_not_be_read(cold):
+    before, places = exported_twice()
+    name = f"{places[0][1]}/zoo.Park.jsonl.gz"
+    with cold.open(name) as file:
+        content = file.read()
+    cold.delete(name)
+    failed = tasks.carry_out(read_again(places))
+    assert (failed.status, failed.receipt["exported"]["rows"]["zoo.Park"]) == ("failed", 2)
+
+    cold.save(name, ContentFile(content))
+    run = tasks.carry_out(control.retry(failed, send=lambda run: None))
+
+    assert run.result == {"read_exports": 2, "read_rows": 8}
+    undo = tasks.undo(run)
+    assert (undo.status, undo.result["not_restored"]) == ("succeeded", {}), undo.error
+    assert worlds.everything() == before
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "problem"),
+    [
+        ("deadbeef", [], "No export of the run deadbeef is known here."),
+        ("exported", ["--storage", "nowhere"], "STORAGES has no 'nowhere', only default, "),
+        ("nothing", ["--storage", "cold"], "The folder 'nothing' of the storage 'cold'"),
+    ],
+)
+def test_what_is_not_there(source, options, problem):
+    with pytest.raises(CommandError, match=problem):
+        bring(source, *options)
