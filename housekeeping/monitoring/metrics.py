@@ -112,7 +112,7 @@ def _runs(seen: Overview) -> Iterator[Metric]:
         "housekeeping_runs_seconds", "Duration of all runs that have ended, in seconds.", labels=ends
     )
     purged = CounterMetricFamily(
-        "housekeeping_rows_purged", "Rows deleted, without related rows.", labels=ends
+        "housekeeping_rows_purged", "Rows deleted or made anonymous, without related rows.", labels=ends
     )
     for of, total in tallies.totals(TASKS).items():
         ended.add_metric(of, total.runs)
@@ -148,7 +148,9 @@ def _policies(seen: Overview) -> Iterator[Metric]:
     since = {name: card.due_since for name, card in cards.items()}
     retentions = {name: card.retention_days for name, card in cards.items()}
     seconds = {name: days * 86_400 for name, days in retentions.items() if days is not None}
-    yield _each("policy_due_rows", "Rows past due, which the next run would delete.", "policy", rows)
+    yield _each(
+        "policy_due_rows", "Rows past due, which the next run would delete or make anonymous.", "policy", rows
+    )
     yield _moments(
         "policy_due_since_timestamp_seconds", "Since when the oldest row is past due.", "policy", since
     )

@@ -39,6 +39,10 @@ def test_before_the_first_measurement_the_list_is_empty(api):
     assert asked(api) == {
         "measured_at": None, "bytes": None, "free_bytes": None, "bytes_per_day": None, "days_until": None,
         "failed": {}, "results": [],
+        "databases": [
+            {"database": "default", "bytes": None, "free_bytes": None, "bytes_per_day": None,
+             "days_until": None, "failure": None},
+        ],
     }  # fmt: skip
 
 
@@ -52,7 +56,7 @@ def test_every_table_with_its_growth_and_the_days_until_a_size(api, grown):
     assert first.pop("index_bytes") > 0
     assert first.pop("bloat_bytes") >= 0
     assert first == {
-        "table": "chat_chatmessage", "model": "chat.ChatMessage", "managed": True,
+        "table": "chat_chatmessage", "database": "default", "model": "chat.ChatMessage", "managed": True,
         "rows": 100, "rows_estimated": False, "bytes": 10 * 1024**2, "bytes_estimated": False,
         "bytes_per_day": 1024**2 // 2, "rows_per_day": 10,
         "days_until": 20, "failure": None, "url": "/api/admin/scheduler/tables/chat_chatmessage",

@@ -64,9 +64,9 @@ class TablesPage:
         return any(row.card.size.bytes is not None for row in self.rows)
 
     @property
-    def uncovered(self) -> int:
-        """Growing tables without a policy."""
-        return sum(row.card.wants_policy for row in self.rows)
+    def has_several(self) -> bool:
+        """Are there several databases?"""
+        return len(self.listing.databases) > 1
 
 
 def read(query: Mapping[str, str]) -> TablesPage:

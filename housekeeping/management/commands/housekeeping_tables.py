@@ -12,7 +12,7 @@ from housekeeping.management.tables import Cell, right
 from housekeeping.reading import as_json
 from housekeeping.reading.tables import drafts, listing, measuring
 from housekeeping.reading.tables.drafts import Draft
-from housekeeping.reading.tables.listing import Growth, Listing, TableCard
+from housekeeping.reading.tables.listing import Database, Growth, Listing, TableCard
 from housekeeping.steering import retentions
 
 HEAD = ("table", "rows", "size", "a day", "until", "policies")
@@ -55,11 +55,8 @@ class Command(OperatorCommand):
             self.stdout.write(NEVER)
             return
         self.print_table(_cells(HEAD), [_cells(_line(card)) for card in found.cards])
-        free = f", {_bytes(found.free_bytes)} of it free" if found.free_bytes else ""
-        self.stdout.write(
-            f"\n{_bytes(found.bytes)} in the database{free}; {_growth(found.growth)} a day"
-            f"{_until(found.days_until, found.until)}. Measured at {plain(found.measured_at)}."
-        )
+        told = [_whole(database, is_one=len(found.databases) == 1) for database in found.databases]
+        self.stdout.write("\n" + "\n".join([*told, f"Measured at {plain(found.measured_at)}."]))
 
     def _show(self, card: TableCard, options: dict[str, Any]) -> None:
         days = None if options["days"] is None else retentions.parse(options["days"])
@@ -80,6 +77,15 @@ class Command(OperatorCommand):
         where = draft.file or "the tasks.py of one of your apps"
         notes = [f"This belongs in {where}.", _effect(draft), *draft.advice]
         self.stderr.write("\n".join(f"# {note}" for note in notes), self.style.NOTICE)
+
+
+def _whole(database: Database, *, is_one: bool) -> str:
+    name = "the database" if is_one else f"the database {database.alias}"
+    if database.failure is not None:
+        return f"{name[0].upper()}{name[1:]} could not be measured: {database.failure}"
+    free = f", {_bytes(database.free_bytes)} of it free" if database.free_bytes else ""
+    until = _until(database.days_until, database.until)
+    return f"{_bytes(database.bytes)} in {name}{free}; {_growth(database.growth)} a day{until}."
 
 
 def _line(card: TableCard) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The tables of the database as JSON, and the policy that is drafted for one."""
+"""The tables of the databases as JSON, and the policy that is drafted for one."""
 
 from housekeeping import models
 from housekeeping.database import stored
@@ -19,7 +19,7 @@ from housekeeping.reading.as_json.fields import (
 from housekeeping.reading.tables import listing
 from housekeeping.reading.tables.drafts import Draft
 from housekeeping.reading.tables.known import Cover
-from housekeeping.reading.tables.listing import Listing, TableCard
+from housekeeping.reading.tables.listing import Database, Listing, TableCard
 
 
 def _why(failure: str) -> str:
@@ -47,7 +47,8 @@ class Covering(Object[Cover]):
 class Table(Object[TableCard]):
     """A table, as it was measured last."""
 
-    table = Text("name")
+    table = Text("name", help="With its database before a colon, if that is not the default one.")
+    database = Text(help="Its alias in DATABASES.")
     model = Text("label", nullable=True, help="null: no model of the project has it.")
     managed = Flag("is_managed")
     rows = Whole("size.rows", nullable=True)
@@ -74,14 +75,31 @@ class Table(Object[TableCard]):
     url = Address("table", "name")
 
 
-class Tables(Object[Listing]):
-    """The whole database, and its tables. Nothing is measured for it: a consumer measures once an hour."""
+class DatabaseSize(Object[Database]):
+    """A whole database."""
 
-    measured_at = Moment(nullable=True, help="null: no consumer has measured the tables yet.")
-    bytes = Whole(nullable=True, help="The size of the database on disk.")
+    database = Text("alias", help="Its alias in DATABASES.")
+    bytes = Whole(nullable=True, help="Its size on disk.")
     free_bytes = Whole(nullable=True, help="The part of it that is free for new rows (SQLite).")
     bytes_per_day = Whole(nullable=True)
     days_until = Whole(nullable=True)
+    failure = Text(nullable=True, help="Why it could not be measured this time.")
+
+
+class Tables(Object[Listing]):
+    """The databases, and their tables. Nothing is measured for it: a consumer measures once an hour.
+
+    What is told of a whole database here is told of the default one; ``databases`` has them all.
+    """
+
+    measured_at = Moment(nullable=True, help="null: no consumer has measured the tables yet.")
+    bytes = Whole("own.bytes", nullable=True, help="The size of the database on disk.")
+    free_bytes = Whole(
+        "own.free_bytes", nullable=True, help="The part of it that is free for new rows (SQLite)."
+    )
+    bytes_per_day = Whole("own.bytes_per_day", nullable=True)
+    days_until = Whole("own.days_until", nullable=True)
+    databases = Many(DatabaseSize, help="The default one first.")
     failed = Map(
         Text(),
         lambda found: {name: _why(text) for name, text in found.failed.items()},

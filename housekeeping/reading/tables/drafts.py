@@ -19,7 +19,7 @@ from django.utils.text import camel_case_to_spaces
 from django.utils.translation import gettext
 
 from housekeeping import conf
-from housekeeping.database import sizes
+from housekeeping.database import chosen, sizes
 from housekeeping.declared import registry
 from housekeeping.declared.columns import indexes
 from housekeeping.declared.policies import Policy
@@ -44,7 +44,7 @@ from datetime import timedelta
 
 {name} = Policy(
     "{name}",
-    rows=lambda cutoff: {model}.{manager}.filter({column}__lt=cutoff),
+    rows=lambda cutoff: {model}.{rows}.filter({column}__lt=cutoff),
     retention=timedelta(days={days}),
     age="{column}",
 )
@@ -99,7 +99,7 @@ def draft(card: TableCard, *, column: str | None = None, days: int | None = None
     column = column or next(iter(columns), "")
     days = days or _retention(card.ages.get(column))
     name = _name(model)
-    policy = _policy(name, model, column, days)
+    policy = _policy(name, model, card.database, column, days)
     found = [f"{table}: {problem}" for table, problem in obstacles.to(policy)]
     if not columns:
         found.append(gettext("%(model)s has no column that is a date.") % {"model": card.label})
@@ -108,7 +108,7 @@ def draft(card: TableCard, *, column: str | None = None, days: int | None = None
     tables, is_estimate = _preview(card, policy, days)
     return Draft(
         name, column, days, columns,
-        code=_code(name, model, column, days),
+        code=_code(name, model, card.database, column, days),
         file=_file(model),
         tables=tables,
         is_estimate=is_estimate,
@@ -175,14 +175,14 @@ def _plural(model: type[Model]) -> str:
 # --- The block --------------------------------------------------------------------------------
 
 
-def _code(name: str, model: type[Model], column: str, days: int) -> str:
+def _code(name: str, model: type[Model], database: str, column: str, days: int) -> str:
     what = name.removeprefix("old_")
     called = f"{model.__name__}Model" if model.__name__ in TAKEN else model.__name__
     return BLOCK.format(
         imports=_imports(model, called),
         name=name,
         model=called,
-        manager=model._default_manager.name,
+        rows=_rows(model, database),
         column=column,
         days=days,
         label=model._meta.label,
@@ -190,6 +190,12 @@ def _code(name: str, model: type[Model], column: str, days: int) -> str:
         words=name.replace("_", " "),
         done=name.replace("_", " ").capitalize(),
     )
+
+
+def _rows(model: type[Model], database: str) -> str:
+    """Names the database where the project's routers would choose another one."""
+    name = model._default_manager.name
+    return name if database == chosen.home(model) else f'{name}.using("{database}")'
 
 
 def _imports(model: type[Model], called: str) -> str:
@@ -212,12 +218,12 @@ def _file(model: type[Model]) -> str:
 # --- What it would delete ---------------------------------------------------------------------
 
 
-def _policy(name: str, model: type[Model], column: str, days: int) -> Policy:
+def _policy(name: str, model: type[Model], database: str, column: str, days: int) -> Policy:
     """The policy that the block declares."""
 
     def rows(cutoff: datetime) -> Any:
         older = {f"{column}__lt": cutoff} if column else {}
-        return model._default_manager.filter(**older)
+        return model._default_manager.using(database).filter(**older)
 
     return Policy(name, rows=rows, retention=timedelta(days=days), age=column or "pk")
 

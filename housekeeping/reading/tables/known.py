@@ -1,16 +1,23 @@
-"""Which model has which table, and which policies delete from it."""
+"""Which model has which table, and which policies delete from it.
 
-from collections.abc import Iterable
+A table is known by one name: its own in the default database, and ``notes:notes_note`` in one called notes.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.apps import apps
-from django.db import models
+from django.db import DEFAULT_DB_ALIAS, connections, models, router
 from django.db.models import Model
 
 from housekeeping import conf
+from housekeeping.database import chosen
 from housekeeping.database.sizes import Column
-from housekeeping.declared import registry
+from housekeeping.declared import databases, registry
+from housekeeping.declared.policies import Policy
 from housekeeping.engine import cascade
+from housekeeping.models import Handover
+from housekeeping.models.routing import OwnModel
 from housekeeping.recipes import RECIPES
 
 MOST_COLUMNS = 20  # whose ages are measured
@@ -24,11 +31,36 @@ class Cover:
     is_direct: bool
 
 
+def name_of(database: str, table: str) -> str:
+    """The name that a table is known by."""
+    return table if database == DEFAULT_DB_ALIAS else f"{database}:{table}"
+
+
+def database_of(name: str) -> str:
+    """The database of a table that is known by this name."""
+    database, mark, _table = name.partition(":")
+    return database if mark and database in connections else DEFAULT_DB_ALIAS
+
+
 def models_by_table() -> dict[str, type[Model]]:
     """The model of each table, including Django's own tables for many-to-many fields."""
     # If two models share a table, the one that Django manages wins.
-    found = [model for model in apps.get_models(include_auto_created=True) if not model._meta.proxy]
-    return {_plain(model): model for model in sorted(found, key=lambda model: model._meta.managed)}
+    found = sorted(_models(), key=lambda model: model._meta.managed)
+    return {
+        name_of(database, _plain(model)): model
+        for database in databases.written()
+        for model in found
+        if database == chosen.home(model) or router.allow_migrate_model(database, model)
+    } | {table: reached for table, _, reached, _ in _purged()}
+
+
+def is_used(model: type[Model], database: str) -> bool:
+    """All but one of our own tables stay empty wherever `migrate` has made them in another database."""
+    return database == DEFAULT_DB_ALIAS or model is Handover or not issubclass(model, OwnModel)
+
+
+def _models() -> list[type[Model]]:
+    return [model for model in apps.get_models(include_auto_created=True) if not model._meta.proxy]
 
 
 def _plain(model: type[Model]) -> str:
@@ -45,24 +77,25 @@ def ages_of(model: type[Model]) -> list[Column]:
     ]
 
 
-def covers() -> dict[type[Model], list[Cover]]:
-    """The policies by the models that they delete from, those of a model's own rows first."""
-    found: dict[type[Model], list[Cover]] = {}
-    for name, policy in registry.policies().items():
-        model = policy.known_model
-        for reached in _reached(model) if model else ():
-            found.setdefault(reached, []).append(Cover(name, is_direct=reached is model))
-    return {model: sorted(some, key=lambda one: not one.is_direct) for model, some in found.items()}
+def covers() -> dict[str, list[Cover]]:
+    """The policies by the tables that they delete from, those of a table's own rows first.
+
+    A policy that makes rows anonymous keeps no table from growing.
+    """
+    found: dict[str, list[Cover]] = {}
+    for table, policy, reached, model in _purged():
+        if not policy.anonymises:
+            found.setdefault(table, []).append(Cover(policy.name, is_direct=reached is model))
+    return {table: sorted(some, key=lambda one: not one.is_direct) for table, some in found.items()}
 
 
-def _reached(model: type[Model]) -> Iterable[type[Model]]:
-    """The model, and those whose rows are deleted with its rows. Each once, so that it stays fast."""
-    reached, waiting = {model: None}, [model]
-    while waiting:
-        below = [link.model for link in cascade.links(waiting.pop()) if link.is_cascade]
-        waiting += [one for one in dict.fromkeys(below) if one not in reached]
-        reached |= dict.fromkeys(below)
-    return reached
+def _purged() -> Iterator[tuple[str, Policy, type[Model], type[Model]]]:
+    """The tables that policies reach: the name, the policy, the table's model and the policy's own."""
+    for policy in registry.policies().values():
+        if model := policy.known_model:
+            database = policy.database
+            for reached in cascade.tables(model):
+                yield name_of(database, _plain(reached)), policy, reached, model
 
 
 def recipe_for(model: type[Model]) -> str:

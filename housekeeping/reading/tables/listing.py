@@ -8,12 +8,13 @@ that is purged as fast as it is filled does not grow.
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Model, Q
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models import Max, Model, Q
 from django.utils.translation import gettext
 
 from housekeeping.database import stored
@@ -55,6 +56,10 @@ class TableCard:
         return self.size.table
 
     @property
+    def database(self) -> str:
+        return known.database_of(self.name)
+
+    @property
     def label(self) -> str | None:
         """``chat.Conversation``; None for a table that no model has."""
         return self.model._meta.label if self.model else None
@@ -91,18 +96,42 @@ class TableCard:
 
 
 @dataclass(frozen=True)
-class Listing:
-    """All tables. ``measured_at`` is None before the first measurement.
+class Database:
+    """A whole database. ``bytes``, ``free_bytes``: None if not known. ``growth``: of all its tables together.
 
-    ``bytes``, ``free_bytes``: of the whole database; None if not known. ``growth``: of all tables together.
-    ``failed``: the tables that could not be measured, each with the reason; empty if it took too long.
+    ``uncovered``: its growing tables without a policy. ``failure``: why it could not be measured this time;
+    None if it was.
     """
 
-    cards: list[TableCard]
-    measured_at: datetime | None = None
+    alias: str = DEFAULT_DB_ALIAS
     bytes: int | None = None
     free_bytes: int | None = None
     growth: Growth | None = None
+    uncovered: int = 0
+    until: int | None = None
+    failure: str | None = None
+
+    @property
+    def bytes_per_day(self) -> int | None:
+        return None if self.growth is None or self.growth.bytes is None else round(self.growth.bytes)
+
+    @property
+    def days_until(self) -> int | None:
+        """Until it has ``until`` bytes."""
+        return days_until(self.until, self.bytes, self.growth)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All tables. ``measured_at`` is None before the first measurement.
+
+    ``databases``: that of our own tables first. ``failed``: the tables that could not be measured, each with
+    the reason; empty if it took too long.
+    """
+
+    cards: list[TableCard]
+    databases: list[Database]
+    measured_at: datetime | None = None
     until: int | None = None
     failed: dict[str, str] = field(default_factory=dict)
 
@@ -113,13 +142,9 @@ class Listing:
         return {name: text for name, text in self.failed.items() if name not in there}
 
     @property
-    def bytes_per_day(self) -> int | None:
-        return None if self.growth is None or self.growth.bytes is None else round(self.growth.bytes)
-
-    @property
-    def days_until(self) -> int | None:
-        """Until the whole database has ``until`` bytes."""
-        return days_until(self.until, self.bytes, self.growth)
+    def own(self) -> Database:
+        """The database of our own tables."""
+        return self.databases[0]
 
     @property
     def largest(self) -> int:
@@ -131,17 +156,10 @@ def read(*, sort: str = "size", until: int | None = None) -> Listing:
     """Every table that was there at the last measurement. ``sort``: one of SORTS, the most first."""
     last = Gauge.objects.filter(name=GAUGE).first()
     if last is None:
-        return Listing([], until=until)
-    value, failed = _value(last), _failed(last)
-    cards = _cards(_newest(last, failed), failed, until)
+        return Listing([], [Database(until=until)], until=until)
+    cards = _cards(_newest(last), last, until)
     return Listing(
-        sorted(cards, key=_KEYS[sort]),
-        measured_at=last.measured_at,
-        bytes=_count(value.get("bytes")),
-        free_bytes=_count(value.get("free_bytes")),
-        growth=_together(cards),
-        until=until,
-        failed=failed,
+        sorted(cards, key=_KEYS[sort]), _databases(last, cards, until), last.measured_at, until, _failed(last)
     )
 
 
@@ -156,7 +174,7 @@ def card(name: str, *, until: int | None = None) -> TableCard:
 def newest() -> list[TableSize]:
     """The last size of each table, for a caller that needs no more."""
     last = Gauge.objects.filter(name=GAUGE).first()
-    return sorted(_newest(last, _failed(last)), key=lambda size: size.table) if last else []
+    return sorted(_newest(last), key=lambda size: size.table) if last else []
 
 
 def sizes_of(name: str) -> list[TableSize]:
@@ -196,22 +214,53 @@ _KEYS: Mapping[str, Any] = {
 }
 
 
-def _newest(last: Gauge, failed: Iterable[str]) -> list[TableSize]:
+def _newest(last: Gauge) -> list[TableSize]:
     """The measured tables, and the last sizes of those that could not be measured this time."""
-    earlier = TableSize.objects.filter(table__in=list(failed)).order_by("day")
-    rows = [*earlier, *TableSize.objects.filter(measured_at=last.measured_at)]
+    earlier = TableSize.objects.filter(table__in=list(_failed(last))).order_by("day")
+    rows = [*earlier, *_unreachable(last), *TableSize.objects.filter(measured_at=last.measured_at)]
     return list({row.table: row for row in rows}.values())
 
 
-def _cards(rows: list[TableSize], failed: Mapping[str, str], until: int | None) -> list[TableCard]:
-    models, covers, past = known.models_by_table(), known.covers(), _past(rows)
-    found = []
-    for row in rows:
-        model = models.get(row.table)
-        growth, history = _growth(past[row.table], row)
-        policies = covers.get(model, []) if model else []
-        found.append(TableCard(row, model, policies, growth, history, failed.get(row.table), until))
+def _unreachable(last: Gauge) -> list[TableSize]:
+    """The last sizes of the tables in databases that could not be reached this time."""
+    found: list[TableSize] = []
+    for alias, facts in _others(last).items():
+        if _error(facts) is not None:
+            theirs = TableSize.objects.filter(table__startswith=known.name_of(alias, ""))
+            if last_day := theirs.aggregate(last=Max("day"))["last"]:
+                # Not by the moment: a table that was locked then has been measured before.
+                found += theirs.filter(day__gte=last_day - timedelta(days=1)).order_by("day")
     return found
+
+
+def _cards(rows: list[TableSize], last: Gauge, until: int | None) -> list[TableCard]:
+    models, covers, past = known.models_by_table(), known.covers(), _past(rows)
+    failed, others, found = _failed(last), _others(last), []
+    for row in rows:
+        growth, history = _growth(past[row.table], row)
+        failure = failed.get(row.table, _error(others.get(known.database_of(row.table), {})))
+        model, policies = models.get(row.table), covers.get(row.table, [])
+        found.append(TableCard(row, model, policies, growth, history, failure, until))
+    return found
+
+
+def _databases(last: Gauge, cards: list[TableCard], until: int | None) -> list[Database]:
+    def database(alias: str, facts: Mapping[str, Any]) -> Database:
+        theirs = [card for card in cards if card.database == alias]
+        return Database(
+            alias,
+            bytes=_count(facts.get("bytes")),
+            free_bytes=_count(facts.get("free_bytes")),
+            growth=_together(theirs),
+            uncovered=sum(card.wants_policy for card in theirs),
+            until=until,
+            failure=_error(facts),
+        )
+
+    return [
+        database(DEFAULT_DB_ALIAS, _value(last)),
+        *(database(alias, facts) for alias, facts in _others(last).items()),
+    ]
 
 
 Past = tuple[datetime, int | None, int | None]  # when, bytes, rows
@@ -257,6 +306,18 @@ def _together(cards: list[TableCard]) -> Growth | None:
 
 def _value(gauge: Gauge) -> dict[str, Any]:
     return gauge.value if isinstance(gauge.value, dict) else {}
+
+
+def _others(gauge: Gauge) -> dict[str, dict[str, Any]]:
+    """The databases besides our own: the size of each, or under ``error`` why it could not be measured."""
+    others = _value(gauge).get("databases")
+    found = others.items() if isinstance(others, dict) else ()
+    return {alias: facts for alias, facts in found if isinstance(facts, dict)}
+
+
+def _error(facts: Mapping[str, Any]) -> str | None:
+    error = facts.get("error")
+    return error if isinstance(error, str) else None
 
 
 def _failed(gauge: Gauge) -> dict[str, str]:

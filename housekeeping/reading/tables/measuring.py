@@ -6,16 +6,18 @@ it took and what could not be measured is saved in the table of gauges.
 """
 
 import time
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import DatabaseError
-from django.db.models import Q
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connections
+from django.db.models import Model, Q
 
 from housekeeping import conf
-from housekeeping.database import discreet, sizes
-from housekeeping.database.sizes import Ages, Size, TooSlow
+from housekeeping.database import chosen, discreet, sizes
+from housekeeping.database.sizes import Ages, Size, Space, TooSlow
 from housekeeping.database.transactions import writing
+from housekeeping.declared import databases
 from housekeeping.exceptions import is_database_gone
 from housekeeping.journal import tallies
 from housekeeping.models import Gauge, TableSize
@@ -39,29 +41,63 @@ def refresh(now: datetime) -> None:
 
 
 def measure(now: datetime) -> Gauge:
-    """Measure all tables now. A table that can't be measured keeps its last size, and is named."""
+    """Measure all tables of all databases now.
+
+    A table that can't be measured keeps its last size, and is named. So do the tables of another database
+    than ours, as long as it can't be reached.
+    """
     began = time.monotonic()
-    models, rows, failed = known.models_by_table(), [], {}
+    models, rows = known.models_by_table(), []
+    failed: dict[str, str] = {}
+    spaces: dict[str, Any] = {}
+    for database in databases.written():
+        if connections[database].vendor not in sizes.VENDORS:
+            continue
+        try:
+            with chosen.on(database):
+                measured, problems, space = _measured(database, models, now)
+        except (DatabaseError, InterfaceError) as error:
+            if database == DEFAULT_DB_ALIAS:
+                raise
+            spaces[database] = {"error": discreet.sentence(error)}
+        else:
+            rows += measured
+            failed |= problems
+            spaces[database] = {"bytes": space.bytes, "free_bytes": space.free_bytes}
+    value = spaces.pop(DEFAULT_DB_ALIAS) | {"failed": failed, "databases": spaces}
+    took_ms = round((time.monotonic() - began) * 1000)
+    gauge = Gauge(name=GAUGE, value=value, measured_at=now, took_ms=took_ms)
+    _save(rows, gauge)
+    return gauge
+
+
+def _measured(
+    database: str, models: Mapping[str, type[Model]], now: datetime
+) -> tuple[list[TableSize], dict[str, str], Space]:
+    """Of the chosen database: the sizes of its tables, why the others have none, and its own size.
+
+    Raises DatabaseError or InterfaceError if it can't be read.
+    """
+    rows: list[TableSize] = []
+    failed: dict[str, str] = {}
     for found in sizes.tables():
         # A model may name the schema of its table even if that is searched anyway.
-        name = found.qualified if found.qualified in models else found.name
+        qualified = known.name_of(database, found.qualified)
+        name = qualified if qualified in models else known.name_of(database, found.name)
         model = models.get(name)
+        if model and not known.is_used(model, database):
+            continue
         try:
             size = sizes.measure(found, known.ages_of(model) if model else [], now)
         except TooSlow:
             failed[name] = ""
         except DatabaseError as error:
-            if is_database_gone(error):
+            if is_database_gone(error, of=chosen.connection):
                 raise
             failed[name] = discreet.sentence(error)
         else:
             rows.append(_row(name[:LONGEST_NAME], size, now))
-    space = sizes.space()
-    value = {"bytes": space.bytes, "free_bytes": space.free_bytes, "failed": failed}
-    took_ms = round((time.monotonic() - began) * 1000)
-    gauge = Gauge(name=GAUGE, value=value, measured_at=now, took_ms=took_ms)
-    _save(rows, gauge)
-    return gauge
+    return rows, failed, sizes.space()
 
 
 def _row(table: str, size: Size, now: datetime) -> TableSize:
