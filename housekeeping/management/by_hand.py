@@ -44,7 +44,7 @@ def waiting_run(
     if found.status != Run.Status.QUEUED or found.undo_of_id or not is_wanted:
         raise refusal(found, is_in_plan_s_way=not is_wanted)
     asked = f", asked for by {found.requested_by}" if found.requested_by else ""
-    only = f" It deletes only the rows of the plan {found.plan_of_id}." if found.plan_of_id else ""
+    only = f" It takes only the rows of the plan {found.plan_of_id}." if found.plan_of_id else ""
     tell(f"Run {found.pk} ({found.cause}{asked}) waits for a consumer; it is carried out here.{only}")
     return found
 
@@ -63,7 +63,7 @@ def refusal(run: Run, *, is_in_plan_s_way: bool = False) -> CommandError:
     if run.status == Run.Status.RUNNING:
         advice = f"It is carried out by {where}: wait until it ends, or {cancel}."
     elif run.status == Run.Status.HELD and is_in_plan_s_way:
-        advice = f"It deletes other rows than the plan: {cancel}, and carry out the plan again."
+        advice = f"It takes other rows than the plan: {cancel}, and carry out the plan again."
     elif run.status == Run.Status.HELD:
         advice = f"Approve it with `housekeeping_runs approve {run.pk}` or with --yes, or {cancel}."
     elif run.undo_of_id:

@@ -8,10 +8,15 @@ from housekeeping.database import stored
 from housekeeping.management.base import OperatorCommand, plain
 from housekeeping.management.tables import Cell, number, right
 from housekeeping.models import Run
-from housekeeping.reading import as_json, words
+from housekeeping.reading import as_json, ends, words
+from housekeeping.reading.runs import folders
 
 # Printed as tables, or at the end.
 APART = ("plan", "receipt", "traceback")
+THEN = {
+    "anonymise": "made anonymous, not deleted",
+    "import": "read from exports, not deleted: an undo puts them back",
+}
 
 
 def write(run: Run, command: OperatorCommand) -> None:
@@ -27,8 +32,25 @@ def write(run: Run, command: OperatorCommand) -> None:
             command.print_table(("oldest rows", "since", "text"), map(_row, seen["sample"]))
     for policy, removed in facts["receipt"].items():
         _write(command, f"receipt of {policy}", removed, removed["rows"])
+    _write_folders(command, "exported to", folders.written(run))
+    _write_folders(command, "read from", folders.read(run))
     if run.traceback:
         command.stdout.write(f"\n{run.traceback}")
+
+
+def _write_folders(command: OperatorCommand, title: str, found: folders.Folders) -> None:
+    rows = [
+        [
+            f"{one.storage}: {one.name}",
+            one.problem or (words.rows(one.rows) if one.is_complete else "not complete"),
+        ]
+        for one in found.shown
+    ]
+    if rows:
+        command.stdout.write("")
+        command.print_table((title, ""), rows)
+    if found.more:
+        command.stdout.write(f"and {found.more:,} more")
 
 
 def _write(command: OperatorCommand, title: str, facts: dict[str, Any], tables: dict[str, int]) -> None:
@@ -50,8 +72,8 @@ def _write(command: OperatorCommand, title: str, facts: dict[str, Any], tables: 
 def _lines(facts: dict[str, Any]) -> Iterator[str]:
     if cutoff := stored.moment(facts.get("cutoff")):
         days = facts.get("retention_days")
-        if ends := facts.get("retention_range"):
-            yield f"as of {plain(cutoff)} (kept for {words.kept(ends)})"
+        if spread := facts.get("retention_range"):
+            yield f"as of {plain(cutoff)} (kept for {words.kept(spread)})"
         else:
             yield f"older than {plain(cutoff)}" + ("" if days is None else f" (kept for {days} days)")
     oldest, newest = stored.moment(facts.get("oldest")), stored.moment(facts.get("newest"))
@@ -59,12 +81,17 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
         yield f"from {plain(oldest)} to {plain(newest)}"
     if facts.get("usual") is not None:
         yield f"usual for a run: {_count(facts['usual'])} rows"
+    if told := THEN.get(str(facts.get("then"))):
+        yield told
     if facts.get("files"):
         yield f"files: {_count(facts['files'])}, deleted when the undo window closes"
+    if isinstance(exported := facts.get("exports"), dict):
+        rows, folders = (_count(exported.get(name)) for name in ("rows", "folders"))
+        yield f"exported before: {rows} rows to {exported.get('storage')} (folders: {folders})"
     if facts.get("planned") is not None:
         yield f"of the plan: {_count(facts['planned'])}, {_count(facts.get('left', 0))} skipped"
     if facts.get("digest"):
-        yield f"SHA-256 of the deleted rows: {facts['digest']}"
+        yield f"{ends.told(facts, 'SHA-256 of the deleted rows')}: {facts['digest']}"
 
 
 def _count(value: Any) -> str:

@@ -37,9 +37,9 @@ TITLES: dict[str, tuple[str, str]] = {
 }
 ADVICE: dict[str, str] = {
     Kind.FAILED: "Details, and a button to retry:",
-    Kind.HELD: "Nothing is deleted. Approve or cancel it here:",
+    Kind.HELD: "Nothing is changed before that. Approve or cancel it here:",
     Kind.MISSED: "Look whether a consumer runs and is not overloaded:",
-    Kind.BACKLOG: "Its purges delete less than comes in, or don't run. See its policy:",
+    Kind.BACKLOG: "Its purges take fewer rows than expire, or don't run. See its policy:",
     Kind.ARCHIVE: "Archives are deleted after HOUSEKEEPING_UNDO_DAYS. More:",
     Kind.DAMAGED: "Undo can still restore the intact batches:",
     Kind.CONSUMER: "Start one: python manage.py run_huey. More:",

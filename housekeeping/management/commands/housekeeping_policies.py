@@ -6,6 +6,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from housekeeping.database import clock
 from housekeeping.declared import registry
+from housekeeping.declared.ends import Anonymise, End
 from housekeeping.journal import acts
 from housekeeping.management import tables
 from housekeeping.management.base import JSON, ActionCommand
@@ -52,7 +53,8 @@ class Command(ActionCommand):
             self.print_json(as_json.Preview.of(facts))
             return
         for table, rows in facts["tables"].items():
-            self.stdout.write(f"{table}: {rows:,} rows would be deleted")
+            would = "made anonymous" if "then" in facts else "deleted"
+            self.stdout.write(f"{table}: {rows:,} rows would be {would}")
         for reason, rows in facts["held_back"].items():
             if rows:
                 self.stdout.write(f"{rows:,} rows are past due and stay: {reason}")
@@ -67,8 +69,9 @@ class Command(ActionCommand):
         name, policy = options["name"], registry.find_policy(options["name"])
         days = retentions.parse_for(policy, options["days"])
         effect = retentions.effect(policy, days, clock.now())
+        does = "makes {} rows anonymous" if policy.anonymises else "deletes {} rows"
         self.stdout.write(
-            f"At {days} days the next run deletes {effect.rows:,} rows;"
+            f"At {days} days the next run {does.format(f'{effect.rows:,}')};"
             f" at {effect.days_now}, {effect.rows_now:,}."
         )
         if effect.is_shorter and not options["yes"]:
@@ -90,4 +93,11 @@ def _line(card: policies.PolicyCard) -> list[tables.Cell]:
     elif card.policy.counts_newer:
         retention = words.stays(card.policy)
     declared = f" (declared: {card.declared_days})" if card.is_changed else ""
-    return [card.policy.name, retention + declared, tables.number(card.rows_due), card.error or ""]
+    remarks = "; ".join(filter(None, [*map(_end, card.policy.ends), card.error]))
+    return [card.policy.name, retention + declared, tables.number(card.rows_due), remarks]
+
+
+def _end(end: End) -> str:
+    if isinstance(end, Anonymise):
+        return f"{', '.join(end.values)} {'is' if len(end.values) == 1 else 'are'} made anonymous"
+    return f"exported to {end.storage} first"

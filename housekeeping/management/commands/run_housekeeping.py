@@ -11,7 +11,7 @@ from housekeeping.journal.acts import Actor
 from housekeeping.management import by_hand, ids
 from housekeeping.management.base import OperatorCommand
 from housekeeping.models import Run
-from housekeeping.reading import as_json, words
+from housekeeping.reading import as_json, ends, words
 from housekeeping.runs import control
 
 
@@ -82,7 +82,11 @@ class Command(OperatorCommand):
             if not by_hand.was_stopped(run):
                 return run
             run = control.cancel(run, by=by)
-            text = f"Cancelled after {run.done} rows; deleted rows stay deleted."
+            stay = {
+                ends.DELETED: "deleted rows stay deleted",
+                ends.ANONYMOUS: "anonymous rows stay anonymous",
+            }
+            text = f"Cancelled after {run.done} rows; {stay.get(ends.of(run), 'what is done stays so')}."
             raise CommandError(text) from None
         except CommandError:
             # Otherwise a consumer would carry it out later, with --yes even as approved.

@@ -3,6 +3,8 @@
 from typing import Any
 
 from housekeeping import models
+from housekeeping.declared import ends as declared
+from housekeeping.reading import ends
 from housekeeping.reading.as_json.fields import (
     GIVEN,
     STORED,
@@ -21,7 +23,8 @@ from housekeeping.reading.as_json.fields import (
 from housekeeping.reading.policies import PolicyCard
 from housekeeping.steering import retentions
 
-TABLES = "Rows that would be deleted, by table."
+TABLES = "Rows that would be deleted, or made anonymous, by table."
+THEN = "anonymise: the rows stay, and get other values. null: they are deleted."
 
 
 class Backlog(Stored[models.Gauge]):
@@ -50,6 +53,29 @@ class RetentionRange(Stored[dict[str, Any]]):
     longest_days = Number(STORED, nullable=True, help="null if some owner keeps its rows for good.")
 
 
+class PolicyEnd(Object[declared.End]):
+    """What becomes of the expired rows of a policy, if they are not just deleted."""
+
+    end = Text(
+        lambda end: "anonymise" if isinstance(end, declared.Anonymise) else "export",
+        choices=["anonymise", "export"],
+        help="anonymise: the rows stay, and get other values. export: they are written to files first.",
+    )
+    columns = Map(Text(), ends.columns, help="anonymise: by column, what it becomes.")
+    done = Text(
+        ends.done, nullable=True, help="anonymise: which rows are done: a column that is set, or a condition."
+    )
+    storage = Text(
+        lambda end: getattr(end, "storage", None), nullable=True, help="export: its name in STORAGES."
+    )
+    format = Text(
+        lambda end: getattr(end, "format", None),
+        nullable=True,
+        choices=declared.FORMATS,
+        help="export: the format of the files.",
+    )
+
+
 class Policy(Object[PolicyCard]):
     """A policy: which rows expire, and how long they are kept."""
 
@@ -76,6 +102,7 @@ class Policy(Object[PolicyCard]):
         nullable=True,
         help="The oldest rows go until the table has so many.",
     )
+    then = Many(PolicyEnd, "policy.ends", help="What becomes of its expired rows; empty: they are deleted.")
     changed = Flag("is_changed")
     changed_by = Text(lambda card: card.state.changed_by if card.state else None, nullable=True)
     changed_at = Moment(lambda card: card.state.changed_at if card.state else None, nullable=True)
@@ -128,4 +155,5 @@ class Preview(Stored[dict[str, Any]]):
     held_back = Map(Whole(), STORED, help="Expired rows that stay, by reason.")
     usual = Whole(STORED, nullable=True, help="The number of rows that runs usually delete.")
     warning = Text(STORED, nullable=True)
+    then = Text(lambda facts: facts.get("then"), nullable=True, choices=["anonymise"], help=THEN)
     what_if = Many(WhatIf, STORED)
