@@ -1,1 +1,1 @@
-"""The person in copies of rows: archives, which an undo needs."""
+"""The person in copies of rows: archives, which an undo needs, and exports. And the files that rows name."""

@@ -7,11 +7,11 @@ from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.models import Model, QuerySet
 from django.utils.translation import gettext
 
-from housekeeping.engine import cascade, packing, unpacking, verification
+from housekeeping.engine import archive, cascade, packing, unpacking, verification
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Archive
 
@@ -34,8 +34,17 @@ class Reading:
             )
             facts = {"run": archived.run_id, "archive": archived.name, "why": why}
             raise NotPossible(problem % {**facts, "day": f"{archived.expires_at:%Y-%m-%d}"}) from None
-        self.columns = [name for name, _ in archived.schema]
+        self.columns = archive.columns(archived)
         self.model = model_of(archived.model)
+
+    @property
+    def label(self) -> str:
+        return self.archived.model
+
+    @property
+    def emptied(self) -> str:
+        """The key that was emptied in its rows, if it holds nothing else of them."""
+        return "" if self.archived.is_counted else self.archived.emptied
 
     @property
     def fields(self) -> list[models.Field[Any, Any]]:
@@ -44,12 +53,25 @@ class Reading:
             [one for one in packing.columns(self.model) if one.column in self.columns] if self.model else []
         )
 
+    @property
+    def alias(self) -> str:
+        """The database that its rows came from, which may be gone."""
+        return self.archived.alias
+
+    @property
+    def database(self) -> str:
+        """The same; the default one if it is not configured any more."""
+        return self.alias if self.alias in connections else DEFAULT_DB_ALIAS
+
     def at(self, column: str) -> int:
         return self.columns.index(column)
 
+    def values(self, row: Any) -> list[Any]:
+        return unpacking.values_in(row)
+
     def value(self, row: Any, at: int) -> str | None:
         """A value of a row as text; None for NULL."""
-        value = unpacking.values_in(row)[at]
+        value = self.values(row)[at]
         return None if value is None or value == NULL else unpacking.text_of(value)
 
     def key(self, row: Any) -> str:
@@ -91,6 +113,12 @@ def readings(model: type[Model]) -> Iterator[Reading]:
 def archives_of(model: type[Model]) -> QuerySet[Archive, int]:
     """The keys of the archives with whole rows of ``model``."""
     those = Archive.objects.filter(model=model._meta.label, emptied="")
+    return those.order_by("pk").values_list("pk", flat=True)
+
+
+def changed_archives_of(model: type[Model]) -> QuerySet[Archive, int]:
+    """The keys of the archives with values that rows of ``model`` had before they were made anonymous."""
+    those = Archive.objects.filter(model=model._meta.label, is_own=True).exclude(emptied="")
     return those.order_by("pk").values_list("pk", flat=True)
 
 
