@@ -11,10 +11,14 @@ Guarantees:
 - A purge beside it keeps no copy. Archives are rewritten once no row is left in its table, and a purge
   commits a copy together with the deletion. An undo beside it may put rows back, and a preview may list
   them meanwhile. So an erasure goes over everything again, until a pass has found nothing.
+- Files go last, once no row of the person is left to name them. A file that another row names stays.
+- ``on_deleted`` of policies is called with the keys of their rows before the erasure is finished, at least
+  once.
 - Other rows of the site do not change. In housekeeping's own rows, the pseudonym takes the place of the
   person's names.
 
-The files: ``people`` (whom), ``obstacles`` (what stops it), ``terms`` (the texts to look for), ``columns``
-(what each column of the app may hold), ``rows``, ``archives`` and ``records`` (where it looks), ``work``
-(the order), ``certificate``, ``requests`` (how it begins).
+The modules: ``people`` (whom), ``obstacles`` (what stops it), ``terms`` (the texts to look for), ``columns``
+(what each column of the app may hold), ``found`` (what is known of the rows), ``rows``, ``archives``,
+``records`` and ``files`` (where it looks), ``work`` (the order), ``certificate``, ``requests`` (how it
+begins).
 """

@@ -5,13 +5,14 @@ import json
 from datetime import datetime
 from typing import Any
 
-from django.db.models import FileField
 from django.utils.translation import gettext_noop
 
 from housekeeping import __version__
+from housekeeping.declared.personal import declared
+from housekeeping.erasure.copies import files
 from housekeeping.erasure.copies.archives import tables
 from housekeeping.erasure.terms import Terms
-from housekeeping.models import Erasure
+from housekeeping.models import Erasure, Export
 
 PIECES = gettext_noop(
     "In logs, errors and results: user names within other words, such as those of files, first names alone,"
@@ -30,7 +31,8 @@ COMMON_NAME = gettext_noop(
     "The user name is too short or too common to be replaced in texts. It was replaced where it stands for"
     " the account."
 )
-FILES = gettext_noop("Files that rows named are not deleted from their storage.")
+EXPORTS = gettext_noop("Exports of policies that keep erasures away from them.")
+FILES = gettext_noop("Files that rows named, where a policy says that the site looks after them.")
 
 
 def issue(erasure: Erasure, terms: Terms, left: dict[str, int], at: datetime) -> dict[str, Any]:
@@ -38,7 +40,10 @@ def issue(erasure: Erasure, terms: Terms, left: dict[str, int], at: datetime) ->
     not_reached = list(NOT_REACHED)
     if not terms.is_searched:
         not_reached.append(COMMON_NAME)
-    if any(isinstance(field, FileField) for model in tables(terms.person.model) for field in _fields(model)):
+    if Export.objects.filter(is_erasable=False).exists():
+        not_reached.append(EXPORTS)
+    about = [*tables(terms.person.model), *(one.model for one in declared())]
+    if any(map(files.left_to_the_site, about)):
         not_reached.append(FILES)
     return {
         "erasure": str(erasure.pk),
@@ -48,15 +53,13 @@ def issue(erasure: Erasure, terms: Terms, left: dict[str, int], at: datetime) ->
         "finished_at": at.isoformat(),
         "deleted": dict(sorted(erasure.rows.items())),
         "erased_from_archives": dict(sorted(erasure.archived.items())),
+        "erased_from_exports": dict(sorted(erasure.exported.items())),
+        "deleted_files": dict(sorted(erasure.files.items())),
         "changed": dict(sorted(erasure.changed.items())),
         "left": dict(sorted(left.items())),
         "not_reached": not_reached,
         "version": __version__,
     }
-
-
-def _fields(model: Any) -> Any:
-    return model._meta.concrete_fields
 
 
 def digest(certificate: dict[str, Any]) -> str:

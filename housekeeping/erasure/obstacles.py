@@ -3,16 +3,19 @@
 from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.utils.translation import gettext, ngettext
 
 from housekeeping import recipes
+from housekeeping.database import chosen
 from housekeeping.declared import registry
 from housekeeping.declared.personal import Person, declared
 from housekeeping.engine import cascade, holds
+from housekeeping.engine.apart import handover
 from housekeeping.erasure import people
-from housekeeping.erasure.copies.archives import Found
+from housekeeping.erasure.found import Found
 from housekeeping.erasure.tables import rows
+from housekeeping.exceptions import NotMigrated
 
 
 def reasons(person: Person, found: Found | None = None) -> list[str]:
@@ -42,41 +45,65 @@ def _unknown() -> list[str]:
 def _unfit(person: Person) -> list[str]:
     """Tables that can't be purged, of the account's cascade and of what is declared about people."""
     models = [person.model, *(one.model for one in declared())]
-    found = [
-        problem
-        for model in models
-        for problem in [*cascade.elsewhere(cascade.rows_of(model)), *cascade.problems(model)]
-    ]
+    found = [problem for model in models for problem in _of_table(model)]
     text = gettext("Its tables can't be purged: %(why)s.")
     return [text % {"why": problem} for problem in dict.fromkeys(found)]
 
 
+def _of_table(model: type[Model]) -> Iterator[str]:
+    home = chosen.home(model)
+    yield from cascade.elsewhere(QuerySet(model))
+    yield from cascade.problems(model)
+    if not handover.has_table(home):
+        yield str(NotMigrated(home)).rstrip(".")
+
+
 def _protected(person: Person) -> list[str]:
     found = []
-    for link, path in cascade.walk(person.model):
-        if link.protects:
-            number = cascade.rows_of(link.model).filter(**{path: person.key}).count()
-            text = ngettext(
-                "%(rows)s row of %(table)s protects the account, or a row below it, from deletion.",
-                "%(rows)s rows of %(table)s protect the account, or rows below it, from deletion.",
-                number,
-            )
-            found += [text % {"rows": number, "table": link.model._meta.label}] if number else []
+    with chosen.at_home(person.model):
+        protecting = list(rows_that_protect(person))
+    for table, number in protecting:
+        text = ngettext(
+            "%(rows)s row of %(table)s protects the account, or a row below it, from deletion.",
+            "%(rows)s rows of %(table)s protect the account, or rows below it, from deletion.",
+            number,
+        )
+        found += [text % {"rows": number, "table": table}] if number else []
     return found
+
+
+def rows_that_protect(person: Person) -> Iterator[tuple[str, int]]:
+    """How many rows protect the account or a row below it, by table."""
+    if cascade.is_tree(person.model):
+        for link, path in cascade.walk(person.model):
+            if link.protects:
+                number = cascade.rows_of(link.model).filter(**{path: person.key}).count()
+                yield link.model._meta.label, number
+        return
+    closure = cascade.Closure(person.model)
+    closure.add(cascade.rows_of(person.model).filter(pk=person.key).values_list("pk", flat=True))
+    for table, keys in closure.rows.items():
+        for link in cascade.links(table):
+            if link.protects:
+                yield link.model._meta.label, link.rows(list(link.values(keys))).count()
 
 
 def _held(person: Person) -> list[str]:
     row = people.row_of(person)
-    return [holds.in_words(hold) for hold in holds.active_on(holds.only(row))] if row else []
+    if row is None:
+        return []
+    with chosen.at_home(person.model):
+        return [holds.in_words(hold) for hold in holds.active_on(holds.only(row))]
 
 
 def _about(person: Person, found: Found) -> Iterator[str]:
     """Protection and holds of the rows that are declared to be about the person."""
     for one in declared():
         for keys in rows.about(person, one, found):
-            yield from _protecting(one.model, keys)
-            there = cascade.rows_of(one.model).filter(pk__in=keys)
-            yield from map(holds.in_words, holds.active_on(there))
+            with chosen.at_home(one.model):
+                why = list(_protecting(one.model, keys))
+                there = cascade.rows_of(one.model).filter(pk__in=keys)
+            yield from [*why, *map(holds.in_words, holds.active_on(there))]
 
 
 def _protecting(model: type[Model], keys: list[Any]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -9,10 +10,11 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.utils.translation import gettext
 
+from housekeeping.database import chosen
 from housekeeping.declared import names
 from housekeeping.declared.personal import Person
 from housekeeping.engine import cascade
-from housekeeping.erasure.copies.reading import Reading, archives_of, reading
+from housekeeping.erasure.copies.reading import Reading, archives_of, changed_archives_of, reading
 from housekeeping.exceptions import BadField, NotPossible
 from housekeeping.models import storable
 
@@ -50,12 +52,13 @@ def find(text: str) -> Person:
         keys = ", ".join(f"{KEY}{key}" for key in sorted(found, key=lambda key: (len(key), key)))
         problem = gettext("%(text)s stands for several accounts; enter one of their keys: %(keys)s.")
         raise UnknownPerson(problem % {"text": repr(text), "keys": keys})
-    return next(iter(found.values()))
+    return _with_earlier_names(next(iter(found.values())))
 
 
 def row_of(person: Person) -> Model | None:
     """The account's row; None if it is gone."""
-    row: Model | None = cascade.rows_of(person.model).filter(pk=person.key).first()
+    with chosen.at_home(person.model):
+        row: Model | None = cascade.rows_of(person.model).filter(pk=person.key).first()
     return row
 
 
@@ -64,7 +67,8 @@ def is_superuser(person: Person) -> bool:
 
 
 def _there(text: str) -> list[Person]:
-    rows, key = cascade.rows_of(accounts()), _key_in(text)
+    with chosen.at_home(accounts()):
+        rows, key = cascade.rows_of(accounts()), _key_in(text)
     names = [] if key else _lookups()
     found = [row for name, lookup in names for row in rows.filter(**{f"{name}{lookup}": text})[:MOST_FOUND]]
     with suppress(TypeError, ValueError, ValidationError):  # no key of an account
@@ -85,7 +89,7 @@ def of_row(row: Model) -> Person:
 def _archived(text: str) -> tuple[list[Person], str]:
     """The accounts in archives, and what is wrong with one that can't be read."""
     found, key, damage = [], _key_in(text), ""
-    for pk in list(archives_of(accounts())):
+    for pk in [*archives_of(accounts()), *changed_archives_of(accounts())]:
         try:
             if read := reading(pk):
                 people = [of_archived(read, row) for row in read.rows]
@@ -93,6 +97,22 @@ def _archived(text: str) -> tuple[list[Person], str]:
         except NotPossible as problem:
             damage = str(problem)  # it stops an erasure, but hides nobody
     return found, damage
+
+
+def _with_earlier_names(person: Person) -> Person:
+    """The person, with what the account was called before it was made anonymous, as archives tell."""
+    row = row_of(person)
+    person = of_row(row) if row else person
+    addresses, others = [*person.addresses], [*person.full_names]
+    for pk in list(changed_archives_of(accounts())):
+        with suppress(NotPossible):  # damage stops an erasure
+            if read := reading(pk):
+                for earlier in (of_archived(read, row) for row in read.rows if read.key(row) == person.key):
+                    addresses += earlier.addresses
+                    others += [earlier.name, *earlier.full_names]
+    known = {person.key, person.name, *addresses}
+    names = tuple(name for name in dict.fromkeys(others) if name not in known)
+    return replace(person, addresses=tuple(dict.fromkeys(addresses)), full_names=names)
 
 
 def _is_called(person: Person, text: str) -> bool:

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from django.apps import apps
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, models, router, transaction
+from django.db import DatabaseError, connections, models, transaction
 from django.db.models import Model, Q
 
+from housekeeping.database import chosen
 from housekeeping.declared.personal import Person
 from housekeeping.engine import cascade, locks
 
@@ -31,8 +32,6 @@ def count(person: Person, checkpoint: Callable[[], None]) -> dict[str, int]:
 def _texts(model: type[Model]) -> list[Any]:
     if model._meta.app_label == "housekeeping" or model._meta.proxy or not model._meta.managed:
         return []
-    if router.db_for_write(model) != DEFAULT_DB_ALIAS:
-        return []
     kinds = (models.CharField, models.TextField)
     return [field for field in model._meta.local_concrete_fields if isinstance(field, kinds)]
 
@@ -42,10 +41,10 @@ def _in(model: type[Model], column: str, person: Person) -> int:
     for name in (*person.addresses, *(one for one in person.full_names if " " in one)):
         theirs |= Q(**{f"{column}__icontains": name})
     try:
-        with transaction.atomic():
+        with chosen.at_home(model), transaction.atomic(using=chosen.home(model)):
             locks.set_locally({"statement_timeout": "60s"})
             return cascade.rows_of(model).filter(theirs).order_by().count()
     except DatabaseError:
-        if not connection.is_usable():
+        if not connections[chosen.home(model)].is_usable():
             raise
         return NOT_COUNTED

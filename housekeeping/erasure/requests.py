@@ -15,6 +15,7 @@ from housekeeping.declared.personal import Person
 from housekeeping.declared.steps import no_checkpoint
 from housekeeping.engine import holds
 from housekeeping.erasure import obstacles, people, work
+from housekeeping.erasure.copies import files
 from housekeeping.erasure.tables import rows
 from housekeeping.erasure.work import ForgetResults, forget_none
 from housekeeping.exceptions import BadField, NotAllowed, NotPossible, QueueUnreachable, RunInProgress, each
@@ -28,12 +29,16 @@ TASK = "erasures"
 
 @dataclass(frozen=True)
 class Preview:
-    """What an erasure would delete at this moment. ``archives``: how many will be searched as well."""
+    """What an erasure would delete at this moment. ``archives``: how many will be searched as well.
+
+    ``files``: by field, how many of its rows name a file. It stays if other rows name it, too.
+    """
 
     person: Person
     rows: Counter[str]
     archives: int
     obstacles: list[str] = field(default_factory=list)
+    files: Counter[str] = field(default_factory=Counter)
 
     @property
     def is_archived(self) -> bool:
@@ -45,8 +50,9 @@ def preview(person: Person) -> Preview:
     # Tables that can't be purged can't be followed by foreign keys either.
     found = {} if obstacles.unfit(person) else rows.there(person)
     reasons = obstacles.reasons(person, found)
-    counts = Counter[str]() if reasons else rows.count(person, found)
-    return Preview(person, counts, Archive.objects.count(), reasons)
+    theirs = {} if reasons else rows.all_of(person, found)
+    counts = +Counter({label: len(keys) for label, keys in theirs.items()})
+    return Preview(person, counts, Archive.objects.count(), reasons, files.count(theirs))
 
 
 def check_right(person: Person, *, is_superuser: bool) -> None:

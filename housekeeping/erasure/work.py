@@ -3,26 +3,31 @@
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import zstandard
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import Model
 
-from housekeeping.database import clock, transient
+from housekeeping.database import chosen, clock, transient
+from housekeeping.declared import databases
+from housekeeping.declared.personal import declared
 from housekeeping.declared.steps import no_checkpoint
 from housekeeping.engine import packing, unpacking
+from housekeeping.engine.apart import handover
+from housekeeping.engine.effects import hooks
 from housekeeping.erasure import certificate, obstacles, people, remains
-from housekeeping.erasure.copies import archives
-from housekeeping.erasure.copies.archives import Found
+from housekeeping.erasure.copies import archives, exports, files
 from housekeeping.erasure.copies.reading import Reading
+from housekeeping.erasure.found import Found
 from housekeeping.erasure.tables import rows
 from housekeeping.erasure.tables.records import Records
 from housekeeping.erasure.terms import Terms
 from housekeeping.exceptions import NotPossible
-from housekeeping.models import Archive, Erasure, Run
+from housekeeping.models import Archive, Erasure, Export, FileToDelete, Handover, Run
+from housekeeping.runs.work import takeover
 
 logger = logging.getLogger(__name__)
 
@@ -47,12 +52,19 @@ def carry_out(
 
     The erasure is stopped if something is in the way and nothing has changed yet. ``checkpoint`` is called
     between transactions; what it raises leaves the rest to the next attempt. Raises NotPossible if archives
-    were damaged since it began, or others add rows faster than they can be deleted.
+    were damaged since it began, others add rows faster than they can be deleted, or a storage of files fails;
+    HookFailed if an ``on_deleted`` does.
     """
-    if not erasure.is_open or (erasure.state == Erasure.State.REQUESTED and not _begin(erasure, checkpoint)):
+    if not erasure.is_open:
+        return erasure
+    takeover.everywhere()  # an archive that is not among the others yet would not be searched
+    if erasure.state == Erasure.State.REQUESTED and not _begin(erasure, checkpoint):
         return erasure
     work = _Work(erasure, forget_results, checkpoint)
-    with _overwriting():
+    with ExitStack() as stack:
+        aliases = [DEFAULT_DB_ALIAS, *_databases(work.person.model), *databases.of_policies()]
+        for alias in dict.fromkeys(aliases):
+            stack.enter_context(_overwriting(alias))
         work.carry_out()
     logger.info("Erasure %s is finished; its certificate has the digest %s", erasure, erasure.digest)
     return erasure
@@ -91,8 +103,9 @@ def _write(erasure: Erasure, **facts: Any) -> None:
 
 
 @contextmanager
-def _overwriting() -> Iterator[None]:
+def _overwriting(alias: str) -> Iterator[None]:
     """Let SQLite overwrite what it deletes: otherwise it stays in the file until its place is used again."""
+    connection = connections[alias]
     if connection.vendor != "sqlite":
         yield
         return
@@ -117,11 +130,14 @@ class _Work:
         self.counted = 0  # in the pass under way
 
     def carry_out(self) -> None:
+        self._take_over()
         transient.transact(lambda: rows.close(self.person))
         for _ in range(MOST_PASSES):
             self.counted = 0
             self._pass()
             if not self.counted:
+                files.delete(self._deleted_file, self.checkpoint)
+                hooks.make_erased(self.erasure.pk, self.checkpoint)
                 self._finish()
                 return
         raise NotPossible(f"Erasure {self.erasure}: there was something to erase in each of its passes.")
@@ -134,10 +150,14 @@ class _Work:
         records = Records(self.terms, self.found, self._deleted, self._changed)
         records.carry_out(self.checkpoint)
         rows.rename(self.person, self.terms.pseudonym, self._changed)
-        rows.delete(self.person, self.found, self._deleted, self.checkpoint)
-        # Only now: what a purge has archived of these rows is committed, and no row is left to archive.
+        rows.delete(self.person, self.found, self._deleted, self._going, self.checkpoint)
+        self._take_over()
+        # Only now: what a purge has archived of these rows is committed, and no row is left to archive. If
+        # they were in another database, a handover may have that: its process is about to commit, or died.
+        takeover.everywhere()
         rewriting = archives.Rewriting(self.terms, self.found, self._from_archives)
         rewriting.carry_out(self.checkpoint)
+        exports.Rewriting(rewriting.without, self._from_exports).carry_out(self.checkpoint)
         self.counted += self.forget_results(self.terms.are_in, records.results)
 
     def _read(self, read: Reading, row: Any) -> None:
@@ -168,26 +188,65 @@ class _Work:
 
     # --- Counts, in the transaction of what they count ------------------------------------------
 
-    def _deleted(self, more: Counter[str]) -> None:
+    def _deleted(self, more: Counter[str], notes: Sequence[FileToDelete] = ()) -> None:
         self._count("rows", more)
+        self._hand_over(rows=more, files=[[one.field, one.name] for one in notes])
+
+    def _going(self, model: type[Model], keys: list[Any]) -> None:
+        """Have ``on_deleted`` called for them, too: the site may have copies of them elsewhere."""
+        for policy, theirs in hooks.calls_of(model, keys):
+            hooks.store(policy, theirs, run=self.erasure.pk)
+            self._hand_over(called=[policy.name, theirs])
 
     def _from_archives(self, more: Counter[str], archived: Archive) -> None:
         self._count("archived", more)
         self._changed(Archive, [archived.pk])
         self._changed(Run, [archived.run_id])
 
+    def _from_exports(self, more: Counter[str], export: Export) -> None:
+        self._count("exported", more)
+        self._changed(Export, [export.pk])
+
+    def _deleted_file(self, note: FileToDelete) -> None:
+        self._count("files", Counter({note.field: 1}))
+
     def _changed(self, model: type[Model], keys: Collection[Any]) -> None:
         if not keys:
             return
-        label = model._meta.label
+        self._touch(model._meta.label, list(map(str, keys)))
+        self._hand_over(changed=[model._meta.label, list(map(str, keys))])
+
+    def _touch(self, label: str, keys: Collection[str]) -> None:
         row = Erasure.objects.select_for_update().only("touched").get(pk=self.erasure.pk)
         touched = _unpacked(row.touched)
-        new = set(map(str, keys)) - touched.get(label, set())
+        new = set(keys) - touched.get(label, set())
         self.counted += len(keys) - len(new)
         if new:
             touched.setdefault(label, set()).update(new)
             Erasure.objects.filter(pk=self.erasure.pk).update(touched=_packed(touched))
             self._count("changed", Counter({label: len(new)}))
+
+    # --- Of rows in another database ------------------------------------------------------------
+
+    def _hand_over(self, **facts: Any) -> None:
+        """What is counted would be lost if the process died before our own commit (``handover.py``)."""
+        if chosen.is_apart():
+            handover.store(handover.ERASURE, facts, run=self.erasure.pk)
+
+    def _take_over(self) -> None:
+        """Count what an earlier attempt has left open, and forget what is counted."""
+        for alias in _databases(self.person.model):
+            if alias != DEFAULT_DB_ALIAS:
+                handover.take_over(alias, {handover.ERASURE: self._receive}, of=self.erasure.pk)
+
+    def _receive(self, _found: Handover, facts: handover.Facts) -> None:
+        self._count("rows", Counter(facts.get("rows", {})))
+        files.Notes().add({(label, name) for label, name in facts.get("files", [])})
+        if facts.get("changed"):
+            self._touch(*facts["changed"])
+        if facts.get("called"):
+            policy, keys = facts["called"]
+            hooks.store_for(policy, keys, self.erasure.pk)
 
     def _count(self, name: str, more: Counter[str]) -> None:
         if not more.total():
@@ -196,6 +255,12 @@ class _Work:
         row = Erasure.objects.select_for_update().only(name).get(pk=self.erasure.pk)
         counts = dict(Counter(getattr(row, name)) + more)
         Erasure.objects.filter(pk=self.erasure.pk).update(**{name: counts})
+
+
+def _databases(account: type[Model]) -> list[str]:
+    """The databases with rows that an erasure deletes or changes."""
+    models = [account, *(one.model for one in declared())]
+    return list(dict.fromkeys(chosen.home(model) for model in models))
 
 
 def _packed(found: Found) -> bytes:

@@ -32,6 +32,7 @@ def test_a_dry_run_counts_and_changes_nothing(api, grace):
         "key": str(grace.pk),
         "archived": False,
         "rows": {"chat.User": 1, "chat.Conversation": 1, "chat.ChatMessage": 2},
+        "files": {},
         "archives": 0,
         "obstacles": [],
     }

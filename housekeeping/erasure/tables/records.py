@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from django.db.models.functions import Cast
 from housekeeping.database import transient
 from housekeeping.declared import registry, rules
 from housekeeping.engine import packing, unpacking
-from housekeeping.erasure.copies.archives import Found
+from housekeeping.erasure.found import Found
 from housekeeping.erasure.tables import columns, rows
 from housekeeping.erasure.tables.rows import Changed, Count
 from housekeeping.erasure.terms import Terms
@@ -46,7 +46,7 @@ class Records:
     def _end_holds(self) -> None:
         for label, keys in self.found.items():
             pairs = Hold.objects.filter(model=label).order_by("pk").values_list("pk", "key")
-            for part in _parts([pk for pk, key in pairs.iterator() if key in keys]):
+            for part in packing.parts([pk for pk, key in pairs.iterator() if key in keys]):
 
                 def work(part: list[int] = part) -> None:
                     ended, _ = Hold.objects.filter(pk__in=part).delete()
@@ -253,7 +253,3 @@ def _cut(field: Any, text: str | None) -> str:
     """A pseudonym may be longer than the name."""
     length = getattr(field, "max_length", None)
     return (text or "")[:length] if length else text or ""
-
-
-def _parts(keys: list[Any]) -> Iterator[list[Any]]:
-    return (keys[at : at + AT_ONCE] for at in range(0, len(keys), AT_ONCE))

@@ -6,45 +6,66 @@ Each transaction is short. The account itself goes last, so that an attempt that
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
-from functools import reduce
+from functools import partial, reduce
 from operator import or_
-from typing import Any
+from typing import Any, Protocol
 
 from django.contrib.contenttypes.models import ContentType
-from django.db import connection, models
+from django.db import models
 from django.db.models import Model, Q, QuerySet
 
 from housekeeping import conf
-from housekeeping.database import transient
+from housekeeping.database import chosen, transient
+from housekeeping.database.chosen import connection
 from housekeeping.declared.personal import Person, PersonalRows, declared
 from housekeeping.engine import cascade, holds, locks, packing
 from housekeeping.engine.purge import CAREFUL_LOCK_TIMEOUT, FIRST_BATCH, PACES, SETTINGS, fitted
 from housekeeping.engine.removal import Batch, Removal
-from housekeeping.erasure.copies.archives import Found, tables
+from housekeeping.erasure.copies.archives import referred, tables
+from housekeeping.erasure.copies.files import Notes
 from housekeeping.erasure.copies.reading import Reading, model_of
+from housekeeping.erasure.found import Found
 from housekeeping.erasure.terms import Terms
+from housekeeping.models import FileToDelete
 
-KEYS_AT_ONCE = 1_000
 LIMITS = SETTINGS | {"lock_timeout": CAREFUL_LOCK_TIMEOUT}
 # Of the account itself: the names are terms, and a password is no text of theirs.
 NO_WORDS = {"username", "email", "first_name", "last_name", "password"}
 
-Count = Callable[[Counter[str]], None]
-"""Counts rows in the transaction that deletes them."""
+Going = Callable[[type[Model], list[Any]], None]
+"""Is told the keys of rows before they go, in the same transaction."""
 Changed = Callable[[type[Model], Collection[Any]], None]
-"""The same for rows that stay, by their keys: each row counts once, however often it changes."""
+"""Counts rows that stay, by their keys: each row counts once, however often it changes."""
+
+
+class Count(Protocol):
+    """Counts rows in the transaction that deletes them. ``notes``: of their files."""
+
+    def __call__(self, more: Counter[str], notes: Sequence[FileToDelete] = ()) -> None: ...
+
+
+LOOK_EACH = 1_000  # rows
 
 
 def look(person: Person, found: Found, terms: Terms, checkpoint: Callable[[], None]) -> None:
     """Add the keys of the rows that are there, and the words in them."""
+    with chosen.at_home(person.model):
+        _look(person, found, terms, checkpoint)
+
+
+def _look(person: Person, found: Found, terms: Terms, checkpoint: Callable[[], None]) -> None:
     found.setdefault(person.model._meta.label, set()).add(person.key)
+    known = _reached(person)
     for model in tables(person.model):
+        _note_values(person, model, found, known)
         keys, texts = found.setdefault(model._meta.label, set()), _texts(model)
         names = [field.attname for field in texts]
-        for number, (key, *values) in enumerate(_theirs(person, model).values_list("pk", *names).iterator()):
-            if number % KEYS_AT_ONCE == 0:
+        for number, (key, *values) in enumerate(
+            _theirs(person, model, known).values_list("pk", *names).iterator()
+        ):
+            if number % LOOK_EACH == 0:
                 checkpoint()
             keys.add(str(key))
             for value in values:
@@ -80,26 +101,57 @@ def _texts(model: type[Model]) -> list[Any]:
 def there(person: Person) -> Found:
     """The keys of the account and of the rows below it, as holds write them."""
     found: Found = {person.model._meta.label: {person.key}}
-    for model in tables(person.model):
-        keys = _theirs(person, model).values_list("pk", flat=True)
-        found.setdefault(model._meta.label, set()).update(map(str, keys.iterator()))
+    with chosen.at_home(person.model):
+        known = _reached(person)
+        for model in tables(person.model):
+            keys = _theirs(person, model, known).values_list("pk", flat=True)
+            found.setdefault(model._meta.label, set()).update(map(str, keys.iterator()))
     return found
 
 
-def count(person: Person, found: Found) -> Counter[str]:
-    """How many rows an erasure would delete, by table: those ``there``, and what is declared."""
+def all_of(person: Person, found: Found) -> Found:
+    """The keys of the rows that an erasure would delete: those ``there``, and what is declared."""
     counted = {label: set(keys) for label, keys in found.items()}
-    if not _theirs(person, person.model).exists():  # the account lives only in archives
-        counted[person.model._meta.label].clear()
+    with chosen.at_home(person.model):
+        if not cascade.rows_of(person.model).filter(pk=person.key).exists():  # it lives only in archives
+            counted[person.model._meta.label].clear()
     for one in declared():
         keys = counted.setdefault(one.model._meta.label, set())
         keys |= {str(key) for part in about(person, one, found) for key in part}
-    return +Counter({label: len(keys) for label, keys in counted.items()})
+    return counted
 
 
-def _theirs(person: Person, model: type[Model]) -> QuerySet[Any]:
+Reached = dict[type[Model], list[Any]]
+
+
+def _reached(person: Person) -> Reached | None:
+    """The keys of the account's rows by table; None if lookup paths lead to them."""
+    if cascade.is_tree(person.model):
+        return None
+    closure = cascade.Closure(person.model)
+    closure.add(cascade.rows_of(person.model).filter(pk=person.key).values_list("pk", flat=True))
+    found = {model: set(keys) for model, keys in closure.rows.items()}
+    for edge, values in closure.leaves:
+        found.setdefault(edge.model, set()).update(edge.rows(list(values)).values_list("pk", flat=True))
+    return {model: list(keys) for model, keys in found.items()}
+
+
+def _note_values(person: Person, model: type[Model], found: Found, known: Reached | None) -> None:
+    """Add the values, other than keys, that archived rows may refer to the person's rows by."""
+    for place, column in referred(model):
+        values = _theirs(person, model, known).values_list(field_of(model, column), flat=True)
+        found.setdefault(place, set()).update(str(value) for value in values if value is not None)
+
+
+def field_of(model: type[Model], column: str) -> str:
+    return next(str(one.attname) for one in model._meta.concrete_fields if one.column == column)
+
+
+def _theirs(person: Person, model: type[Model], known: Reached | None) -> QuerySet[Any]:
     """The rows of one of the account's tables."""
     rows = cascade.rows_of(model).order_by()
+    if known is not None:
+        return rows.filter(packing.Among("pk", known.get(model, [])))
     if model is person.model:
         return rows.filter(pk=person.key)
     paths = cascade.paths(person.model)[model]
@@ -113,46 +165,85 @@ def _theirs(person: Person, model: type[Model]) -> QuerySet[Any]:
 def close(person: Person) -> None:
     """Sign the account out: nobody should add rows to it meanwhile."""
     if any(field.name == "is_active" for field in person.model._meta.concrete_fields):
-        cascade.rows_of(person.model).filter(pk=person.key, is_active=True).update(is_active=False)
+        with chosen.at_home(person.model):
+            cascade.rows_of(person.model).filter(pk=person.key, is_active=True).update(is_active=False)
 
 
-def delete(person: Person, found: Found, counted: Count, checkpoint: Callable[[], None]) -> None:
+def delete(
+    person: Person, found: Found, counted: Count, going: Going, checkpoint: Callable[[], None]
+) -> None:
     """Delete what is declared about the person, then the rows below the account, then the account."""
     for one in declared():
         for keys in about(person, one, found):
-            _delete(one.model, keys, counted)
+            _delete(one.model, keys, counted, going)
             checkpoint()
+    delete_theirs(person, counted, going, checkpoint)
+
+
+def delete_theirs(person: Person, counted: Count, going: Going, checkpoint: Callable[[], None]) -> None:
+    """Delete the rows below the account, then the account."""
+    with chosen.at_home(person.model):
+        _delete_theirs(person, counted, going, checkpoint)
+
+
+def _delete_theirs(person: Person, counted: Count, going: Going, checkpoint: Callable[[], None]) -> None:
     for model in reversed(tables(person.model)):
+        if model is not person.model and person.model in cascade.tables(model):
+            continue  # its rows take the account along, which goes last
         size, pace = FIRST_BATCH, PACES[conf.PACE]
-        while keys := list(_theirs(person, model).values_list("pk", flat=True)[:size]):
+        waiting = _Waiting(person, model)
+        while keys := waiting.take(size):
             checkpoint()
             began = time.monotonic()
-            rows = _delete(model, keys, counted)
+            rows = _delete(model, keys, counted, going)
             took = time.monotonic() - began
             size = fitted(size, took, rows, pace)
             time.sleep(took * pace.pause)
 
 
-def _delete(model: type[Model], keys: list[Any], counted: Count) -> int:
+class _Waiting:
+    """The rows of one of the account's tables that are still there, some at a time."""
+
+    def __init__(self, person: Person, model: type[Model]) -> None:
+        self.person, self.model, self.keys = person, model, list[Any]()
+
+    def take(self, size: int) -> list[Any]:
+        if cascade.is_tree(self.person.model):
+            return list(_theirs(self.person, self.model, None).values_list("pk", flat=True)[:size])
+        while self.keys or self._look():
+            keys, self.keys = self.keys[:size], self.keys[size:]
+            rows = cascade.rows_of(self.model).filter(packing.Among("pk", keys)).order_by()
+            if there := list(rows.values_list("pk", flat=True)):  # others may have taken some along
+                return there
+        return []
+
+    def _look(self) -> bool:
+        self.keys = (_reached(self.person) or {}).get(self.model, [])
+        return bool(self.keys)
+
+
+def _delete(model: type[Model], keys: list[Any], counted: Count, going: Going) -> int:
     """Delete rows with those below them, in a transaction of its own. Returns how many."""
+    with chosen.at_home(model):
+        return transient.transact(partial(_remove, model, keys, counted, going), apart=chosen.alias())
 
-    def work() -> int:
-        locks.set_locally(LIMITS)
-        holds.wait_for_new_holds()
-        rows = cascade.rows_of(model).filter(packing.Among("pk", keys)).order_by("pk")
-        if connection.features.has_select_for_update:
-            rows = rows.select_for_update()
-        there = list(rows.values_list("pk", flat=True))
-        if not there:
-            return 0
-        batch = Batch(digest="00" * 32)
-        removal = Removal(batch)
-        removal.reach(model, there)
-        removal.remove()
-        counted(batch.rows)
-        return batch.rows.total()
 
-    return transient.transact(work)
+def _remove(model: type[Model], keys: list[Any], counted: Count, going: Going) -> int:
+    locks.set_locally(LIMITS)
+    holds.wait_for_new_holds()
+    rows = cascade.rows_of(model).filter(packing.Among("pk", keys)).order_by("pk")
+    if connection.features.has_select_for_update:
+        rows = rows.select_for_update()
+    there = list(rows.values_list("pk", flat=True))
+    if not there:
+        return 0
+    going(model, there)
+    batch, notes = Batch(digest="00" * 32), Notes()
+    removal = Removal(batch, notes=notes)
+    removal.reach(model, there)
+    removal.remove()
+    counted(batch.rows, notes.made)
+    return batch.rows.total()
 
 
 # --- What is declared -------------------------------------------------------------------------
@@ -160,29 +251,25 @@ def _delete(model: type[Model], keys: list[Any], counted: Count) -> int:
 
 def about(person: Person, one: PersonalRows, found: Found) -> Iterator[list[Any]]:
     """The keys of the rows that are about the person, some at a time."""
-    rows = cascade.rows_of(one.model).order_by()
+    with chosen.at_home(one.model):
+        rows = cascade.rows_of(one.model).order_by()
+    kinds = ContentType.objects.db_manager(chosen.home(one.model))
     conditions = [Q(**{f"{column}__iexact": name}) for column in one.names for name in person.names]
     conditions += [
         Q(**{f"{column}__in": part})
         for column, model in one.keys.items()
-        for part in _parts(found.get(model._meta.label, set()))
+        for part in packing.parts(sorted(found.get(model._meta.label, ())))
     ]
     conditions += [
-        Q(**{kind: ContentType.objects.get_for_model(model).pk, f"{key}__in": part})
+        Q(**{kind: kinds.get_for_model(model).pk, f"{key}__in": part})
         for kind, key in one.objects
         for label, keys in found.items()
         if (model := model_of(label))
-        for part in _parts(keys)
+        for part in packing.parts(sorted(keys))
     ]
     of_site = [one.rows(person)] if one.rows else []
     for about in [*(rows.filter(condition) for condition in conditions), *of_site]:
-        keys = list(about.order_by().values_list("pk", flat=True))
-        yield from (keys[at : at + KEYS_AT_ONCE] for at in range(0, len(keys), KEYS_AT_ONCE))
-
-
-def _parts(keys: set[str]) -> Iterator[list[str]]:
-    ordered = sorted(keys)
-    return (ordered[at : at + KEYS_AT_ONCE] for at in range(0, len(ordered), KEYS_AT_ONCE))
+        yield from packing.parts(about.order_by().values_list("pk", flat=True))
 
 
 def rename(person: Person, pseudonym: str, changed: Changed) -> None:
@@ -190,20 +277,22 @@ def rename(person: Person, pseudonym: str, changed: Changed) -> None:
     for one in declared():
         for column in one.renamed:
             theirs = reduce(or_, (Q(**{f"{column}__iexact": name}) for name in person.names))
-            replace(cascade.rows_of(one.model).filter(theirs), {column: pseudonym}, changed)
+            with chosen.at_home(one.model):
+                rows = cascade.rows_of(one.model).filter(theirs)
+            replace(rows, {column: pseudonym}, changed)
 
 
 def replace(rows: QuerySet[Any], values: dict[str, Any], changed: Changed) -> None:
     """Give the rows these values, some at a time."""
-    keys = list(rows.order_by().values_list("pk", flat=True))
-    for at in range(0, len(keys), KEYS_AT_ONCE):
+    with chosen.on(chosen.of(rows)):
+        for keys in packing.parts(rows.order_by().values_list("pk", flat=True)):
+            transient.transact(partial(_replace, rows, keys, values, changed), apart=chosen.alias())
 
-        def work(part: list[Any] = keys[at : at + KEYS_AT_ONCE]) -> None:
-            there = rows.filter(pk__in=part).order_by("pk")
-            if connection.features.has_select_for_update:
-                there = there.select_for_update()
-            locked = list(there.values_list("pk", flat=True))
-            cascade.rows_of(rows.model).filter(pk__in=locked).update(**values)
-            changed(rows.model, locked)
 
-        transient.transact(work)
+def _replace(rows: QuerySet[Any], part: list[Any], values: dict[str, Any], changed: Changed) -> None:
+    there = rows.filter(pk__in=part).order_by("pk")
+    if connection.features.has_select_for_update:
+        there = there.select_for_update()
+    locked = list(there.values_list("pk", flat=True))
+    cascade.rows_of(rows.model).filter(pk__in=locked).update(**values)
+    changed(rows.model, locked)

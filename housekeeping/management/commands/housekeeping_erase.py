@@ -55,6 +55,8 @@ class Command(OperatorCommand):
         self.stderr.write(f"The account {called} with the key {person.key}{where}:")
         for table, rows in preview.rows.items():
             self.stderr.write(f"  {words.rows(rows)} of {table}")
+        for name, files in preview.files.items():
+            self.stderr.write(f"  the files of {words.rows(files)}: {name}")
         self.stderr.write("  and their copies in archives, plans, holds and logs.")
 
     def _asked(self, name: str) -> str:
@@ -76,9 +78,14 @@ class Command(OperatorCommand):
             return
         self.stdout.write(self.style.SUCCESS(f"Erased; the person is {erasure.pseudonym} from now on."))
         certificate = erasure.certificate or {}
-        for title, name in (("deleted", "deleted"), ("erased from archives", "erased_from_archives")):
-            for table, rows in certificate.get(name, {}).items():
-                self.stdout.write(f"  {rows:,} {title}: {table}")
+        for title, name in (
+            ("deleted", "deleted"),
+            ("erased from archives", "erased_from_archives"),
+            ("erased from exports", "erased_from_exports"),
+            ("deleted files", "deleted_files"),
+        ):
+            for table, count in certificate.get(name, {}).items():
+                self.stdout.write(f"  {count:,} {title}: {table}")
         for column, rows in certificate.get("left", {}).items():
             count = "not counted" if rows < 0 else f"{rows:,} rows"
             self.stdout.write(self.style.WARNING(f"  still names the person: {column} ({count})"))

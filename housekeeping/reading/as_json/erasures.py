@@ -16,6 +16,7 @@ from housekeeping.reading.as_json.fields import (
 )
 
 ROWS = "Rows by table."
+FILES = "Files by field."
 
 
 class Erasure(Object[models.Erasure]):
@@ -31,6 +32,8 @@ class Erasure(Object[models.Erasure]):
     reason = Text(nullable=True, help="Why it was stopped, before anything was changed.")
     deleted = Map(Whole(), "rows", help=ROWS)
     erased_from_archives = Map(Whole(), "archived", help=ROWS)
+    erased_from_exports = Map(Whole(), "exported", help=ROWS)
+    deleted_files = Map(Whole(), "files", help=FILES)
     changed = Map(Whole(), help="Rows that stay, without the person, by table.")
     certificate = AnyObject(nullable=True, help="What was done, and what can't be reached.")
     digest = Text(nullable=True, help="SHA-256 of the certificate.")
@@ -44,5 +47,6 @@ class ErasurePreview(Object[Preview]):
     key = Text("person.key", help="The key of the account.")
     archived = Flag("is_archived", help="The account lives only in archives.")
     rows = Map(Whole(), lambda preview: dict(preview.rows), help=ROWS)
+    files = Map(Whole(), lambda preview: dict(preview.files), help="Rows that name a file, by field.")
     archives = Whole(help="How many archives are searched as well.")
     obstacles = Many(Text(), help="Why it can't be carried out; empty if it can.")

@@ -11,7 +11,7 @@ from housekeeping.erasure import people, requests, work
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Hold
 from tests import make
-from tests.erasure.people import NAME, grace, purge, talk
+from tests.erasure.people import NAME, grace, personal_rows, purge, talk
 from tests.make import days
 from tests.zoo.models import Contract, House, Park
 
@@ -21,10 +21,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def houses():
     """The zoo's houses are about whoever they are called like."""
-    before = list(personal._declared)
-    personal._declared.append(personal.PersonalRows(House, names=["code"], module=__name__))
-    yield
-    personal._declared[:] = before
+    with personal_rows(personal.PersonalRows(House, names=["code"], module=__name__)):
+        yield
 
 
 def sign_in():
