@@ -62,9 +62,10 @@ def take_rest(request: HtmxHttpRequest) -> list[Message]:
 
 
 def _take(request: HtmxHttpRequest, is_wanted: Callable[[Message], bool]) -> list[Message]:
+    # A poll must not take the answer that a redirect leads to, nor must a HEAD request, which shows no page.
     # The page that describes the API also works without django_htmx.
-    if getattr(request, "htmx", False) and request.method == "GET":
-        return []  # a poll must not take the answer that a redirect leads to
+    if request.method == "HEAD" or (getattr(request, "htmx", False) and request.method == "GET"):
+        return []
     if not hasattr(request, "answers"):
         request.answers = list(messages.get_messages(request))
     taken = [message for message in request.answers if is_wanted(message)]

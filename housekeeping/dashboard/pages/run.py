@@ -22,7 +22,9 @@ from housekeeping.reading import search, words
 from housekeeping.reading.previews import restorable
 from housekeeping.reading.previews.restorable import Restorable
 from housekeeping.reading.previews.samples import Texts
+from housekeeping.reading.runs import folders
 from housekeeping.rights import Rights
+from housekeeping.steering import imports
 from housekeeping.steering.holds import Group, group
 
 LOG_LINES = 200
@@ -61,6 +63,8 @@ class RunPage:
     holds: Group | None  # those that an undo made
     plan: dict[str, Any]  # with what its sample rows are called now
     receipt: dict[str, Any]
+    exports: folders.Folders
+    imports: folders.Folders
 
     @property
     def title(self) -> str:
@@ -142,6 +146,8 @@ def read(run: Run, rights: Rights, now: datetime) -> RunPage:
         holds=held,
         plan=Texts([run.plan]).added_to(run.plan) if not run.receipt else {},
         receipt=archive.receipt(run),
+        exports=folders.written(run),
+        imports=folders.read(run) if run.task == imports.TASK else folders.NONE,
     )
 
 
@@ -170,7 +176,7 @@ def _on_hold(held: Group | None) -> list[str]:
     if not held or not held.latest:
         return []
     until = wording.date(timezone.localtime(held.latest), "D j M Y")
-    return [gettext("They are on hold until %(day)s: until then, no run deletes them.") % {"day": until}]
+    return [gettext("They are on hold until %(day)s: until then, no run changes them.") % {"day": until}]
 
 
 def _related(run: Run, followers: list[Run]) -> list[tuple[str, Run]]:
