@@ -31,7 +31,7 @@ from housekeeping.declared import rules
 from housekeeping.declared.policies import Policy
 from housekeeping.declared.registry import TASKS, Task
 from housekeeping.models import Run
-from housekeeping.reading import words
+from housekeeping.reading import ends, words
 from housekeeping.reading.previews import impact
 from housekeeping.reading.previews.impact import Impact
 
@@ -69,9 +69,10 @@ def before_task(task: Task) -> Question:
 def before_plan(run: Run) -> Question:
     """Before a run that deletes the rows of a plan, and no others."""
     policies = _policies_of(run)
-    effects = [gettext("Deletes exactly the rows listed in this preview."), *_undo_in_words(policies)]
+    kind, undo = ends.of_run(run), _undo_in_words(policies)
+    effects = [ends.say(kind, "Deletes exactly the rows listed in this preview."), *undo]
     phrase = run.task if _lasting(policies) else ""
-    return Question(_delete(words.planned(run)), effects, gettext("Delete them"), phrase=phrase)
+    return Question(_delete(kind, words.planned(run)), effects, ends.say(kind, "Delete them"), phrase=phrase)
 
 
 def before_retries(runs: Sequence[Run], fields: Sequence[tuple[str, str]] = ()) -> Question:
@@ -127,27 +128,29 @@ def _before(
         (one.policy.name, _in_words(one)) for one in impacts if one.rows != 0 or not one.policy.is_upkeep
     ]
     concerned = [*policies, *(policy for plan in plans for policy in _policies_of(plan))]
+    kind = ends.of_policies(concerned)
     undo, phrase = _undo_in_words(concerned), name if _lasting(concerned) else ""
     counted = impact.together(impacts)
     if counted is None:
-        title = gettext("Delete everything that is eligible?")
+        title = ends.say(kind, "Delete everything that is eligible?")
         problems = [one.error for one in impacts if one.error]
         if any(one.tables is None and not one.error for one in impacts):
             effects = [gettext("The rows were not counted, because that takes too long."), *effects]
-        button = gettext("Delete everything eligible")
+        button = ends.say(kind, "Delete everything eligible")
         return Question(title, [*effects, *undo], button, facts, fields, problems=problems, phrase=phrase)
     tables = sum((Counter(words.own_first(plan.plan_tables, plan.plan)) for plan in plans), Counter(counted))
     if not tables.total():
-        nothing = [gettext("Nothing is eligible for deletion at the moment.")] if impacts else []
+        nothing = [ends.say(kind, "Nothing is eligible for deletion at the moment.")] if impacts else []
         return Question(title, [*nothing, *effects], gettext("Run now"), facts, fields, is_harmful=False)
     is_upkeep = not plans and all(policy.is_upkeep for policy in policies)
     rows = words.rows(tables.total()) if is_upkeep else words.tables(tables)
-    return Question(_delete(rows), [*effects, *undo], gettext("Delete them"), facts, fields, phrase=phrase)
+    button = ends.say(kind, "Delete them")
+    return Question(_delete(kind, rows), [*effects, *undo], button, facts, fields, phrase=phrase)
 
 
 def _of_run(task: Task) -> list[str]:
     if task.policies:
-        return [gettext("The run deletes what is eligible when it starts.")]
+        return [ends.say(ends.of_policies(task.policies), "The run deletes what is eligible when it starts.")]
     if task.can_be_previewed:
         return [gettext("The task does not declare what it deletes. A dry run shows it.")]
     return [gettext("This task has no dry run, so its effect can't be shown beforehand.")]
@@ -157,8 +160,8 @@ def _run_now(task: Task) -> str:
     return gettext("Run “%(task)s” now?") % {"task": wording.declared(task.title)}
 
 
-def _delete(rows: str) -> str:
-    return gettext("Delete %(rows)s?") % {"rows": rows}
+def _delete(kind: str, rows: str) -> str:
+    return ends.say(kind, "Delete %(rows)s?") % {"rows": rows}
 
 
 def _in_words(one: Impact) -> str:

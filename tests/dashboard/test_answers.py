@@ -71,6 +71,14 @@ def test_a_poll_in_another_tab_takes_no_answer_away(dashboard):
     assert "Weekly Conversation Cleanup is paused." in text(dashboard.get(HOME))
 
 
+def test_asking_whether_somebody_answers_takes_no_answer_away(dashboard):
+    dashboard.post(PAUSE)
+
+    dashboard.head(HOME)
+
+    assert "Weekly Conversation Cleanup is paused." in text(dashboard.get(HOME))
+
+
 def test_a_question_carries_the_place_of_its_button_along(dashboard):
     run = make.run("conversations", status="failed", requested_at=make.ago(hours=1))
 

@@ -61,6 +61,13 @@ def test_one_sentence_says_how_the_run_stands(fields, sentence, dashboard):
     assert sentence in text(dashboard.get(page_of(run))).partition("Facts")[0]
 
 
+def test_of_a_failed_run_without_policies_nobody_knows_what_it_has_deleted(dashboard):
+    """Such as one that deletes files."""
+    run = make.run("files", status="failed", started_at=make.ago(hours=1), finished_at=make.ago())
+
+    assert "It failed after 1 h 0 min. " in text(dashboard.get(page_of(run)))
+
+
 def test_a_run_that_waits_for_another_of_its_task_says_so(dashboard):
     make.consumer()
     make.run("users", status="running")

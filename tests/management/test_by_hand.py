@@ -258,7 +258,7 @@ def test_a_plan_in_whose_way_a_held_run_is_tells_how_to_carry_out_the_plan(optio
         clean_up("--plan", str(Run.objects.get(dry_run=True).pk), *options)
 
     assert str(refusal.value).endswith(
-        "It deletes other rows than the plan:"
+        "It takes other rows than the plan:"
         f" cancel it with `housekeeping_runs cancel {held.pk}`, and carry out the plan again."
     )
     assert Conversation.objects.exists()

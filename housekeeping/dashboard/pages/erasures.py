@@ -102,6 +102,8 @@ def read(erasure: Erasure) -> ErasurePage:
             for title, counts in (
                 (gettext("Deleted"), erasure.rows),
                 (gettext("Erased from archives"), erasure.archived),
+                (gettext("Erased from exports"), erasure.exported),
+                (gettext("Deleted files"), erasure.files),
                 (gettext("Changed"), erasure.changed),
             )
             if counts
@@ -116,7 +118,7 @@ def read(erasure: Erasure) -> ErasurePage:
 
 
 def fingerprint(erasure: Erasure) -> str:
-    counts = [erasure.rows, erasure.archived, erasure.changed]
+    counts = [erasure.rows, erasure.archived, erasure.exported, erasure.files, erasure.changed]
     return polls.fingerprint(erasure.state, counts, erasure.reason, _is_unattended(erasure))
 
 
@@ -146,6 +148,8 @@ def question(preview: Preview, typed: str) -> Question:
     if preview.is_archived:
         effects.insert(0, gettext("A purge has deleted the account: it lives only in archives."))
     rows = [(_plural(table), words.number(rows)) for table, rows in sorted(preview.rows.items())]
+    if preview.files:
+        rows.append((gettext("Files"), words.number(preview.files.total())))
     return Question(
         gettext("Erase “%(name)s” for good?") % {"name": preview.person.name},
         effects,

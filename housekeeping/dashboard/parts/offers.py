@@ -12,7 +12,7 @@ from housekeeping.declared.registry import Task
 from housekeeping.engine import verification
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Run
-from housekeeping.reading import words
+from housekeeping.reading import ends, words
 from housekeeping.reading.previews import restorable
 from housekeeping.reading.previews.restorable import Restorable
 from housekeeping.rights import Rights
@@ -86,7 +86,8 @@ class Offers:
         return self._offer(
             "carry-out",
             gettext("Run this plan"),
-            gettext("Deletes exactly the rows listed in this preview: %(rows)s.") % {"rows": rows},
+            ends.told(self.run, "Deletes exactly the rows listed in this preview: %(rows)s.")
+            % {"rows": rows},
             is_asked=True,
             is_primary=True,
         )
@@ -98,7 +99,7 @@ class Offers:
         return self._offer(
             "approve",
             gettext("Approve"),
-            gettext("Deletes exactly the rows of its plan: %(rows)s.") % {"rows": rows},
+            ends.told(self.run, "Deletes exactly the rows of its plan: %(rows)s.") % {"rows": rows},
             is_asked=True,
             is_primary=True,
         )
@@ -125,14 +126,15 @@ class Offers:
     def _retry_in_words(self) -> str:
         run, task = self.run, self.task
         if run.dry_run:
-            return gettext("Counts what would be deleted now. Deletes nothing.")
+            return ends.told(self.run, "Counts what would be deleted now. Deletes nothing.")
         if run.plan_of:
             rows = {"rows": words.planned(run.plan_of)}
-            return gettext("Carries out the plan as a new run: deletes %(rows)s.") % rows
+            return ends.told(run.plan_of, "Carries out the plan as a new run: deletes %(rows)s.") % rows
         if task and task.may_delete:
-            return gettext(
+            return ends.say(
+                ends.of_policies(task.policies),
                 "Runs the task again, as a new run. Asks for confirmation, with the number of rows that it"
-                " would delete."
+                " would delete.",
             )
         return gettext("Runs the task again, as a new run.")
 
@@ -158,7 +160,8 @@ class Offers:
         if not self._is_free(dry_run=True):
             return None
         label = gettext("Dry run again") if run.dry_run else gettext("Dry run")
-        effect = gettext("Counts what would be deleted now, and saves it as a plan. Deletes nothing.")
+        kind = ends.of_policies(task.policies)
+        effect = ends.say(kind, "Counts what would be deleted now, and saves it as a plan. Deletes nothing.")
         return Offer("dry-run", label, effect, reverse("housekeeping:trigger", args=[run.task]), is_dry=True)
 
     def undo(self) -> Offer | None:
@@ -203,12 +206,15 @@ class Offers:
             effect, question = gettext("Stops counting; no plan is saved."), ""
         elif run.purged:
             done = {"rows": words.rows(run.purged)}
-            effect = gettext("Stops after the current batch; %(rows)s deleted so far stay deleted.") % done
-            question += " " + gettext("%(rows)s deleted so far stay deleted.") % done
+            effect = (
+                ends.told(self.run, "Stops after the current batch; %(rows)s deleted so far stay deleted.")
+                % done
+            )
+            question += " " + ends.told(self.run, "%(rows)s deleted so far stay deleted.") % done
         elif run.status == Run.Status.RUNNING:
-            effect = gettext("Stops after the current batch; nothing has been deleted so far.")
+            effect = ends.told(self.run, "Stops after the current batch; nothing has been deleted so far.")
         else:
-            effect = gettext("Removes it from the queue; it has deleted nothing.")
+            effect = ends.told(self.run, "Removes it from the queue; it has deleted nothing.")
         return self._offer("cancel", gettext("Cancel"), effect, question=question)
 
     @staticmethod

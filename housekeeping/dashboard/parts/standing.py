@@ -11,7 +11,7 @@ from housekeeping.declared.registry import Task
 from housekeeping.engine import plans
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Consumer, Run
-from housekeeping.reading import words
+from housekeeping.reading import ends, words
 
 
 def of(run: Run, task: Task | None, undos: Sequence[Run], now: datetime) -> str:
@@ -22,11 +22,12 @@ def of(run: Run, task: Task | None, undos: Sequence[Run], now: datetime) -> str:
     if status == Run.Status.RUNNING:
         return _running(run)
     if status == Run.Status.HELD:
-        return f"{run.error} " + (outdated(run) or gettext("Nothing is deleted until somebody approves it."))
+        waits = outdated(run) or ends.told(run, "Nothing is deleted until somebody approves it.")
+        return f"{run.error} {waits}"
     if status == Run.Status.SUCCEEDED:
         return _succeeded(run, task) + _since(run, undos)
     if status == Run.Status.FAILED:
-        return _failed(run) + _since(run, undos)
+        return _failed(run, task) + _since(run, undos)
     if status == Run.Status.CANCELLED:
         return _cancelled(run) + _since(run, undos)
     return gettext("It did not run.") + f" {run.error}"
@@ -54,9 +55,11 @@ def _running(run: Run) -> str:
         text = gettext("It restores rows in batches; restored so far: %(rows)s.")
         return text % {"rows": words.rows(run.done)}
     if run.dry_run:
-        return gettext("It counts what would be deleted, and deletes nothing.")
+        return ends.told(run, "It counts what would be deleted, and deletes nothing.")
     if run.purged:
-        return gettext("It is running; %(rows)s are deleted so far.") % {"rows": words.rows(run.purged)}
+        return ends.told(run, "It is running; %(rows)s are deleted so far.") % {
+            "rows": words.rows(run.purged)
+        }
     return gettext("It is running.")
 
 
@@ -70,14 +73,14 @@ def _succeeded(run: Run, task: Task | None) -> str:
         return text + _left(run)
     if run.dry_run:
         rows = words.planned(run)
-        return gettext("A dry run: %(rows)s would be deleted. Nothing was deleted.") % {"rows": rows}
+        return ends.told(run, "A dry run: %(rows)s would be deleted. Nothing was deleted.") % {"rows": rows}
     spared = words.in_use(sum(facts.get("in_use", 0) for facts in run.receipt.values()))
     if any(run.removed.values()):
-        return gettext("%(rows)s deleted in %(took)s.") % {"rows": words.removed(run), **took} + spared
+        return ends.told(run, "%(rows)s deleted in %(took)s.") % {"rows": words.removed(run), **took} + spared
     if spared:
-        return gettext("No rows were deleted. It took %(took)s.") % took + spared
+        return ends.told(run, "No rows were deleted. It took %(took)s.") % took + spared
     if task and task.policies:
-        return gettext("No rows were eligible for deletion. It took %(took)s.") % took
+        return ends.told(run, "No rows were eligible for deletion. It took %(took)s.") % took
     return gettext("Done in %(took)s.") % took
 
 
@@ -109,7 +112,7 @@ def _since(run: Run, undos: Sequence[Run]) -> str:
     return " " + text % {"n": words.number(back)}
 
 
-def _failed(run: Run) -> str:
+def _failed(run: Run, task: Task | None) -> str:
     if run.started_at is None:
         return gettext("It failed before it began.")
     if run.undo_of_id and run.done:
@@ -119,8 +122,10 @@ def _failed(run: Run) -> str:
         return gettext("It failed after %(took)s, and changed nothing.") % {"took": run.took}
     deleted = {"rows": words.removed(run), "took": run.took}
     if run.purged:
-        return gettext("It failed after %(took)s; %(rows)s were deleted before that.") % deleted
-    return gettext("It failed after %(took)s, and deleted nothing.") % deleted
+        return ends.told(run, "It failed after %(took)s; %(rows)s were deleted before that.") % deleted
+    if task and not task.policies:  # it may have deleted files, sent mails, or erased half a person
+        return gettext("It failed after %(took)s.") % deleted
+    return ends.told(run, "It failed after %(took)s, and deleted nothing.") % deleted
 
 
 def _cancelled(run: Run) -> str:
@@ -131,7 +136,7 @@ def _cancelled(run: Run) -> str:
         return gettext("Cancelled; %(rows)s restored, the rest stays in the archive.") % {"rows": rows}
     if run.purged:
         rows = words.removed(run)
-        return gettext("Cancelled; %(rows)s were deleted before that.") % {"rows": rows}
+        return ends.told(run, "Cancelled; %(rows)s were deleted before that.") % {"rows": rows}
     return gettext("Cancelled before it changed anything.")
 
 
