@@ -14,7 +14,7 @@ from django.urls import URLResolver, get_resolver, reverse
 from django.utils import timezone
 from rest_framework_simplejwt.tokens import RefreshToken
 
-from housekeeping.models import Channel, Erasure, Hold, Run
+from housekeeping.models import Channel, Erasure, Hold, Run, TableSize
 from housekeeping.reading.tables import measuring
 from tests import make
 from tests.visitors import account
@@ -91,7 +91,8 @@ def of_conversation(user):
 
 
 def of_table(user):
-    measuring.measure(timezone.now())
+    if not TableSize.objects.exists():
+        measuring.measure(timezone.now())
     return {"name": "chat_user"}
 
 
