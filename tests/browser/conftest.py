@@ -10,6 +10,8 @@ from tests import make, services
 from tests.processes import Processes
 
 PASSWORD = "correct horse battery"
+HOME = "/scheduler-admin"
+PAGES = pytest.StashKey[list]()
 
 
 @pytest.fixture(scope="session")
@@ -46,15 +48,27 @@ def site(server, processes):
     return server
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Tell what the pages of a test showed when it failed."""
+    report = yield
+    if report.failed and call.when == "call":
+        for page in item.stash.get(PAGES, []):
+            report.sections.append((f"Page {page.url}", page.inner_text("body")))
+    return report
+
+
 @pytest.fixture
-def open_page(chromium):
+def open_page(chromium, request):
     """Open pages that fail the test if the browser's console shows an error."""
     contexts, errors = [], []
+    pages = request.node.stash.setdefault(PAGES, [])
 
     def open_one(*, expect_errors=False, **options):
         context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
         contexts.append(context)
         page = context.new_page()
+        pages.append(page)
         page.set_default_timeout(15_000)
         if expect_errors:
             return page
@@ -68,26 +82,21 @@ def open_page(chromium):
     assert errors == []
 
 
-def sign_in(page, site, path="/scheduler-admin"):
+def sign_in(page, site, path=HOME):
+    """Open a page as ada. Her password is typed in the tests of signing in."""
+    client = Client()
+    client.force_login(User.objects.get(username="ada"))
+    name = settings.SESSION_COOKIE_NAME
+    page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": site}])
     page.goto(site + path)
-    page.get_by_label("User name").fill("ada")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_selector("#overview")
     return page
 
 
 @pytest.fixture
 def visit(site, open_page):
     """Opens a page of the site, signed in as ada already."""
-    name = settings.SESSION_COOKIE_NAME
 
-    def open_one(path="/scheduler-admin", **options):
-        page = open_page(**options)
-        client = Client()
-        client.force_login(User.objects.get(username="ada"))
-        page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": site}])
-        page.goto(site + path)
-        return page
+    def open_one(path=HOME, **options):
+        return sign_in(open_page(**options), site, path)
 
     return open_one

@@ -6,22 +6,14 @@ from playwright.sync_api import expect
 from housekeeping.models import Run
 from housekeeping.runs.work import execution
 from tests import make
-from tests.browser.conftest import sign_in
+from tests.browser.conftest import HOME
 from tests.make import days
-
-HOME = "/scheduler-admin"
 
 
 @pytest.fixture
-def show(site, open_page):
+def show(visit):
     """Opens a page of the dashboard, signed in."""
-
-    def open_one(path="", **options):
-        page = sign_in(open_page(**options), site)
-        page.goto(f"{site}{HOME}{path}")
-        return page
-
-    return open_one
+    return lambda path="", **options: visit(f"{HOME}{path}", **options)
 
 
 def press(page, button, key="Enter"):

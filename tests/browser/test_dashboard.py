@@ -132,22 +132,6 @@ def test_focus_survives_a_refresh(site, open_page):
     assert button.evaluate("element => element === document.activeElement")
 
 
-def test_everything_works_without_javascript(site, processes, open_page):
-    something_to_do()
-    processes.consumer()
-    page = sign_in(open_page(java_script_enabled=False), site)
-
-    page.locator("#task-conversations").get_by_role("button", name="Run now").click()
-    page.get_by_role("heading", name="Delete 1 conversation and 3 chat messages?").wait_for()
-    page.get_by_role("button", name="Delete them").click()
-
-    done = page.locator('#task-conversations .badge[data-status="succeeded"]')
-    wait_until(lambda: page.reload() and done.count(), what="the end of the run")
-    assert Conversation.objects.count() == 1
-    page.get_by_role("button", name="Sign out").click()
-    page.get_by_role("heading", name="Sign in").wait_for()
-
-
 def test_a_schedule_is_paused_and_resumed_in_place(site, open_page):
     page = sign_in(open_page(), site)
     stayed = stays_the_same_page(page)
@@ -204,7 +188,8 @@ def test_a_retention_is_changed_once_what_it_hits_is_seen(site, open_page, size)
 
     page.get_by_text("Rows of conversations are kept for 10 days from the next run on.").wait_for()
     assert PolicyState.objects.get().retention_days == 10
-    page.get_by_role("button", name="Reset to 30 days").click()
+    # By a key: a phone's page scrolls to the button that was pressed, perhaps between mouse down and up.
+    page.get_by_role("button", name="Reset to 30 days").press("Enter")
     page.get_by_text("Rows of conversations are kept as declared: 30 days.").wait_for()
 
 

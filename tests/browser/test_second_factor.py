@@ -23,6 +23,11 @@ def give_password(page, site):
     page.get_by_role("button", name="Sign in").click()
 
 
+def sign_out(page):
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("heading", name="Sign in").wait_for()  # else the next page could come before
+
+
 def with_a_key(page):
     """Give the browser a device that holds passkeys and whose user always agrees."""
     session = page.context.new_cdp_session(page)
@@ -50,7 +55,7 @@ def test_an_app_is_set_up_and_asked_for(site, open_page, javascript):
     page.get_by_role("button", name="Set up").click()
     codes = page.locator(".codes code").all_inner_texts()
     page.get_by_role("link", name="I have saved them").click()
-    page.get_by_role("button", name="Sign out").click()
+    sign_out(page)
 
     give_password(page, site)
     page.get_by_role("textbox", name="Code").fill("000000")
@@ -74,12 +79,12 @@ def test_a_passkey_signs_in_with_the_password_and_without_it(local, open_page):
     page.locator(".codes").wait_for()
     page.get_by_role("link", name="I have saved them").click()
     page.get_by_text("Passkey Laptop").wait_for()
-    page.get_by_role("button", name="Sign out").click()
+    sign_out(page)
 
     give_password(page, local)
     page.get_by_role("button", name="Use a passkey").click()
     page.wait_for_selector("#overview")
-    page.get_by_role("button", name="Sign out").click()
+    sign_out(page)
 
     page.goto(f"{local}{HOME}/runs")
     page.get_by_role("button", name="Use a passkey").click()

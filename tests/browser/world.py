@@ -7,7 +7,17 @@ from django.utils import timezone
 from chat import accounts
 from housekeeping.erasure import certificate
 from housekeeping.journal import acts
-from housekeeping.models import Consumer, Delivery, Erasure, Hold, Incident, LogLine, Snapshot, TableSize
+from housekeeping.models import (
+    Consumer,
+    Delivery,
+    Erasure,
+    Export,
+    Hold,
+    Incident,
+    LogLine,
+    Snapshot,
+    TableSize,
+)
 from housekeeping.reading.tables import measuring
 from housekeeping.runs.work import execution
 from tests import make
@@ -39,6 +49,7 @@ def a_night(*, consumer=True):
         make.consumer(version="1.0")
     make.conversation(age=days(31), messages=3)
     purged = _carried_out("conversations")
+    _exported(purged)
     undo = make.run("conversations", status="succeeded", undo_of=purged, requested_by="grace")
     make.conversation(age=days(40), messages=1)
     plan = _carried_out("conversations", dry_run=True)
@@ -50,6 +61,20 @@ def a_night(*, consumer=True):
     Hold.objects.create(model="chat.Conversation", key="7", reason="A dispute", made_by="ada")
     Hold.objects.create(model="chat.Conversation", key="8", reason="Put back", undo=undo, until=until)
     return {"purged": purged, "plan": plan, "undo": undo} | _unfinished()
+
+
+def _exported(run):
+    file = {"model": "chat.Conversation", "file": "chat.Conversation.jsonl.gz", "rows": 1, "bytes": 812}
+    folder = f"conversations/2026-11-30-{run.pk}/0001"
+    facts = {"run_id": run.pk, "policy": "conversations", "model": "chat.Conversation", "storage": "cold"}
+    Export.objects.create(
+        **facts,
+        folder=folder,
+        state=Export.State.WRITTEN,
+        manifest={"tables": [file]},
+        rows={"chat.Conversation": 1},
+        made_at=timezone.now(),
+    )
 
 
 def _carried_out(task, **fields):

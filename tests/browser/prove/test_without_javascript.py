@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
+from chat.models import Conversation
 from housekeeping.models import Channel, Erasure, Hold, Run
 from housekeeping.runs import control
 from housekeeping.runs.work import execution
@@ -13,6 +14,7 @@ from housekeeping.steering import retentions
 from housekeeping.urls import urlpatterns
 from tests import make
 from tests.make import days
+from tests.services import wait_until
 
 HOME = "/scheduler-admin"
 ROW = "chat.Conversation"
@@ -349,3 +351,21 @@ def test_it_is_done_and_answered(act, go, page, settings):
     act(go, settings) if act is run_approve else act(go)
 
     assert sent
+
+
+def test_a_task_is_run_from_the_question_to_its_end(page, go, processes):
+    make.conversation(age=days(31), messages=3)
+    make.conversation(age=days(2))
+    processes.consumer()
+    go("")
+
+    page.locator("#task-conversations").get_by_role("button", name="Run now").click()
+    page.get_by_role("heading", name="Delete 1 conversation and 3 chat messages?").wait_for()
+    page.get_by_role("button", name="Delete them").click()
+    page.locator("#overview").wait_for()  # else a reload could come before the act is sent
+
+    done = page.locator('#task-conversations .badge[data-status="succeeded"]')
+    wait_until(lambda: page.reload() and done.count(), what="the end of the run")
+    assert Conversation.objects.count() == 1
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("heading", name="Sign in").wait_for()
