@@ -1,4 +1,4 @@
-"""Files of deleted rows in S3, by django-storages, which the site itself does not need."""
+"""Files of deleted rows, and exports, in S3, by django-storages, which the site itself does not need."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pytest
 from tests.processes import ROOT
 
 # hypothesis is of the zoo, whose photos have the files.
-PACKAGES = ["django-storages[s3]==1.14.6", "moto[s3,server]==5.2.5", "hypothesis"]
+PACKAGES = ["django-storages[s3]==1.14.6", "moto[s3,server]==5.2.5", "hypothesis", "pyarrow"]
 
 
 @pytest.fixture(scope="module")
@@ -26,22 +26,37 @@ def python(tmp_path_factory):
     return folder / "bin" / "python"
 
 
-def test_files_in_s3_go_after_the_undo_window_and_stay_while_it_is_open(python, tmp_path):
+def run(python, folder, script, *words):
+    """What a script prints at last, in a site whose files are in S3."""
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "tests.prove.on_s3",
-        "DATABASE_URL": f"sqlite:///{tmp_path}/site.sqlite3",
+        "DATABASE_URL": f"sqlite:///{folder}/site.sqlite3",
         "S3_URL": "http://127.0.0.1:1",
         "AWS_MAX_ATTEMPTS": "1",
         "PYTHONPATH": str(ROOT),
     }
-
-    def run(*words):
-        done = subprocess.run([python, *words], cwd=ROOT, env=environment, capture_output=True, text=True)
+    for command in (["manage.py", "migrate", "--run-syncdb", "--verbosity", "0"], ["-m", script, *words]):
+        done = subprocess.run([python, *command], cwd=ROOT, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        return done.stdout
+    return json.loads(done.stdout.splitlines()[-1])
 
-    run("manage.py", "migrate", "--run-syncdb", "--verbosity", "0")
-    facts = json.loads(run("-m", "tests.prove.files_on_s3").splitlines()[-1])
+
+@pytest.mark.parametrize(("form", "suffix"), [("jsonl", "jsonl.gz"), ("parquet", "parquet")])
+def test_exports_in_s3_are_verified_listed_and_imported(python, tmp_path, form, suffix):
+    facts = run(python, tmp_path, "tests.prove.exports_on_s3", form)
+
+    files = ["manifest.json", f"zoo.Park.{suffix}", f"zoo.Photo.{suffix}"]
+    assert facts["exported"] == ["succeeded", [], 0]
+    assert facts["files"] == facts["listed"] == files
+    names = ["Park 0", "Park 1", "Park 2"]
+    assert facts["imported"] == [["3 rows of zoo.Park", "3 rows of zoo.Photo"], names, 3]
+    status, error, *there = facts["storage down"]
+    assert (status, there) == ("failed", [names, 3])
+    assert "The storage 'default' could not be written to (EndpointConnectionError" in error
+
+
+def test_files_in_s3_go_after_the_undo_window_and_stay_while_it_is_open(python, tmp_path):
+    facts = run(python, tmp_path, "tests.prove.files_on_s3")
 
     assert facts["windows open"] == {
         "deleted_files": 0, "files_still_named": 0, "failed_files": 0, "failures": []
