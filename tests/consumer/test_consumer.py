@@ -76,6 +76,7 @@ def test_a_purge_that_is_stopped_is_finished_by_the_next_consumer(processes, kin
     Conversation.objects.bulk_create(
         Conversation(user=owner, created_at=make.ago(days=40)) for _ in range(10_000)
     )
+    processes.environment["HOUSEKEEPING_PACE"] = "gentle"  # it takes seconds, so that it can be stopped
     run = make.run()
     first = processes.consumer("-k", kind)
     wait_until(Run.objects.filter(status="running").exclude(deleted={}).exists)

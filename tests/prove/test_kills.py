@@ -5,8 +5,9 @@ On PostgreSQL: TEST_DATABASE=postgres.
 
 import pytest
 
-from tests.engine import test_hooks as hooks
 from tests.engine import test_promises as promises
+from tests.engine.effects import test_hooks as hooks
+from tests.engine.ends import test_anonymise_promises as anonymous
 from tests.zoo import tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,3 +35,9 @@ def test_a_kill_before_each_statement_loses_no_call_of_on_deleted(add_task):
 
     for number in range(hooks.statements()):
         hooks.killed_before(number)
+
+
+def test_a_kill_before_each_statement_loses_no_value_of_anonymous_rows():
+    with anonymous.declared():
+        for number in range(anonymous.statements()):
+            anonymous.killed_before(number)

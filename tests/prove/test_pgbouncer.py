@@ -14,7 +14,13 @@ FACES = ("api", "dashboard", "management", "monitoring", "faces", "docs/test_use
 # test_read_only.py makes a session read-only for good, and PgBouncer would hand it to others.
 LEFT_OUT = ["test_matrix.py", "test_read_only.py"]
 SUITES = {
-    "consumer": ["tests/consumer", "-k", "not sqlite and not redis and not autostart"],
+    "consumer": [
+        *map(str, ROOT.glob("tests/consumer/test_*.py")),
+        str(ROOT / "tests/consumer/prove/test_faults.py"),
+        str(ROOT / "tests/consumer/prove/test_forks.py"),
+        "-k",
+        "not sqlite and not redis and not autostart",
+    ],
     "core": [f"tests/{room}" for room in CORE],
     "faces": [
         *(f"tests/{room}" for room in FACES),

@@ -13,7 +13,7 @@ import pytest
 from chat.models import ChatMessage, Conversation
 from housekeeping.models import Run
 from tests import make, services
-from tests.consumer.test_faults import complaints, logs, old_conversations, processes, wait_for  # noqa: F401
+from tests.consumer.prove.test_faults import complaints, logs, old_conversations, processes, wait_for  # noqa: F401
 from tests.processes import Processes
 from tests.services import wait_until
 
