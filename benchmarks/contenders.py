@@ -4,23 +4,25 @@ Each runs as its own process, on the database that the environment names:
 
     contenders.py build MESSAGES    fill a migrated database
     contenders.py raw|django|ours|signal|told|django-told DAYS    purge, and print the measurements as JSON
+    contenders.py db-purge|data-purger DAYS    the same with a peer, which must be on PYTHONPATH
     contenders.py raw-undo|undo DAYS    purge flat-out, put all rows back, and print the measurements
     contenders.py writer    insert a message every few milliseconds until stdin ends
 
 "ours" is a whole run as a consumer executes it: the counts before and after, the brake, the lease, a
 checkpoint, a receipt and an archive (unless HOUSEKEEPING_UNDO_DAYS is 0). Each way warms up first, since a
-consumer has usually executed other runs before.
+consumer has usually executed other runs before. BENCHMARK_SHAPE is the shape of the data (``purge.py``).
 """
 
 import json
-import random
 import select
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -30,110 +32,100 @@ django.setup()
 
 from django.conf import settings  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
+from django.db.models import QuerySet  # noqa: E402
 from django.db.models.signals import post_delete  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from chat.models import ChatMessage, Conversation  # noqa: E402
+from benchmarks.data import PER_CONVERSATION, SHAPE, build  # noqa: E402
+from benchmarks.keyed.models import Parcel, Scan  # noqa: E402
+from chat.models import ChatMessage, Conversation, User  # noqa: E402
 from chat.tasks import old_conversations  # noqa: E402
 from housekeeping.declared import registry  # noqa: E402
 from housekeeping.models import Run  # noqa: E402
 from housekeeping.runs import control  # noqa: E402
 from housekeeping.runs.work import execution  # noqa: E402
 
-DAYS = 100  # the ages of conversations are spread evenly over this many
-PER_CONVERSATION = 10
 PAUSE = 0.005  # seconds between two inserts by the writer
 
-
-# --- The data ---------------------------------------------------------------------------------
-
-
-def build(messages: int) -> None:
-    """Insert conversations with ten messages each.
-
-    Fifty of them go on at the same time, so that the messages of a conversation are not adjacent in the
-    table.
-    """
-    conversations = messages // PER_CONVERSATION
-    seconds = DAYS * 86_400 / conversations
-    moment = (
-        "TIMESTAMPTZ %s + ({}) * INTERVAL '1 second'"
-        if connection.vendor == "postgresql"
-        else "strftime('%%Y-%%m-%%d %%H:%%M:%%f000', %s, '+' || ({}) || ' seconds')"
-    )
-    numbers = (
-        "WITH RECURSIVE n(i) AS (SELECT CAST(0 AS bigint) UNION ALL SELECT i + 1 FROM n WHERE i < {} - 1)"
-    )
-    begin = f"{timezone.now() - timedelta(days=DAYS):%Y-%m-%d %H:%M:%S}"
-    users = max(conversations // 10, 1)
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("CREATE TEMPORARY TABLE sentence (id integer PRIMARY KEY, words text)")
-        cursor.executemany("INSERT INTO sentence VALUES (%s, %s)", list(enumerate(_sentences())))
-        cursor.execute(
-            f"{numbers.format(users)} INSERT INTO chat_user (id, username, email, email_verified_at,"
-            " is_active, password, first_name, last_name, is_staff, is_superuser, date_joined)"
-            " SELECT i + 1, 'user' || i, 'user' || i || '@example.com', CURRENT_TIMESTAMP,"
-            " true, '', '', '', false, false, CURRENT_TIMESTAMP FROM n"
-        )
-        cursor.execute(
-            f"{numbers.format(conversations)} INSERT INTO chat_conversation"
-            " (id, user_id, title, created_at, last_message_at)"
-            f" SELECT i + 1, i %% {users} + 1, 'Conversation ' || i, {moment.format(f'i * {seconds}')},"
-            f" {moment.format(f'(i * {seconds} + 600)')} FROM n",
-            [begin, begin],
-        )
-        cursor.execute(
-            f"{numbers.format(messages)} INSERT INTO chat_chatmessage"
-            " (id, conversation_id, role, content, created_at)"
-            " SELECT i + 1, i / 500 * 50 + i %% 50 + 1,"
-            " CASE i / 50 %% 2 WHEN 0 THEN 'user' ELSE 'assistant' END, words,"
-            f" {moment.format(f'(i / 500 * 50 + i %% 50) * {seconds} + i / 50 %% 10 * 60')}"
-            " FROM n JOIN sentence ON sentence.id = i * 7919 %% 10007",
-            [begin],
-        )
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            for table in ("chat_user", "chat_conversation", "chat_chatmessage"):
-                cursor.execute(
-                    f"SELECT setval(pg_get_serial_sequence(%s, 'id'), max(id)) FROM {table}", [table]
-                )
-            cursor.execute("VACUUM (ANALYZE)")
-        else:
-            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def _sentences() -> list[str]:
-    """10,007 texts of 4 to 30 words, about 100 characters each, that compress as well as chat messages."""
-    chance = random.Random(4)
-    letters = "etaoinshrdlucmfwypvbgkjqxz"
-    words = ["".join(chance.choices(letters, range(26, 0, -1), k=chance.randint(2, 9))) for _ in range(3000)]
-    weights = [1 / (rank + 1) for rank in range(len(words))]
-    return [" ".join(chance.choices(words, weights, k=chance.randint(4, 30))) for _ in range(10_007)]
-
+# The rows that are deleted with all below them, the column of their age, and the policy.
+TOP, AGE, POLICY = {
+    "users": (User, "date_joined", "users"),
+    "uuid": (Parcel, "sent_at", "parcels"),
+}.get(SHAPE, (Conversation, "created_at", "conversations"))
 
 # --- The contenders ---------------------------------------------------------------------------
 
 
 def raw(days: float) -> int:
-    """One DELETE of the messages by subselect, then one of their conversations."""
+    """One DELETE of the messages by subselect, then one of their conversations; of the shape "users",
+    then one of the users.
+    """
     cutoff = timezone.now() - timedelta(days=days)
+    if SHAPE == "users":
+        return _raw_users(cutoff)
     old = "FROM chat_conversation WHERE created_at < %s"
+    below = "FROM chat_chatmessage WHERE conversation_id"
+    if SHAPE == "uuid":
+        old, below = "FROM keyed_parcel WHERE sent_at < %s", "FROM keyed_scan WHERE parcel_id"
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"DELETE FROM chat_chatmessage WHERE conversation_id IN (SELECT id {old})", [cutoff])
+        cursor.execute(f"DELETE {below} IN (SELECT id {old})", [cutoff])
         rows = cursor.rowcount
         cursor.execute(f"DELETE {old}", [cutoff])
         return rows + cursor.rowcount
 
 
-def naive(days: float) -> int:
-    """Django's own ``.delete()`` of all old conversations."""
-    rows, _ = Conversation.objects.filter(created_at__lt=timezone.now() - timedelta(days=days)).delete()
+def _raw_users(cutoff: datetime) -> int:
+    old = "FROM chat_user WHERE date_joined < %s"
+    theirs = f"FROM chat_conversation WHERE user_id IN (SELECT id {old})"
+    rows = 0
+    with transaction.atomic(), connection.cursor() as cursor:
+        for which in (f"FROM chat_chatmessage WHERE conversation_id IN (SELECT id {theirs})", theirs, old):
+            cursor.execute(f"DELETE {which}", [cutoff])
+            rows += cursor.rowcount
     return rows
+
+
+def naive(days: float) -> int:
+    """Django's own ``.delete()`` of all old rows."""
+    rows, _ = _old(days).delete()
+    return rows
+
+
+def _old(days: float) -> QuerySet[Any]:
+    """What all ways delete, with the rows below it."""
+    return TOP.objects.filter(**{f"{AGE}__lt": timezone.now() - timedelta(days=days)})
+
+
+def db_purge(days: float) -> int:
+    """django-db-purge, which counts only the rows at the top."""
+    from dbpurge.management.commands.db_purge import Command
+
+    old = _old(days)
+    policy = {
+        "app_name": old.model._meta.app_label,
+        "model_name": old.model.__name__,
+        "time_based_column_name": AGE,
+        "data_retention_num_seconds": int(days * 86_400),
+    }
+    rows = Command().delete_expired_records(**policy)
+    each = PER_CONVERSATION + 1
+    return int(rows) * (1 + PER_CONVERSATION * each if SHAPE == "users" else each)
+
+
+def data_purger(days: float) -> int:
+    """django-data-purger, in batches of its default size."""
+    from django_data_purger import DataPurger
+
+    class Old(DataPurger):
+        def run(self, *, now: datetime) -> Any:
+            return self._delete_queryset_in_batch(_old(days))
+
+    return sum(int(one.affected_items) for one in Old().run(now=timezone.now()))
 
 
 def ours(days: float) -> int:
     """A run. Its retention comes from the environment, like its other settings."""
-    return sum(_carried_out("conversations").receipt["conversations"]["rows"].values())
+    return sum(_carried_out(POLICY).receipt[POLICY]["rows"].values())
 
 
 def _carried_out(task: str) -> Run:
@@ -181,10 +173,10 @@ def _seen(**_: object) -> None:
 
 
 def warm_up(name: str) -> None:
-    if name == "django":
+    if name in ("django", "db-purge", "data-purger"):
         Conversation.objects.filter(pk=-1).delete()
     elif not name.startswith("raw"):
-        _carried_out("users")
+        _carried_out("messages" if SHAPE == "users" else "users")
 
 
 # --- Putting back -----------------------------------------------------------------------------
@@ -245,6 +237,8 @@ CONTENDERS: dict[str, Callable[[float], int]] = {
     "ours": ours,
     "signal": signal,
     "django-told": django_told,
+    "db-purge": db_purge,
+    "data-purger": data_purger,
     "told": told,
     "raw-undo": raw_undo,
     "undo": undo,
@@ -275,11 +269,22 @@ def measure(name: str, days: float) -> None:
     warm_up(name)
     BEFORE.get(name, lambda days: None)(days)
     clock = Clock()
-    began, started = time.time(), time.monotonic()
+    began, started, worked = time.time(), time.monotonic(), _worked()
     rows = CONTENDERS[name](days)
-    seconds = time.monotonic() - started
-    took = {"rows": rows, "seconds": seconds, "began": began, "ended": began + seconds}
+    seconds, worked = time.monotonic() - started, _worked() - worked
+    took = {"rows": rows, "seconds": seconds, "cpu": worked, "began": began, "ended": began + seconds}
     print(json.dumps(took | {"longest": clock.longest, "peak": _peak()}))
+
+
+def _worked() -> float:
+    """The seconds that this process, and its PostgreSQL server process, have kept a processor busy."""
+    seconds = time.process_time()
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            [pid] = cursor.fetchone()
+        seconds += int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+    return seconds
 
 
 def _peak() -> int:
@@ -293,12 +298,16 @@ def _peak() -> int:
 
 def write() -> None:
     """Insert messages until stdin ends, then print ``[moment, seconds]`` of each insert as JSON."""
-    conversation = Conversation.objects.latest("pk")
+    if SHAPE == "uuid":
+        row = Scan(parcel=Parcel.objects.latest("sent_at"), words="Hello", scanned_at=timezone.now())
+    else:
+        row = ChatMessage(conversation=Conversation.objects.latest("pk"), role="user", content="Hello")
     waits = []
     print("ready", flush=True)
     while not select.select([sys.stdin], [], [], PAUSE)[0]:
         began, started = time.time(), time.monotonic()
-        ChatMessage.objects.create(conversation=conversation, role="user", content="Hello")
+        row.pk = uuid4() if SHAPE == "uuid" else None
+        row.save(force_insert=True)
         waits.append((began, time.monotonic() - started))
     print(json.dumps(waits))
 
