@@ -1,7 +1,7 @@
 """Compares our purge with a raw DELETE and Django's ``.delete()``: speed, memory, effect on other traffic.
 
     python benchmarks/purge.py [--database sqlite|postgres|all] [--messages N …] [--rounds N]
-        [--quick] [--speed] [--undo] [--signals]
+        [--quick] [--speed] [--undo] [--signals] [--peers] [--shapes chat|wide|users|uuid …]
 
 The data is conversations with ten messages each, whose ages are spread evenly over 100 days. The purge
 deletes those older than 50 days ("half"), or those older than 99 days ("few", 1 %). In the smallest size it
@@ -22,12 +22,20 @@ With --undo, it instead compares ways to put back half of the messages after a p
 - raw INSERT … SELECT: from copies of the old rows of both tables, in one transaction.
 - undo: the run that undoes the purge, as a consumer executes it, including all that it verifies.
 
+With --peers, it compares our purge with archive to what others do without one, on half of the messages:
+Django's ``.delete()``, django-db-purge and django-data-purger. Their packages are installed into build/peers
+as benchmarks/requirements.txt says. --shapes chooses the data: chat, as above; wide, messages of 1,500
+characters; users, which deletes users with all that is theirs; uuid, parcels with ten scans each, all with
+random keys.
+
 With --signals, it compares what delete signals cost, with a receiver of both models that does nothing.
 
 The numbers:
 
 - rows/s: messages and conversations, from the request to the end, without other traffic.
 - x raw: that speed divided by the speed of the raw DELETE in the same round.
+- CPU: microseconds of processor time per row, of the purging process and of its process in PostgreSQL. It
+  hardly depends on what else the machine does.
 - peak: the highest resident memory of the process that purges.
 - longest transaction: from its BEGIN, without waiting for the lock, to the end of its COMMIT.
 - writer: how long the inserts of another process take, which inserts a message every 5 ms meanwhile.
@@ -100,6 +108,15 @@ SIGNALS = [
     Way("batches, archive, signals not sent", "signal", "flat-out", 7),
     Way("batches, archive, signals sent", "told", "flat-out", 7),
 ]
+PEERS = [
+    RAW,
+    DJANGO,
+    Way("django-db-purge", "db-purge"),
+    Way("django-data-purger", "data-purger"),
+    Way("batches, no archive", "ours", "flat-out"),
+    Way("batches, archive", "ours", "flat-out", 7),
+]
+SHAPES = ["chat", "wide", "users", "uuid"]
 RAW_UNDO = Way("raw INSERT … SELECT", "raw-undo")
 UNDO = [RAW_UNDO, Way("undo", "undo", "flat-out", 7), Way("undo", "undo", "normal", 7)]
 
@@ -110,6 +127,7 @@ class Measured:
 
     speeds: list[float] = field(default_factory=list)
     ratios: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)  # seconds per row
     peaks: list[int] = field(default_factory=list)
     longest: float = 0
     waits: list[float] = field(default_factory=list)
@@ -189,7 +207,7 @@ def environment(url: str, **settings: object) -> dict[str, str]:
         name: value for name, value in os.environ.items() if not name.startswith(("HOUSEKEEPING_", "HUEY_"))
     }
     return inherited | {
-        "DJANGO_SETTINGS_MODULE": "site_config.settings",
+        "DJANGO_SETTINGS_MODULE": "benchmarks.keyed.settings",
         "ENV_FILE": os.devnull,
         "SECRET_KEY": "a key for the benchmark alone, as long as Django wants one to be",
         "DATABASE_URL": url,
@@ -198,6 +216,7 @@ def environment(url: str, **settings: object) -> dict[str, str]:
         "TIME_ZONE": "UTC",
         "DEBUG": "false",
         "LOG_FILE": "",
+        "PYTHONPATH": f"{ROOT}:{ROOT}/build/peers",
         **{f"HOUSEKEEPING_{name}": str(value) for name, value in settings.items()},
     }
 
@@ -211,7 +230,7 @@ def run(*words: object, **environment: Any) -> str:
 
 
 def build(url: str, messages: int) -> None:
-    run("manage.py", "migrate", "--verbosity=0", env=environment(url))
+    run("manage.py", "migrate", "--run-syncdb", "--verbosity=0", env=environment(url))
     run("benchmarks/contenders.py", "build", messages, env=environment(url))
 
 
@@ -221,6 +240,7 @@ def purge(way: Way, url: str, days: int) -> dict[str, Any]:
         PACE="normal" if way.pace == "-" else way.pace,
         UNDO_DAYS=way.undo_days,
         CONVERSATION_RETENTION_DAYS=days,
+        UNVERIFIED_USER_RETENTION_DAYS=days,
     )
     took: dict[str, Any] = json.loads(run("benchmarks/contenders.py", way.contender, days, env=settings))
     return took
@@ -262,8 +282,9 @@ def compare(
             raw_speed = speed if way in (RAW, RAW_UNDO) else raw_speed
             note(found[way], took)
             found[way].speeds.append(speed)
+            found[way].cpu.append(took["cpu"] / took["rows"])
             found[way].ratios.append(speed / raw_speed)
-            if ways not in (FLAT_OUT, SIGNALS) and way.pace != "flat-out":
+            if ways not in (FLAT_OUT, SIGNALS, PEERS) and way.pace != "flat-out":
                 beside_a_writer(found[way], copies, way, days)
     return found
 
@@ -292,8 +313,8 @@ def idle(copies: SqliteCopies | PostgresCopies, seconds: float) -> list[float]:
 # --- Printing ---------------------------------------------------------------------------------
 
 HEAD = (
-    "| messages | old | way | pace | rows/s | x raw | peak, MiB | longest transaction, ms"
-    " | writer p50, ms | p99, ms |\n" + "| --- " * 10 + "|"
+    "| messages | old | way | pace | rows/s | x raw | CPU, µs/row | peak, MiB | longest transaction, ms"
+    " | writer p50, ms | p99, ms |\n" + "| --- " * 11 + "|"
 )
 
 
@@ -305,6 +326,7 @@ def line(messages: int, share: str, way: Way, found: Measured) -> str:
         way.pace,
         f"{median(found.speeds):,.0f}",
         f"{median(found.ratios):.2f}",
+        f"{median(found.cpu) * 1e6:.2f}",
         f"{found.peak:.0f}",
         f"{found.longest * 1000:,.0f}",
         percentile(found.waits, 0.5),
@@ -386,6 +408,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="default: 3")
     parser.add_argument("--quick", action="store_true", help="one round of 20,000 and 100,000 messages")
     parser.add_argument("--signals", action="store_true", help="measure delete signals instead")
+    parser.add_argument("--peers", action="store_true", help="compare with peers instead")
+    parser.add_argument(
+        "--shapes", choices=SHAPES, nargs="+", default=SHAPES, help="for --peers; default: all"
+    )
     parser.add_argument("--undo", action="store_true", help="measure undo instead")
     parser.add_argument("--speed", action="store_true", help="measure flat-out only, without a writer")
     options = parser.parse_args()
@@ -393,7 +419,9 @@ def main() -> None:
     sizes, rounds = ([20_000, 100_000], 1) if options.quick else (sorted(options.messages), options.rounds)
     for database in DATABASES if options.database == "all" else [options.database]:
         try:
-            if options.undo:
+            if options.peers:
+                measure_peers(database, options.shapes, sizes, rounds)
+            elif options.undo:
                 measure_half(database, "undo", UNDO, sizes, rounds)
             elif options.signals:
                 measure_half(database, "signals", SIGNALS, sizes, rounds)
@@ -410,6 +438,24 @@ def measure_half(database: str, what: str, ways: list[Way], sizes: list[int], ro
             build(copies.url, messages)
             for way, found in compare(copies, ways, SHARES["half"], rounds).items():
                 print(line(messages, "half", way, found), flush=True)
+
+
+def measure_peers(database: str, shapes: list[str], sizes: list[int], rounds: int) -> None:
+    for shape in shapes:
+        os.environ["BENCHMARK_SHAPE"] = shape
+        print(f"\n## {database}, {shape}\n{HEAD}", flush=True)
+        for messages in sizes:
+            with DATABASES[database]() as copies:
+                build(copies.url, messages)
+                # django-data-purger subtracts one from a key.
+                ways = [way for way in PEERS if (shape, way.contender) != ("uuid", "data-purger")]
+                found = compare(copies, ways, SHARES["half"], rounds)
+            for way, measured in found.items():
+                print(line(messages, "half", way, measured), flush=True)
+            ours, peers = found[ways[-1]].speeds, [found[way].speeds for way in ways[1:-2]]
+            ratios = [speed / max(others) for speed, *others in zip(ours, *peers, strict=True)]
+            worst = f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+            print(f"\nAn archive, x the fastest without one of the same round: {worst}", flush=True)
 
 
 def measure(database: str, sizes: list[int], ways: list[Way], rounds: int) -> None:
