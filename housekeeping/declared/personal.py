@@ -36,13 +36,14 @@ class Person:
 
 @dataclass(frozen=True)
 class PersonalRows:
-    """Rows of ``model`` that are about a person. A row that meets one of the conditions is deleted.
+    """Rows of ``model`` that are about a person. A row that meets one of the conditions is deleted, with
+    those below it.
 
     ``names``: columns with the account's name or mail address, in any case. ``keys``: columns with the key
-    of a row, each with the model of that row; the row is the account or below it. ``objects``: pairs of a
-    column with a content type and a column with the key of a row of it. ``rows``: a function that returns
-    the rows of a person; archives are not searched by it. ``renamed``: columns with the account's name or
-    mail address, in rows that stay: the pseudonym takes its place.
+    of a row, each with the model of that row; the row is the account, is declared, too, or is below one of
+    these. ``objects``: pairs of a column with a content type and a column with the key of a row of it.
+    ``rows``: a function that returns the rows of a person; archives are not searched by it. ``renamed``:
+    columns with the account's name or mail address, in rows that stay: the pseudonym takes its place.
     """
 
     model: type[Model]

@@ -145,6 +145,7 @@ class _Work:
     def _pass(self) -> None:
         """Go over everything once: first what is known by keys and words that the rows still tell."""
         rows.look(self.person, self.found, self.terms, self.checkpoint)
+        rows.look_at_declared(self.person, self.found, self.checkpoint)
         archives.look(self.person.model, self.found, self._read, self.checkpoint)
         self._save_found()
         records = Records(self.terms, self.found, self._deleted, self._changed)

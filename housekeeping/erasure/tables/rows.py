@@ -13,6 +13,7 @@ from operator import or_
 from typing import Any, Protocol
 
 from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Model, Q, QuerySet
 
@@ -20,6 +21,7 @@ from housekeeping import conf
 from housekeeping.database import chosen, transient
 from housekeeping.database.chosen import connection
 from housekeeping.declared.personal import Person, PersonalRows, declared
+from housekeeping.declared.steps import no_checkpoint
 from housekeeping.engine import cascade, holds, locks, packing
 from housekeeping.engine.purge import CAREFUL_LOCK_TIMEOUT, FIRST_BATCH, PACES, SETTINGS, fitted
 from housekeeping.engine.removal import Batch, Removal
@@ -57,14 +59,12 @@ def look(person: Person, found: Found, terms: Terms, checkpoint: Callable[[], No
 
 def _look(person: Person, found: Found, terms: Terms, checkpoint: Callable[[], None]) -> None:
     found.setdefault(person.model._meta.label, set()).add(person.key)
-    known = _reached(person)
+    account = _Tree(person.model, [person.key])
     for model in tables(person.model):
-        _note_values(person, model, found, known)
+        account.note_values(model, found)
         keys, texts = found.setdefault(model._meta.label, set()), _texts(model)
         names = [field.attname for field in texts]
-        for number, (key, *values) in enumerate(
-            _theirs(person, model, known).values_list("pk", *names).iterator()
-        ):
+        for number, (key, *values) in enumerate(account.rows(model).values_list("pk", *names).iterator()):
             if number % LOOK_EACH == 0:
                 checkpoint()
             keys.add(str(key))
@@ -99,64 +99,80 @@ def _texts(model: type[Model]) -> list[Any]:
 
 
 def there(person: Person) -> Found:
-    """The keys of the account and of the rows below it, as holds write them."""
+    """The keys of the account and of what is declared about the person, with the rows below them, as holds
+    write them."""
     found: Found = {person.model._meta.label: {person.key}}
     with chosen.at_home(person.model):
-        known = _reached(person)
-        for model in tables(person.model):
-            keys = _theirs(person, model, known).values_list("pk", flat=True)
-            found.setdefault(model._meta.label, set()).update(map(str, keys.iterator()))
+        _Tree(person.model, [person.key]).add_to(found)
+    look_at_declared(person, found, no_checkpoint)
     return found
 
 
 def all_of(person: Person, found: Found) -> Found:
-    """The keys of the rows that an erasure would delete: those ``there``, and what is declared."""
-    counted = {label: set(keys) for label, keys in found.items()}
+    """The keys of the rows that an erasure would delete: those ``there``."""
     with chosen.at_home(person.model):
-        if not cascade.rows_of(person.model).filter(pk=person.key).exists():  # it lives only in archives
-            counted[person.model._meta.label].clear()
-    for one in declared():
-        keys = counted.setdefault(one.model._meta.label, set())
-        keys |= {str(key) for part in about(person, one, found) for key in part}
-    return counted
+        if cascade.rows_of(person.model).filter(pk=person.key).exists():
+            return found
+    return {**found, person.model._meta.label: set()}  # it lives only in archives
 
 
-Reached = dict[type[Model], list[Any]]
+def look_at_declared(person: Person, found: Found, checkpoint: Callable[[], None]) -> None:
+    """Add the keys of what is declared about the person, and of the rows below. One may be about another."""
+    size = -1
+    while size != (size := sum(map(len, found.values()))):
+        for one in declared():
+            for keys in about(person, one, found):
+                checkpoint()
+                with chosen.at_home(one.model):
+                    _Tree(one.model, keys).add_to(found)
 
 
-def _reached(person: Person) -> Reached | None:
-    """The keys of the account's rows by table; None if lookup paths lead to them."""
-    if cascade.is_tree(person.model):
-        return None
-    closure = cascade.Closure(person.model)
-    closure.add(cascade.rows_of(person.model).filter(pk=person.key).values_list("pk", flat=True))
-    found = {model: set(keys) for model, keys in closure.rows.items()}
-    for edge, values in closure.leaves:
-        found.setdefault(edge.model, set()).update(edge.rows(list(values)).values_list("pk", flat=True))
-    return {model: list(keys) for model, keys in found.items()}
+class _Tree:
+    """Rows of a table by their keys, ``top``, and the rows below them, in the chosen database."""
 
+    def __init__(self, model: type[Model], top: list[Any]) -> None:
+        self.model, self.top = model, top
+        self.known = None if cascade.is_tree(model) else self._reached()
 
-def _note_values(person: Person, model: type[Model], found: Found, known: Reached | None) -> None:
-    """Add the values, other than keys, that archived rows may refer to the person's rows by."""
-    for place, column in referred(model):
-        values = _theirs(person, model, known).values_list(field_of(model, column), flat=True)
-        found.setdefault(place, set()).update(str(value) for value in values if value is not None)
+    def rows(self, model: type[Model]) -> QuerySet[Any]:
+        """Its rows in one of the tables."""
+        rows = cascade.rows_of(model).order_by()
+        if self.known is not None:
+            return rows.filter(packing.Among("pk", self.known.get(model, [])))
+        if model is self.model:
+            return rows.filter(pk__in=self.top)
+        paths = cascade.paths(self.model)[model]
+        # Not as a join: two paths would give a row twice.
+        return rows.filter(reduce(or_, (Q(**{f"{path}__in": self.top}) for path in paths))).distinct()
+
+    def look_again(self) -> None:
+        """Others may have added rows."""
+        self.known = None if self.known is None else self._reached()
+
+    def _reached(self) -> dict[type[Model], list[Any]]:
+        """The keys by table, where no lookup paths lead to them."""
+        closure = cascade.Closure(self.model)
+        closure.add(cascade.rows_of(self.model).filter(pk__in=self.top).values_list("pk", flat=True))
+        found = {model: set(keys) for model, keys in closure.rows.items()}
+        for edge, values in closure.leaves:
+            found.setdefault(edge.model, set()).update(edge.rows(list(values)).values_list("pk", flat=True))
+        return {model: list(keys) for model, keys in found.items()}
+
+    def add_to(self, found: Found) -> None:
+        for model in tables(self.model):
+            self.note_values(model, found)
+            keys = self.rows(model).values_list("pk", flat=True)
+            found.setdefault(model._meta.label, set()).update(map(str, keys.iterator()))
+
+    def note_values(self, model: type[Model], found: Found) -> None:
+        """Add the values, other than keys, that archived rows may refer to its rows by."""
+        for place, column in referred(model):
+            values = self.rows(model).values_list(field_of(model, column), flat=True)
+            found.setdefault(place, set()).update(str(value) for value in values if value is not None)
 
 
 def field_of(model: type[Model], column: str) -> str:
     return next(str(one.attname) for one in model._meta.concrete_fields if one.column == column)
-
-
-def _theirs(person: Person, model: type[Model], known: Reached | None) -> QuerySet[Any]:
-    """The rows of one of the account's tables."""
-    rows = cascade.rows_of(model).order_by()
-    if known is not None:
-        return rows.filter(packing.Among("pk", known.get(model, [])))
-    if model is person.model:
-        return rows.filter(pk=person.key)
-    paths = cascade.paths(person.model)[model]
-    # Not as a join: two paths would give a row twice.
-    return rows.filter(reduce(or_, (Q(**{path: person.key}) for path in paths))).distinct()
 
 
 # --- Deleting ---------------------------------------------------------------------------------
@@ -175,41 +191,44 @@ def delete(
     """Delete what is declared about the person, then the rows below the account, then the account."""
     for one in declared():
         for keys in about(person, one, found):
-            _delete(one.model, keys, counted, going)
-            checkpoint()
+            _delete_tree(one.model, keys, counted, going, checkpoint)
     delete_theirs(person, counted, going, checkpoint)
 
 
 def delete_theirs(person: Person, counted: Count, going: Going, checkpoint: Callable[[], None]) -> None:
     """Delete the rows below the account, then the account."""
-    with chosen.at_home(person.model):
-        _delete_theirs(person, counted, going, checkpoint)
+    _delete_tree(person.model, [person.key], counted, going, checkpoint)
 
 
-def _delete_theirs(person: Person, counted: Count, going: Going, checkpoint: Callable[[], None]) -> None:
-    for model in reversed(tables(person.model)):
-        if model is not person.model and person.model in cascade.tables(model):
-            continue  # its rows take the account along, which goes last
-        size, pace = FIRST_BATCH, PACES[conf.PACE]
-        waiting = _Waiting(person, model)
-        while keys := waiting.take(size):
-            checkpoint()
-            began = time.monotonic()
-            rows = _delete(model, keys, counted, going)
-            took = time.monotonic() - began
-            size = fitted(size, took, rows, pace)
-            time.sleep(took * pace.pause)
+def _delete_tree(
+    top: type[Model], keys: list[Any], counted: Count, going: Going, checkpoint: Callable[[], None]
+) -> None:
+    """Delete the rows below those with these keys, then these."""
+    with chosen.at_home(top):
+        tree = _Tree(top, keys)
+        for model in reversed(tables(top)):
+            if model is not top and top in cascade.tables(model):
+                continue  # its rows take those of the top along, which go last
+            size, pace = FIRST_BATCH, PACES[conf.PACE]
+            waiting = _Waiting(tree, model)
+            while there := waiting.take(size):
+                checkpoint()
+                began = time.monotonic()
+                rows = _delete(model, there, counted, going)
+                took = time.monotonic() - began
+                size = fitted(size, took, rows, pace)
+                time.sleep(took * pace.pause)
 
 
 class _Waiting:
-    """The rows of one of the account's tables that are still there, some at a time."""
+    """The rows in one of a tree's tables that are still there, some at a time."""
 
-    def __init__(self, person: Person, model: type[Model]) -> None:
-        self.person, self.model, self.keys = person, model, list[Any]()
+    def __init__(self, tree: _Tree, model: type[Model]) -> None:
+        self.tree, self.model, self.keys = tree, model, list[Any]()
 
     def take(self, size: int) -> list[Any]:
-        if cascade.is_tree(self.person.model):
-            return list(_theirs(self.person, self.model, None).values_list("pk", flat=True)[:size])
+        if self.tree.known is None:
+            return list(self.tree.rows(self.model).values_list("pk", flat=True)[:size])
         while self.keys or self._look():
             keys, self.keys = self.keys[:size], self.keys[size:]
             rows = cascade.rows_of(self.model).filter(packing.Among("pk", keys)).order_by()
@@ -218,7 +237,8 @@ class _Waiting:
         return []
 
     def _look(self) -> bool:
-        self.keys = (_reached(self.person) or {}).get(self.model, [])
+        self.tree.look_again()
+        self.keys = (self.tree.known or {}).get(self.model, [])
         return bool(self.keys)
 
 
@@ -265,11 +285,20 @@ def about(person: Person, one: PersonalRows, found: Found) -> Iterator[list[Any]
         for kind, key in one.objects
         for label, keys in found.items()
         if (model := model_of(label))
-        for part in packing.parts(sorted(keys))
+        for part in packing.parts(sorted(_fitting(one.model, key, keys)))
     ]
     of_site = [one.rows(person)] if one.rows else []
     for about in [*(rows.filter(condition) for condition in conditions), *of_site]:
         yield from packing.parts(about.order_by().values_list("pk", flat=True))
+
+
+def _fitting(model: type[Model], column: str, keys: Collection[str]) -> Iterator[str]:
+    """Those of the keys that the column can have: a number is no key of a table with UUIDs."""
+    field: Any = model._meta.get_field(column)
+    for key in keys:
+        with suppress(TypeError, ValueError, ValidationError):
+            field.get_prep_value(key)
+            yield key
 
 
 def rename(person: Person, pseudonym: str, changed: Changed) -> None:

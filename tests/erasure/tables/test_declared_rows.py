@@ -13,7 +13,7 @@ from housekeeping.models import Hold
 from tests import make
 from tests.erasure.people import NAME, grace, personal_rows, purge, talk
 from tests.make import days
-from tests.zoo.models import Contract, House, Park
+from tests.zoo.models import Animal, Contract, House, Park
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -106,3 +106,16 @@ def test_a_preview_counts_lines_about_all_rows_of_theirs():
     LogEntry.objects.create(user=user, object_repr="x", action_flag=CHANGE)
 
     assert requests.preview(people.find(NAME)).rows["admin.LogEntry"] == 3
+
+
+def test_a_key_is_not_looked_for_in_a_column_that_can_not_have_it():
+    grace()
+    Park.objects.create(name=NAME)
+    Animal.objects.create(order=1, number=1)
+    parks = personal.PersonalRows(Park, names=["name"], module=__name__)
+    animals = personal.PersonalRows(Animal, objects=[("order", "number")], module=__name__)
+
+    with personal_rows(parks, animals):
+        erasure = work.carry_out(requests.store(people.find(NAME)))
+
+    assert erasure.rows == {"chat.User": 1, "zoo.Park": 1}
