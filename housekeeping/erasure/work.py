@@ -80,6 +80,7 @@ def _begin(erasure: Erasure, checkpoint: Callable[[], None]) -> bool:
             # What is about a row that only an archive has may be held, too.
             found = rows.there(person)
             archives.look(person.model, found, lambda read, row: None, checkpoint)
+            archives.look_at_declared(person, found, checkpoint)
             reasons = obstacles.reasons(person, found)
         except NotPossible as damage:
             reasons = [str(damage)]
@@ -147,6 +148,7 @@ class _Work:
         rows.look(self.person, self.found, self.terms, self.checkpoint)
         rows.look_at_declared(self.person, self.found, self.checkpoint)
         archives.look(self.person.model, self.found, self._read, self.checkpoint)
+        archives.look_at_declared(self.person, self.found, self.checkpoint)
         self._save_found()
         records = Records(self.terms, self.found, self._deleted, self._changed)
         records.carry_out(self.checkpoint)

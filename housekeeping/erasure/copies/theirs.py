@@ -1,7 +1,7 @@
 """Which rows of an archive or of an export are the person's, and what is left of it without them."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
@@ -66,18 +66,43 @@ def is_named(one: Reading, row: Any, found: Found) -> bool:
     return False
 
 
+class Declared:
+    """What is declared to be about the person, in archives. ``names``: theirs, without regard to case."""
+
+    def __init__(self, names: Collection[str], found: Found) -> None:
+        self.names, self.found = names, found
+        self.by_label: dict[str, list[PersonalRows]] = {}
+        for one in declared():
+            self.by_label.setdefault(one.model._meta.label, []).append(one)
+
+    def has(self, read: Reading, row: Any) -> bool:
+        return any(self._meets(read, row, one) for one in self.by_label.get(read.label, ()))
+
+    def _meets(self, read: Reading, row: Any, one: PersonalRows) -> bool:
+        for name in one.names:
+            if (_value(read, row, name) or "").casefold() in self.names:
+                return True
+        for name, model in one.keys.items():
+            if written(model, _value(read, row, name)) in self.found.get(model._meta.label, ()):
+                return True
+        for kind, key in one.objects:
+            table = _of_content_type(_value(read, row, kind))
+            found = self.found.get(table._meta.label, ()) if table else ()
+            if table and written(table, _value(read, row, key)) in found:
+                return True
+        return False
+
+
 class Without:
     """What is left of archived rows without the person."""
 
     def __init__(self, terms: Terms, found: Found) -> None:
         self.terms, self.found = terms, found
-        self.personal: dict[str, list[PersonalRows]] = {}
-        for one in declared():
-            self.personal.setdefault(one.model._meta.label, []).append(one)
+        self.declared = Declared(terms.names, found)
 
     def may_concern(self, label: str) -> bool:
         model = model_of(label)
-        if model is None or label in self.found or label in self.personal:
+        if model is None or label in self.found or label in self.declared.by_label:
             return True
         targets = [field.related_model for field in model._meta.concrete_fields if field.related_model]
         targets += [generic.owner for generic in cascade.generics_to(model)]
@@ -98,7 +123,7 @@ class Without:
         for row in read.rows:
             is_theirs = read.key(row) in keys or any(refers(read, row, *link) for link in owners)
             is_theirs = is_theirs or (not emptied and is_named(read, row, self.found))
-            if is_theirs or (not emptied and self._is_personal(read, row)):
+            if is_theirs or (not emptied and self.declared.has(read, row)):
                 gone[f"{label}.{emptied}" if emptied else label] += 1
                 removed.append(row)
                 continue
@@ -113,35 +138,19 @@ class Without:
         texts = (read.value(row, at) for at in range(len(read.values(row))))
         return any(text and self.terms.are_in(text) for text in texts)
 
-    def _is_personal(self, read: Reading, row: Any) -> bool:
-        return any(self._meets(read, row, one) for one in self.personal.get(read.label, ()))
-
-    def _meets(self, read: Reading, row: Any, one: PersonalRows) -> bool:
-        for name in one.names:
-            if (self._value(read, row, name) or "").casefold() in self.terms.names:
-                return True
-        for name, model in one.keys.items():
-            if written(model, self._value(read, row, name)) in self.found.get(model._meta.label, ()):
-                return True
-        for kind, key in one.objects:
-            table = _of_content_type(self._value(read, row, kind))
-            found = self.found.get(table._meta.label, ()) if table else ()
-            if table and written(table, self._value(read, row, key)) in found:
-                return True
-        return False
-
-    def _value(self, read: Reading, row: Any, name: str) -> str | None:
-        column = _columns(read).get(name)
-        return None if column is None else read.value(row, read.at(column))
-
     def _renamed(self, read: Reading, row: Any, gone: Counter[str]) -> Any:
-        for one in self.personal.get(read.label, ()):
+        for one in self.declared.by_label.get(read.label, ()):
             for name in () if read.emptied else one.renamed:
-                if (self._value(read, row, name) or "").casefold() in self.terms.names:
+                if (_value(read, row, name) or "").casefold() in self.terms.names:
                     column = _columns(read)[name]
                     row = read.with_value(row, read.at(column), self.terms.pseudonym)
                     gone[f"{read.label}.{column}"] += 1
         return row
+
+
+def _value(read: Reading, row: Any, name: str) -> str | None:
+    column = _columns(read).get(name)
+    return None if column is None else read.value(row, read.at(column))
 
 
 def _columns(read: Reading) -> dict[str, str]:

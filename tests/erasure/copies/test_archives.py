@@ -58,7 +58,7 @@ def erase(row, *, personal=()):
     archives.look(model, found, lambda read, row: None, lambda: None)
     terms = Terms(Person(people.accounts(), "1", "mjollnir", ("grace@example.com",)), "erased-1")
     rewriting = archives.Rewriting(terms, found, lambda more, archive: gone.update(more))
-    rewriting.without.personal = {one.model._meta.label: [one] for one in personal}
+    rewriting.without.declared.by_label = {one.model._meta.label: [one] for one in personal}
     rewriting.carry_out(lambda: None)
     assert rewriting.carry_out(lambda: None) == 0
     return found, dict(gone)

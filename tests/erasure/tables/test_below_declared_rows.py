@@ -1,4 +1,4 @@
-"""Rows below those that are declared to be about a person, in one database or two."""
+"""Rows below those that are declared to be about a person, and copies of both, in one database or two."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from housekeeping.declared.ends import export
 from housekeeping.declared.personal import PersonalRows
 from housekeeping.declared.policies import Policy
 from housekeeping.erasure import people, requests, work
-from housekeeping.models import Run
+from housekeeping.models import Archive, Export, Run
 from tests.engine.exports.cold import store_in
 from tests.erasure.people import NAME, grace, personal_rows, preview, purge
 from tests.make import ago
@@ -74,7 +74,31 @@ def test_they_are_previewed_with_their_files_and_go():
     assert (Photo.objects.count(), Line.objects.count()) == (1, 1)
 
 
-@pytest.mark.parametrize("are_purged", [False])
+def test_they_leave_the_archives():
+    theirs, _ = with_rows_below(NAME), with_rows_below("bob")
+    purge("parks")
+    purge("entries")
+
+    erasure = erase()
+
+    assert erasure.archived == THEIRS
+    assert {archived.model: archived.rows for archived in Archive.objects.all()} == THEIRS  # Bob's
+    assert not default_storage.exists(theirs.file.name)
+
+
+def test_they_leave_exports():
+    for name in (NAME, "bob"):
+        with_rows_below(name)
+    purge("exported")
+    Archive.objects.all().delete()
+
+    erasure = erase()
+
+    assert erasure.exported == {"zoo.Park": 1, "zoo.Photo": 1}
+    assert Export.objects.get().rows == {"zoo.Park": 1, "zoo.Photo": 1}
+
+
+@pytest.mark.parametrize("are_purged", [False, True])
 def test_plans_forget_them(are_purged):
     theirs, _ = with_rows_below(NAME), with_rows_below("bob")
     plan = preview("parks")
