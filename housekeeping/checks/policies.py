@@ -6,10 +6,11 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connections
 from django.db.models import FileField, Model
 
 from housekeeping.checks.registration import check
+from housekeeping.database import discreet
 from housekeeping.declared import registry
 from housekeeping.declared.columns import along, has_index
 from housekeeping.declared.policies import Policy
@@ -69,15 +70,25 @@ def policies_say_what_becomes_of_files(**kwargs: Any) -> list[CheckMessage]:
 @check
 def other_databases_have_the_table_that_purges_need(**kwargs: Any) -> list[CheckMessage]:
     asked = dict.fromkeys(policy.database for policy in _usable())
-    return [
-        CheckWarning(
-            f"The database {alias!r} has rows that policies delete, and lacks housekeeping's table there.",
-            hint=f"Run `manage.py migrate housekeeping --database={alias}`; routers must let it be made.",
-            id="housekeeping.W009",
+    return [problem for alias in asked if alias in connections for problem in _of_database(alias)]
+
+
+def _of_database(alias: str) -> Iterator[CheckMessage]:
+    try:
+        if not handover.has_table(alias):
+            yield CheckWarning(
+                f"The database {alias!r} has rows that policies delete, and lacks housekeeping's table"
+                " there.",
+                hint=f"Run `manage.py migrate housekeeping --database={alias}`; routers must let it be made.",
+                id="housekeeping.W009",
+            )
+    except (OperationalError, InterfaceError) as error:
+        yield CheckWarning(
+            f"The database {alias!r} has rows that policies delete, and can't be reached:"
+            f" {discreet.sentence(error)}",
+            hint="Purges of its rows fail until it is back.",
+            id="housekeeping.W003",
         )
-        for alias in asked
-        if alias in connections and not handover.has_table(alias)
-    ]
 
 
 @check

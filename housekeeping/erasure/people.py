@@ -11,7 +11,7 @@ from django.db.models import Model
 from django.utils.translation import gettext
 
 from housekeeping.database import chosen
-from housekeeping.declared import names
+from housekeeping.declared import databases, names
 from housekeeping.declared.personal import Person
 from housekeeping.engine import cascade
 from housekeeping.erasure.copies.reading import Reading, archives_of, changed_archives_of, reading
@@ -35,11 +35,12 @@ def accounts() -> type[Model]:
     return model._meta.concrete_model or model
 
 
+@databases.needed()
 def find(text: str) -> Person:
     """The account with this name, mail address or key; with ``key:10``, only by its key.
 
     Looks also for accounts that a purge has deleted, in the archives. Raises UnknownPerson, also if one
-    account is called like the address or key of another.
+    account is called like the address or key of another; and DatabaseUnreachable.
     """
     text = storable(text.strip())
     found = {person.key: person for person in _there(text)} if text else {}

@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 
 from housekeeping.database import clock
 from housekeeping.database.transactions import writing
+from housekeeping.declared import databases
 from housekeeping.declared.personal import Person
 from housekeeping.declared.steps import no_checkpoint
 from housekeeping.engine import holds
@@ -46,7 +47,9 @@ class Preview:
         return people.row_of(self.person) is None
 
 
+@databases.needed()
 def preview(person: Person) -> Preview:
+    """Raises DatabaseUnreachable."""
     # Tables that can't be purged can't be followed by foreign keys either.
     found = {} if obstacles.unfit(person) else rows.there(person)
     reasons = obstacles.reasons(person, found)
@@ -109,6 +112,7 @@ def store(person: Person, *, by: Actor | None = None) -> Erasure:
     return erasure
 
 
+@databases.needed()
 def _stored(person: Person, by: Actor | None) -> tuple[Erasure, bool]:
     """The request, and whether it is new: the person's erasure may have been requested before."""
     if reasons := obstacles.reasons(person):

@@ -18,7 +18,7 @@ from django.utils.translation import gettext
 
 from housekeeping.database import clock
 from housekeeping.database.transactions import writing
-from housekeeping.declared import rules
+from housekeeping.declared import databases, rules
 from housekeeping.declared.registry import policies
 from housekeeping.engine import cascade
 from housekeeping.engine.holds import wait_for_batches
@@ -88,13 +88,14 @@ def end_of(day: date) -> datetime:
 # --- One row ----------------------------------------------------------------------------------
 
 
+@databases.needed()
 def add(
     model: str, key: object, *, until: datetime | None = None, reason: str, by: Actor | None = None
 ) -> Hold:
     """Hold the row of ``model`` with this key until a moment, or (None) without an end.
 
     Raises BadHold for a model that no policy deletes from, a row that does not exist (any more), a
-    missing reason, or a moment that has passed; then nothing is held.
+    missing reason, or a moment that has passed; then nothing is held. Raises DatabaseUnreachable.
     """
     table = _holdable(model)
     hold = Hold(model=table._meta.label, key=str(key).strip(), reason=reason.strip(), until=until)

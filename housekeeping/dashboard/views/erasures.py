@@ -16,7 +16,13 @@ from housekeeping.dashboard.guards import may_configure, may_view, sign_in_confi
 from housekeeping.dashboard.pages import erasures as erasure_page
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.erasure import people, requests
-from housekeeping.exceptions import BadField, HousekeepingError, NotAllowed, QueueUnreachable
+from housekeeping.exceptions import (
+    BadField,
+    DatabaseUnreachable,
+    HousekeepingError,
+    NotAllowed,
+    QueueUnreachable,
+)
 from housekeeping.models import Erasure
 from housekeeping.queue import tasks as queue
 
@@ -40,11 +46,13 @@ def begin(request: HtmxHttpRequest) -> HttpResponse:
     try:
         person = people.find(text)
         requests.check_right(person, is_superuser=bool(getattr(request.user, "is_superuser", False)))
+        preview = requests.preview(person)
     except BadField as problem:
         return _list(request, typed=text, problem=problem, status=400)
     except NotAllowed as problem:
         return _list(request, typed=text, problem=problem, status=403)
-    preview = requests.preview(person)
+    except DatabaseUnreachable as problem:
+        return _list(request, typed=text, problem=problem, status=503)
     if preview.obstacles:
         return _list(request, typed=text, obstacles=preview.obstacles, status=409)
     if not questions.is_answered(request, person.key):
@@ -53,7 +61,7 @@ def begin(request: HtmxHttpRequest) -> HttpResponse:
     try:
         erasure = requests.request(person, send=queue.send, by=actor(request))
     except HousekeepingError as problem:
-        status = 503 if isinstance(problem, QueueUnreachable) else 409
+        status = 503 if isinstance(problem, QueueUnreachable | DatabaseUnreachable) else 409
         return _list(request, typed=text, problem=problem, status=status)
     answers.give(request, gettext("The erasure is requested."), messages.SUCCESS, beside="erasure")
     return redirect("housekeeping:erasure", pk=erasure.pk)

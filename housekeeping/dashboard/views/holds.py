@@ -19,7 +19,7 @@ from housekeeping.dashboard.pages import holds as hold_page
 from housekeeping.dashboard.pages.holds import HoldPage
 from housekeeping.dashboard.polls import HtmxHttpRequest
 from housekeeping.database import clock
-from housekeeping.exceptions import BadHold, HousekeepingError
+from housekeeping.exceptions import BadHold, DatabaseUnreachable, HousekeepingError
 from housekeeping.models import Hold, Run
 from housekeeping.reading import words
 from housekeeping.steering import holds
@@ -48,6 +48,8 @@ def add_hold(request: HtmxHttpRequest) -> HttpResponse:
         hold = holds.add(typed["model"], typed["key"], until=until, reason=reason, by=by)
     except BadHold as problem:
         return _holds(request, typed=typed, problem=problem, status=400)
+    except DatabaseUnreachable as outage:
+        return _holds(request, typed=typed, problem=BadHold("model", str(outage)), status=503)
     answers.give(request, answers.saved(gettext("%(row)s is on hold.") % {"row": hold}), beside="hold-add")
     return redirect("housekeeping:holds")
 

@@ -1,11 +1,17 @@
 """The pages of a site while a database of its rows can't be reached."""
 
+import html
+
 import pytest
 from django.core.checks import run_checks
+from django.core.management import CommandError, call_command
 from django.db import OperationalError, connections
 from django.urls import reverse
 
-from housekeeping.models import Hold
+from housekeeping.declared.personal import PersonalRows
+from housekeeping.erasure import people
+from housekeeping.models import Erasure, Hold
+from tests.erasure.people import NAME, grace, personal_rows
 from tests.make import ago
 from tests.zoo import tasks
 from tests.zoo.models import Park
@@ -30,6 +36,61 @@ def unreachable(other, settings):
         with connections[other].execute_wrapper(refuse):
             yield planned, hold
     settings.DATABASE_ROUTERS = []
+
+
+@pytest.fixture
+def away(unreachable, monkeypatch):
+    """A park in the database that is away. Parks are about people, such as Grace."""
+    monkeypatch.setattr(connections["other"], "is_usable", lambda: False)
+    grace()
+    with personal_rows(PersonalRows(Park, names=["name"], module=__name__)):
+        yield unreachable[1].key
+
+
+AWAY = "The database other can't be reached. Please try again later."
+
+
+def test_a_hold_on_a_row_there_is_refused_with_the_reason(away, api, dashboard):
+    wanted = {"model": "zoo.Park", "key": away, "reason": "evidence"}
+
+    answered = api.post("/api/admin/scheduler/holds", wanted, format="json")
+    page = dashboard.post(reverse("housekeeping:hold-add"), wanted)
+    with pytest.raises(CommandError) as why:
+        call_command("housekeeping_holds", "add", "zoo.Park", away, "--reason", "evidence")
+
+    assert (answered.status_code, answered.json()["message"]) == (503, AWAY)
+    assert (page.status_code, str(why.value)) == (503, AWAY)
+    assert AWAY in html.unescape(page.content.decode())
+    assert Hold.objects.count() == 1  # of before
+
+
+def test_so_is_the_erasure_of_a_person_who_may_have_rows_there(away, api, dashboard):
+    answered = api.post("/api/admin/scheduler/erasures", {"account": NAME, "dry_run": True}, format="json")
+    page = dashboard.post(reverse("housekeeping:erasure-begin"), {"account": NAME})
+    with pytest.raises(CommandError) as why:
+        call_command("housekeeping_erase", NAME, "--confirm", NAME)
+
+    assert (answered.status_code, answered.json()["message"]) == (503, AWAY)
+    assert (page.status_code, str(why.value)) == (503, AWAY)
+    assert AWAY in html.unescape(page.content.decode())
+    assert not Erasure.objects.exists()
+
+
+def test_an_erasure_that_was_requested_before_is_not_stopped_but_waits(away):
+    facts = {"pseudonym": "erased-1", "model": "chat.User", "requested_at": ago()}
+    person = people.as_json(people.find(NAME))
+    Erasure.objects.create(person=person, **facts)
+
+    run = carry_out(request("erasures"))
+
+    assert run.status == "failed"
+    assert Erasure.objects.get().state == "requested"
+
+
+def test_check_names_it(away):
+    [told] = [one for one in run_checks() if one.id == "housekeeping.W003"]
+
+    assert told.msg.startswith("The database 'other' has rows that policies delete, and can't be reached: ")
 
 
 def test_pages_show_what_the_bookkeeping_has(unreachable, dashboard):
