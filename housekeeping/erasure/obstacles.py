@@ -47,7 +47,20 @@ def _unfit(person: Person) -> list[str]:
     models = [person.model, *(one.model for one in declared())]
     found = [problem for model in models for problem in _of_table(model)]
     text = gettext("Its tables can't be purged: %(why)s.")
-    return [text % {"why": problem} for problem in dict.fromkeys(found)]
+    return [*(text % {"why": problem} for problem in dict.fromkeys(found)), *_named_elsewhere(person)]
+
+
+def _named_elsewhere(person: Person) -> Iterator[str]:
+    """Functions that name another database with using() than the one that rows are written to."""
+    for one in declared():
+        home = chosen.home(one.model)
+        named = chosen.of(one.rows(person)) if one.rows else home
+        if named != home:
+            text = gettext(
+                "The function of personal_rows(%(model)s) names the database %(named)s, but the rows are"
+                " written to %(home)s: leave out using(), and let a router tell where they are."
+            )
+            yield text % {"model": one.model.__name__, "named": named, "home": home}
 
 
 def _of_table(model: type[Model]) -> Iterator[str]:

@@ -6,10 +6,11 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
-from housekeeping.declared import registry
+from housekeeping.declared import personal, registry
 from housekeeping.declared.ends import export
 from housekeeping.declared.personal import PersonalRows
 from housekeeping.erasure import people, requests, work
+from housekeeping.exceptions import NotPossible
 from housekeeping.models import Archive, Erasure, Export, Handover, Hold
 from housekeeping.runs import control
 from tests.engine.apart.test_bookkeeping import killed_between_the_commits
@@ -17,6 +18,7 @@ from tests.engine.exports.cold import store_in
 from tests.engine.test_promises import killed_at, sample, statements_of
 from tests.erasure.people import NAME, grace, personal_rows, purge
 from tests.make import ago
+from tests.other_database import Zoo
 from tests.zoo.models import Keeper, Park, Photo
 from tests.zoo.tasks import PHOTOS, task_of
 
@@ -148,3 +150,47 @@ def test_what_a_purge_leaves_open_while_the_erasure_is_under_way_is_erased():
 def test_a_kill_at_any_statement_and_between_the_commits_ends_the_same():
     for number in sample(statements()):
         survives_a_kill_before(number)
+
+
+class Lagging(Zoo):
+    """Photos are read from a replica: here, from the empty tables of the first database."""
+
+    def db_for_read(self, model, **hints):
+        return "default" if model is Photo else super().db_for_read(model, **hints)
+
+
+@pytest.fixture
+def by_function():
+    """Photos are about whom a function tells that they are about, in the database that it names."""
+    names = []
+
+    def rows(person):
+        photos = Photo.objects.using(*names) if names else Photo.objects.all()
+        return photos.filter(taken_by=person.name)
+
+    with personal_rows(PersonalRows(Photo, rows=rows, module=__name__)):
+        yield names
+
+
+def test_a_function_is_asked_where_the_rows_are_written_and_not_on_a_replica(by_function, settings):
+    settings.DATABASE_ROUTERS = ["tests.erasure.test_other_databases.Lagging"]
+    personal._declared[:] = [one for one in personal._declared if one.rows]
+    grace()
+    photo(NAME)
+
+    erasure = carry_out(requests.store(people.find(NAME)))
+
+    assert erasure.rows["zoo.Photo"] == 1
+    assert not Photo.objects.using("other").exists()
+
+
+def test_a_function_that_names_another_database_is_refused_with_the_reason(by_function):
+    by_function.append("default")
+    grace()
+    photo("bob")  # might have the key of one that is hers in the other database
+
+    with pytest.raises(NotPossible) as why:
+        requests.store(people.find(NAME))
+
+    assert "personal_rows(Photo) names the database default" in str(why.value)
+    assert requests.preview(people.find(NAME)).obstacles == [str(why.value)]

@@ -271,9 +271,10 @@ def _remove(model: type[Model], keys: list[Any], counted: Count, going: Going) -
 
 def about(person: Person, one: PersonalRows, found: Found) -> Iterator[list[Any]]:
     """The keys of the rows that are about the person, some at a time."""
-    with chosen.at_home(one.model):
+    home = chosen.home(one.model)
+    with chosen.on(home):
         rows = cascade.rows_of(one.model).order_by()
-    kinds = ContentType.objects.db_manager(chosen.home(one.model))
+    kinds = ContentType.objects.db_manager(home)
     conditions = [Q(**{f"{column}__iexact": name}) for column in one.names for name in person.names]
     conditions += [
         Q(**{f"{column}__in": part})
@@ -287,7 +288,8 @@ def about(person: Person, one: PersonalRows, found: Found) -> Iterator[list[Any]
         if (model := model_of(label))
         for part in packing.parts(sorted(_fitting(one.model, key, keys)))
     ]
-    of_site = [one.rows(person)] if one.rows else []
+    # Where its rows are deleted by these keys: not from a replica, nor where others have the same keys.
+    of_site = [one.rows(person).using(home)] if one.rows else []
     for about in [*(rows.filter(condition) for condition in conditions), *of_site]:
         yield from packing.parts(about.order_by().values_list("pk", flat=True))
 
