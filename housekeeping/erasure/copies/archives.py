@@ -56,13 +56,14 @@ def look_at_declared(person: Person, found: Found, checkpoint: Callable[[], None
         for top in dict.fromkeys(one.model for one in declared()):
             has_rows_below = len(cascade.tables(top)) > 1
             for model in tables(top):
-                keys = found.setdefault(model._meta.label, set())
+                found.setdefault(model._meta.label, set())
                 # Of exports, only those with rows below: the others are read once, when they are rewritten.
                 for one in chain(readings(model), exports.readings(model) if has_rows_below else ()):
                     checkpoint()
                     with chosen.on(one.database):
+                        keys = found.setdefault(one.place(one.label), set())
                         keys |= {one.key(row) for row in one.rows if theirs_too.has(one, row)}
-                        _look_into(one, found, keys, lambda one, row: None)
+                        _look_into(one, found, lambda one, row: None)
 
 
 def _look_at_changed(
@@ -73,10 +74,10 @@ def _look_at_changed(
     A row that was theirs only by a value that it had then is nobody's now, and stays.
     """
     for model in tables(account):
-        keys = found[model._meta.label]
         for pk in list(changed_archives_of(model)):
             checkpoint()
             if one := reading(pk):
+                keys = found.get(one.place(model._meta.label), set())
                 with chosen.on(one.database):
                     for row in (row for row in one.rows if one.key(row) in keys):
                         read(one, row)
@@ -86,14 +87,15 @@ def _look_once(
     account: type[Model], found: Found, read: Callable[[Reading, Any], None], checkpoint: Callable[[], None]
 ) -> None:
     for model in tables(account):
-        keys = found.setdefault(model._meta.label, set())
+        found.setdefault(model._meta.label, set())
         for one in chain(readings(model), exports.readings(model)):
             checkpoint()
             with chosen.on(one.database):
-                _look_into(one, found, keys, read)
+                _look_into(one, found, read)
 
 
-def _look_into(one: Reading, found: Found, keys: set[str], read: Callable[[Reading, Any], None]) -> None:
+def _look_into(one: Reading, found: Found, read: Callable[[Reading, Any], None]) -> None:
+    keys = found.setdefault(one.place(one.label), set())
     links = list(theirs.links(one, found, theirs.takes_along))
     for row in one.rows:
         is_theirs = one.key(row) in keys or any(theirs.refers(one, row, *link) for link in links)
@@ -108,10 +110,10 @@ def _note_others(one: Reading, row: Any, found: Found) -> None:
     assert one.model
     for place, column in referred(one.model):
         if value := one.value(row, one.at(column)) if column in one.columns else None:
-            found.setdefault(place, set()).add(value)
+            found.setdefault(one.place(place), set()).add(value)
     for ascent in cascade.ascents(one.model):
         if value := one.value(row, one.at(str(ascent.field.column))):
-            found.setdefault(ascent.model._meta.label, set()).add(written(ascent.model, value))
+            found.setdefault(one.place(ascent.model._meta.label), set()).add(written(ascent.model, value))
 
 
 def referred(model: type[Model]) -> list[tuple[str, str]]:

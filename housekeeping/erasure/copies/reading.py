@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 from django.apps import apps
@@ -11,6 +12,8 @@ from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.models import Model, QuerySet
 from django.utils.translation import gettext
 
+from housekeeping.database import chosen
+from housekeeping.declared import registry
 from housekeeping.engine import archive, cascade, packing, unpacking, verification
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Archive
@@ -62,6 +65,22 @@ class Reading:
     def database(self) -> str:
         """The same; the default one if it is not configured any more."""
         return self.alias if self.alias in connections else DEFAULT_DB_ALIAS
+
+    def place(self, name: str) -> str:
+        """Where ``Found`` has the keys and values of rows in the database that these came from.
+
+        Tables of two databases may have rows with the same key, of two people.
+        """
+        return f"{self.alias}:{name}" if self._is_elsewhere else name
+
+    @cached_property
+    def _is_elsewhere(self) -> bool:
+        """Is there another table of the model, in this database, that a policy names with using()?"""
+        if self.model is None or self.alias == chosen.home(self.model):
+            return False
+        known = [policy for policy in registry.policies().values() if policy.known_model]
+        there = [policy.model for policy in known if policy.database == self.alias]
+        return any(self.model in cascade.tables(model) for model in there)
 
     def at(self, column: str) -> int:
         return self.columns.index(column)

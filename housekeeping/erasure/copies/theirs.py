@@ -26,7 +26,7 @@ def links(
         if isinstance(field, models.ForeignKey) and one.model
     ]
     for link in filter(is_wanted, links):
-        if keys := found.get(link.place):
+        if keys := found.get(one.place(link.place)):
             yield link, one.at(link.column), keys
 
 
@@ -58,7 +58,7 @@ def is_named(one: Reading, row: Any, found: Found) -> bool:
     """Whether the row names one of theirs by its content type and key."""
     for generic in cascade.generics_to(one.model) if one.model else ():
         columns = str(generic.kind.column), str(generic.key.column)
-        keys = found.get(generic.owner._meta.label)
+        keys = found.get(one.place(generic.owner._meta.label))
         if keys and {*columns} <= {*one.columns}:
             kind, key = (one.value(row, one.at(column)) for column in columns)
             if kind == str(generic.content_type) and written(generic.owner, key) in keys:
@@ -116,7 +116,7 @@ class Without:
             stay = [row for row in read.rows if not self._tells_of(read, row)]
             gone[label] = len(read.rows) - len(stay)
             return stay, +gone, []
-        keys = self.found.get(label, set())
+        keys = self.found.get(read.place(label), set())
         owners = list(links(read, self.found, _is_followed if emptied else takes_along))
         loose = list(links(read, self.found, _is_emptied))
         stay, removed = [], []

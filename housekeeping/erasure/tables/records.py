@@ -10,7 +10,7 @@ import zstandard
 from django.db.models import JSONField, Model, Q, TextField, Value
 from django.db.models.functions import Cast
 
-from housekeeping.database import transient
+from housekeeping.database import chosen, transient
 from housekeeping.declared import registry, rules
 from housekeeping.engine import packing, unpacking
 from housekeeping.erasure.found import Found
@@ -68,7 +68,12 @@ class Records:
         """The person's keys in the policy's table; None if nobody declares the policy any more."""
         known = registry.policies().get(policy)
         model = known.known_model if known else None
-        return None if model is None else self.found.get(model._meta.label, set())
+        if known is None or model is None:
+            return None
+        is_home = known.database == chosen.home(model)
+        return self.found.get(
+            model._meta.label if is_home else f"{known.database}:{model._meta.label}", set()
+        )
 
     def _forget_planned(self, pk: int) -> None:
         planned = PlannedRows.objects.select_for_update().filter(pk=pk).first()
