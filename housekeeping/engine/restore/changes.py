@@ -180,7 +180,10 @@ class Change(Insertion):
 
 
 def _same(one: str, other: str) -> str:
-    """Whether two values are the same. PostgreSQL compares them as texts: not every type has an equality."""
+    """Whether two values are the same, also to a column that takes other texts for the same.
+
+    PostgreSQL compares them as texts: not every type has an equality.
+    """
     if connection.vendor == "postgresql":
-        return f"CAST({one} AS text) IS NOT DISTINCT FROM CAST({other} AS text)"
-    return f"{one} IS {other}"
+        return f'CAST({one} AS text) COLLATE "C" IS NOT DISTINCT FROM CAST({other} AS text)'
+    return f"{one} IS {other} COLLATE BINARY"

@@ -1,11 +1,13 @@
 """The undo of runs that have made rows anonymous."""
 
 from contextlib import nullcontext
+from datetime import UTC, datetime
 
 import pytest
 from django.core.files.base import ContentFile
-from django.db.models import F, Q, Value
-from django.db.models.functions import Concat
+from django.db import connection
+from django.db.models import F, Q, TextField, Value
+from django.db.models.functions import Concat, Upper
 from django.utils import timezone
 
 from housekeeping import Policy, anonymise
@@ -22,6 +24,8 @@ from tests.zoo.models import Animal, Keeper, Photo
 from tests.zoo.tasks import undo
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def test_undone_each_row_is_as_before(run_of):
@@ -122,6 +126,41 @@ def test_an_undo_finds_the_file_that_no_row_named_any_more(run_of, settings, tmp
 
     assert files.delete_due()["files_still_named"] == 1
     assert Photo.objects.get().file.read() == b"roar"
+
+
+@pytest.fixture
+def names_alike():
+    """Names of keepers that differ in nothing but case are the same to the database."""
+    collation, plain = "nocase", Keeper._meta.get_field("name")
+    if connection.vendor == "postgresql":
+        collation = "alike"
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "CREATE COLLATION alike (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
+            )
+    alike = TextField(db_collation=collation)
+    alike.set_attributes_from_name("name")
+    alike.model = Keeper
+    with connection.schema_editor() as editor:
+        editor.alter_field(Keeper, plain, alike)
+    yield
+    with connection.schema_editor() as editor:
+        editor.alter_field(Keeper, alike, plain)
+        if connection.vendor == "postgresql":
+            editor.execute("DROP COLLATION alike")
+
+
+def test_an_undo_keeps_what_was_set_since_also_if_a_collation_takes_it_for_the_same(run_of, names_alike):
+    for name in ("Ada", "Bob"):
+        Keeper.objects.create(name=name)
+    then = anonymise({"name": Upper("name"), "hired_at": LONG_AGO}, done=Q(hired_at=LONG_AGO))
+    run = run_of(Policy("animals_unknown", lambda cutoff: Keeper.objects.all(), then=then))
+    Keeper.objects.filter(name="ADA").update(name="ada")
+
+    undone = undo(run)
+
+    assert undone.result["not_restored"] == {"zoo.Keeper: name was set to another since": 1}
+    assert [keeper.name for keeper in Keeper.objects.order_by("pk")] == ["ada", "Bob"]
 
 
 @pytest.mark.parametrize("how", ["flip", "cut", "lost"])
