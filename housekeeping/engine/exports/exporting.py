@@ -21,6 +21,7 @@ from housekeeping.models import Export
 
 VERSION = 1  # of the manifest
 FIRST = 1_000  # rows of the policy in the first export
+LARGEST = 256_000_000  # bytes of a folder's rows before they are compressed: an import has them in memory
 
 
 class Source(Protocol):
@@ -81,7 +82,7 @@ class Exporting:
         self.is_alone = bool(policy.anonymises)  # what is below the rows stays
         self.run, self.checkpoint = run or uuid.uuid4(), checkpoint
         self.waiting: deque[tuple[Any, int | None]] = deque()
-        self.size = FIRST
+        self.size, self.bytes = min(FIRST, self.export.rows), 0
         self.exported = Exported(policy.model, self.is_alone)
         self._remove_abandoned()
 
@@ -105,7 +106,7 @@ class Exporting:
 
     def _write(self, keys: list[Any]) -> None:
         reach = rows.Reach(self.policy.model, keys, is_alone=self.is_alone)
-        self.exported = Exported(self.policy.model, self.is_alone)
+        self.exported, self.bytes = Exported(self.policy.model, self.is_alone), 0
         made = self._begin()
 
         def written(name: str) -> None:
@@ -150,6 +151,7 @@ class Exporting:
                     self.checkpoint()
                 self.exported.marks.add(rows.mark(table.name, line))
                 counted += 1
+                self.bytes += len(line)
                 yield row, line
 
         form = FORMATS[self.export.format]
@@ -180,9 +182,10 @@ class Exporting:
 
     def _fit(self, own: int, all_of_them: int) -> None:
         """How many of the policy's rows the next export takes, so that all rows together are about as many
-        as asked for."""
+        as asked for, and not too large."""
         each = max(all_of_them / own, 1)
-        self.size = int(min(max(self.export.rows / each, 1), self.export.rows, own * 10))
+        fitting = min(self.export.rows / each, LARGEST * own / max(self.bytes, 1), own * 10)
+        self.size = int(max(fitting, 1))
 
 
 def summary(run: uuid.UUID, policy: Policy) -> dict[str, Any]:

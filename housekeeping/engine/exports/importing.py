@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,8 @@ from housekeeping.engine.exports.exporting import VERSION
 from housekeeping.engine.exports.formats import FORMATS, Row
 from housekeeping.exceptions import ExportFailed
 from housekeeping.models import Export, Run
+
+PIECE = 64_000_000  # characters of values in one archive: neither database has room for a gigabyte in a value
 
 
 class Import:
@@ -77,10 +79,11 @@ class Import:
             model, fields = self._columns(table)
             emptied = self._emptied(table)
             whole = (tuple(emptied.get(at, value) for at, value in enumerate(row)) for row in found)
-            number, packed = packing.packed_anew(model, fields, whole, before)
-            archiver.add_columns(model, packed, number, fields, is_own=table["model"] == self.model)
-            counted[table["model"]] += number
-            before = packed.digest
+            for piece in _pieces(whole):
+                number, packed = packing.packed_anew(model, fields, piece, before)
+                archiver.add_columns(model, packed, number, fields, is_own=table["model"] == self.model)
+                counted[table["model"]] += number
+                before = packed.digest
         return counted, before
 
     def _new(self, table: dict[str, Any], read: list[Row], met: set[bytes]) -> list[Row]:
@@ -124,6 +127,19 @@ class Import:
         stored = None if fallback is None else packing.stored_keys(fields[at], [fallback])[0]
         archiver.add(model, packed, number, emptied=str(fields[at].column), fallback=stored)
         return packed.digest
+
+
+def _pieces(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """The rows, so many at a time that the database can pack them into one value."""
+    piece, size = list[Row](), 0
+    for row in rows:
+        piece.append(row)
+        size += sum(len(str(value)) for value in row)
+        if size >= PIECE:
+            yield piece
+            piece, size = [], 0
+    if piece:
+        yield piece
 
 
 def manifest(folder: storing.Folder) -> dict[str, Any]:

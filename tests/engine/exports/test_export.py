@@ -11,7 +11,6 @@ from django.core.files.storage import storages
 from django.db import connection
 from django.db.models import Q
 
-from housekeeping.declared import registry
 from housekeeping.declared.ends import anonymise, export
 from housekeeping.engine.exports import exporting
 from housekeeping.models import Export
@@ -214,18 +213,18 @@ def test_a_kill_at_any_statement_loses_no_row(cold):
         assert cold.there() == files, each
 
 
-def test_files_have_a_useful_size():
-    old_parks(30)
-    small = replace(PARKS, then=export("cold", rows=20))
-    registry.TASKS["exported"] = replace(
-        registry.TASKS["exported"], policies=(small,), function=tasks.task_of(small)
-    )
-    exporting.FIRST, before = 5, exporting.FIRST
-    try:
-        run = tasks.purge("exported", batch_size=4)
-    finally:
-        exporting.FIRST = before
+@pytest.mark.parametrize(
+    ("first", "rows", "largest", "sizes"),
+    [(5, 20, 10**9, [5, 10, 10, 5]), (1_000, 8, 10**9, [8, 4, 4, 4, 4, 4, 2]), (5, 1_000, 2_000, [5, 4])],
+)
+def test_folders_have_a_useful_size(first, rows, largest, sizes, monkeypatch):
+    old_parks(sum(sizes))
+    declare(replace(PARKS, then=export("cold", rows=rows)))
+    monkeypatch.setattr(exporting, "FIRST", first)
+    monkeypatch.setattr(exporting, "LARGEST", largest)
+
+    run = tasks.purge("exported", batch_size=4)
 
     assert run.status == "succeeded", run.error
-    assert [one.rows["zoo.Park"] for one in Export.objects.order_by("made_at")] == [5, 10, 10, 5]
+    assert [one.rows["zoo.Park"] for one in Export.objects.order_by("made_at")] == sizes
     assert not Park.objects.exists()

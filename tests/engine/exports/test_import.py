@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db.models import JSONField, Value
 
 from housekeeping.declared.ends import export
+from housekeeping.engine.exports import importing
 from housekeeping.models import Archive, Export, Hold, Import, Run
 from housekeeping.runs import control
 from housekeeping.steering import imports
@@ -41,6 +42,18 @@ def test_everything_comes_back_as_it_was(form):
     before = worlds.everything()
     run = tasks.purge("exported")
     assert run.status == "succeeded", run.error
+    years_later()
+
+    bring(run.pk)
+
+    assert worlds.everything() == before
+
+
+def test_rows_too_large_for_one_archive_come_back_too(monkeypatch):
+    monkeypatch.setattr(importing, "PIECE", 1)
+    worlds.full().create()
+    before = worlds.everything()
+    run = tasks.purge("exported")
     years_later()
 
     bring(run.pk)
