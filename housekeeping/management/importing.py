@@ -16,11 +16,11 @@ from housekeeping.steering import imports
 
 
 def put_back(command: OperatorCommand, options: dict[str, Any]) -> None:
-    by = acts.operator()
-    imports.store(_places(options), by=by)
+    by, places = acts.operator(), _places(options)
     waiting = by_hand.waiting_run(
         imports.TASK, dry_run=False, plan=None, by=None, tell=command.stderr.write
     ) or control.request(imports.TASK, send=by_hand.tell_nobody, by=by)
+    imports.store(places, by=by, run=waiting)
     read = by_hand.carry_out_waiting(waiting)
     if read.status != Run.Status.SUCCEEDED:
         raise CommandError(f"Nothing was put back. {read.error or read.status}")

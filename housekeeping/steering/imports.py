@@ -57,12 +57,19 @@ def of_run(start: str) -> list[tuple[str, str]]:
     return list(found.order_by("made_at", "folder").values_list("storage", "folder"))
 
 
-def store(places: list[tuple[str, str]], *, by: Actor | None) -> list[Import]:
-    """Store a request for each of these exports: storages and folders."""
+def store(places: list[tuple[str, str]], *, by: Actor | None, run: Run | None = None) -> list[Import]:
+    """Store a request for each of these exports: storages and folders.
+
+    Only ``run`` reads them, or a retry of it; if None, the next run does.
+    """
     with writing():
         made = [
             Import.objects.create(
-                storage=storage, folder=folder, requested_by=by.name if by else "", requested_at=clock.now()
+                storage=storage,
+                folder=folder,
+                requested_by=by.name if by else "",
+                requested_at=clock.now(),
+                run_id=run.pk if run else None,
             )
             for storage, folder in places
         ]
@@ -72,14 +79,18 @@ def store(places: list[tuple[str, str]], *, by: Actor | None) -> list[Import]:
 
 
 def carry_out_open(checkpoint: Callable[[], None] = no_checkpoint) -> dict[str, Any]:
-    """Archive the rows of all requested exports for the run under way. Returns how many rows of how many.
+    """Archive the rows of the exports that were requested of the run under way. Returns how many rows of how
+    many.
 
     Raises the first error after all have had their turn.
     """
+    run_id, _ = run_context.current()
     _start_over()
     counted: Counter[str] = Counter()
     met: set[bytes] = set()
-    waiting = sorted(Import.objects.filter(ended_at=None), key=_age)
+    # Not those of other runs: what was cancelled must not come back with what is asked for next.
+    Import.objects.filter(ended_at=None, run_id=None).update(run_id=run_id)
+    waiting = sorted(Import.objects.filter(ended_at=None, run_id=run_id), key=_age)
 
     def carry_out(numbered: tuple[int, Import]) -> None:
         batch, one = numbered
@@ -101,7 +112,7 @@ def _start_over() -> None:
     if again.exists():
         with writing():
             run.archives.all().delete()
-            again.update(ended_at=None, run_id=None, rows={}, error="")
+            again.update(ended_at=None, run_id=run.pk, rows={}, error="")
             if not own(run).update(receipt={}, archives_kept=None):
                 raise ClaimLost
 

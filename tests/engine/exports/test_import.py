@@ -139,7 +139,7 @@ def test_an_import_that_was_killed_between_two_exports_reads_both_again():
     whole = read_again(places)
     with killed_at(math.inf) as statements:
         tasks.carry_out(whole)
-    _, second = [at for at, sql in enumerate(statements) if sql.startswith('UPDATE "housekeeping_import"')]
+    *_, second = [at for at, sql in enumerate(statements) if sql.startswith('UPDATE "housekeeping_import"')]
 
     run = survive(read_again(places), [second])
     assert run.receipt["exported"]["rows"] == {"zoo.Park": 2, "zoo.Photo": 2}
@@ -147,6 +147,21 @@ def test_an_import_that_was_killed_between_two_exports_reads_both_again():
 
     assert (undo.status, undo.result["not_restored"]) == ("succeeded", {}), undo.error
     assert worlds.everything() == before
+
+
+def test_what_was_cancelled_does_not_come_back_with_what_is_asked_for_next():
+    _, places = exported_twice()
+    cancelled = tasks.request("imports")
+    imports.store(places, by=None, run=cancelled)
+    control.cancel(cancelled)
+    (storage, older), _ = places
+
+    bring(older, "--storage", storage)
+
+    assert Park.objects.count() == 2
+    assert not Park.objects.filter(name="newer").exists()
+    retried = tasks.carry_out(control.retry(cancelled, send=lambda run: None))
+    assert retried.result["read_exports"] == 2
 
 
 def damage_file(cold, one):
