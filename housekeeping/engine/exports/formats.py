@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from typing import IO, Any, Protocol
 
 from django.conf import settings
@@ -126,3 +127,10 @@ def _parts(rows: Iterable[tuple[Row, bytes]], size: int) -> Iterator[list[Row]]:
 
 
 FORMATS: dict[str, Format] = {"jsonl": Jsonl(), "parquet": Parquet()}
+
+
+def problem_of(name: str) -> str:
+    """Why this site can't write or read the format; empty if it can."""
+    if name == "parquet" and not find_spec("pyarrow"):
+        return "the format 'parquet' needs the package pyarrow: pip install pyarrow"
+    return ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +23,7 @@ from housekeeping.engine.apart import handover
 from housekeeping.engine.archive import Archiver
 from housekeeping.engine.exports import reading, rows, storing
 from housekeeping.engine.exports.exporting import VERSION
-from housekeeping.engine.exports.formats import FORMATS, Row
+from housekeeping.engine.exports.formats import FORMATS, Row, problem_of
 from housekeeping.exceptions import ExportFailed
 from housekeeping.models import Export, Run
 
@@ -41,6 +41,7 @@ class Import:
         self.folder = storing.Folder(alias, folder)
         self.facts = manifest(self.folder)
         self.policy, self.model = str(self.facts["policy"]), str(self.facts["model"])
+        _model(self.model)
         self.database = reading.database_of(self.facts)
         if self.database not in connections:
             raise ExportFailed(f"This site has no database {self.database!r}, which the rows came from.")
@@ -53,15 +54,14 @@ class Import:
         ]
 
     def _columns(self, table: dict[str, Any]) -> tuple[type[Model], list[Any]]:
-        """The model of a table, and its fields whose values were exported."""
-        try:
-            model: type[Model] = apps.get_model(table["model"])
-        except LookupError:
-            raise ExportFailed(f"This site has no model {table['model']}.") from None
+        """The model of a table, and its fields whose values were exported, the key first."""
+        model = _model(table["model"])
         today = {field.attname: field for field in packing.columns(model)}
         names = [column["name"] for column in table["columns"]]
         if gone := [name for name in names if name not in today]:
             raise ExportFailed(f"{table['model']} has no column {', '.join(gone)} any more.")
+        if names[:1] != list(today)[:1]:
+            raise ExportFailed(f"The key of {table['model']} is another column than when it was exported.")
         return model, [today[name] for name in names]
 
     def archive(self, archiver: Archiver, before: str, met: set[bytes]) -> tuple[Counter[str], str]:
@@ -129,6 +129,13 @@ class Import:
         return packed.digest
 
 
+def _model(label: str) -> type[Model]:
+    try:
+        return apps.get_model(label)
+    except (LookupError, ValueError):
+        raise ExportFailed(f"This site has no model {label}.") from None
+
+
 def _pieces(rows: Iterable[Row]) -> Iterator[list[Row]]:
     """The rows, so many at a time that the database can pack them into one value."""
     piece, size = list[Row](), 0
@@ -153,15 +160,50 @@ def manifest(folder: storing.Folder) -> dict[str, Any]:
         raise ExportFailed(f"{name} is not the manifest that was written.")
     try:
         facts = json.loads(text)
-        if facts["version"] != VERSION:
-            raise ExportFailed(f"{name} has the version {facts['version']}; this one reads {VERSION}.")
-        missing = {"made_at", "policy", "model", "format", "tables", "run"} - facts.keys()
+        version = facts["version"]
     except (ValueError, TypeError, KeyError) as error:
         raise ExportFailed(f"{name} is not a manifest ({type(error).__name__}: {error}).") from None
-    if missing or facts["format"] not in FORMATS:
-        raise ExportFailed(f"{name} is not a manifest: it lacks {', '.join(sorted(missing)) or 'a format'}.")
+    if version != VERSION:
+        raise ExportFailed(f"{name} has the version {version}; this one reads {VERSION}.")
+    if wrong := sorted(_wrong(facts)):
+        raise ExportFailed(
+            f"{name} is not a manifest: {', '.join(wrong)} is missing, or not what it should be."
+        )
+    if problem := problem_of(facts["format"]):
+        raise ExportFailed(f"{name}: {problem}.")
     found: dict[str, Any] = facts
     return found
+
+
+TEXTS, TEXTS_OF_TABLE = (
+    ("made_at", "policy", "model", "format", "run"),
+    ("model", "emptied", "file", "sha256"),
+)
+OF_MANIFEST: Mapping[str, type] = {**dict.fromkeys(TEXTS, str), "tables": list}
+OF_TABLE: Mapping[str, type] = {
+    **dict.fromkeys(TEXTS_OF_TABLE, str),
+    "bytes": int,
+    "rows": int,
+    "columns": list,
+}
+
+
+def _wrong(facts: dict[str, Any]) -> Iterator[str]:
+    """What a manifest should say and does not."""
+    yield from _missing(facts, OF_MANIFEST)
+    if facts.get("format") not in tuple(FORMATS):
+        yield "format"
+    for table in facts["tables"] if isinstance(facts.get("tables"), list) else ():
+        yield from (f"{name} of a table" for name in _missing(table, OF_TABLE))
+        columns = table.get("columns") if isinstance(table, dict) else None
+        for column in columns if isinstance(columns, list) else ():
+            yield from (f"{name} of a column" for name in _missing(column, {"name": str}))
+
+
+def _missing(facts: Any, kinds: Mapping[str, type]) -> Iterator[str]:
+    for name, kind in kinds.items():
+        if not (isinstance(facts, dict) and isinstance(facts.get(name), kind)):
+            yield name
 
 
 def archived(found: Import, run: Run, batch: int, expires_at: datetime, met: set[bytes]) -> dict[str, Any]:
@@ -171,7 +213,7 @@ def archived(found: Import, run: Run, batch: int, expires_at: datetime, met: set
     """
     begun: dict[str, Any] = {"model": found.model, "then": "import", "rows": {}, "digest": archive.NOTHING}
     facts = run.receipt.get(found.policy) or begun
-    archiver = Archiver(run, found.policy, apps.get_model(found.model), expires_at, batch)
+    archiver = Archiver(run, found.policy, _model(found.model), expires_at, batch)
     with chosen.on(found.database), transaction.atomic(using=found.database):
         counted, digest = found.archive(archiver, facts["digest"], met)
     return {

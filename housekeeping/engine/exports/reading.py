@@ -1,5 +1,6 @@
 """Reads the files of an export, each only if it is what was written."""
 
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,17 @@ from housekeeping.engine.exports.values import Field
 from housekeeping.exceptions import ExportFailed
 
 LOOK_EACH = 1_000  # rows
+UNREADABLE = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    EOFError,
+    OSError,
+    zlib.error,
+)
+"""What is raised for content that is none of the format's, or for values that are none of a column's."""
 
 
 def database_of(manifest: dict[str, Any]) -> str:
@@ -35,7 +47,7 @@ def rows_in(
                 if number % LOOK_EACH == 0:
                     checkpoint()
                 found.append(row)
-    except (ValueError, KeyError, TypeError, EOFError, ValidationError) as error:
+    except (*UNREADABLE, ValidationError) as error:
         raise ExportFailed(f"{name} can't be read ({type(error).__name__}: {error}).") from error
     if len(found) != table["rows"]:
         raise ExportFailed(f"{name} has {len(found):,} rows instead of {table['rows']:,}.")

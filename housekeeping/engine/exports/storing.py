@@ -8,7 +8,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import IO, Any, TypeVar
 
 from django.core.files import File
@@ -16,6 +15,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import InvalidStorageError, Storage, storages
 
 from housekeeping.declared.policies import Policy
+from housekeeping.engine.exports.formats import problem_of
 from housekeeping.exceptions import ExportFailed
 
 Answer = TypeVar("Answer")
@@ -38,9 +38,7 @@ def problems(policy: Policy) -> list[str]:
     if export is None:
         return []
     found = [] if export.storage in storages.backends else [f"STORAGES has no {export.storage!r}"]
-    if export.format == "parquet" and not find_spec("pyarrow"):
-        found.append("the format 'parquet' needs the package pyarrow: pip install pyarrow")
-    return found
+    return [*found, *filter(None, [problem_of(export.format)])]
 
 
 def listed(alias: str, folder: str) -> tuple[list[str], list[str]]:

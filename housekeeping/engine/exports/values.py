@@ -62,7 +62,10 @@ def from_json(field: Field, value: Any) -> Any:
     if isinstance(field, models.BinaryField):
         return base64.b64decode(value, validate=True)
     if isinstance(field, models.DurationField):
-        return parse_duration(value)
+        found = parse_duration(value)
+        if found is None:
+            raise ValueError(f"{value!r} is no duration")
+        return found
     return field.to_python(value)
 
 

@@ -194,6 +194,41 @@ def make_newer(cold, one):
     return "manifest.json has the version 2; this one reads 1."
 
 
+@pytest.mark.parametrize(
+    ("at", "value", "problem"),
+    [
+        (["tables"], None, "tables is missing"),
+        (["tables", 0], "a", "bytes of a table, columns of a table"),
+        (["tables", 0, "rows"], "many", "rows of a table is missing"),
+        (["tables", 0, "columns", 0], {}, "name of a column is missing"),
+        (["tables", 0, "columns"], [{"name": "park_id"}], "The key of zoo.Photo is another column"),
+        (["tables", 0, "model"], "Photo", "This site has no model Photo."),
+        (["model"], "nothing.Park", "This site has no model nothing.Park."),
+        (["format"], ["jsonl"], "format is missing"),
+        (["format"], "parquet", "zoo.Photo.jsonl.gz can't be read (Arrow"),
+    ],
+)
+def test_a_manifest_that_was_edited_is_refused(cold, at, value, problem):
+    old_parks()
+    tasks.purge("exported")
+    years_later()
+    name = f"{Export.objects.get().folder}/manifest.json"
+    Export.objects.all().delete()
+    with cold.open(name) as file:
+        facts = part = json.loads(file.read())
+    for key in at[:-1]:
+        part = part[key]
+    part[at[-1]] = value
+    cold.delete(name)
+    cold.save(name, ContentFile(json.dumps(facts).encode()))
+
+    with pytest.raises(CommandError) as why:
+        bring("exported", "--storage", "cold")
+
+    assert str(why.value).startswith("Nothing was put back. ExportFailed: ")
+    assert problem in str(why.value)
+
+
 @pytest.mark.parametrize("damage", [damage_file, remove_file, change_manifest, make_newer])
 def test_an_export_that_is_not_intact_is_refused_as_a_whole(cold, damage):
     old_parks()

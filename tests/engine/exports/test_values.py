@@ -73,6 +73,7 @@ def test_a_column_that_can_not_be_empty_gets_the_null_of_json_back():
         (models.IntegerField(), "x"),
         (models.DateTimeField(), "yesterday"),
         (models.UUIDField(), "x"),
+        (models.DurationField(), "x"),
     ],
 )
 def test_a_value_that_is_none(field, value):
