@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +18,10 @@ from housekeeping.database import chosen, clock
 from housekeeping.declared.policies import Policy
 from housekeeping.engine.exports import rows, storing, values
 from housekeeping.engine.exports.formats import FORMATS
+from housekeeping.exceptions import ExportFailed
 from housekeeping.models import Export
+
+logger = logging.getLogger(__name__)
 
 VERSION = 1  # of the manifest
 FIRST = 1_000  # rows of the policy in the first export
@@ -99,10 +103,18 @@ class Exporting:
         return dict(self.waiting.popleft() for _ in range(min(size, len(self.waiting))))
 
     def _remove_abandoned(self) -> None:
-        """Remove what a run that was killed has begun to write: a policy has one run at a time."""
+        """Remove what a run that was killed has begun to write: a policy has one run at a time.
+
+        What its storage does not delete waits for the next run: a bucket may keep all that is written, or be
+        gone. Nothing reads these files.
+        """
         for one in Export.objects.filter(policy=self.policy.name, state=Export.State.WRITING):
-            storing.remove(one.storage, one.files)
-            one.delete()
+            try:
+                storing.remove(one.storage, one.files)
+            except ExportFailed as error:
+                logger.warning("Files of an export that was not completed stay in %s: %s", one, error)
+            else:
+                one.delete()
 
     def _write(self, keys: list[Any]) -> None:
         reach = rows.Reach(self.policy.model, keys, is_alone=self.is_alone)

@@ -136,7 +136,7 @@ class Folder:
 
 
 def remove(alias: str, names: list[str]) -> None:
-    """Delete files of an export that did not get whole. What the storage refuses stays there."""
+    """Delete files of an export that did not get whole. Raises ExportFailed if the storage refuses that."""
     storage = storage_of(alias)
     for name in names:
         try:

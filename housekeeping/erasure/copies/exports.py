@@ -8,6 +8,7 @@ crash leaves an export that is marked, and the next attempt ends what it has beg
 from __future__ import annotations
 
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -38,8 +39,8 @@ class ExportReading(Reading):
         self.model = model_of(table["model"])
         self.columns = [str(one["column"]) for one in table["columns"]]
         self.exported = self._fields()
-        folder = storing.Folder(export.storage, export.folder)
         try:
+            folder = storing.Folder(export.storage, export.folder)
             self.rows = rows_in(folder, (export.manifest or {})["format"], table, self.exported)
         except ExportFailed as error:
             raise NotPossible(str(error)) from error
@@ -102,7 +103,9 @@ def readings(model: type[Model]) -> Iterator[ExportReading]:
 
 
 def check(checkpoint: Callable[[], None]) -> None:
-    """Raises NotPossible for the first export that can't be read: it can't be searched."""
+    """Raises NotPossible for the first export that can't be read: it can't be searched. And for the files of
+    a run that was killed, if they can't be removed."""
+    _at_work()
     for export in _reached():
         for table in _tables(export):
             checkpoint()
@@ -115,19 +118,28 @@ def _wait_until_written(checkpoint: Callable[[], None]) -> None:
     Raises NotPossible if they take too long. What a run that was killed has left is removed.
     """
     until = time.monotonic() + PATIENCE
-    while unfinished := list(Export.objects.filter(state=Export.State.WRITING)):
-        runs = {one.run_id for one in unfinished}
-        at_work = set(Run.objects.active().filter(pk__in=runs).values_list("pk", flat=True))
-        for one in unfinished:
-            if one.run_id not in at_work:
-                storing.remove(one.storage, one.files)
-                one.delete()
-        if at_work and time.monotonic() > until:
-            run = min(map(str, at_work))
-            raise NotPossible(f"The run {run} is exporting rows: try again once it is done.")
+    while at_work := _at_work():
+        if time.monotonic() > until:
+            raise NotPossible(
+                f"The run {min(map(str, at_work))} is exporting rows: try again once it is done."
+            )
         checkpoint()
-        if at_work:
-            time.sleep(1)
+        time.sleep(1)
+
+
+def _at_work() -> set[uuid.UUID]:
+    """The runs that are exporting rows. Removes what others have begun to write, and have left."""
+    unfinished = list(Export.objects.filter(state=Export.State.WRITING, is_erasable=True))
+    active = Run.objects.active().filter(pk__in={one.run_id for one in unfinished})
+    at_work = set(active.values_list("pk", flat=True))
+    for one in unfinished:
+        if one.run_id not in at_work:
+            try:
+                storing.remove(one.storage, one.files)
+            except ExportFailed as error:
+                raise NotPossible(str(error)) from error
+            one.delete()
+    return at_work
 
 
 class Rewriting:

@@ -24,9 +24,11 @@ class Cold(FileSystemStorage):
 
     def __init__(self, **options):
         super().__init__(**options)
-        self.acts, self.fails_at, self.damages = [], "", ""
+        self.acts, self.fails_at, self.damages, self.keeps_all = [], "", "", False
 
     def delete(self, name):
+        if self.keeps_all:
+            raise PermissionError("nothing may be deleted")
         if not self.exists(name):
             raise FileNotFoundError(name)  # as some storages do
         super().delete(name)

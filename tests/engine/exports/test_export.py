@@ -142,6 +142,26 @@ def test_nothing_goes_if_the_storage_fails(cold):
     assert cold.there() == {f"{one.folder}/{name}" for name in ("manifest.json", *FILES)}
 
 
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_storage_that_does_not_delete_what_is_not_complete_stops_no_other_run(cold, is_gone):
+    old_parks()
+    cold.fails_at = "manifest.json"
+    tasks.purge("exported")
+    cold.fails_at, cold.keeps_all = "", True
+    if is_gone:
+        Export.objects.update(storage="gone")
+
+    run = tasks.purge("exported")
+
+    assert run.status == "succeeded", run.error
+    assert not Park.objects.exists()
+    assert [one.state for one in Export.objects.order_by("made_at")] == ["writing", "written"]
+    cold.keeps_all = False
+    Export.objects.update(storage="cold")
+    tasks.purge("exported")
+    assert [one.state for one in Export.objects.all()] == ["written"]  # the next run tries again
+
+
 def test_nothing_goes_if_the_storage_has_other_bytes(cold):
     old_parks()
     cold.damages = "zoo.Photo.jsonl.gz"

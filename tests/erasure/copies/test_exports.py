@@ -198,6 +198,46 @@ def test_what_a_killed_run_has_begun_to_write_is_removed(cold):
     assert NAME not in everything(cold)
 
 
+def leave_half_an_export(cold):
+    purge_photos()
+    Photo.objects.create(taken_by=NAME, taken_at=ago(days=4_000))
+    cold.fails_at = "manifest.json"
+    tasks.purge("exported")
+    cold.fails_at, cold.keeps_all = "", True
+    return Export.objects.filter(state="writing")
+
+
+def test_half_an_export_that_can_not_be_removed_stops_the_erasure_before_anything_changes(cold):
+    grace()
+    leave_half_an_export(cold)
+
+    erasure = erase()
+
+    assert erasure.state == Erasure.State.STOPPED
+    assert "The storage 'cold' could not delete" in erasure.reason
+    assert Photo.objects.get().taken_by == NAME
+
+
+def test_half_an_export_that_a_policy_keeps_from_erasures_stops_none(cold):
+    grace()
+    half = leave_half_an_export(cold)
+    Export.objects.update(is_erasable=False)
+
+    assert erase().state == Erasure.State.FINISHED
+    assert half.exists()
+
+
+def test_an_export_in_a_storage_that_is_no_longer_declared_stops_the_erasure(cold):
+    grace()
+    purge_photos()
+    Export.objects.update(storage="gone")
+
+    erasure = erase()
+
+    assert erasure.state == Erasure.State.STOPPED
+    assert "STORAGES has no 'gone', only" in erasure.reason
+
+
 def test_a_kill_at_any_statement_leaves_nothing_of_the_person(cold):
     def full():
         Export.objects.all().delete()
