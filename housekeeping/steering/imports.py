@@ -47,7 +47,7 @@ def of_run(start: str) -> list[tuple[str, str]]:
 
     The run itself may be gone. Empty if there is none, or if several ids begin like that.
     """
-    written = Export.objects.filter(state=Export.State.WRITTEN)
+    written = Export.objects.exclude(state=Export.State.WRITING)
     ids = [
         one
         for one in written.order_by().values_list("run_id", flat=True).distinct()

@@ -245,6 +245,20 @@ def test_an_export_that_is_not_intact_is_refused_as_a_whole(cold, damage):
     assert not Archive.objects.exists()
 
 
+def test_an_export_that_an_erasure_works_on_is_not_left_out_silently(cold):
+    for _ in range(2):
+        old_parks()
+        run = tasks.purge("exported")
+    Export.objects.update(run_id=run.pk)
+    years_later()
+    Export.objects.filter(pk=Export.objects.latest("made_at").pk).update(state=Export.State.REWRITTEN)
+
+    with pytest.raises(CommandError, match="an erasure works on it"):
+        bring(run.pk)
+
+    assert not Park.objects.exists()
+
+
 def test_a_retry_reads_what_could_not_be_read(cold):
     before, places = exported_twice()
     name = f"{places[0][1]}/zoo.Park.jsonl.gz"
