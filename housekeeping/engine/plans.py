@@ -50,8 +50,8 @@ def look(
     ``rows``: the policy's own; ``tables``: with the rows below them, by table; ``oldest`` and ``newest``:
     when the first and the last row began to age; ``sample``: the oldest rows; ``held_back``: expired rows
     that stay, by the reason; ``usual``: the median of the last runs; ``warning``: set if this purge is far
-    beyond it; ``then``: ``anonymise`` if they are changed instead. ``save`` is called with the keys, some
-    thousands at a time.
+    beyond it; ``then``: ``anonymise`` if they are changed instead; ``ends``: what :func:`check_policy` looks
+    at. ``save`` is called with the keys, some thousands at a time.
     """
     rows = due(policy, cutoff=cutoff)
     count, tables = rows_by_table(policy, cutoff, save)
@@ -68,7 +68,16 @@ def look(
         "usual": usual(policy),
         "warning": warning(policy, count),
         **policy.told(),
+        "ends": _declared_ends(policy),
     }
+
+
+def _declared_ends(policy: Policy) -> str:
+    """What becomes of its rows, with the columns that change; empty if they are only deleted."""
+    named = [
+        " ".join([type(end).__name__.lower(), *sorted(getattr(end, "values", ()))]) for end in policy.ends
+    ]
+    return ", ".join(named)
 
 
 def rows_by_table(
@@ -192,22 +201,29 @@ def write(
     return look(policy, cutoff=cutoff, retention=retention, save=save)
 
 
-def check_retentions(plan: Mapping[str, Any]) -> None:
-    """Call :func:`check_retention` for every policy in ``plan`` that a task declares."""
+def check_policies(plan: Mapping[str, Any]) -> None:
+    """Call :func:`check_policy` for every policy in ``plan`` that a task declares."""
     known = registry.policies()
     for name in plan:
         if name in known:
-            check_retention(known[name], plan)
+            check_policy(known[name], plan)
 
 
-def check_retention(policy: Policy, plan: Mapping[str, Any]) -> None:
-    """Raises NotPossible if the retention has been raised since the plan was made.
+def check_policy(policy: Policy, plan: Mapping[str, Any]) -> None:
+    """Raises NotPossible if the retention has been raised since the plan was made, or if something else
+    becomes of the rows by now.
 
     The plan would delete rows that must stay. If the retention has been lowered instead, the plan only
     leaves more rows to the next run.
     """
     if policy.name not in plan:
         return
+    facts, now = plan[policy.name], _declared_ends(policy)
+    if facts.get("then") != policy.told().get("then") or facts.get("ends", now) != now:
+        text = gettext(
+            "What becomes of the rows of %(policy)s has changed since this plan was made: preview again."
+        )
+        raise NotPossible(text % {"policy": repr(policy.name)})
     retention, seen = in_days(policy.retention_in_force()), plan[policy.name].get("retention_days")
     if retention is not None and (seen is None or seen < retention):
         text = gettext(

@@ -152,7 +152,7 @@ def check_plan(plan: Run, task: str) -> None:
         raise NotPossible(gettext("The rows of this plan are no longer stored: preview again."))
     if plan.carried_out.exclude(status__in=(Run.Status.FAILED, Run.Status.CANCELLED)).exists():
         raise NotPossible(gettext("This plan has already been carried out: preview again."))
-    plans.check_retentions(plan.plan)
+    plans.check_policies(plan.plan)
 
 
 def _carry_over(plan: Run, run: Run) -> None:
@@ -199,7 +199,7 @@ def retry(run: Run, *, send: Send, by: Actor | None = None) -> Run:
         )
         raise NotPossible(text % {"status": gettext(run.status)})
     if not run.dry_run:
-        plans.check_retentions(run.plan)
+        plans.check_policies(run.plan)
     return request(
         run.task,
         send=send,
@@ -254,7 +254,7 @@ def approve(run: Run, *, send: Send, by: Actor | None = None) -> Run:
             run.refresh_from_db()
             text = gettext("This run is %(status)s. Only held runs can be approved.")
             raise NotPossible(text % {"status": gettext(run.status)})
-        plans.check_retentions(run.plan)
+        plans.check_policies(run.plan)
         after = {"status": Run.Status.QUEUED, "approved_by": who}
         acts.record(
             by, "approve", run.pk, task=run.task, rows=run.plan_rows, before={"status": "held"}, after=after

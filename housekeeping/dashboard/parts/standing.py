@@ -155,7 +155,7 @@ def level(run: Run) -> str:
 def outdated(run: Run) -> str:
     """Why the rows of the run's plan may no longer be deleted; empty if they may."""
     try:
-        plans.check_retentions(run.plan)
+        plans.check_policies(run.plan)
     except NotPossible as error:
         return str(error)
     return ""

@@ -156,4 +156,10 @@ class Preview(Stored[dict[str, Any]]):
     usual = Whole(STORED, nullable=True, help="The number of rows that runs usually delete.")
     warning = Text(STORED, nullable=True)
     then = Text(lambda facts: facts.get("then"), nullable=True, choices=["anonymise"], help=THEN)
+    ends = Text(
+        lambda facts: facts.get("ends"),
+        nullable=True,
+        help="What becomes of the rows, with the columns that change: a plan is refused if that is something"
+        " else by now. Empty if they are only deleted; null in plans of earlier versions.",
+    )
     what_if = Many(WhatIf, STORED)

@@ -100,7 +100,7 @@ class Attempt:
         """
         if self.is_planned:  # a policy that has begun continues with its cutoff
             not_begun = self.run.plan.keys() - self.run.deleted.keys()
-            plans.check_retentions({name: self.run.plan[name] for name in not_begun})
+            plans.check_policies({name: self.run.plan[name] for name in not_begun})
         for policy in policies:
             registry.check_policy(policy)
             check_database(policy)
@@ -136,7 +136,7 @@ class Attempt:
             raise AmbiguousPolicy(policy.name)
         self.take_over([policy.database])
         if self.is_planned and policy.name not in self.run.deleted:
-            plans.check_retention(policy, self.run.plan)
+            plans.check_policy(policy, self.run.plan)
 
     def cutoff(self, policy: Policy) -> datetime:
         if policy.name not in self.run.cutoffs:  # the task did not declare it

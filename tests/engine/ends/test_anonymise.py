@@ -1,5 +1,6 @@
 """Policies that make rows anonymous: the rows stay, and the named columns get other values."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,13 +8,15 @@ from django.core.files.base import ContentFile
 from django.db.models import F, Q, Value
 from django.db.models.functions import Concat, Upper
 
-from housekeeping import ByOwner, Policy, anonymise
+from housekeeping import ByOwner, Policy, anonymise, export
+from housekeeping.declared import registry
 from housekeeping.engine.effects import files
 from housekeeping.engine.purge import expired, held_back, purge
-from housekeeping.exceptions import EndFailed
+from housekeeping.exceptions import EndFailed, NotPossible
 from housekeeping.models import Archive, FileToDelete, Hold
 from tests.make import ago
 from tests.zoo.models import Animal, Contract, Entry, House, Owner, Park, Photo
+from tests.zoo.tasks import task_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -114,6 +117,19 @@ def test_a_preview_counts_what_a_run_changes_and_a_run_of_its_plan_changes_these
 
     assert (run.deleted, run.removed) == ({"animals_unknown": 1}, {"zoo.Animal": 1})
     assert set(Animal.objects.values_list("tag", flat=True)) == {"Leo", f"gone-{animals[1].pk}", "Tom"}
+
+
+@pytest.mark.parametrize("then", [(), anonymise({"tag": None}, done=Q(tag=None)), (export("x"), TAGS.then)])
+def test_a_plan_is_refused_once_something_else_becomes_of_its_rows(run_of, then):
+    animal("Leo")
+    before, preview = rows(), run_of(TAGS, dry_run=True)
+    now = replace(TAGS, then=then)
+    registry.TASKS[TAGS.name] = replace(registry.TASKS[TAGS.name], policies=(now,), function=task_of(now))
+
+    with pytest.raises(NotPossible, match="has changed since this plan was made: preview again"):
+        run_of(TAGS, plan=preview)
+
+    assert rows() == before
 
 
 def test_most_of_a_table_waits_for_an_approval(run_of, settings):
