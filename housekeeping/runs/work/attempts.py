@@ -25,7 +25,14 @@ from housekeeping.declared.policies import Policy, cutoff_for, in_days
 from housekeeping.engine import cascade, ends, plans
 from housekeeping.engine.due.expiry import range_in_force
 from housekeeping.engine.purge import check_database, expired
-from housekeeping.exceptions import AmbiguousPolicy, BrakeApplied, Cancelled, ClaimLost, ConsumerStopping
+from housekeeping.exceptions import (
+    AmbiguousPolicy,
+    BrakeApplied,
+    Cancelled,
+    ClaimLost,
+    ConsumerStopping,
+    NotPossible,
+)
 from housekeeping.journal.logs import RunLog
 from housekeeping.models import Run
 from housekeeping.runs.work import takeover
@@ -106,6 +113,8 @@ class Attempt:
             check_database(policy)
             ends.check(policy)
         self.take_over(policy.database for policy in policies)
+        for policy in policies:
+            self._check_begun(policy)
         self.run.cutoffs = self._with_cutoffs(policies)
         self.due = {policy: self.rows_due(policy) for policy in policies}
         total = self.run.total or self.run.done + sum(self.due.values())
@@ -135,8 +144,18 @@ class Attempt:
         if (first.model, first.retention) != (policy.model, policy.retention):
             raise AmbiguousPolicy(policy.name)
         self.take_over([policy.database])
+        self._check_begun(policy)
         if self.is_planned and policy.name not in self.run.deleted:
             plans.check_policy(policy, self.run.plan)
+
+    def _check_begun(self, policy: Policy) -> None:
+        """Rows that an attempt before a deployment made anonymous must not be deleted by the next one."""
+        begun = self.run.receipt.get(policy.name)
+        if begun and begun.get("then") != policy.told().get("then"):
+            raise NotPossible(
+                f"What becomes of the rows of {policy.name!r} has changed since this run began."
+                " Start another run for the rows that are left."
+            )
 
     def cutoff(self, policy: Policy) -> datetime:
         if policy.name not in self.run.cutoffs:  # the task did not declare it

@@ -13,10 +13,12 @@ from housekeeping.declared import registry
 from housekeeping.engine.effects import files
 from housekeeping.engine.purge import expired, held_back, purge
 from housekeeping.exceptions import EndFailed, NotPossible
-from housekeeping.models import Archive, FileToDelete, Hold
+from housekeeping.models import Archive, FileToDelete, Hold, Run
+from housekeeping.runs import recovery
+from tests.engine.test_promises import killed_at, statements_of
 from tests.make import ago
 from tests.zoo.models import Animal, Contract, Entry, House, Owner, Park, Photo
-from tests.zoo.tasks import task_of
+from tests.zoo.tasks import carry_out, task_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -130,6 +132,28 @@ def test_a_plan_is_refused_once_something_else_becomes_of_its_rows(run_of, then)
         run_of(TAGS, plan=preview)
 
     assert rows() == before
+
+
+def test_what_a_run_has_begun_to_change_is_not_deleted_by_its_next_attempt(run_of):
+    for name in ("Leo", "Mia", "Tom"):
+        animal(name)
+    statements = statements_of(lambda: run_of(TAGS, batch_size=1))
+    Animal.objects.update(tag=Concat(Value("Leo-"), "pk"))
+    with killed_at(statements // 2):
+        run_of(TAGS, batch_size=1)
+    run, before = Run.objects.latest("requested_at"), rows()
+    assert run.status == "running"
+    assert 0 < run.deleted[TAGS.name] < 3
+
+    now = replace(TAGS, then=())
+    registry.TASKS[TAGS.name] = replace(registry.TASKS[TAGS.name], policies=(now,), function=task_of(now))
+    Run.objects.filter(pk=run.pk).update(lease_until=ago(seconds=1))
+    recovery.recover(ago(seconds=0), send=lambda run: None)
+    run.refresh_from_db()
+    run = carry_out(run)
+
+    assert (run.status, rows()) == ("failed", before)
+    assert "What becomes of the rows of 'animals_unknown' has changed since this run began" in run.error
 
 
 def test_most_of_a_table_waits_for_an_approval(run_of, settings):
