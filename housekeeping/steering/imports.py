@@ -108,13 +108,20 @@ def _start_over() -> None:
     run = Run.objects.filter(pk=run_id).first() if run_id else None
     if run is None:  # called in a shell
         return
-    again = Import.objects.filter(run_id__in=[run.pk, run.retry_of_id])
+    again = Import.objects.filter(run_id__in=[run.pk, *_retried(run)])
     if again.exists():
         with writing():
             run.archives.all().delete()
             again.update(ended_at=None, run_id=run.pk, rows={}, error="")
             if not own(run).update(receipt={}, archives_kept=None):
                 raise ClaimLost
+
+
+def _retried(run: Run) -> Iterator[Any]:
+    """The runs that it retries: one of them may have been cancelled before it began."""
+    while run.retry_of:
+        run = run.retry_of
+        yield run.pk
 
 
 def _age(one: Import) -> tuple[str, str]:

@@ -164,6 +164,17 @@ def test_what_was_cancelled_does_not_come_back_with_what_is_asked_for_next():
     assert retried.result["read_exports"] == 2
 
 
+def test_a_retry_of_a_cancelled_retry_reads_them(cold):
+    _, places = exported_twice()
+    run = tasks.request("imports")
+    imports.store(places, by=None, run=run)
+    for _ in range(2):
+        control.cancel(run)
+        run = control.retry(run, send=lambda run: None)
+
+    assert tasks.carry_out(run).result["read_exports"] == 2
+
+
 def damage_file(cold, one):
     name = f"{one.folder}/zoo.Photo.jsonl.gz"
     cold.delete(name)
