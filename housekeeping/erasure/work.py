@@ -13,7 +13,7 @@ from django.db.models import Model
 
 from housekeeping.database import chosen, clock, transient
 from housekeeping.declared import databases
-from housekeeping.declared.personal import declared
+from housekeeping.declared.personal import Person, declared
 from housekeeping.declared.steps import no_checkpoint
 from housekeeping.engine import packing, unpacking
 from housekeeping.engine.apart import handover
@@ -21,7 +21,7 @@ from housekeeping.engine.effects import hooks
 from housekeeping.erasure import certificate, obstacles, people, remains
 from housekeeping.erasure.copies import archives, exports, files
 from housekeeping.erasure.copies.reading import Reading
-from housekeeping.erasure.found import Found
+from housekeeping.erasure.found import Found, while_growing
 from housekeeping.erasure.tables import rows
 from housekeeping.erasure.tables.records import Records
 from housekeeping.erasure.terms import Terms
@@ -80,7 +80,7 @@ def _begin(erasure: Erasure, checkpoint: Callable[[], None]) -> bool:
             # What is about a row that only an archive has may be held, too.
             found = rows.there(person)
             archives.look(person.model, found, lambda read, row: None, checkpoint)
-            archives.look_at_declared(person, found, checkpoint)
+            _look_at_declared(person, found, checkpoint)
             reasons = obstacles.reasons(person, found)
         except NotPossible as damage:
             reasons = [str(damage)]
@@ -89,6 +89,13 @@ def _begin(erasure: Erasure, checkpoint: Callable[[], None]) -> bool:
         return False
     _write(erasure, state=Erasure.State.RUNNING, started_at=clock.now())
     return True
+
+
+def _look_at_declared(person: Person, found: Found, checkpoint: Callable[[], None]) -> None:
+    """In tables and archives: a row may be about one that only an archive has, and a third one about it."""
+    for _ in while_growing(found):
+        rows.look_at_declared(person, found, checkpoint)
+        archives.look_at_declared(person, found, checkpoint)
 
 
 def _stop(erasure: Erasure, reason: str) -> None:
@@ -148,7 +155,7 @@ class _Work:
         rows.look(self.person, self.found, self.terms, self.checkpoint)
         rows.look_at_declared(self.person, self.found, self.checkpoint)
         archives.look(self.person.model, self.found, self._read, self.checkpoint)
-        archives.look_at_declared(self.person, self.found, self.checkpoint)
+        _look_at_declared(self.person, self.found, self.checkpoint)
         self._save_found()
         records = Records(self.terms, self.found, self._deleted, self._changed)
         records.carry_out(self.checkpoint)

@@ -12,7 +12,7 @@ from housekeeping.declared.personal import Person, declared
 from housekeeping.engine import archive, cascade, restore
 from housekeeping.erasure.copies import exports, files, theirs
 from housekeeping.erasure.copies.reading import Reading, changed_archives_of, reading, readings, written
-from housekeeping.erasure.found import Found
+from housekeeping.erasure.found import Found, while_growing
 from housekeeping.erasure.terms import Terms
 from housekeeping.models import Archive, Run
 
@@ -38,8 +38,7 @@ def look(
 
     ``read`` is called with each of these rows. Raises NotPossible for a damaged archive.
     """
-    size = -1
-    while not cascade.is_tree(account) and size != (size := sum(map(len, found.values()))):
+    for _ in () if cascade.is_tree(account) else while_growing(found):
         _look_once(account, found, lambda one, row: None, checkpoint)
     _look_once(account, found, read, checkpoint)
     _look_at_changed(account, found, read, checkpoint)
@@ -48,22 +47,21 @@ def look(
 def look_at_declared(person: Person, found: Found, checkpoint: Callable[[], None]) -> None:
     """Add the keys of archived rows that are declared to be about the person, and of those below them.
 
-    One may be about a row of another. Raises NotPossible for a damaged archive.
+    One may be about a row of another: call it while ``found`` is growing. Raises NotPossible for a damaged
+    archive.
     """
     theirs_too = theirs.Declared({name.casefold() for name in person.names}, found)
-    size = -1
-    while size != (size := sum(map(len, found.values()))):
-        for top in dict.fromkeys(one.model for one in declared()):
-            has_rows_below = len(cascade.tables(top)) > 1
-            for model in tables(top):
-                found.setdefault(model._meta.label, set())
-                # Of exports, only those with rows below: the others are read once, when they are rewritten.
-                for one in chain(readings(model), exports.readings(model) if has_rows_below else ()):
-                    checkpoint()
-                    with chosen.on(one.database):
-                        keys = found.setdefault(one.place(one.label), set())
-                        keys |= {one.key(row) for row in one.rows if theirs_too.has(one, row)}
-                        _look_into(one, found, lambda one, row: None)
+    for top in dict.fromkeys(one.model for one in declared()):
+        has_rows_below = len(cascade.tables(top)) > 1
+        for model in tables(top):
+            found.setdefault(model._meta.label, set())
+            # Of exports, only those with rows below: the others are read once, when they are rewritten.
+            for one in chain(readings(model), exports.readings(model) if has_rows_below else ()):
+                checkpoint()
+                with chosen.on(one.database):
+                    keys = found.setdefault(one.place(one.label), set())
+                    keys |= {one.key(row) for row in one.rows if theirs_too.has(one, row)}
+                    _look_into(one, found, lambda one, row: None)
 
 
 def _look_at_changed(

@@ -28,7 +28,7 @@ from housekeeping.engine.removal import Batch, Removal
 from housekeeping.erasure.copies.archives import referred, tables
 from housekeeping.erasure.copies.files import Notes
 from housekeeping.erasure.copies.reading import Reading, model_of
-from housekeeping.erasure.found import Found
+from housekeeping.erasure.found import Found, while_growing
 from housekeeping.erasure.terms import Terms
 from housekeeping.models import FileToDelete
 
@@ -104,7 +104,8 @@ def there(person: Person) -> Found:
     found: Found = {person.model._meta.label: {person.key}}
     with chosen.at_home(person.model):
         _Tree(person.model, [person.key]).add_to(found)
-    look_at_declared(person, found, no_checkpoint)
+    for _ in while_growing(found):
+        look_at_declared(person, found, no_checkpoint)
     return found
 
 
@@ -117,14 +118,15 @@ def all_of(person: Person, found: Found) -> Found:
 
 
 def look_at_declared(person: Person, found: Found, checkpoint: Callable[[], None]) -> None:
-    """Add the keys of what is declared about the person, and of the rows below. One may be about another."""
-    size = -1
-    while size != (size := sum(map(len, found.values()))):
-        for one in declared():
-            for keys in about(person, one, found):
-                checkpoint()
-                with chosen.at_home(one.model):
-                    _Tree(one.model, keys).add_to(found)
+    """Add the keys of what is declared about the person, and of the rows below.
+
+    One may be about another: call it while ``found`` is growing.
+    """
+    for one in declared():
+        for keys in about(person, one, found):
+            checkpoint()
+            with chosen.at_home(one.model):
+                _Tree(one.model, keys).add_to(found)
 
 
 class _Tree:

@@ -13,7 +13,8 @@ from housekeeping.models import Hold
 from tests import make
 from tests.erasure.people import NAME, grace, personal_rows, purge, talk
 from tests.make import days
-from tests.zoo.models import Animal, Contract, House, Park
+from tests.zoo import tasks
+from tests.zoo.models import Animal, Contract, House, Keeper, Park
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -77,6 +78,37 @@ def test_a_held_line_about_a_row_that_only_an_archive_has_stops_it(settings):
 
     assert (erasure.state, LogEntry.objects.count()) == ("stopped", 1)
     assert "is on hold indefinitely: evidence" in erasure.reason
+
+
+@pytest.fixture
+def about_an_archived_park(settings, add_task):
+    """A line of the admin's log about a keeper, who is about a park that only an archive has."""
+    settings.HOUSEKEEPING_BRAKE_SHARE = 1
+    policy = tasks.POLICIES[0]
+    add_task("parks", tasks.task_of(policy), policy=policy)
+    grace()
+    park = Park.objects.create(name=NAME, opened_at=make.ago(days=40))
+    line = entry(Keeper.objects.create(name=park.pk))
+    purge("parks")
+    assert not Park.objects.exists()
+    parks = personal.PersonalRows(Park, names=["name"], module=__name__)
+    keepers = personal.PersonalRows(Keeper, keys={"name": Park}, module=__name__)
+    with personal_rows(parks, keepers):
+        yield line
+
+
+def test_a_line_about_a_row_about_one_that_only_an_archive_has_goes(about_an_archived_park):
+    work.carry_out(requests.store(people.find(NAME)))
+
+    assert (Keeper.objects.count(), LogEntry.objects.count()) == (0, 0)
+
+
+def test_a_hold_on_such_a_line_stops_it(about_an_archived_park):
+    hold(about_an_archived_park)
+
+    erasure = work.carry_out(requests.store(people.find(NAME)))
+
+    assert (erasure.state, Keeper.objects.count()) == ("stopped", 1)
 
 
 def test_a_protected_row_stops_it(houses):
