@@ -71,16 +71,20 @@ class Reading:
 
         Tables of two databases may have rows with the same key, of two people.
         """
-        return f"{self.alias}:{name}" if self._is_elsewhere else name
+        return f"{self.alias}:{name}" if self.model in self._elsewhere else name
+
+    def place_of(self, model: type[Model]) -> str:
+        """Where ``Found`` has the keys of rows of another model that these rows name."""
+        label = model._meta.label
+        return f"{self.alias}:{label}" if model in self._elsewhere else label
 
     @cached_property
-    def _is_elsewhere(self) -> bool:
-        """Is there another table of the model, in this database, that a policy names with using()?"""
-        if self.model is None or self.alias == chosen.home(self.model):
-            return False
+    def _elsewhere(self) -> set[Any]:
+        """The models with another table, in this database, that a policy names with using()."""
         known = [policy for policy in registry.policies().values() if policy.known_model]
         there = [policy.model for policy in known if policy.database == self.alias]
-        return any(self.model in cascade.tables(model) for model in there)
+        models = {model for top in there for model in cascade.tables(top)}
+        return {model for model in models if chosen.home(model) != self.alias}
 
     def at(self, column: str) -> int:
         return self.columns.index(column)

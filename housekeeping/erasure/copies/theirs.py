@@ -83,11 +83,11 @@ class Declared:
             if (_value(read, row, name) or "").casefold() in self.names:
                 return True
         for name, model in one.keys.items():
-            if written(model, _value(read, row, name)) in self.found.get(model._meta.label, ()):
+            if written(model, _value(read, row, name)) in self.found.get(read.place_of(model), ()):
                 return True
         for kind, key in one.objects:
             table = _of_content_type(_value(read, row, kind))
-            found = self.found.get(table._meta.label, ()) if table else ()
+            found = self.found.get(read.place_of(table), ()) if table else ()
             if table and written(table, _value(read, row, key)) in found:
                 return True
         return False

@@ -35,7 +35,8 @@ def test_only_theirs_leave_them(any_other, settings, add_task):
     plan = preview("parks")
     purge("parks")
 
-    with personal_rows(PersonalRows(Park, names=["name"], module=__name__)):
+    parks = PersonalRows(Park, names=["name"], module=__name__)
+    with personal_rows(parks, PersonalRows(Photo, keys={"park": Park}, module=__name__)):
         erasure = work.carry_out(requests.store(people.find(NAME)))
 
     assert erasure.rows == {"chat.User": 1, "zoo.Park": 1, "zoo.Photo": 1}
