@@ -49,6 +49,7 @@ class Count(Protocol):
 
 
 LOOK_EACH = 1_000  # rows
+LARGEST = 2**63 - 1  # number that SQLite takes as a parameter
 
 
 def look(person: Person, found: Found, terms: Terms, checkpoint: Callable[[], None]) -> None:
@@ -299,10 +300,12 @@ def about(person: Person, one: PersonalRows, found: Found) -> Iterator[list[Any]
 def _fitting(model: type[Model], column: str, keys: Collection[str]) -> Iterator[str]:
     """Those of the keys that the column can have: a number is no key of a table with UUIDs."""
     field: Any = model._meta.get_field(column)
+    largest = LARGEST if isinstance(field, models.IntegerField) else None
     for key in keys:
         with suppress(TypeError, ValueError, ValidationError):
-            field.get_prep_value(key)
-            yield key
+            value = field.get_prep_value(key)
+            if largest is None or abs(value) <= largest:
+                yield key
 
 
 def rename(person: Person, pseudonym: str, changed: Changed) -> None:

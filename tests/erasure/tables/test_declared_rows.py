@@ -13,7 +13,7 @@ from housekeeping.models import Hold
 from tests import make
 from tests.erasure.people import NAME, grace, personal_rows, purge, talk
 from tests.make import days
-from tests.zoo import tasks
+from tests.zoo import tasks as zoo
 from tests.zoo.models import Animal, Contract, House, Keeper, Park
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -84,8 +84,8 @@ def test_a_held_line_about_a_row_that_only_an_archive_has_stops_it(settings):
 def about_an_archived_park(settings, add_task):
     """A line of the admin's log about a keeper, who is about a park that only an archive has."""
     settings.HOUSEKEEPING_BRAKE_SHARE = 1
-    policy = tasks.POLICIES[0]
-    add_task("parks", tasks.task_of(policy), policy=policy)
+    policy = zoo.POLICIES[0]
+    add_task("parks", zoo.task_of(policy), policy=policy)
     grace()
     park = Park.objects.create(name=NAME, opened_at=make.ago(days=40))
     line = entry(Keeper.objects.create(name=park.pk))
@@ -138,6 +138,16 @@ def test_a_preview_counts_lines_about_all_rows_of_theirs():
     LogEntry.objects.create(user=user, object_repr="x", action_flag=CHANGE)
 
     assert requests.preview(people.find(NAME)).rows["admin.LogEntry"] == 3
+
+
+def test_a_key_that_no_number_of_a_column_can_be_is_not_looked_for():
+    grace()
+    House.objects.create(code="9" * 19, park=Park.objects.create(name=NAME))
+    parks = personal.PersonalRows(Park, names=["name"], module=__name__)
+    animals = personal.PersonalRows(Animal, objects=[("order", "number")], module=__name__)
+
+    with personal_rows(parks, animals):
+        assert requests.preview(people.find(NAME)).rows["zoo.House"] == 1
 
 
 def test_a_key_is_not_looked_for_in_a_column_that_can_not_have_it():
