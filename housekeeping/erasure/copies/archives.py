@@ -52,11 +52,11 @@ def look_at_declared(person: Person, found: Found, checkpoint: Callable[[], None
     """
     theirs_too = theirs.Declared({name.casefold() for name in person.names}, found)
     for top in dict.fromkeys(one.model for one in declared()):
-        has_rows_below = len(cascade.tables(top)) > 1
+        are_needed = len(cascade.tables(top)) > 1 or any(top in one.keys.values() for one in declared())
         for model in tables(top):
             found.setdefault(model._meta.label, set())
-            # Of exports, only those with rows below: the others are read once, when they are rewritten.
-            for one in chain(readings(model), exports.readings(model) if has_rows_below else ()):
+            # Of exports, only rows with others below or about them: the rest is read when it is rewritten.
+            for one in chain(readings(model), exports.readings(model) if are_needed else ()):
                 checkpoint()
                 with chosen.on(one.database):
                     keys = found.setdefault(one.place(one.label), set())

@@ -1,5 +1,7 @@
 """Rows that are declared to be about a person: holds and protection count for them, too."""
 
+from dataclasses import replace
+
 import pytest
 from axes.models import AccessLog
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -7,14 +9,16 @@ from django.contrib.contenttypes.models import ContentType
 
 from chat.models import Conversation
 from housekeeping.declared import personal
+from housekeeping.declared.ends import export
 from housekeeping.erasure import people, requests, work
 from housekeeping.exceptions import NotPossible
-from housekeeping.models import Hold
+from housekeeping.models import Archive, Hold
 from tests import make
+from tests.engine.exports.cold import store_in
 from tests.erasure.people import NAME, grace, personal_rows, purge, talk
 from tests.make import days
 from tests.zoo import tasks as zoo
-from tests.zoo.models import Animal, Contract, House, Keeper, Park
+from tests.zoo.models import Animal, Contract, Entry, House, Keeper, Park, Photo
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -109,6 +113,26 @@ def test_a_hold_on_such_a_line_stops_it(about_an_archived_park):
     erasure = work.carry_out(requests.store(people.find(NAME)))
 
     assert (erasure.state, Keeper.objects.count()) == ("stopped", 1)
+
+
+def test_a_row_about_one_that_only_an_export_has_goes(settings, tmp_path, add_task):
+    settings.HOUSEKEEPING_BRAKE_SHARE = 1
+    store_in(tmp_path, settings)
+    policy = replace(zoo.PHOTOS, name="exported", then=export("cold"))
+    add_task("exported", zoo.task_of(policy), policy=policy)
+    grace()
+    for name in (NAME, "bob"):
+        photo = Photo.objects.create(taken_by=name, taken_at=make.ago(days=40))
+        Entry.objects.create(kind=photo.pk)
+    purge("exported")
+    Archive.objects.all().delete()
+    photos = personal.PersonalRows(Photo, names=["taken_by"], module=__name__)
+
+    with personal_rows(photos, personal.PersonalRows(Entry, keys={"kind": Photo}, module=__name__)):
+        erasure = work.carry_out(requests.store(people.find(NAME)))
+
+    assert erasure.exported == {"zoo.Photo": 1}
+    assert [entry.kind for entry in Entry.objects.all()] == [str(photo.pk)]  # Bob's
 
 
 def test_a_protected_row_stops_it(houses):
