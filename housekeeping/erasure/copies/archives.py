@@ -59,9 +59,7 @@ def look_at_declared(person: Person, found: Found, checkpoint: Callable[[], None
             for one in chain(readings(model), exports.readings(model) if are_needed else ()):
                 checkpoint()
                 with chosen.on(one.database):
-                    keys = found.setdefault(one.place(one.label), set())
-                    keys |= {one.key(row) for row in one.rows if theirs_too.has(one, row)}
-                    _look_into(one, found, lambda one, row: None)
+                    _look_into(one, found, lambda one, row: None, theirs_too.has)
 
 
 def _look_at_changed(
@@ -92,13 +90,20 @@ def _look_once(
                 _look_into(one, found, read)
 
 
-def _look_into(one: Reading, found: Found, read: Callable[[Reading, Any], None]) -> None:
+def _look_into(
+    one: Reading,
+    found: Found,
+    read: Callable[[Reading, Any], None],
+    has: Callable[[Reading, Any], bool] = lambda one, row: False,
+) -> None:
+    """``has``: whether a row is theirs for another reason than the keys in it."""
     keys = found.setdefault(one.place(one.label), set())
     links = list(theirs.links(one, found, theirs.takes_along))
     for row in one.rows:
-        is_theirs = one.key(row) in keys or any(theirs.refers(one, row, *link) for link in links)
-        if is_theirs or theirs.is_named(one, row, found):
-            keys.add(one.key(row))
+        key, is_theirs = one.key(row), any(theirs.refers(one, row, *link) for link in links)
+        is_theirs = is_theirs or theirs.is_named(one, row, found) or has(one, row)
+        if key in keys or (is_theirs and not one.is_nobodys(key)):
+            keys.add(key)
             _note_others(one, row, found)
             read(one, row)
 

@@ -16,7 +16,7 @@ from typing import Any
 from django.db.models import Model
 
 from housekeeping.database import chosen, transient
-from housekeeping.engine import packing
+from housekeeping.engine import cascade, packing
 from housekeeping.engine.exports import storing, values
 from housekeeping.engine.exports.formats import FORMATS, Format
 from housekeeping.engine.exports.reading import database_of, rows_in
@@ -70,6 +70,12 @@ class ExportReading(Reading):
     def value(self, row: Any, at: int) -> str | None:
         value = values.as_json(self.exported[at], row[at])
         return None if value is None else str(value)
+
+    def is_nobodys(self, key: str) -> bool:
+        """It was made anonymous after the export."""
+        if self.model is None or self.label != self.export.model:
+            return False
+        return cascade.rows_of(self.model).filter(pk=key).exists()
 
     def with_value(self, row: Any, at: int, text: str | None) -> Any:
         value = None if text is None else values.from_json(self.exported[at], text)

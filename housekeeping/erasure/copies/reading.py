@@ -101,6 +101,10 @@ class Reading:
         """As a hold writes it."""
         return written(self.model, self.value(row, 0)) if self.model else str(self.value(row, 0))
 
+    def is_nobodys(self, key: str) -> bool:
+        """Is a row that was theirs, and is not known to be by now, still there?"""
+        return False
+
     def with_value(self, row: Any, at: int, text: str | None) -> Any:
         """The row with another value in one of its columns: NULL, or a text without special characters."""
         values = list(unpacking.values_in(row))

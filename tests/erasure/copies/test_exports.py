@@ -6,21 +6,22 @@ from dataclasses import replace
 
 import pytest
 from django.core.files.base import ContentFile
+from django.db.models import Q
 
 from housekeeping.declared import registry
-from housekeeping.declared.ends import export
+from housekeeping.declared.ends import anonymise, export
 from housekeeping.declared.personal import PersonalRows
 from housekeeping.engine import packing
 from housekeeping.engine.exports.formats import FORMATS
 from housekeeping.erasure import certificate, people, requests, work
 from housekeeping.exceptions import NotPossible
-from housekeeping.models import Archive, Erasure, Export
-from tests.engine.exports.cold import declare, store_in
+from housekeeping.models import Archive, Erasure, Export, Hold
+from tests.engine.exports.cold import PARKS, declare, store_in
 from tests.engine.test_promises import killed_at, sample, statements_of
 from tests.erasure.people import NAME, WORDS, grace, personal_rows, talk
 from tests.make import ago, days
 from tests.zoo import tasks
-from tests.zoo.models import Photo
+from tests.zoo.models import Park, Photo
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -260,3 +261,19 @@ def test_a_kill_at_any_statement_leaves_nothing_of_the_person(cold):
         assert [row["taken_by"] for row in in_files(cold)] == ["bob"], each
         assert NAME not in everything(cold), each
         assert erasure.certificate["erased_from_exports"] == {"zoo.Photo": 1}, each
+
+
+def test_a_row_that_was_made_anonymous_after_its_export_is_nobodys_and_stays_on_hold():
+    declare(replace(PARKS, then=[export("cold"), anonymise({"name": None}, done=Q(name=None))]))
+    grace()
+    park = Park.objects.create(name=NAME, opened_at=ago(days=4_000))
+    Photo.objects.create(park=park)
+    tasks.purge("exported")
+    Archive.objects.all().delete()
+    Hold.objects.create(model="zoo.Park", key=park.pk, reason="evidence")
+
+    with personal_rows(PersonalRows(Park, names=["name"], module=__name__)):
+        erasure = erase()
+
+    assert (erasure.state, erasure.exported) == ("finished", {"zoo.Park": 1}), erasure.reason
+    assert (Park.objects.get().name, Photo.objects.count(), Hold.objects.count()) == (None, 1, 1)
