@@ -23,7 +23,7 @@ from housekeeping.engine.apart import handover
 from housekeeping.engine.archive import Archiver
 from housekeeping.engine.exports import reading, rows, storing
 from housekeeping.engine.exports.exporting import VERSION
-from housekeeping.engine.exports.formats import FORMATS, Row, problem_of
+from housekeeping.engine.exports.formats import FORMATS, Row
 from housekeeping.exceptions import ExportFailed
 from housekeeping.models import Export, Run
 
@@ -169,8 +169,6 @@ def manifest(folder: storing.Folder) -> dict[str, Any]:
         raise ExportFailed(
             f"{name} is not a manifest: {', '.join(wrong)} is missing, or not what it should be."
         )
-    if problem := problem_of(facts["format"]):
-        raise ExportFailed(f"{name}: {problem}.")
     found: dict[str, Any] = facts
     return found
 

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import DEFAULT_DB_ALIAS
 
 from housekeeping.declared.steps import no_checkpoint
-from housekeeping.engine.exports.formats import FORMATS, Row
+from housekeeping.engine.exports.formats import FORMATS, Row, problem_of
 from housekeeping.engine.exports.storing import Folder
 from housekeeping.engine.exports.values import Field
 from housekeeping.exceptions import ExportFailed
@@ -39,8 +39,11 @@ def rows_in(
     fields: list[Field],
     checkpoint: Callable[[], None] = no_checkpoint,
 ) -> list[Row]:
-    """The rows of one file. ``table``: what the manifest says of it. Raises ExportFailed if it is another."""
+    """The rows of one file. ``table``: what the manifest says of it. Raises ExportFailed if it is another, or
+    can't be read here."""
     name, found = f"{folder.name}/{table['file']}", list[Row]()
+    if problem := problem_of(form):
+        raise ExportFailed(f"{name} can't be read: {problem}.")
     try:
         with folder.fetched(name, (table["sha256"], table["bytes"])) as file:
             for number, row in enumerate(FORMATS[form].read(file, fields)):

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import sys
 from dataclasses import replace
 
 import pytest
@@ -148,6 +149,18 @@ def test_an_export_that_a_policy_keeps_from_erasures_stays_and_the_certificate_s
 
     assert everything(cold) == before
     assert certificate.EXPORTS in erasure.certificate["not_reached"]
+
+
+def test_parquet_on_a_site_that_can_not_read_it_stops_the_erasure(cold, monkeypatch):
+    declare(replace(PHOTOS, then=export("cold", "parquet")))
+    user = grace()
+    purge_photos()
+    monkeypatch.setitem(sys.modules, "pyarrow", None)  # as if it was not installed
+
+    erasure = erase()
+
+    assert (erasure.state, people.find(NAME).key) == ("stopped", str(user.pk))
+    assert "needs the package pyarrow: pip install pyarrow" in erasure.reason
 
 
 def test_an_export_that_can_not_be_read_stops_the_erasure_before_anything_changes(cold):
