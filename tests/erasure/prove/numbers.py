@@ -1,0 +1,11 @@
+"""Which statements are tried, where all of them take too long."""
+
+import os
+
+from django.utils import timezone
+
+
+def of_today(number: int) -> range:
+    """A third of the numbers below this one, another each day; all of them if TRIES is at least 80."""
+    step = 1 if int(os.environ.get("TRIES", "1")) >= 80 else 3
+    return range(timezone.now().toordinal() % step, number, step)
