@@ -52,6 +52,7 @@ from tests.shapes.models import (
 
 AS_OF = datetime(2026, 3, 8, 7, tzinfo=UTC)
 MONTH = timedelta(days=30)
+OLD = AS_OF - 2 * MONTH
 
 
 def of(name: str, model: type[models.Model], age: str, **where: Any) -> Policy:
@@ -141,7 +142,7 @@ def kind(model: type[models.Model]) -> ContentType:
 
 # --- Random rows ------------------------------------------------------------------------------
 
-moments = st.sampled_from([AS_OF - 2 * MONTH, AS_OF])
+moments = st.sampled_from([OLD, AS_OF])
 
 
 @dataclass

@@ -14,16 +14,13 @@ from housekeeping.engine import cascade, holds
 from housekeeping.engine.purge import due
 from housekeeping.models import Hold
 from tests.shapes.models import Comment, Like, Lock, Note, Place, Restaurant, Sailor, Ship, Tag, Vote
-from tests.shapes.tasks import POLICIES, check, declared, generic_as_before, purge, undo
-from tests.shapes.worlds import AS_OF, MONTH
-
-OLD = AS_OF - 2 * MONTH
+from tests.shapes.tasks import POLICIES, check, generic_as_before, purge, undo
+from tests.shapes.worlds import AS_OF, MONTH, OLD
 
 
 @pytest.fixture(autouse=True)
-def _tasks(settings):
-    settings.HOUSEKEEPING_BRAKE_SHARE = 1
-    with declared(), generic_as_before():
+def _tasks(shapes):
+    with generic_as_before():
         yield
 
 

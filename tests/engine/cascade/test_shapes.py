@@ -40,19 +40,10 @@ from tests.shapes.models import (
     Team,
     Vote,
 )
-from tests.shapes.tasks import POLICIES, check, declared, purge, undo
-from tests.shapes.worlds import AS_OF, MONTH
+from tests.shapes.tasks import POLICIES, check, purge, undo
+from tests.shapes.worlds import AS_OF, MONTH, OLD
 
-pytestmark = pytest.mark.django_db
-
-OLD = AS_OF - 2 * MONTH
-
-
-@pytest.fixture(autouse=True)
-def _tasks(settings):
-    settings.HOUSEKEEPING_BRAKE_SHARE = 1
-    with declared():
-        yield
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shapes")]
 
 
 # --- Keys to another column -------------------------------------------------------------------

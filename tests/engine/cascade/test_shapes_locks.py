@@ -12,14 +12,12 @@ from housekeeping.engine.purge import purge_batches
 from tests.engine.test_locks import elsewhere, lock
 from tests.shapes.models import Badge, Comment, Device, Like, Locker, Part, Place, Restaurant, Tag, Team
 from tests.shapes.tasks import POLICIES
-from tests.shapes.worlds import AS_OF, MONTH
+from tests.shapes.worlds import AS_OF, MONTH, OLD
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite's writers take turns"),
 ]
-
-OLD = AS_OF - 2 * MONTH
 
 
 def batches(task, **options):

@@ -13,16 +13,9 @@ from housekeeping.models import Archive
 from tests.engine.test_promises import batches, kills, survive, tries, undo_batches
 from tests.shapes import worlds
 from tests.shapes.models import Comment, Like, Tag
-from tests.shapes.tasks import check, declared, generic_as_before, run_of, undo
+from tests.shapes.tasks import check, generic_as_before, run_of, undo
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _tasks(settings):
-    settings.HOUSEKEEPING_BRAKE_SHARE = 1
-    with declared():
-        yield
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("shapes")]
 
 
 @tries(40)

@@ -10,11 +10,9 @@ from housekeeping.engine.purge import purge_batches
 from tests.shapes import worlds
 from tests.shapes.models import Badge, Comment, Device, Like, Menu, Part, Pizzeria, Scan, Tag, Team, Vote
 from tests.shapes.tasks import POLICIES
-from tests.shapes.worlds import AS_OF, MONTH
+from tests.shapes.worlds import AS_OF, MONTH, OLD
 
 pytestmark = pytest.mark.django_db
-
-OLD = AS_OF - 2 * MONTH
 
 
 def comments():

@@ -35,11 +35,9 @@ from tests.shapes.models import (
     Vote,
 )
 from tests.shapes.tasks import declared, generic_as_before, purge, undo
-from tests.shapes.worlds import AS_OF, MONTH
+from tests.shapes.worlds import OLD
 
 pytestmark = pytest.mark.django_db
-
-OLD = AS_OF - 2 * MONTH
 
 
 @pytest.fixture(autouse=True)
