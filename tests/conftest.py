@@ -69,6 +69,24 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: turns[item.path])
 
 
+def pytest_configure(config):
+    if os.environ.get("CI"):
+        config.pluginmanager.register(AtOnce(config))
+
+
+class AtOnce:
+    """Prints each failure when it happens: the summary is lost if CI ends the tests for taking too long."""
+
+    def __init__(self, config):
+        self.config = config
+
+    def pytest_runtest_logreport(self, report):
+        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        if report.failed and reporter:  # a worker of xdist has none
+            reporter.write_line(f"\n{report.nodeid} failed in its {report.when}, {report.duration:.0f} s:")
+            reporter.write_line(report.longreprtext)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown():
     """A thread that sends mails must end before the test loses its database."""
