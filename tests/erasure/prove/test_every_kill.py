@@ -1,6 +1,6 @@
 """Each statement of an erasure is the last one before a kill, once.
 
-A third of them each day, as they take minutes; TRIES=80 tries all.
+A hundred of them, others each day, as all take half an hour; TRIES=80 tries all.
 """
 
 import pytest
