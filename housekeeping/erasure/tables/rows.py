@@ -6,7 +6,7 @@ Each transaction is short. The account itself goes last, so that an attempt that
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial, reduce
 from operator import or_
@@ -49,6 +49,7 @@ class Count(Protocol):
 
 
 LOOK_EACH = 1_000  # rows
+MOST_KEYS, MOST_CONDITIONS = 1_000, 100  # in one query; SQLite takes 1,000 conditions
 LARGEST = 2**63 - 1  # number that SQLite takes as a parameter
 
 
@@ -278,14 +279,14 @@ def about(person: Person, one: PersonalRows, found: Found) -> Iterator[list[Any]
     with chosen.on(home):
         rows = cascade.rows_of(one.model).order_by()
     kinds = ContentType.objects.db_manager(home)
-    conditions = [Q(**{f"{column}__iexact": name}) for column in one.names for name in person.names]
+    conditions = [(Q(**{f"{column}__iexact": name}), 1) for column in one.names for name in person.names]
     conditions += [
-        Q(**{f"{column}__in": part})
+        (Q(**{f"{column}__in": part}), len(part))
         for column, model in one.keys.items()
         for part in packing.parts(sorted(found.get(model._meta.label, ())))
     ]
     conditions += [
-        Q(**{kind: kinds.get_for_model(model).pk, f"{key}__in": part})
+        (Q(**{kind: kinds.get_for_model(model).pk, f"{key}__in": part}), len(part))
         for kind, key in one.objects
         for label, keys in found.items()
         if (model := model_of(label))
@@ -293,8 +294,20 @@ def about(person: Person, one: PersonalRows, found: Found) -> Iterator[list[Any]
     ]
     # Where its rows are deleted by these keys: not from a replica, nor where others have the same keys.
     of_site = [one.rows(person).using(home)] if one.rows else []
-    for about in [*(rows.filter(condition) for condition in conditions), *of_site]:
+    for about in [*(rows.filter(any_of) for any_of in _joined(conditions)), *of_site]:
         yield from packing.parts(about.order_by().values_list("pk", flat=True))
+
+
+def _joined(conditions: Iterable[tuple[Q, int]]) -> Iterator[Q]:
+    """The conditions, each with its number of keys, several in one: a query may read the whole table."""
+    joined, keys = list[Q](), 0
+    for condition, more in conditions:
+        if joined and (len(joined) == MOST_CONDITIONS or keys + more > MOST_KEYS):
+            yield reduce(or_, joined)
+            joined, keys = [], 0
+        joined, keys = [*joined, condition], keys + more
+    if joined:
+        yield reduce(or_, joined)
 
 
 def _fitting(model: type[Model], column: str, keys: Collection[str]) -> Iterator[str]:

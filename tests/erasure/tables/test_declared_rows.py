@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from axes.models import AccessLog
+from django.apps import apps
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 
@@ -11,6 +12,7 @@ from chat.models import Conversation
 from housekeeping.declared import personal
 from housekeeping.declared.ends import export
 from housekeeping.erasure import people, requests, work
+from housekeeping.erasure.tables import rows
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import Archive, Hold
 from tests import make
@@ -82,6 +84,33 @@ def test_a_held_line_about_a_row_that_only_an_archive_has_stops_it(settings):
 
     assert (erasure.state, LogEntry.objects.count()) == ("stopped", 1)
     assert "is on hold indefinitely: evidence" in erasure.reason
+
+
+def test_lines_about_thousands_of_rows_go_and_no_other():
+    user = grace()
+    theirs = Conversation.objects.bulk_create(Conversation(user=user) for _ in range(2_500))
+    kept = entry(make.conversation())
+    LogEntry.objects.bulk_create(
+        LogEntry(object_id=one.pk, user=kept.user, content_type=kept.content_type, action_flag=CHANGE)
+        for one in theirs
+    )
+
+    erasure = work.carry_out(requests.store(people.find(NAME)))
+
+    assert erasure.rows["admin.LogEntry"] == 2_500
+    assert [line.pk for line in LogEntry.objects.all()] == [kept.pk]
+
+
+def test_a_log_is_read_once_for_rows_of_many_tables(django_assert_num_queries):
+    grace()
+    person = people.find(NAME)
+    lines = next(one for one in personal.declared() if one.model is LogEntry and one.objects)
+    found = {model._meta.label: {"1", "2"} for model in apps.get_models()}
+    there = entry(Conversation(pk=1))
+    list(rows.about(person, lines, found))  # asks for content types
+
+    with django_assert_num_queries(1):
+        assert list(rows.about(person, lines, found)) == [[there.pk]]
 
 
 @pytest.fixture
