@@ -73,17 +73,17 @@ def carry_out(
 def _begin(erasure: Erasure, checkpoint: Callable[[], None]) -> bool:
     """Check again what may be in the way. Returns whether the erasure has begun."""
     person = people.from_json(erasure.person or {})
-    reasons = obstacles.reasons(person)
+    reasons = obstacles.unfit(person)
     if not reasons:
+        # What is about a row that only an archive has may be held, too.
+        found, damage = rows.there(person), list[str]()
         try:
             archives.check(checkpoint)
-            # What is about a row that only an archive has may be held, too.
-            found = rows.there(person)
             archives.look(person.model, found, lambda read, row: None, checkpoint)
             _look_at_declared(person, found, checkpoint)
-            reasons = obstacles.reasons(person, found)
-        except NotPossible as damage:
-            reasons = [str(damage)]
+        except NotPossible as why:
+            damage = [str(why)]
+        reasons = [*obstacles.reasons(person, found), *damage]
     if reasons:
         _stop(erasure, " ".join(reasons))
         return False

@@ -108,6 +108,21 @@ def test_a_hold_that_was_made_after_the_request_stops_it():
     assert requests.store(people.find(NAME)) != erasure
 
 
+def test_all_that_is_in_the_way_is_told_at_once(settings):
+    settings.HOUSEKEEPING_BRAKE_SHARE = 1
+    user = grace()
+    talk(user, age=days(40))
+    purge()
+    erasure = requests.store(people.find(NAME))
+    Hold.objects.create(model="chat.User", key=user.pk, reason="a dispute")
+    Archive.objects.update(payload=b"damaged")
+
+    work.carry_out(erasure)
+
+    assert "is on hold indefinitely: a dispute" in erasure.reason
+    assert "is damaged and can't be searched" in erasure.reason
+
+
 def test_only_a_superuser_erases_a_superuser():
     grace(is_superuser=True)
     make.user(username="bob")
