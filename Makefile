@@ -33,9 +33,9 @@ test: $(VENV)/test.stamp
 # Longer, before a release: make prove ARGS=tests/prove/test_answers.py EXAMPLES=3000 SEEDS=1,2
 prove: $(VENV)/test.stamp
 	@sh tests/install_services.sh prove
-	$(if $(ARGS),,TRIES=8 TEST_DATABASE=postgres $(PYTHON) -m pytest -n 2 --timeout 1800 $(addprefix tests/prove/,test_kills.py test_damaged_archives.py) $(PROMISES))
-	$(if $(ARGS),,$(PYTHON) -m pytest --timeout 1800 tests/prove/test_lighthouse.py)
-	TRIES=8 $(PYTHON) -m pytest -n 2 --timeout 1800 $(or $(ARGS),$(PROOFS) $(wildcard tests/consumer/test_*.py) $(PROMISES) --ignore tests/prove/test_lighthouse.py)
+	$(if $(ARGS),,TRIES=8 TEST_DATABASE=postgres $(PYTHON) -m pytest -n 2 --timeout 900 $(addprefix tests/prove/,test_kills.py test_damaged_archives.py) $(PROMISES))
+	$(if $(ARGS),,$(PYTHON) -m pytest --timeout 900 tests/prove/test_lighthouse.py)
+	TRIES=8 $(PYTHON) -m pytest -n 2 --timeout 900 $(or $(ARGS),$(PROOFS) $(wildcard tests/consumer/test_*.py) $(PROMISES) --ignore tests/prove/test_lighthouse.py)
 
 lint: $(VENV)/test.stamp
 	$(VENV)/bin/ruff check .
