@@ -56,6 +56,12 @@ def at_home(model: Any) -> AbstractContextManager[None]:
     return on(home(model))
 
 
+def has_table(model: Any, alias: str) -> bool:
+    """Is the table of a model in this database? A router may let it be made in others only."""
+    with connections[alias].cursor() as cursor:
+        return model._meta.db_table in connections[alias].introspection.table_names(cursor)
+
+
 @contextmanager
 def shown(alias: str) -> Iterator[None]:
     """Read here what a page can do without: an error of another database than ours is only logged.

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model, QuerySet
 from django.utils.translation import gettext, ngettext
 
@@ -45,9 +46,9 @@ def _unknown() -> list[str]:
 def _unfit(person: Person) -> list[str]:
     """Tables that can't be purged, of the account's cascade and of what is declared about people."""
     models = [person.model, *(one.model for one in declared())]
-    found = [problem for model in models for problem in _of_table(model)]
+    found = dict.fromkeys(problem for model in models for problem in _of_table(model))
     text = gettext("Its tables can't be purged: %(why)s.")
-    return [*(text % {"why": problem} for problem in dict.fromkeys(found)), *_named_elsewhere(person)]
+    return [*(text % {"why": problem} for problem in found), *_named_elsewhere(person), *_unnamed()]
 
 
 def _named_elsewhere(person: Person) -> Iterator[str]:
@@ -61,6 +62,18 @@ def _named_elsewhere(person: Person) -> Iterator[str]:
                 " written to %(home)s: leave out using(), and let a router tell where they are."
             )
             yield text % {"model": one.model.__name__, "named": named, "home": home}
+
+
+def _unnamed() -> Iterator[str]:
+    """Rows that name others by a content type, in a database without these."""
+    for one in declared():
+        home = chosen.home(one.model)
+        if one.objects and not chosen.has_table(ContentType, home):
+            text = gettext(
+                "personal_rows(%(model)s, objects=…): %(table)s is not in the database %(home)s. Migrate it"
+                " there, or give a function of the person that returns the rows (rows=)."
+            )
+            yield text % {"model": one.model.__name__, "table": ContentType._meta.db_table, "home": home}
 
 
 def _of_table(model: type[Model]) -> Iterator[str]:

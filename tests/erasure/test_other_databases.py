@@ -19,7 +19,7 @@ from tests.engine.test_promises import killed_at, sample, statements_of
 from tests.erasure.people import NAME, grace, personal_rows, purge
 from tests.make import ago
 from tests.other_database import Zoo
-from tests.zoo.models import Keeper, Park, Photo
+from tests.zoo.models import Entry, Keeper, Park, Photo
 from tests.zoo.tasks import PHOTOS, task_of
 
 CALLED = []
@@ -110,6 +110,16 @@ def test_a_hold_on_a_row_there_stops_the_erasure():
 
     assert [why for why in preview.obstacles if "evidence" in why]
     assert not Park.objects.exists()
+
+
+def test_content_types_that_are_not_there_stop_it_with_the_reason():
+    grace()
+    entries = PersonalRows(Entry, objects=[("id", "kind")], module=__name__)
+
+    with personal_rows(entries), pytest.raises(NotPossible) as why:
+        requests.store(people.find(NAME))
+
+    assert "(Entry, objects=…): django_content_type is not in the database other" in str(why.value)
 
 
 def test_what_was_exported_there_leaves_the_files(settings, tmp_path, add_task):

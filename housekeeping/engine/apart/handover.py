@@ -102,11 +102,7 @@ def check_table(alias: str) -> None:
 
 
 def has_table(alias: str) -> bool:
-    if alias == DEFAULT_DB_ALIAS:
-        return True
-    opened = connections[alias]
-    with opened.cursor() as cursor:
-        return Handover._meta.db_table in opened.introspection.table_names(cursor)
+    return alias == DEFAULT_DB_ALIAS or chosen.has_table(Handover, alias)
 
 
 def prune() -> None:
