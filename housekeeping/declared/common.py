@@ -41,8 +41,8 @@ def words_of_site() -> set[str]:
         for model in app.get_models():
             meta = model._meta
             names += [str(meta.model_name), *f"{meta.verbose_name} {meta.verbose_name_plural}".split()]
-    # Of a traceback, the modules.
-    names += {part for module in sys.modules for part in module.split(".")}
+    # Of a traceback, the modules. A copy, as another thread may import one meanwhile; so below.
+    names += {part for module in sys.modules.copy() for part in module.split(".")}
     known = {name.casefold() for name in names}
     return known.union(*(_words_of(module.__name__) for module in _writers()))
 
@@ -66,14 +66,14 @@ def _names(value: Any) -> Iterator[str]:
 def _writers() -> list[ModuleType]:
     """The modules whose texts get into runs: they declare tasks, log, or raise our errors."""
     packages = set(registry.loggers())
-    modules = [(name.split("."), module) for name, module in list(sys.modules.items()) if module]
+    modules = [(name.split("."), module) for name, module in sys.modules.copy().items() if module]
     return [module for path, module in modules if path[0] in packages and _writes(path, module)]
 
 
 def _writes(path: list[str], module: ModuleType) -> bool:
     if path[0] == "housekeeping" and path[1:2] and path[1] in WRITERS:
         return True
-    return path[-1] == "tasks" or any(isinstance(one, logging.Logger) for one in vars(module).values())
+    return path[-1] == "tasks" or any(isinstance(one, logging.Logger) for one in vars(module).copy().values())
 
 
 @cache
