@@ -24,7 +24,7 @@ from housekeeping.database import chosen, clock, guard
 from housekeeping.declared import registry
 from housekeeping.declared.policies import Policy, cutoff_for, in_days
 from housekeeping.engine import cascade, ends, packing, unpacking
-from housekeeping.engine.due.expiry import due_since, range_in_force
+from housekeeping.engine.due.expiry import due_since, each_once, range_in_force
 from housekeeping.engine.purge import Walk, check_database, due, expired, held_back
 from housekeeping.exceptions import NotPossible
 from housekeeping.models import PlannedRows, Run
@@ -158,13 +158,13 @@ def _ends(policy: Policy, rows: QuerySet[Any]) -> dict[str, datetime | None]:
 
 def _sample(policy: Policy, rows: QuerySet[Any]) -> list[dict[str, str | None]]:
     first = F("aged").asc(nulls_first=True) if policy.may_lack_age() else F("aged")  # as a walk goes
-    oldest = rows.annotate(aged=policy.age_of()).order_by(first, "pk").values_list("pk", "aged")[:SAMPLE]
+    oldest = rows.annotate(aged=policy.age_of()).order_by(first, "pk").values_list("pk", "aged")
     return [
         {
             "key": str(key),
             "age_from": aged.isoformat() if isinstance(aged, datetime) else None,
         }
-        for key, aged in oldest
+        for key, aged in each_once(oldest)[:SAMPLE]
     ]
 
 

@@ -35,7 +35,7 @@ from housekeeping.engine import archive, cascade, ends, exports, holds, locks, p
 from housekeeping.engine.apart import handover, purged
 from housekeeping.engine.archive import Archiver
 from housekeeping.engine.due.budget import Budget
-from housekeeping.engine.due.expiry import expired_rows
+from housekeeping.engine.due.expiry import expired_rows, number_of
 from housekeeping.engine.effects import hooks
 from housekeeping.engine.removal import Batch
 from housekeeping.exceptions import WrongDatabase
@@ -129,7 +129,7 @@ def check_database(policy: Policy) -> None:
 def expired(policy: Policy, *, cutoff: datetime) -> int:
     """The number of the policy's own rows that a purge would delete."""
     with chosen.on(policy.database), cascade.walking(policy.model):
-        return due(policy, cutoff=cutoff).count()
+        return number_of(due(policy, cutoff=cutoff))
 
 
 def held_back(policy: Policy, *, cutoff: datetime) -> dict[str, int]:
@@ -137,8 +137,8 @@ def held_back(policy: Policy, *, cutoff: datetime) -> dict[str, int]:
     rows = expired_rows(policy, cutoff)
     with chosen.on(policy.database), cascade.walking(policy.model):
         return {
-            "held": rows.filter(holds.held(policy.model, clock.Now())).count(),
-            "protected": rows.filter(ends.of(policy).protected()).count(),
+            "held": number_of(rows.filter(holds.held(policy.model, clock.Now()))),
+            "protected": number_of(rows.filter(ends.of(policy).protected())),
         }
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, Min, OuterRef, Q, QuerySet
+from django.db.models.fields.reverse_related import ForeignObjectRel
 
 from housekeeping.database import chosen
 from housekeeping.database.durations import Before
@@ -24,12 +25,25 @@ def expired_rows(policy: Policy, cutoff: datetime, budget: Budget | None = None)
     For a policy with a budget, this asks the database, unless ``budget`` was counted a moment ago.
     """
     latest = cutoff - timedelta(days=policy.shortest_days) if policy.retention_by else cutoff
-    rows = policy.rows(latest)
+    rows = policy.rows(latest).order_by()
+    rows.query.standard_ordering = True  # a walk would go backwards, and never beyond its first rows
     # A router may read from a replica that lags behind. A row that was changed or held a moment ago would
     # be deleted, so read from the database that the purge writes to.
     alias = chosen.of(rows)
     with chosen.on(alias):
         return _to_go(policy, rows.using(alias), cutoff, budget)
+
+
+def each_once(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """``rows``, without those that a join to many gives again. Others are not sorted for it."""
+    joins = (getattr(join, "join_field", None) for join in rows.query.alias_map.values())
+    repeats = any(isinstance(join, ForeignObjectRel) and join.multiple for join in joins)
+    return rows.distinct() if repeats else rows
+
+
+def number_of(rows: QuerySet[Any]) -> int:
+    """How many rows there are, each counted once."""
+    return each_once(rows.values("pk")).count()
 
 
 def _to_go(policy: Policy, rows: QuerySet[Any], cutoff: datetime, budget: Budget | None) -> QuerySet[Any]:
