@@ -78,13 +78,18 @@ class Policy:
             raise ValueError(
                 f"The policy {self.name!r} can have one export, one anonymise, or both in this order."
             )
-        if self.keep_newest < 0 or bool(self.keep_newest) != bool(self.of_each):
+        for name in ("keep_newest", "at_most"):
+            if type(number := getattr(self, name)) is not int or number < 0:
+                raise ValueError(
+                    f"The policy {self.name!r} needs {name}, a whole number: {number!r} is none."
+                )
+        if bool(self.keep_newest) != bool(self.of_each):
             raise ValueError(
                 f"The policy {self.name!r} has to have both keep_newest, a number, and of_each, a column."
             )
         if self.retention and self.retention_by:
             raise ValueError(f"The policy {self.name!r} has both retention and retention_by: remove one.")
-        if self.at_most < 0 or (self.at_most and (self.retention or self.retention_by or self.keep_newest)):
+        if self.at_most and (self.retention or self.retention_by or self.keep_newest):
             raise ValueError(
                 f"The policy {self.name!r} can have at_most, a number, or other rules, not both."
             )

@@ -1,6 +1,7 @@
 """Why a policy's rows can't be purged, or could not be put back afterwards."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -15,10 +16,13 @@ from django.db.models import (
     QuerySet,
 )
 
+from housekeeping import conf
 from housekeeping.declared import columns
 from housekeeping.declared.owners import OWN, ByOwner
 from housekeeping.declared.policies import FAR, Policy
 from housekeeping.engine import cascade
+
+LIMITS = ("negative", "zero or negative")
 
 
 def to(policy: Policy) -> list[tuple[str, str]]:
@@ -28,6 +32,8 @@ def to(policy: Policy) -> list[tuple[str, str]]:
         if not isinstance(rows, QuerySet | Manager):
             return [("its rows", f"rows returns a {type(rows).__name__}, not a queryset")]
         rows.annotate(aged=policy.age_of()).order_by("aged", "pk")  # as a purge does; this asks nothing yet
+        if wrong := list(_of_times(policy)):
+            return [(policy.model._meta.label, problem) for problem in wrong]
         tables = cascade.key_problems if policy.anonymises else cascade.problems  # below, nothing changes
         problems = [*_of_database(policy.database), *cascade.elsewhere(rows.all())]
         problems += [*tables(policy.model), *_of_declaration(policy)]
@@ -44,6 +50,8 @@ def _of_database(alias: str) -> Iterator[str]:
 
 
 def _of_declaration(policy: Policy) -> Iterator[str]:
+    if distinct := getattr(policy.rows(FAR).all().query, "distinct_fields", ()):
+        yield f"its rows are distinct by {', '.join(distinct)}: each batch would pick others of them"
     if isinstance(policy.age, str) and columns.leads_to_many(policy.model, policy.age):
         yield f"its age {policy.age!r} leads to several rows: use an expression for the newest of them"
     own = {name for one in policy.model._meta.concrete_fields for name in (one.name, one.attname)}
@@ -54,6 +62,22 @@ def _of_declaration(policy: Policy) -> Iterator[str]:
         yield "its newest rows can't be told by its key: name the column of their age"
     if policy.retention_by:
         yield from _of_owners(policy, policy.retention_by)
+
+
+def _of_times(policy: Policy) -> Iterator[str]:
+    """A negative retention would take rows that are still to come."""
+    otherwise = policy.retention_by and policy.retention_by.otherwise
+    for name, time, least in (("retention", policy.retention, 0), ("otherwise", otherwise, 1)):
+        if time is None:
+            continue
+        if not isinstance(time, timedelta):
+            yield f"{name} is {time!r}, and has to be a timedelta: timedelta(days=30)"
+        elif not timedelta(microseconds=least) <= time <= timedelta(days=conf.LONGEST_DAYS):
+            yield f"{name} is {time}, and can't be {LIMITS[least]}, or more than {conf.LONGEST_DAYS:,} days"
+    if isinstance(policy.shortest_days, bool) or not isinstance(policy.shortest_days, int):
+        yield f"shortest_days is {policy.shortest_days!r}, and has to be a whole number"
+    elif not 0 <= policy.shortest_days <= conf.LONGEST_DAYS:
+        yield f"shortest_days is {policy.shortest_days}, and has to be from 0 to {conf.LONGEST_DAYS:,}"
 
 
 def _of_owners(policy: Policy, by: ByOwner) -> Iterator[str]:

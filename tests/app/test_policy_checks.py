@@ -1,11 +1,14 @@
 """What ``manage.py check`` says of the ways to say what is expired."""
 
+from datetime import timedelta
+
 import pytest
 from django.core.checks import run_checks
 
 from chat.models import ChatMessage, Conversation
 from housekeeping import ByOwner
 from housekeeping.declared.policies import Policy
+from tests.make import days
 from tests.zoo.models import Entry, Meal, Park
 
 pytestmark = pytest.mark.django_db
@@ -108,3 +111,47 @@ def test_newest_rows_that_can_t_be_told_are_an_error(policy, problem, add_task):
 
     [error] = found("E003")
     assert problem in error.msg
+
+
+# --- Times that are none ----------------------------------------------------------------------
+
+
+def kept_for(otherwise=None, **fields):
+    by = ByOwner("owner", "kept_days", otherwise=otherwise) if otherwise is not None else None
+    return Policy("x", lambda cutoff: Entry.objects.all(), age="written_at", retention_by=by, **fields)
+
+
+@pytest.mark.parametrize(
+    ("policy", "problem"),
+    [
+        (kept_for(retention=365), "retention is 365, and has to be a timedelta"),
+        (kept_for(retention=days(-3)), "retention is -3 days, 0:00:00, and can't be negative"),
+        (kept_for(retention=days(36_501)), "can't be negative, or more than 36,500 days"),
+        (kept_for(otherwise=30), "otherwise is 30, and has to be a timedelta"),
+        (kept_for(otherwise=timedelta()), "otherwise is 0:00:00, and can't be zero or negative"),
+        (kept_for(otherwise=days(-1)), "otherwise is -1 day, 0:00:00, and can't be zero or negative"),
+        (kept_for(shortest_days="7"), "shortest_days is '7', and has to be a whole number"),
+        (kept_for(shortest_days=-7), "shortest_days is -7, and has to be from 0 to 36,500"),
+    ],
+    ids=lambda one: "" if isinstance(one, Policy) else one,
+)
+def test_times_that_no_row_can_be_kept_for_are_an_error(policy, problem, add_task):
+    add_task("x", lambda purge: {}, policy=policy)
+
+    [error] = found("E003")
+    assert error.msg.startswith("The policy 'x' can't purge zoo.Entry: ")
+    assert problem in error.msg
+
+
+def test_rows_that_are_distinct_by_a_column_are_an_error(add_task):
+    policy = Policy("x", lambda cutoff: Entry.objects.distinct("owner"))
+    add_task("x", lambda purge: {}, policy=policy)
+
+    [error] = found("E003")
+    assert "its rows are distinct by owner: each batch would pick others of them" in error.msg
+
+
+@pytest.mark.parametrize("fields", [{"at_most": "7"}, {"keep_newest": "3", "of_each": "owner"}], ids=str)
+def test_a_number_of_rows_that_is_a_text_is_refused_in_words(fields):
+    with pytest.raises(ValueError, match=f"{next(iter(fields))}, a whole number"):
+        Policy("x", lambda cutoff: Entry.objects.all(), age="written_at", **fields)
