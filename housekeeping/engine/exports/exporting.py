@@ -16,7 +16,7 @@ from django.utils import timezone
 from housekeeping import __version__
 from housekeeping.database import chosen, clock
 from housekeeping.declared.policies import Policy
-from housekeeping.engine.exports import rows, storing, values
+from housekeeping.engine.exports import kinds, rows, storing, values
 from housekeeping.engine.exports.formats import FORMATS
 from housekeeping.exceptions import ExportFailed
 from housekeeping.models import Export
@@ -126,9 +126,12 @@ class Exporting:
             made.save(update_fields=["files"])
 
         folder = storing.Folder(self.export.storage, made.folder, written)
-        written_tables = (self._write_table(folder, reach, table) for table in reach.tables())
+        reached = reach.tables()
+        written_tables = (self._write_table(folder, reach, table) for table in reached)
         tables = [one for one in written_tables if one]
-        made.manifest = self._manifest(made, tables)
+        made.manifest = self._manifest(made, tables) | {
+            "content_types": kinds.names(one.fields for one in reached)
+        }
         manifest = folder.put_manifest(made.manifest)
         made.rows = {one["model"]: one["rows"] for one in tables if not one["emptied"]}
         made.size = sum(one["bytes"] for one in [*tables, manifest])

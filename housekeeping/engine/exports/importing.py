@@ -21,7 +21,7 @@ from housekeeping.database import chosen
 from housekeeping.engine import archive, cascade, packing
 from housekeeping.engine.apart import handover
 from housekeeping.engine.archive import Archiver
-from housekeeping.engine.exports import reading, rows, storing
+from housekeeping.engine.exports import kinds, reading, rows, storing
 from housekeeping.engine.exports.exporting import VERSION
 from housekeeping.engine.exports.formats import FORMATS, Row
 from housekeeping.exceptions import ExportFailed
@@ -52,6 +52,16 @@ class Import:
             (table, reading.rows_in(self.folder, form, table, self._columns(table)[1], checkpoint))
             for table in self.facts["tables"]
         ]
+        if not Export.objects.filter(storage=alias, folder=folder).exists():
+            self._take_kinds_of_this_site()
+
+    def _take_kinds_of_this_site(self) -> None:
+        """Another site has other numbers for its content types: rows would name a row of another table."""
+        there = self.facts.get("content_types", {})
+        with chosen.on(self.database):
+            self.tables = [
+                (table, kinds.as_here(self._columns(table)[1], read, there)) for table, read in self.tables
+            ]
 
     def _columns(self, table: dict[str, Any]) -> tuple[type[Model], list[Any]]:
         """The model of a table, and its fields whose values were exported, the key first."""
@@ -191,6 +201,8 @@ def _wrong(facts: dict[str, Any]) -> Iterator[str]:
     yield from _missing(facts, OF_MANIFEST)
     if facts.get("format") not in tuple(FORMATS):
         yield "format"
+    if not isinstance(facts.get("content_types", {}), dict):
+        yield "content_types"
     for table in facts["tables"] if isinstance(facts.get("tables"), list) else ():
         yield from (f"{name} of a table" for name in _missing(table, OF_TABLE))
         columns = table.get("columns") if isinstance(table, dict) else None

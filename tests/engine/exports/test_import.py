@@ -4,8 +4,10 @@ import json
 import math
 from dataclasses import replace
 from io import StringIO
+from pathlib import Path
 
 import pytest
+from django.contrib.contenttypes.models import ContentType
 from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
 from django.db.models import JSONField, Value
@@ -15,8 +17,9 @@ from housekeeping.engine.exports import importing
 from housekeeping.models import Archive, Export, Hold, Import, Run
 from housekeeping.runs import control
 from housekeeping.steering import imports
-from tests.engine.exports.cold import PARKS, declare, old_parks
+from tests.engine.exports.cold import OLD, PARKS, declare, old_parks
 from tests.engine.test_promises import killed_at, survive
+from tests.shapes.models import Device, Part, Tag
 from tests.zoo import tasks, worlds
 from tests.zoo.models import Animal, Park, Photo
 
@@ -89,6 +92,54 @@ def test_a_folder_is_enough_on_a_site_that_knows_nothing_of_it(cold):
     assert not Archive.objects.exists()
     with pytest.raises(CommandError, match="No export of the run"):
         bring(run.pk)
+
+
+@pytest.fixture
+def other_numbers():
+    """A function that gives the content types of devices and parts the number of each other."""
+
+    def swap():
+        one, other = (ContentType.objects.get_for_model(model) for model in (Device, Part))
+        for kind, model in ((one, "neither"), (other, one.model), (one, other.model)):
+            ContentType.objects.filter(pk=kind.pk).update(model=model)
+        ContentType.objects.clear_cache()
+
+    yield swap
+    swap()
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_rows_of_another_site_name_the_same_rows_by_content_type(form, other_numbers):
+    devices = replace(PARKS, rows=lambda cutoff: Device.objects.filter(made_at__lt=cutoff), age="made_at")
+    declare(replace(devices, then=export("cold", form)))
+    device = Device.objects.create(made_at=OLD)
+    Tag.objects.create(of=Part.objects.create(device=device))
+    Tag.objects.create(of=device)
+    tasks.purge("exported")
+    assert not Tag.objects.exists()
+    years_later()
+    Export.objects.all().delete()
+    other_numbers()
+
+    bring("exported", "--storage", "cold")
+
+    assert [type(tag.of) for tag in Tag.objects.order_by("pk")] == [Part, Device]
+
+
+def test_rows_of_another_site_stay_out_where_their_content_type_is_not_there(cold):
+    declare(replace(PARKS, rows=lambda cutoff: Device.objects.filter(made_at__lt=cutoff), age="made_at"))
+    Tag.objects.create(of=Device.objects.create(made_at=OLD))
+    tasks.purge("exported")
+    years_later()
+    Export.objects.all().delete()
+    [name] = [one for one in cold.there() if one.endswith("manifest.json")]
+    text = (Path(cold.location) / name).read_text()
+    (Path(cold.location) / name).write_text(text.replace('"shapes.device"', '"shapes.gadget"'))
+
+    with pytest.raises(CommandError, match=r"1 rows? of shapes\.Tag: the row that it refers to is gone"):
+        bring("exported", "--storage", "cold")
+
+    assert (Device.objects.count(), Tag.objects.count()) == (1, 0)
 
 
 def test_what_is_there_stays_as_it_is_and_is_named(cold):
@@ -216,6 +267,7 @@ def make_newer(cold, one):
         (["tables", 0, "model"], "Photo", "This site has no model Photo."),
         (["model"], "nothing.Park", "This site has no model nothing.Park."),
         (["format"], ["jsonl"], "format is missing"),
+        (["content_types"], [], "content_types is missing"),
         (["format"], "parquet", "zoo.Photo.jsonl.gz can't be read (Arrow"),
     ],
 )
