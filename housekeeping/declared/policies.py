@@ -78,11 +78,7 @@ class Policy:
             raise ValueError(
                 f"The policy {self.name!r} can have one export, one anonymise, or both in this order."
             )
-        for name in ("keep_newest", "at_most"):
-            if type(number := getattr(self, name)) is not int or number < 0:
-                raise ValueError(
-                    f"The policy {self.name!r} needs {name}, a whole number: {number!r} is none."
-                )
+        self._check_kinds()
         if bool(self.keep_newest) != bool(self.of_each):
             raise ValueError(
                 f"The policy {self.name!r} has to have both keep_newest, a number, and of_each, a column."
@@ -93,6 +89,19 @@ class Policy:
             raise ValueError(
                 f"The policy {self.name!r} can have at_most, a number, or other rules, not both."
             )
+
+    def _check_kinds(self) -> None:
+        """Pages compute with these: with days in place of the retention, each of them would fail."""
+        if self.retention is not None and not isinstance(self.retention, timedelta):
+            raise ValueError(
+                f"The policy {self.name!r} needs a timedelta as its retention, such as timedelta(days=30):"
+                f" {self.retention!r} is none."
+            )
+        for name in ("keep_newest", "at_most", "shortest_days"):
+            if type(number := getattr(self, name)) is not int or number < 0:
+                raise ValueError(
+                    f"The policy {self.name!r} needs {name}, a whole number: {number!r} is none."
+                )
 
     def more_rules(self) -> list[Any]:
         """What else decides which rows expire, as a figure that depends on it is marked with it."""
