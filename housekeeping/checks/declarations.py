@@ -61,7 +61,7 @@ def tasks_without_a_dry_run_say_so(**kwargs: Any) -> list[CheckMessage]:
 def policies_can_be_carried_out_and_undone(**kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
-            f"The policy {policy.name!r} can't purge {table}: {problem}.",
+            f"The policy {policy.name!r} can't purge {table}: {problem.rstrip('.')}.",
             hint="Choose another model, or remove the obstacle.",
             id="housekeeping.E003",
         )
@@ -152,13 +152,13 @@ def tasks_can_be_imported(**kwargs: Any) -> list[CheckMessage]:
     registry.discover()
     return [
         Error(
-            f"{one.module} can't be imported: {one.error}.",
+            f"{one.module} can't be imported: {one.error.rstrip('.')}.",
             hint="Its tasks are missing, and no consumer starts until it can be imported.",
             id="housekeeping.E008",
         )
         if one.is_ours
         else CheckWarning(
-            f"{one.module} can't be imported: {one.error}.",
+            f"{one.module} can't be imported: {one.error.rstrip('.')}.",
             hint="It does not import housekeeping, so it is ignored.",
             id="housekeeping.W002",
         )

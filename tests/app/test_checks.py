@@ -224,6 +224,15 @@ def test_a_policy_whose_rows_can_t_be_asked_for_is_an_error(add_task):
     assert ("housekeeping.E003", f"The policy 'broken' can't purge its rows: {problem}.") in found()
 
 
+def test_an_error_that_ends_with_a_full_stop_gets_no_second_one(add_task):
+    rows = Policy("broken", rows=lambda cutoff: Conversation.objects.all()[:9])
+    add_task("broken", lambda purge: {}, policy=rows)
+
+    [(_, said)] = found()
+
+    assert said.endswith("once a slice has been taken.")
+
+
 BROKEN = {
     "rows returns a list, not a queryset": lambda cutoff: [],
     "rows returns a NoneType, not a queryset": lambda cutoff: None,
