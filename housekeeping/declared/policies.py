@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from numbers import Integral, Real
 from typing import Any
 
 from django.db.models import F, Model, QuerySet
@@ -97,10 +98,11 @@ class Policy:
                 f"The policy {self.name!r} needs a timedelta as its retention, such as timedelta(days=30):"
                 f" {self.retention!r} is none."
             )
-        for name in ("keep_newest", "at_most", "shortest_days"):
-            if type(number := getattr(self, name)) is not int or number < 0:
+        for name, kind in (("keep_newest", Integral), ("at_most", Integral), ("shortest_days", Real)):
+            if not isinstance(number := getattr(self, name), kind) or number < 0:
+                what = "a whole number" if kind is Integral else "a number"
                 raise ValueError(
-                    f"The policy {self.name!r} needs {name}, a whole number: {number!r} is none."
+                    f"The policy {self.name!r} needs {name}, {what} of 0 or more: {number!r} is none."
                 )
 
     def more_rules(self) -> list[Any]:

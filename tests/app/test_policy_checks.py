@@ -8,6 +8,7 @@ from django.core.checks import run_checks
 from chat.models import ChatMessage, Conversation
 from housekeeping import ByOwner
 from housekeeping.declared.policies import Policy
+from housekeeping.engine import obstacles
 from tests.make import days
 from tests.zoo.models import Entry, Meal, Park
 
@@ -160,8 +161,17 @@ def test_rows_that_are_distinct_by_a_column_are_an_error(add_task):
     ids=str,
 )
 def test_a_number_that_is_none_is_refused_in_words(fields):
-    with pytest.raises(ValueError, match=f"{next(iter(fields))}, a whole number"):
+    with pytest.raises(ValueError, match=f"{next(iter(fields))}, a (whole )?number of 0 or more"):
         Policy("x", lambda cutoff: Entry.objects.all(), age="written_at", **fields)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"shortest_days": 0.5}, {"keep_newest": True, "of_each": "owner"}], ids=str
+)
+def test_a_number_of_another_kind_is_taken(fields):
+    policy = Policy("x", lambda cutoff: Entry.objects.all(), age="written_at", **fields)
+
+    assert obstacles.to(policy) == []
 
 
 def test_a_number_of_days_as_the_retention_is_refused_before_a_page_computes_with_it():
