@@ -73,7 +73,7 @@ def carry_out(
 def _begin(erasure: Erasure, checkpoint: Callable[[], None]) -> bool:
     """Check again what may be in the way. Returns whether the erasure has begun."""
     person = people.from_json(erasure.person or {})
-    reasons = obstacles.unfit(person)
+    reasons = obstacles.unfit(person) and obstacles.reasons(person)
     if not reasons:
         # What is about a row that only an archive has may be held, too.
         found, damage = rows.there(person), list[str]()

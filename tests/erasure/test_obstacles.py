@@ -123,6 +123,18 @@ def test_all_that_is_in_the_way_is_told_at_once(settings):
     assert "is damaged and can't be searched" in erasure.reason
 
 
+def test_a_hold_is_told_beside_a_table_that_can_t_be_purged(monkeypatch):
+    user = grace()
+    erasure = requests.store(people.find(NAME))
+    Hold.objects.create(model="chat.User", key=user.pk, reason="a dispute")
+    monkeypatch.setattr(cascade, "problems", lambda model: ["a view"])
+
+    work.carry_out(erasure)
+
+    assert "Its tables can't be purged: a view." in erasure.reason
+    assert "is on hold indefinitely: a dispute" in erasure.reason
+
+
 def test_only_a_superuser_erases_a_superuser():
     grace(is_superuser=True)
     make.user(username="bob")
