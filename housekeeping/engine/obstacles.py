@@ -16,13 +16,12 @@ from django.db.models import (
     QuerySet,
 )
 
-from housekeeping import conf
 from housekeeping.declared import columns
 from housekeeping.declared.owners import OWN, ByOwner
 from housekeeping.declared.policies import FAR, Policy
 from housekeeping.engine import cascade
 
-LIMITS = ("negative", "zero or negative")
+LONGEST = timedelta(days=700_000)  # before today there are some 740,000 days in Python's calendar
 
 
 def to(policy: Policy) -> list[tuple[str, str]]:
@@ -67,15 +66,18 @@ def _of_declaration(policy: Policy) -> Iterator[str]:
 def _of_times(policy: Policy) -> Iterator[str]:
     """A negative retention would take rows that are still to come."""
     otherwise = policy.retention_by and policy.retention_by.otherwise
-    for name, time, least in (("retention", policy.retention, 0), ("otherwise", otherwise, 1)):
+    for name, time, least, wrong in (
+        ("retention", policy.retention, timedelta(), "negative"),
+        ("otherwise", otherwise, timedelta.resolution, "zero or negative"),
+    ):
         if time is None:
             continue
         if not isinstance(time, timedelta):
             yield f"{name} is {time!r}, and has to be a timedelta: timedelta(days=30)"
-        elif not timedelta(microseconds=least) <= time <= timedelta(days=conf.LONGEST_DAYS):
-            yield f"{name} is {time}, and can't be {LIMITS[least]}, or more than {conf.LONGEST_DAYS:,} days"
-    if not 0 <= policy.shortest_days <= conf.LONGEST_DAYS:
-        yield f"shortest_days is {policy.shortest_days}, and has to be from 0 to {conf.LONGEST_DAYS:,}"
+        elif not least <= time <= LONGEST:
+            yield f"{name} is {time}, and can't be {wrong}, or more than {LONGEST.days:,} days"
+    if policy.shortest_days > LONGEST.days:
+        yield f"shortest_days is {policy.shortest_days}, and can't be more than {LONGEST.days:,}"
 
 
 def _of_owners(policy: Policy, by: ByOwner) -> Iterator[str]:

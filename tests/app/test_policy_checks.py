@@ -126,11 +126,11 @@ def kept_for(otherwise=None, **fields):
     ("policy", "problem"),
     [
         (kept_for(retention=days(-3)), "retention is -3 days, 0:00:00, and can't be negative"),
-        (kept_for(retention=days(36_501)), "can't be negative, or more than 36,500 days"),
+        (kept_for(retention=days(1_000_000)), "can't be negative, or more than 700,000 days"),
         (kept_for(otherwise=30), "otherwise is 30, and has to be a timedelta"),
         (kept_for(otherwise=timedelta()), "otherwise is 0:00:00, and can't be zero or negative"),
         (kept_for(otherwise=days(-1)), "otherwise is -1 day, 0:00:00, and can't be zero or negative"),
-        (kept_for(shortest_days=36_501), "shortest_days is 36501, and has to be from 0 to 36,500"),
+        (kept_for(shortest_days=700_001), "shortest_days is 700001, and can't be more than 700,000"),
     ],
     ids=lambda one: "" if isinstance(one, Policy) else one,
 )
@@ -166,9 +166,11 @@ def test_a_number_that_is_none_is_refused_in_words(fields):
 
 
 @pytest.mark.parametrize(
-    "fields", [{"shortest_days": 0.5}, {"keep_newest": True, "of_each": "owner"}], ids=str
+    "fields",
+    [{"shortest_days": 0.5}, {"keep_newest": True, "of_each": "owner"}, {"retention": days(200_000)}],
+    ids=str,
 )
-def test_a_number_of_another_kind_is_taken(fields):
+def test_a_number_of_another_kind_or_size_is_taken(fields):
     policy = Policy("x", lambda cutoff: Entry.objects.all(), age="written_at", **fields)
 
     assert obstacles.to(policy) == []
