@@ -44,8 +44,13 @@ def as_here(fields: list[Any], rows: list[Row], there: Mapping[str, Any]) -> lis
 
 def _places(fields: list[Any]) -> set[int]:
     """The columns that refer to content types."""
-    return {
-        at
-        for at, field in enumerate(fields)
-        if isinstance(field, ForeignKey) and field.related_model is ContentType
-    }
+    return {at for at, field in enumerate(fields) if _is_of_kind(field)}
+
+
+def _is_of_kind(field: Any) -> bool:
+    """Does it refer to content types, perhaps by a proxy of theirs, or by a row whose key is one of them?"""
+    while isinstance(field, ForeignKey):
+        if field.related_model._meta.concrete_model is ContentType:
+            return True
+        field = field.target_field
+    return False
